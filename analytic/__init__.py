@@ -1,0 +1,1 @@
+"""Theory of the laboratory side: superconductor conductivities, optics, units."""

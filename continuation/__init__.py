@@ -1,0 +1,1 @@
+"""Analytic continuation of imaginary-time correlators."""

@@ -1,0 +1,1 @@
+"""Configurations, scheduling, storage and the command line."""
