@@ -1,1 +1,28 @@
-"""Theory of the laboratory side: superconductor conductivities, optics, units."""
+"""Theory of the laboratory side: superconductor conductivities, optics, fits, units.
+
+Energies in meV, frequencies in THz, temperatures in K, conductivities in ohm^-1 cm^-1, lengths in nm (films)
+and um (substrates); the unit is part of every name. Time convention exp(-i omega t), sigma = sigma1 + i sigma2
+with sigma2 > 0 for a superconductor. Names are loaded on first use, so importing the package is cheap.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_MODULES = {
+    "higgs": ["MassScaling", "critical_mass_over_stiffness", "fit_mass_scaling", "higgs_mass_mev"],
+    "units": ["SIGMA_Q_S", "Z0_OHM", "cm_to_thz", "kelvin_to_mev", "mev_to_thz", "sheet_conductance",
+              "sheet_to_sigma", "thz_to_cm", "thz_to_mev"],
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'analytic' has no attribute {name!r}")
+    return getattr(import_module(f"analytic.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
