@@ -1,1 +1,49 @@
-"""Worm Monte Carlo of the bond-diluted (2+1)D quantum rotor model in link currents."""
+"""Worm Monte Carlo of the bond-diluted (2+1)D quantum rotor model in link currents.
+
+    from qmc import Model, Schedule, run_chain
+
+    model = Model(Lx=8, Ly=8, L_tau=40, eps=0.1, charging=3.0, action="cosine", p=0.1)
+    result = run_chain(model, model.draw_bonds(seed=1, sample=0), seed=1, sample=0)
+    result.bins["rho_s_x"].mean()
+
+Energies in E_J, times in 1/E_J. This room knows nothing of files, MPI or the command line.
+"""
+
+from qmc.actions import ACTIONS, LinkTable, space_links, time_links
+from qmc.chain import OBSERVABLES, ChainResult, Schedule, run_chain
+from qmc.lattice import currents, empty_lattice
+from qmc.model import Model
+from qmc.statistics import (
+    Estimate,
+    autocorrelation_time,
+    average,
+    binned_error,
+    blocks,
+    covariance,
+    jackknife,
+    squared_mean,
+    thermalisation_z,
+)
+
+__all__ = [
+    "ACTIONS",
+    "OBSERVABLES",
+    "ChainResult",
+    "Estimate",
+    "LinkTable",
+    "Model",
+    "Schedule",
+    "autocorrelation_time",
+    "average",
+    "binned_error",
+    "blocks",
+    "covariance",
+    "currents",
+    "empty_lattice",
+    "jackknife",
+    "run_chain",
+    "space_links",
+    "squared_mean",
+    "thermalisation_z",
+    "time_links",
+]

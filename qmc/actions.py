@@ -1,0 +1,144 @@
+"""Link weights of the three actions and the functions of a link current that estimate operators.
+
+A link of angle difference theta carries exp(-V(theta)) = sum_J w(J) exp(i J theta). An operator
+f(theta) on that link is measured in link currents by
+
+    h_f(J) = F_J[f exp(-V)] / F_J[exp(-V)],      F_J = Fourier coefficient,
+
+so <f> = <h_f(J)>; products on different links are products of h. For exp(-V) = exp(K cos theta) the
+coefficients are Bessel functions and h_cos = (I_{J-1} + I_{J+1}) / (2 I_J).
+
+    action    time links                    space links              K_tau = 1/(eps E_C)
+    rotor     exp(-J^2 / (2 K_tau))         I_J(K_x)                 K_x = eps E_J
+    cosine    I_J(K_tau)                    I_J(K_x)
+    villain   exp(-J^2 / (2 K_tau))         exp(-J^2 / (2 K_x))
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ive
+
+Action = Literal["rotor", "cosine", "villain"]
+ACTIONS: tuple[Action, ...] = ("rotor", "cosine", "villain")
+
+J_LIMIT = 126
+"""Largest |J| that the packed words of the worm hold."""
+
+NEGLECTED = 1e-15
+"""Weights are cut off where the tail beyond is below this share of the sum over J."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LinkTable:
+    """Weight and estimators of one kind of link, as functions of J = 0 .. j_max (even in J).
+
+    weight   w(J)/w(0)
+    energy   contribution of the link to the energy, -d ln w/d eps (E_J); see `time_links`, `space_links`
+    cos      h of c = V''/K: cos(theta) for Bessel weights (time links: not used, zero)
+    cos2     h of c^2
+    """
+
+    weight: Array
+    energy: Array
+    cos: Array
+    cos2: Array
+
+    @property
+    def j_max(self) -> int:
+        return len(self.weight) - 1
+
+    def raise_rate(self, j: int) -> float:
+        """Metropolis rate min(1, w(j+1)/w(j)) of J -> J + 1; zero at the cut-off."""
+        if j < 0:
+            return 1.0
+        return float(self.weight[j + 1] / self.weight[j]) if j < self.j_max else 0.0
+
+
+def _cutoff(weight: Array, name: str, coupling: float) -> int:
+    """Smallest j_max whose neglected tail is below NEGLECTED; ValueError if the words cannot hold it."""
+    tail = np.cumsum(weight[::-1])[::-1]
+    negligible = np.flatnonzero(tail < NEGLECTED * tail[0])
+    j_max = int(negligible[0]) - 1 if len(negligible) else len(weight)
+    if j_max > J_LIMIT:
+        raise ValueError(
+            f"{name} = {coupling:.6g}: link currents beyond |J| = {J_LIMIT} would be needed; "
+            f"choose a larger {'eps * charging' if name == 'K_tau' else '1/eps'}"
+        )
+    return max(j_max, 1)
+
+
+def _bessel(coupling: float, name: str) -> tuple[Array, Array, Array]:
+    """w(J)/w(0), h_cos, h_cos2 for exp(K cos theta); ive is scaled, so no K overflows."""
+    j = np.arange(4 * J_LIMIT)
+    scaled = ive(j, coupling)
+    n = _cutoff(scaled, name, coupling) + 1
+    down2, down, here = scaled[np.abs(j[:n] - 2)], scaled[np.abs(j[:n] - 1)], scaled[:n]
+    cos = (down + scaled[1 : n + 1]) / (2 * here)
+    cos2 = (down2 + 2 * here + scaled[2 : n + 2]) / (4 * here)
+    return here / here[0], cos, cos2
+
+
+def _gaussian(coupling: float, name: str) -> Array:
+    """exp(-J^2 / (2 K)), cut off."""
+    j = np.arange(4 * J_LIMIT)
+    weight = np.exp(-0.5 * j**2 / coupling)
+    return weight[: _cutoff(weight, name, coupling) + 1]
+
+
+def _villain_curvature(coupling: float, j_max: int) -> tuple[Array, Array]:
+    """h_c and h_c2 of c = V''/K for exp(-V) = sum_m exp(-K (theta - 2 pi m)^2 / 2).
+
+    V'' = K - K^2 Var(theta - 2 pi m) over the images m; Fourier coefficients by the trapezoidal
+    rule, which is exact to rounding for a smooth periodic function. The ratio loses digits where
+    w(J) is near NEGLECTED, in proportion to how rarely such a J occurs.
+    """
+    size = 4096
+    theta = 2 * np.pi * np.arange(size) / size
+    images = int(np.ceil(np.sqrt(80 / coupling) / (2 * np.pi))) + 2
+    shifted = theta - 2 * np.pi * np.arange(-images, images + 1)[:, None]
+    exponent = -0.5 * coupling * shifted**2
+    share = np.exp(exponent - exponent.max(axis=0))
+    boltzmann = share.sum(axis=0) * np.exp(exponent.max(axis=0))
+    share /= share.sum(axis=0)
+    mean = (share * shifted).sum(axis=0)
+    curvature = 1 - coupling * (share * (shifted - mean) ** 2).sum(axis=0)
+    basis = np.cos(np.arange(j_max + 1)[:, None] * theta)
+    norm = basis @ boltzmann
+    return basis @ (boltzmann * curvature) / norm, basis @ (boltzmann * curvature**2) / norm
+
+
+def time_links(action: Action, eps: float, charging: float) -> LinkTable:
+    """Table of the time links. Its energy is the charging energy of one site, zero at J = 0.
+
+    Gaussian weights: (E_C/2) J^2. cosine: (K_tau/eps) (h_cos(J) - h_cos(0)), the derivative of
+    ln[I_J(K)/I_0(K)], which tends to (E_C/2) J^2 for eps -> 0.
+    """
+    coupling = 1 / (eps * charging)
+    if action == "cosine":
+        weight, cos, _ = _bessel(coupling, "K_tau")
+        energy = coupling / eps * (cos - cos[0])
+    else:
+        weight = _gaussian(coupling, "K_tau")
+        energy = 0.5 * charging * np.arange(len(weight)) ** 2.0
+    zero = np.zeros_like(weight)
+    return LinkTable(weight, energy, zero, zero)
+
+
+def space_links(action: Action, eps: float) -> LinkTable:
+    """Table of a present space link. Its energy is that of the bond in E_J.
+
+    Bessel weights: -cos theta. villain: (theta - 2 pi m)^2 / 2, in link currents
+    1/(2 K) - J^2/(2 K^2), from w = (2 pi K)^(-1/2) exp(-J^2/(2 K)).
+    """
+    if action == "villain":
+        weight = _gaussian(eps, "K_x")
+        j = np.arange(len(weight))
+        cos, cos2 = _villain_curvature(eps, len(weight) - 1)
+        return LinkTable(weight, 0.5 / eps - 0.5 * (j / eps) ** 2, cos, cos2)
+    weight, cos, cos2 = _bessel(eps, "K_x")
+    return LinkTable(weight, -cos, cos, cos2)

@@ -1,0 +1,52 @@
+"""Random numbers: xoshiro256++ inside the kernels, numpy's SeedSequence to seed them.
+
+A stream belongs to a purpose and to what is simulated (point, sample, chain), never to a rank or a
+process, so the same configuration gives the same bits on any machine layout.
+Source: Blackman and Vigna, ACM Trans. Math. Softw. 47, 36 (2021).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmc.jit import inlined, kernel
+
+# First word of every spawn key; a new use of random numbers takes a new value.
+DISORDER = 1
+CHAIN = 2
+
+_23, _41, _17, _45, _19 = (np.uint64(n) for n in (23, 41, 17, 45, 19))
+_64 = np.uint64(64)
+
+
+@inlined
+def next_u64(s0, s1, s2, s3):  # type: ignore[no-untyped-def]
+    """One step of xoshiro256++: (number, s0, s1, s2, s3), all uint64."""
+    x = s0 + s3
+    number = ((x << _23) | (x >> _41)) + s0
+    t = s1 << _17
+    s2 ^= s0
+    s3 ^= s1
+    s1 ^= s2
+    s0 ^= s3
+    s2 ^= t
+    s3 = (s3 << _45) | (s3 >> _19)
+    return number, s0, s1, s2, s3
+
+
+@kernel
+def fill_u64(state: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
+    """Fill `out` with the next numbers of the stream and advance `state` (4,) in place."""
+    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+    for i in range(out.size):
+        out[i], s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
+    state[0], state[1], state[2], state[3] = s0, s1, s2, s3
+
+
+def stream(seed: int, *key: int) -> NDArray[np.uint64]:
+    """State uint64 (4,) of the xoshiro stream named by `seed` and the integers of `key` (each < 2^32)."""
+    return np.random.SeedSequence(seed, spawn_key=key).generate_state(4, np.uint64).astype(np.uint64)
+
+
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """numpy generator of the stream named by `seed` and `key`, for draws outside the kernels."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
