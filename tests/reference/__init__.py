@@ -1,0 +1,1 @@
+"""Slow, exact twins of the Monte Carlo."""
