@@ -10,6 +10,7 @@ Energies in E_J, times in 1/E_J. This room knows nothing of files, MPI or the co
 """
 
 from qmc.actions import ACTIONS, LinkTable, space_links, time_links
+from qmc.averages import Check, PointAverages, average_point, per_sample
 from qmc.chain import OBSERVABLES, ChainResult, Schedule, run_chain
 from qmc.lattice import currents, empty_lattice
 from qmc.model import Model
@@ -29,18 +30,22 @@ __all__ = [
     "ACTIONS",
     "OBSERVABLES",
     "ChainResult",
+    "Check",
     "Estimate",
     "LinkTable",
     "Model",
+    "PointAverages",
     "Schedule",
     "autocorrelation_time",
     "average",
+    "average_point",
     "binned_error",
     "blocks",
     "covariance",
     "currents",
     "empty_lattice",
     "jackknife",
+    "per_sample",
     "run_chain",
     "space_links",
     "squared_mean",

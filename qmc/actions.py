@@ -67,7 +67,7 @@ def _cutoff(weight: Array, name: str, coupling: float) -> int:
     if j_max > J_LIMIT:
         raise ValueError(
             f"{name} = {coupling:.6g}: link currents beyond |J| = {J_LIMIT} would be needed; "
-            f"choose a larger {'eps * charging' if name == 'K_tau' else '1/eps'}"
+            f"choose a {'larger eps * charging' if name == 'K_tau' else 'smaller eps'}"
         )
     return max(j_max, 1)
 

@@ -44,21 +44,23 @@ def binned_error(bins: ArrayLike) -> Array:
 
 
 def thermalisation_z(bins: ArrayLike) -> Array:
-    """z-scores of first half against second half, for bins (..., n_bins), pooled over leading axes.
+    """z-scores (...,) of first half against second half, for bins (samples, n_bins, ...).
 
-    With leading axes (samples, n_bins) the differences of all samples are averaged, and their spread
-    over samples gives the error; with one sample the spread of the bins does.
+    The differences of all samples are averaged; with eight samples or more their spread gives the
+    error, with fewer the spread of the bins does (n_bins >= 4 wanted).
     """
     bins = np.asarray(bins, float)
-    half = bins.shape[-1] // 2
-    first, second = bins[..., :half], bins[..., -half:]
-    difference = np.ravel(first.mean(axis=-1) - second.mean(axis=-1))
-    if len(difference) >= 8:
-        error = difference.std(ddof=1) / np.sqrt(len(difference))
+    half = bins.shape[1] // 2
+    first, second = bins[:, :half], bins[:, -half:]
+    difference = first.mean(axis=1) - second.mean(axis=1)
+    if len(bins) >= 8:
+        error = binned_error(difference)
     else:
-        variance = (first.var(axis=-1, ddof=1) + second.var(axis=-1, ddof=1)) / half
-        error = np.sqrt(variance.sum()) / len(difference)
-    return np.asarray(difference.mean() / error if error > 0 else 0.0)
+        variance = (first.var(axis=1, ddof=1) + second.var(axis=1, ddof=1)) / half
+        error = np.sqrt(variance.sum(axis=0)) / len(bins)
+    # Observables that cannot fluctuate (no spanning cluster, say) leave only rounding.
+    still = error <= 1e-13 * np.abs(bins).max()
+    return np.asarray(np.where(still, 0.0, difference.mean(axis=0) / np.where(still, 1.0, error)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""From a store to averages and spectra, point by point."""
+
+from dataclasses import dataclass, field
+
+from continuation import PeakValue, Spectrum, continue_conductivity
+from qmc import Model, PointAverages, average_point
+from runs.config import Config
+from runs.store import PointData
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """Averages of a point and its sigma(omega); no spectrum if it could not be continued (see warnings)."""
+
+    index: int
+    averages: PointAverages
+    spectrum: Spectrum | None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def model(self) -> Model:
+        return self.averages.model
+
+    @property
+    def peak(self) -> PeakValue | None:
+        """Most prominent peak of sigma at omega > 0."""
+        peaks = self.spectrum.peaks(limit=1) if self.spectrum else []
+        return peaks[0] if peaks else None
+
+    @property
+    def label(self) -> str:
+        """What tells this point from others, for tables and legends."""
+        m = self.model
+        shape = f"L = {m.Lx}" if m.Lx == m.Ly else f"L = {m.Lx} x {m.Ly}"
+        return f"{m.action}, eps = {m.eps:g}, E_C = {m.charging:g}, {shape}, L_tau = {m.L_tau}"
+
+
+def analyse(config: Config, index: int, data: PointData) -> PointResult:
+    """Averages, checks and continuation of one point."""
+    averages = average_point(data.model, data.bins, data.tau_int, config.schedule.measurements_per_bin)
+    warnings = list(averages.warnings)
+    spectrum = None
+    try:
+        spectrum = conductivity(config, averages)
+        warnings += spectrum.warnings
+    except ValueError as error:
+        warnings.append(f"sigma(omega) was not computed: {error}")
+    return PointResult(index, averages, spectrum, warnings)
+
+
+def conductivity(config: Config, averages: PointAverages) -> Spectrum:
+    """sigma(omega) from rho(i w_n) of all samples, rho_s solved with it; ValueError if impossible."""
+    c, samples = config.continuation, averages.samples
+    return continue_conductivity(
+        samples["rho"],
+        averages.model.beta,
+        eps=averages.model.eps,
+        kinetic=samples["minus_k"] if c.f_sum else None,
+        alpha_rule=c.alpha_rule,  # type: ignore[arg-type]
+        omega_max=c.omega_max or None,
+        n_omega=c.omega_points,
+        n_blocks=min(c.blocks, averages.n_samples),
+    )
