@@ -1,1 +1,40 @@
-"""Analytic continuation of imaginary-time correlators."""
+"""Analytic continuation of imaginary-time correlators to real frequency.
+
+    from continuation import continue_conductivity
+    s = continue_conductivity(rho_samples, beta, eps=0.1)    # rows: disorder samples, columns: n = 0, 1, ...
+    s.omega, s.sigma, s.sigma_band()                         # sigma(omega) in 4e^2/h with a one-sigma band
+    s.stiffness, s.sum_rule, s.dc(), s.weight(0, 2), s.peaks(), s.warnings
+
+`CorrelatorData` takes rho(i w_n), Lambda_xx(tau), G(tau), chi(tau) or chi(i w_n), from samples or as mean
+and covariance; `continue_correlator` continues any of them. Frequencies have the unit of 1/beta.
+"""
+
+from continuation.alpha import AlphaScan
+from continuation.conductivity import continue_conductivity
+from continuation.data import CorrelatorData
+from continuation.features import Value
+from continuation.grids import FrequencyGrid, sinh_grid
+from continuation.kernels import current_kernel, matsubara, response_kernel, tau_kernel
+from continuation.models import DefaultModel
+from continuation.solve import continue_correlator
+from continuation.spectrum import PeakValue, Spectrum, SumRule
+from continuation.whitening import WhiteningReport
+
+__all__ = [
+    "AlphaScan",
+    "CorrelatorData",
+    "DefaultModel",
+    "FrequencyGrid",
+    "PeakValue",
+    "Spectrum",
+    "SumRule",
+    "Value",
+    "WhiteningReport",
+    "continue_conductivity",
+    "continue_correlator",
+    "current_kernel",
+    "matsubara",
+    "response_kernel",
+    "sinh_grid",
+    "tau_kernel",
+]

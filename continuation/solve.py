@@ -1,0 +1,219 @@
+"""From correlator data to a spectrum: the one path that every public call takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from continuation import alpha as alpha_rules
+from continuation import maxent
+from continuation.alpha import AlphaRule, AlphaScan
+from continuation.data import CorrelatorData
+from continuation.features import Value
+from continuation.grids import FrequencyGrid, grid_from_nodes
+from continuation.kernels import Array
+from continuation.models import DefaultModel, default_grid, default_models
+from continuation.posterior import Component, Posterior, mixture
+from continuation.resampling import Replicas, replicas_of
+from continuation.spectrum import CONDUCTIVITY, Spectrum, SumRule
+from continuation.whitening import Equations, whiten
+
+POOR_FIT = 2.5          # chi^2 per degree of freedom that is called a bad fit
+TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that calls for a larger cut-off
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Solution of the whitened equations: posterior, scans by model name, chosen point, its default."""
+
+    posterior: Posterior
+    scans: dict[str, AlphaScan]
+    best: str
+    default: Array
+    data: Array
+    offset: float
+
+
+def _fit(
+    equations: Equations,
+    vector: Array,
+    models: list[DefaultModel],
+    rule: AlphaRule,
+    top: float,
+    average: bool,
+) -> _Fit:
+    """Scan alpha for every model; keep one point, or average over all by evidence."""
+    white, offset = equations.whiten(vector)
+    weights = equations.grid.weights
+    runs: list[tuple[str, list[maxent.MaxEntPoint]]] = []
+    for model in models:
+        m = model.values * weights
+        ladder = maxent.alpha_ladder(equations.kernel, m, top=top)
+        runs.append((model.name, maxent.scan(equations.kernel, white, m, ladder)))
+    scans = {name: alpha_rules.choose(points, rule) for name, points in runs}
+    # Between models the evidence decides, integrated over alpha, whatever the rule for alpha is.
+    best = max(range(len(runs)), key=lambda i: _total_evidence(scans[runs[i][0]]))
+    name, points = runs[best]
+    everything = mixture(runs)
+    if average:
+        reported = everything
+    elif rule == "bryan":
+        reported = mixture([(name, points)])
+    else:
+        reported = (Component(1.0, points[scans[name].chosen], name),)
+    posterior = Posterior(equations.kernel, everything, reported)
+    return _Fit(posterior, scans, name, models[best].values, white, offset)
+
+
+def _total_evidence(scan: AlphaScan) -> float:
+    top = float(scan.log_evidence.max())
+    return top + float(np.log(np.exp(scan.log_evidence - top).sum()))
+
+
+def continue_correlator(
+    data: CorrelatorData,
+    *,
+    constant: float | None = None,
+    default: str | Array | list[DefaultModel] = "gaussian",
+    alpha_rule: AlphaRule = "curvature",
+    average: bool = False,
+    omega: Array | None = None,
+    omega_max: float | None = None,
+    n_omega: int = 400,
+    n_blocks: int | None = None,
+    alpha_top: float = 1e12,
+) -> Spectrum:
+    """Maximum-entropy spectrum of any correlator, with bands.
+
+    data        see `CorrelatorData`
+    constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
+                solves it together with the spectrum, with the joint covariance
+    default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models
+    alpha_rule  "curvature" (corner of chi^2), "classic" (largest evidence), "bryan" (average over alpha)
+    average     average over default models and alpha by evidence instead of choosing
+    omega       own frequency nodes; else n_omega nodes up to omega_max, both chosen from the data if None
+    n_blocks    blocks of the jackknife over samples; None deletes one sample at a time
+    alpha_top   where the scan over alpha begins, in units of 1/(weight of the default model)
+    """
+    grid = grid_from_nodes(np.asarray(omega)) if omega is not None else default_grid(data, n_omega, omega_max)
+    models = default_models(data, grid, default)
+    replicas = replicas_of(data, n_blocks)
+    shift = 0.0 if constant is None else float(constant)
+    column = data.constant_column()
+    if constant is not None and column is None:
+        raise ValueError(f"constant = {constant} with kind {data.kind}: only rho_iw (or chi_iw, eps) has one")
+    known = 0.0 if column is None else shift * column
+
+    def attempt(free: bool) -> tuple[Equations, _Fit]:
+        equations = whiten(data, grid, constant=free)
+        return equations, _fit(equations, data.vector() - known, models, alpha_rule, alpha_top, average)
+
+    equations, fit = attempt(constant is None)
+    notes: list[str] = [*data.warnings]
+    value = _constant(equations, fit, replicas, known, shift) if column is not None else None
+    if data.kind == "rho_iw" and constant is None and value is not None and value.value < 0.0:
+        notes.append(f"rho_s = {value.value:.2e} +- {value.error:.1e} < 0: set to 0")
+        value = Value(0.0, value.stat_error, value.posterior_error)
+        equations, fit = attempt(False)
+    return _assemble(data, equations, fit, replicas, known, value, notes)
+
+
+def _replica_solutions(equations: Equations, fit: _Fit, replicas: Replicas, known: Array | float) -> Array:
+    """x on every replica (n_replicas, omega), to first order in the (small) change of the data.
+
+    Alpha and the probabilities of the components are held; delete-one changes are of order 1/n_samples,
+    so the neglected second order is far below the error itself. Clipped at 0.
+    """
+    whitened = np.array([equations.whiten(v - known)[0] for v in replicas.vectors])
+    return np.maximum(fit.posterior.centre + (whitened - fit.data) @ fit.posterior.response().T, 0.0)
+
+
+def _constant(
+    equations: Equations, fit: _Fit, replicas: Replicas, known: Array | float, shift: float
+) -> Value:
+    """The additive constant with its errors; the given one, without error, if it was imposed."""
+    k = equations.constant_kernel
+    if k is None:
+        return Value(shift, 0.0, 0.0)
+    solutions = _replica_solutions(equations, fit, replicas, known)
+    offsets = np.array([equations.whiten(v - known)[1] for v in replicas.vectors])
+    spread = fit.posterior.covariance(k[None, :])[0, 0] + equations.constant_error**2
+    return Value(
+        float(fit.offset - k @ fit.posterior.centre),
+        float(replicas.error(offsets - solutions @ k)),
+        float(np.sqrt(max(spread, 0.0))),
+    )
+
+
+def _averaging(posterior: Posterior, grid: FrequencyGrid) -> tuple[Array, Array]:
+    """(G, width): rows G (omega, omega) that average x over the resolution, and its width (omega,).
+
+    Row i is d A(omega_i)/d A_true(omega') made a unit window; its width is (int R)^2/int R^2.
+    """
+    R = np.maximum(posterior.response() @ posterior.kernel, 0.0) / grid.weights[:, None]
+    density = R / grid.weights
+    integral = np.maximum(density @ grid.weights, 1e-300)
+    width = integral**2 / np.maximum(density**2 @ grid.weights, 1e-300)
+    return density / integral[:, None], width
+
+
+def _assemble(
+    data: CorrelatorData,
+    equations: Equations,
+    fit: _Fit,
+    replicas: Replicas,
+    known: Array | float,
+    constant: Value | None,
+    notes: list[str],
+) -> Spectrum:
+    grid, posterior = equations.grid, fit.posterior
+    x = posterior.centre
+    solutions = _replica_solutions(equations, fit, replicas, known)
+    windows, width = _averaging(posterior, grid)
+    residual = fit.data - equations.kernel @ x
+    chosen = max(posterior.reported, key=lambda c: c.weight)
+    effective = sum(c.weight * c.point.effective for c in posterior.reported)
+    chi2 = float(residual @ residual)
+    notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), effective)]
+    spread = np.sqrt(np.maximum(np.diag(posterior.covariance(windows)), 0.0))
+    return Spectrum(
+        kind=data.kind, beta=data.beta, grid=grid, values=x / grid.weights, default=fit.default,
+        alpha=chosen.point.alpha, chi2=chi2, n_data=len(fit.data),
+        effective=float(effective), constant=constant,
+        sum_rule=_sum_rule(data, equations, fit, solutions, replicas, known, constant),
+        scan=fit.scans[fit.best], scans=fit.scans, method="maximum entropy", report=equations.report,
+        posterior=posterior, replicas=solutions / grid.weights, replica_factor=replicas.factor,
+        replica_method=replicas.method, stat_error=replicas.error(solutions) / grid.weights,
+        posterior_error=spread, resolution=width, warnings=tuple(notes),
+    )  # fmt: skip
+
+
+def _sum_rule(
+    data: CorrelatorData, equations: Equations, fit: _Fit, solutions: Array, replicas: Replicas,
+    known: Array | float, constant: Value | None,
+) -> SumRule | None:  # fmt: skip
+    """rho_s + (2/pi) int sigma_reg, its errors including the covariance of the two terms."""
+    if data.kind not in CONDUCTIVITY:
+        return None
+    ones = np.full(equations.grid.omega.size, 2.0 / np.pi)
+    k = equations.constant_kernel
+    functional = ones if k is None else ones - k
+    offsets = np.array([equations.whiten(v - known)[1] for v in replicas.vectors])
+    variance = fit.posterior.covariance(functional[None, :])[0, 0] + equations.constant_error**2
+    total = float(ones @ fit.posterior.centre) + (0.0 if constant is None else constant.value)
+    found = Value(
+        total, float(replicas.error(offsets + solutions @ functional)), float(np.sqrt(max(variance, 0.0)))
+    )
+    return SumRule(found, None if data.kinetic is None else data.kinetic[0])
+
+
+def _fit_warnings(grid: FrequencyGrid, x: Array, chi2: float, n_data: int, effective: float) -> list[str]:
+    notes = []
+    freedom = max(n_data - effective, 1.0)
+    if chi2 / freedom > POOR_FIT:
+        notes.append(f"poor fit: chi^2 = {chi2:.1f} for {freedom:.1f} degrees of freedom")
+    tail = float(x[grid.omega > 0.8 * grid.omega[-1]].sum() / x.sum())
+    if tail > TAIL_SHARE:
+        notes.append(f"{100 * tail:.0f} % of the weight lies above 0.8 omega_max, {0.8 * grid.omega[-1]:.3g}")
+    return notes
