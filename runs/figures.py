@@ -116,4 +116,5 @@ def _draw_alpha(axis: Axes, members: list[PointResult]) -> None:
     axis.axhline(1.0, color="0.6", lw=0.8, ls="--")
     axis.set_xlabel(r"$\alpha$ (dot: chosen)")
     axis.set_ylabel(r"$\chi^2 / N$")
-    axis.legend(frameon=False)
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(frameon=False)

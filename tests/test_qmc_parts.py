@@ -1,0 +1,203 @@
+"""The parts of the engine, one promise each."""
+
+import numpy as np
+import pytest
+from scipy.special import iv, ive
+
+from qmc import Model, Schedule, currents, run_chain, space_links, time_links
+from qmc.chain import _Walk
+from qmc.estimators import new_slices, operators, sum_slices
+from qmc.rng import fill_u64, stream
+from qmc.vertex import PROBABILITY_BITS, ROW, SLOTS, hollow_flux, vertex_tables
+
+
+def test_random_numbers_of_the_published_generator():
+    """xoshiro256++ started from 1, 2, 3, 4: reference output of Blackman and Vigna's C code."""
+    out = np.empty(5, np.uint64)
+    fill_u64(np.array([1, 2, 3, 4], np.uint64), out)
+    assert out.tolist() == [41943041, 58720359, 3588806011781223, 3591011842654386, 9228616714210784205]
+
+
+def test_streams_differ_by_every_word_of_their_name():
+    names = [(1, 2, 3), (1, 2, 4), (1, 3, 3), (2, 2, 3)]
+    assert len({stream(*name).tobytes() for name in names}) == len(names)
+
+
+def test_bessel_tables_against_scipy():
+    K, j = 0.7, np.arange(4)
+    table = space_links("rotor", K)
+    np.testing.assert_allclose(table.weight[:4], iv(j, K) / iv(0, K), rtol=1e-12)
+    np.testing.assert_allclose(table.cos[:4], (iv(j - 1, K) + iv(j + 1, K)) / (2 * iv(j, K)), rtol=1e-12)
+    cos2 = (iv(j - 2, K) + 2 * iv(j, K) + iv(j + 2, K)) / (4 * iv(j, K))
+    np.testing.assert_allclose(table.cos2[:4], cos2, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("action", "eps"), [("rotor", 0.1), ("cosine", 3.0), ("villain", 0.3)])
+def test_neglected_weight(action, eps):
+    """What lies beyond the tables, from the closed forms, is below 1e-12 of the whole."""
+    gaussian, bessel = (lambda j, K: np.exp(-0.5 * j**2 / K)), (lambda j, K: ive(j, K) / ive(0, K))
+    for table, K, weight in (
+        (space_links(action, eps), eps, gaussian if action == "villain" else bessel),
+        (time_links(action, eps, 2.0), 0.5 / eps, bessel if action == "cosine" else gaussian),
+    ):
+        beyond = np.arange(table.j_max + 1, table.j_max + 60)
+        assert weight(beyond, K).sum() < 1e-12 * table.weight.sum()
+        np.testing.assert_allclose(table.weight, weight(np.arange(table.j_max + 1), K), rtol=1e-9)
+
+
+def test_villain_operator_is_the_second_derivative():
+    """c = V''/K; for large K the potential is quadratic and c = 1, for small K it is a cosine."""
+    assert abs(space_links("villain", 20.0).cos[0] - 1) < 1e-6
+    K = 0.15
+    leading = 2 * np.exp(-0.5 / K) / K           # V = -2 exp(-1/2K) cos(theta) + ...
+    assert abs(space_links("villain", K).cos[1] * np.exp(-0.5 / K) / (leading / 2) - 1) < 0.02
+
+
+def test_charging_energy_of_the_cosine_action_tends_to_the_hamiltonian():
+    table = time_links("cosine", 0.005, 2.0)
+    np.testing.assert_allclose(table.energy[:4], np.array([0, 1, 4, 9]), rtol=0.02)
+
+
+def test_flux_is_symmetric_with_the_rates_as_row_sums():
+    rng = np.random.default_rng(3)
+    f = np.empty((6, 6))
+    bounces = 0
+    for _ in range(500):
+        a = rng.random(6) ** rng.integers(1, 12)
+        a[rng.random(6) < 0.3] = 0.0
+        hollow_flux(a, f)
+        np.testing.assert_allclose(f, f.T, atol=1e-15)
+        np.testing.assert_allclose(f.sum(axis=1), a, atol=1e-12)
+        assert f.min() >= 0
+        unavoidable = max(0.0, 2 * a.max() - a.sum())
+        assert f.trace() == pytest.approx(unavoidable, abs=1e-10)
+        bounces += unavoidable > 0
+    assert 50 < bounces < 450                   # both branches were tried
+
+
+def test_alias_slots_reproduce_the_scattering_probabilities():
+    tables = vertex_tables("cosine", 0.4, 2.0)
+    rng = np.random.default_rng(4)
+    f = np.empty((6, 6))
+    ns, nt = 6, int(np.sqrt(len(tables.residence) / 6**4))
+    assert ns**4 * nt**2 == len(tables.residence)
+    for row in rng.integers(0, len(tables.residence), 40):
+        slots = tables.alias[row * ROW : (row + 1) * ROW].reshape(6, SLOTS).astype(np.int64)
+        keep = (slots >> 6) / 2**PROBABILITY_BITS / SLOTS
+        p = np.zeros((6, 6))
+        for i in range(6):
+            np.add.at(p[i], (slots[i] >> 3) & 7, keep[i])
+            np.add.at(p[i], slots[i] & 7, 1 / SLOTS - keep[i])
+        total = 6 / tables.residence[row]
+        # Detailed balance: with a_i = the stationary distribution of p over links, a_i p_ij is symmetric.
+        a = np.linalg.matrix_power(p.T + 1e-13, 2000) @ np.full(6, 1 / 6)
+        if np.count_nonzero(a > 1e-9) > 2 and total > 0:
+            hollow_flux(a, f)
+            flow = a[:, None] * p
+            np.testing.assert_allclose(flow, flow.T, atol=2e-6)
+
+
+def random_walk(model, sweeps=20):
+    walk = _Walk(model, model.draw_bonds(11, 0), stream(11, 0))
+    for _ in range(sweeps):
+        walk.worms(walk.words.size)
+    return walk
+
+
+@pytest.fixture(scope="module", params=["rotor", "cosine", "villain"])
+def walk(request):
+    model = Model(Lx=4, Ly=3, L_tau=6, eps=0.5, charging=1.5, action=request.param, p=0.2)
+    return model, random_walk(model)
+
+
+def test_currents_are_conserved(walk):
+    model, w = walk
+    J = currents(model, w.words)
+    axis = (0, 2, 1)                             # array axis crossed by tau, x, y
+    divergence = sum(J[mu] - np.roll(J[mu], 1, axis=axis[mu]) for mu in range(3))
+    assert np.all(divergence == 0)
+    assert np.abs(J).sum() > 0
+
+
+def test_windings_kept_by_the_moves_equal_the_recount(walk):
+    model, w = walk
+    J = currents(model, w.words)
+    recount = [J[1].sum() / model.Lx, J[2].sum() / model.Ly, J[0].sum() / model.L_tau]
+    assert w.winding.tolist() == recount
+
+
+def test_both_ends_of_a_link_agree(walk):
+    model, w = walk
+    grid = w.words.reshape(model.Ly, model.Lx, model.L_tau)
+    for d, axis in ((0, 1), (2, 0), (4, 2)):
+        out = (grid >> (8 * d)) & 0xFF
+        back = np.roll((grid >> (8 * (d + 1))) & 0xFF, -1, axis=axis)
+        assert np.all((out == 0) == (back == 0))
+        assert np.all((out + back)[out > 0] == 256)
+
+
+def test_slice_sums_against_numpy(walk):
+    model, w = walk
+    J = currents(model, w.words)
+    slices, ops = new_slices(model), operators(model, 1)
+    sum_slices(w.words, ops, slices)
+    np.testing.assert_array_equal(slices.current_x, J[1].sum(axis=(1, 2)))
+    np.testing.assert_array_equal(slices.current_y, J[2].sum(axis=(1, 2)))
+    bonds = model.draw_bonds(11, 0)
+    table = space_links(model.action, model.eps)
+    for mu, cos in ((1, slices.cos_x), (2, slices.cos_y)):
+        wanted = (table.cos[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2))
+        np.testing.assert_allclose(cos, wanted, rtol=1e-12)
+    spread = table.cos2 - table.cos**2
+    contact = sum((spread[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2)) for mu in (1, 2))
+    np.testing.assert_allclose(slices.contact, contact, rtol=1e-11)
+    time = time_links(model.action, model.eps, model.charging)
+    np.testing.assert_allclose(slices.time_energy, time.energy[np.abs(J[0])].sum(axis=(1, 2)), rtol=1e-12)
+
+
+def test_missing_bonds_carry_nothing_and_are_nested_in_p():
+    low, high = (Model(Lx=16, Ly=16, L_tau=2, eps=0.1, charging=1.0, p=p) for p in (0.1, 0.3))
+    a, b = low.draw_bonds(1, 0), high.draw_bonds(1, 0)
+    assert np.all(a | ~b)
+    assert 0.25 < 1 - b.mean() < 0.35
+    assert not np.array_equal(a, low.draw_bonds(1, 1))
+
+
+def test_chains_are_functions_of_their_names():
+    model = Model(Lx=2, Ly=3, L_tau=4, eps=0.5, charging=2.0, p=0.1)
+    short = Schedule(therm_sweeps=5, bins=4, measurements_per_bin=2)
+    runs = [
+        run_chain(model, model.draw_bonds(1, 0), seed=seed, sample=sample, chain=chain, schedule=short)
+        for seed, sample, chain in ((1, 0, 0), (1, 0, 0), (2, 0, 0), (1, 1, 0), (1, 0, 1))
+    ]
+    energies = [r.bins["energy"].tobytes() for r in runs]
+    assert energies[0] == energies[1]
+    assert len(set(energies)) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Lx": 1}, "Lx = 1"),
+        ({"L_tau": 1}, "L_tau = 1"),
+        ({"p": 1.0}, "p = 1.0"),
+        ({"p": float("nan")}, "p = nan"),
+        ({"eps": 0.0}, "eps = 0.0"),
+        ({"charging": -1.0}, "charging = -1.0"),
+        ({"action": "xy"}, "action = 'xy'"),
+        ({"eps": 1e5}, "K_x = 100000"),
+        ({"charging": 1e-6}, r"K_tau = 2e\+06"),
+        ({"Lx": 2**20, "Ly": 2**20}, "sites"),
+    ],
+)
+def test_impossible_models_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        Model(**({"Lx": 4, "Ly": 4, "L_tau": 4, "eps": 0.5, "charging": 2.0} | change))
+
+
+def test_wrong_masks_and_frequencies_are_refused():
+    model = Model(Lx=2, Ly=3, L_tau=4, eps=0.5, charging=2.0)
+    with pytest.raises(ValueError, match=r"\(2, 3, 2\)"):
+        run_chain(model, np.ones((2, 2, 3), bool), seed=1, sample=0)
+    with pytest.raises(ValueError, match="n_max = 3"):
+        run_chain(model, np.ones((2, 3, 2), bool), seed=1, sample=0, n_max=3)

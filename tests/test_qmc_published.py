@@ -1,0 +1,92 @@
+"""Critical points and closed forms that do not come from our own code."""
+
+import numpy as np
+import pytest
+
+from qmc import Model, Schedule, run_chain
+
+SCHEDULE = Schedule(therm_sweeps=200, bins=32, measurements_per_bin=256)
+
+
+def squared_winding(K, action, L, samples, seed):
+    """<W_x^2> with its error, x, y and tau of all chains as equivalent directions of the isotropic model."""
+    model = Model(Lx=L, Ly=L, L_tau=L, eps=K, charging=1 / K**2, action=action)
+    to_winding = {"rho_s_x": model.beta, "rho_s_y": model.beta, "kappa": model.sites / model.beta}
+    clean = model.draw_bonds(1, 0)
+    chains = [run_chain(model, clean, seed=seed, sample=s, schedule=SCHEDULE) for s in range(samples)]
+    bins = np.concatenate([
+        sum(c.bins[name] * factor for name, factor in to_winding.items()) / 3 for c in chains
+    ])
+    return bins.mean(), bins.std(ddof=1) / np.sqrt(len(bins))
+
+
+@pytest.mark.parametrize(
+    ("action", "K"),
+    [
+        # K_c: Xu, Sun, Lv, Deng, PRB 100, 064525 (2019); <W^2> = 0.50 at L = 16, on its way to 0.516
+        ("villain", 0.33306704),
+        ("cosine", 0.45416476),
+    ],
+)
+def test_winding_at_the_critical_point_of_the_3d_xy_class(action, K):
+    mean, error = squared_winding(K, action, L=16, samples=6, seed=7)
+    assert error < 0.005
+    assert abs(mean - 0.50) < 3 * error + 0.005       # the literature value has two digits
+
+
+def rotor_averages(beta, charging):
+    """<n^2> and G(tau_k) of one free rotor, H = E_C n^2/2, in the continuum of time."""
+    n = np.arange(-60, 61)
+    w = np.exp(-0.5 * beta * charging * n**2)
+    n2 = (w * n**2).sum() / w.sum()
+
+    def green(tau):
+        step = 0.5 * charging * ((n + 1) ** 2 - n**2)
+        return (w * np.exp(-tau * step)).sum() / w.sum()
+
+    return n2, green
+
+
+def test_free_rotors():
+    """All bonds missing: independent rotors, exact at any eps for the action `rotor`."""
+    model = Model(Lx=3, Ly=2, L_tau=20, eps=0.1, charging=2.0, action="rotor")
+    schedule = Schedule(therm_sweeps=500, bins=64, measurements_per_bin=2000)
+    result = run_chain(model, np.zeros((2, 2, 3), bool), seed=5, sample=0, schedule=schedule)
+    n2, green = rotor_averages(model.beta, model.charging)
+    expected = {
+        "kappa": model.beta * n2,
+        "charging_energy": 0.5 * model.charging * n2,
+        "G_loc": np.array([green(k * model.eps) for k in range(model.L_tau)]),
+    }
+    for name, value in expected.items():
+        bins = result.bins[name]
+        error = bins.std(axis=0, ddof=1) / np.sqrt(len(bins))
+        assert np.all(error < 0.01 * np.abs(value))
+        assert np.all(np.abs(bins.mean(axis=0) - value) <= 4.5 * error + 1e-12), name
+    assert np.all(result.bins["rho_x"] == 0)
+    assert np.all(result.bins["G_k0"] == result.bins["G_loc"])
+
+
+def test_deep_insulator():
+    """g -> infinity: <cos> = E_J/E_C, here with its next orders below 1 %, and no stiffness."""
+    charging = 40.0
+    model = Model(Lx=4, Ly=4, L_tau=200, eps=0.01, charging=charging, action="rotor")
+    schedule = Schedule(therm_sweeps=300, bins=64, measurements_per_bin=400)
+    result = run_chain(model, model.draw_bonds(1, 0), seed=6, sample=0, schedule=schedule)
+    bins = (result.bins["minus_kx"] + result.bins["minus_ky"]) / 4        # per bond: two bonds a site
+    cos = 2 * bins
+    error = cos.std(ddof=1) / np.sqrt(len(cos))
+    assert error < 0.01 / charging
+    assert abs(cos.mean() - 1 / charging) < 4 * error + 0.01 / charging
+    assert result.bins["rho_s_x"].mean() < 2e-3           # four hops: (E_J/E_C)^3 times their orderings
+
+
+def test_no_spanning_cluster_no_winding():
+    """A column of cut x bonds: nothing can wind along x, exactly."""
+    model = Model(Lx=4, Ly=4, L_tau=16, eps=0.3, charging=1.0, action="cosine")
+    bonds = np.ones((2, 4, 4), bool)
+    bonds[0, :, 2] = False
+    schedule = Schedule(therm_sweeps=100, bins=8, measurements_per_bin=100)
+    result = run_chain(model, bonds, seed=8, sample=0, schedule=schedule)
+    assert np.all(result.bins["rho_s_x"] == 0)
+    assert result.bins["rho_s_y"].mean() > 0.1

@@ -1,0 +1,191 @@
+"""Bad input is refused in one line that names key, value and remedy; nothing is touched."""
+
+import tomllib
+
+import h5py
+import pytest
+
+from runs.cli import main
+from runs.config import load_config, parse_config, points
+from runs.errors import UserError
+from runs.expressions import evaluate
+
+GOOD = """
+[model]
+eps = 0.2
+charging = 3.0
+L = 2
+L_tau = 4
+p = [0.0, 0.2]
+[disorder]
+samples = 2
+[schedule]
+therm_sweeps = 2
+bins = 4
+measurements_per_bin = 2
+[output]
+path = "out"
+"""
+
+
+def changed(old, new):
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+BAD = [
+    ("charging =", "chargin =", "unknown key 'chargin'; did you mean 'charging'"),
+    ("[schedule]", "[shedule]", "unknown section 'shedule'; did you mean 'schedule'"),
+    ("p = [0.0, 0.2]", "p = [0.0, 1.0]", "p = 1.0"),
+    ("p = [0.0, 0.2]", "p = -0.1", "p = -0.1"),
+    ("p = [0.0, 0.2]", "p = nan", "p = nan"),
+    ("p = [0.0, 0.2]", "p = []", "p = []"),
+    ("p = [0.0, 0.2]", "p = true", "p = True"),
+    ("p = [0.0, 0.2]", 'p = "0.1"', "p = '0.1'"),
+    ("L = 2", "L = 1", "L = 1"),
+    ("L = 2", "L = 2.5", "L = 2.5"),
+    ("L = 2", "Lx = 2", "Lx and Ly"),
+    ("L = 2", "L = 2\nLx = 2\nLy = 2", "either L"),
+    ("L_tau = 4", "L_tau = 1", "L_tau = 1"),
+    ("L_tau = 4", 'L_tau = "L**1.3"', "must be an integer"),
+    ("L_tau = 4", "L_tau = \"__import__('os').getcwd()\"", "not known"),
+    ("L_tau = 4", 'L_tau = "9**9**9**9"', "cannot be evaluated"),
+    ("eps = 0.2", "eps = 0.0", "eps = 0.0"),
+    ("eps = 0.2", "eps = -1", "eps = -1"),
+    ("eps = 0.2", "eps = 1e5", "K_x = 100000"),
+    ("eps = 0.2", "", "eps is missing"),
+    ("charging = 3.0", "charging = 1e-6", "K_tau = "),
+    ("charging = 3.0", "charging = inf", "charging = inf"),
+    ("[model]", '[model]\naction = "cosin"', "action = 'cosin'"),
+    ("samples = 2", "samples = 0", "samples = 0"),
+    ("samples = 2", "samples = 2\nseed = -1", "seed = -1"),
+    ("bins = 4", "bins = 1", "bins = 1"),
+    ("therm_sweeps = 2", "therm_sweeps = -2", "therm_sweeps = -2"),
+    ("[disorder]", "[observables]\nn_max = 3\n[disorder]", "n_max = 3"),
+    ("[disorder]", '[continuation]\nalpha_rule = "best"\n[disorder]', "alpha_rule = 'best'"),
+    ("[disorder]", "disorder = 3\n[x]", "unknown section 'x'"),
+    ('path = "out"', 'path = ""', "path = ''"),
+    ('path = "out"', "", "path is missing"),
+    ("[model]", "[model", "not valid TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), BAD)
+def test_bad_configurations(tmp_path, monkeypatch, capsys, old, new, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text(changed(old, new))
+    assert main(["run", "bad.toml"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert words in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+def test_missing_file(capsys):
+    assert main(["run", "nowhere.toml"]) == 2
+    assert "nowhere.toml" in capsys.readouterr().err
+
+
+def test_points_are_all_combinations_with_p_fastest():
+    text = changed("L = 2", "L = [2, 3]").replace("L_tau = 4", 'L_tau = "round(2 * L**1.5)"')
+    models = list(points(parse_config(tomllib.loads(text))))
+    assert [(m.Lx, m.L_tau, m.p) for m in models] == [(2, 6, 0.0), (2, 6, 0.2), (3, 10, 0.0), (3, 10, 0.2)]
+
+
+def test_resolved_configuration_is_a_configuration():
+    config = parse_config(tomllib.loads(GOOD))
+    assert parse_config(config.resolved()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2*L + 1", 9), ("max(L, 3) // 2", 2), ("-(-L) ** 2", -16), ("sqrt(L) % 2 + 7 / 2", 3.5)],
+)
+def test_expressions(text, value):
+    assert evaluate(text, {"L": 4}) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["L.real", "[1][0]", "'a' * 3", "x + 1", "L(2)", "round()", "1 if L else 2", "1/0"]
+)
+def test_refused_expressions(text):
+    with pytest.raises(ValueError, match=r"known|evaluated"):
+        evaluate(text, {"L": 4})
+
+
+@pytest.fixture
+def config_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "good.toml"
+    path.write_text(GOOD)
+    return path
+
+
+def fingerprints(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(capsys, *arguments):
+    assert main(["run", *map(str, arguments)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def test_output_that_cannot_be_made(config_file, tmp_path, capsys):
+    (tmp_path / "out").write_text("a file is in the way")
+    assert "out" in refused(capsys, config_file)
+    assert "cannot be made" in refused(capsys, config_file, "-o", "/proc/sitqmc/out")
+
+
+def test_truncated_store(config_file, tmp_path, capsys):
+    assert main(["run", "-q", str(config_file)]) == 0
+    store = tmp_path / "out" / "run.h5"
+    store.write_bytes(store.read_bytes()[:5000])
+    before = fingerprints(tmp_path)
+    capsys.readouterr()
+    assert "truncated" in refused(capsys, config_file)
+    assert fingerprints(tmp_path) == before
+
+
+def test_other_configuration_into_the_same_output(config_file, tmp_path, capsys):
+    assert main(["run", "-q", str(config_file)]) == 0
+    before = fingerprints(tmp_path / "out")
+    other = tmp_path / "other.toml"
+    other.write_text(changed("charging = 3.0", "charging = 3.5"))
+    capsys.readouterr()
+    said = refused(capsys, other)
+    assert "model.charging" in said
+    assert "[3.0]" in said
+    assert "[3.5]" in said
+    assert fingerprints(tmp_path / "out") == before
+
+
+def test_foreign_and_damaged_hdf5(config_file, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    store = tmp_path / "out" / "run.h5"
+    with h5py.File(store, "w") as file:
+        file["x"] = 1
+    assert "not a sitqmc-run file" in refused(capsys, config_file)
+    store.unlink()
+    assert main(["run", "-q", str(config_file)]) == 0
+    with h5py.File(store, "r+") as file:
+        file["points/0000/bins/energy"][0, 0] = float("nan")
+    assert main(["run", "-q", str(config_file)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "points/0000 is damaged" in said
+
+
+def test_stored_configuration_can_be_read_back(config_file, tmp_path):
+    from runs.store import read_config
+
+    assert main(["run", "-q", str(config_file)]) == 0
+    assert read_config(tmp_path / "out" / "run.h5").simulation() == load_config(config_file).simulation()
+
+
+def test_the_store_refuses_what_is_not_a_configuration(tmp_path):
+    with pytest.raises(UserError, match="must be a section"):
+        parse_config({"model": 3, "disorder": {"samples": 1}, "output": {"path": "x"}})
