@@ -1,15 +1,24 @@
 """Theory of the laboratory side: superconductor conductivities, optics, fits, units.
 
 Energies in meV, frequencies in THz, temperatures in K, conductivities in ohm^-1 cm^-1, lengths in nm (films)
-and um (substrates); the unit is part of every name. Time convention exp(-i omega t), sigma = sigma1 + i sigma2
-with sigma2 > 0 for a superconductor. Names are loaded on first use, so importing the package is cheap.
+and um (substrates); the unit is part of every name. Time convention exp(-i omega t) and
+sigma = sigma1 + i sigma2, so sigma2 > 0 for a superconductor. Names are loaded on first use, so importing
+the package is cheap.
 """
 
 from importlib import import_module
 from typing import Any
 
 _MODULES = {
+    "drude": ["drude", "drude_weight", "scattering_mev_from_tau"],
+    "dynes": ["dynes_conductivity"],
+    "finite_purity": ["finite_purity"],
+    "gap": ["BCS_RATIO", "critical_temperature", "gap_mev"],
     "higgs": ["MassScaling", "critical_mass_over_stiffness", "fit_mass_scaling", "higgs_mass_mev"],
+    "mattis_bardeen": ["mattis_bardeen"],
+    "matsubara": ["film_stiffness_mev", "matsubara_conductivity", "penetration_depth_nm", "stiffness_slope_mev",
+                  "superfluid_fraction"],
+    "tunnelling": ["dynes_dos", "tunnelling_conductance"],
     "units": ["SIGMA_Q_S", "Z0_OHM", "cm_to_thz", "kelvin_to_mev", "mev_to_thz", "sheet_conductance",
               "sheet_to_sigma", "thz_to_cm", "thz_to_mev"],
 }

@@ -80,7 +80,7 @@ def fit_mass_scaling(tc_k: ArrayLike, mass_mev: ArrayLike, mass_error_mev: Array
     shape = higgs_mass_mev(tc_k, 1.0, form)
     mass, error = np.asarray(mass_mev, dtype=float), np.asarray(mass_error_mev, dtype=float)
     if not shape.shape == mass.shape == error.shape or shape.ndim != 1:
-        raise ValueError(f"shapes {shape.shape}, {mass.shape}, {error.shape}: need equal lists, one entry per film")
+        raise ValueError(f"shapes {shape.shape}, {mass.shape}, {error.shape}: need one entry per film")
     if not np.all(error > 0):
         raise ValueError(f"mass_error_mev: smallest is {np.min(error)}; standard deviations must be positive")
     weight = float(np.sum((shape / error) ** 2))
