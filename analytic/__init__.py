@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
-    "drude": ["drude", "drude_weight", "scattering_mev_from_tau"],
+    "dirty_limit": ["mattis_bardeen"],
     "dynes": ["dynes_conductivity"],
-    "finite_purity": ["finite_purity"],
     "gap": ["BCS_RATIO", "critical_temperature", "gap_mev"],
     "higgs": ["MassScaling", "critical_mass_over_stiffness", "fit_mass_scaling", "higgs_mass_mev"],
-    "mattis_bardeen": ["mattis_bardeen"],
-    "matsubara": ["film_stiffness_mev", "matsubara_conductivity", "penetration_depth_nm", "stiffness_slope_mev",
-                  "superfluid_fraction"],
+    "matsubara": ["film_stiffness_mev", "matsubara_conductivity", "penetration_depth_nm",
+                  "stiffness_slope_mev", "superfluid_fraction"],
+    "normal_state": ["drude", "drude_weight", "scattering_mev_from_tau"],
+    "purity": ["finite_purity"],
     "tunnelling": ["dynes_dos", "tunnelling_conductance"],
     "units": ["SIGMA_Q_S", "Z0_OHM", "cm_to_thz", "kelvin_to_mev", "mev_to_thz", "sheet_conductance",
               "sheet_to_sigma", "thz_to_cm", "thz_to_mev"],

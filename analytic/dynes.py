@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic.checks import checked_frequencies, checked_scalar
-from analytic.drude import drude_factor
-from analytic.finite_purity import finite_purity
+from analytic.normal_state import drude_factor
+from analytic.purity import finite_purity
 from analytic.quadrature import NODES_PER_END, graded, jit, tail
 from analytic.units import Array, Complex, kelvin_to_mev, thz_to_mev
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from reference import superconductor as slow
 
-from analytic.drude import drude, drude_weight, scattering_mev_from_tau
+from analytic.dirty_limit import mattis_bardeen, zero_temperature
 from analytic.dynes import dynes_conductivity, dynes_kernel
-from analytic.finite_purity import conductivity_kernel, finite_purity
 from analytic.gap import BCS_RATIO, critical_temperature, gap_mev
 from analytic.matsubara import (
     film_stiffness_mev,
@@ -18,7 +17,8 @@ from analytic.matsubara import (
     stiffness_slope_mev,
     superfluid_fraction,
 )
-from analytic.mattis_bardeen import mattis_bardeen, zero_temperature
+from analytic.normal_state import drude, drude_weight, scattering_mev_from_tau
+from analytic.purity import conductivity_kernel, finite_purity
 from analytic.tunnelling import didv_kernel, dynes_dos, tunnelling_conductance
 from analytic.units import MEV_PER_K, MEV_PER_THZ, SIGMA_Q_S, mev_to_thz, thz_to_mev
 

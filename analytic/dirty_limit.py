@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.special import elliprd, elliprf
 
 from analytic.checks import checked_frequencies, checked_scalar
-from analytic.finite_purity import finite_purity
+from analytic.purity import finite_purity
 from analytic.units import Array, Complex, thz_to_mev
 
 
