@@ -114,12 +114,15 @@ def _velocity(rho_s: Array, kappa: Array) -> Array:
 def _mean_time(
     name: str, bins: Mapping[str, Array], tau_int: Mapping[str, Array], measurements_per_bin: int
 ) -> float:
-    """tau_int of an observable: its own series, the first frequency's, or (G) that of the bins at beta/2."""
+    """tau_int of an observable: its own series', the first frequency's, or else (G) that of its bins.
+
+    Of a correlator the middle column of the bins is taken, which for G is tau = beta/2.
+    """
     for key in (name, f"{name}_1"):
         if key in tau_int:
             return float(np.mean(tau_int[key]))
-    middle = bins[name][:, :, bins[name].shape[2] // 2]
-    times = [autocorrelation_time(series)[0] for series in middle]
+    columns = bins[name].reshape(*bins[name].shape[:2], -1)
+    times = [autocorrelation_time(series)[0] for series in columns[:, :, columns.shape[2] // 2]]
     return float(np.mean(times)) * measurements_per_bin
 
 

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from continuation import PeakValue, Spectrum, continue_conductivity
+import numpy as np
+from numpy.typing import NDArray
+
+from continuation import PeakValue, Spectrum, continue_conductivity, current_kernel
 from qmc import Model, PointAverages, average_point
 from runs.config import Config
 from runs.store import PointData
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,15 @@ class PointResult:
         """Most prominent peak of sigma at omega > 0."""
         peaks = self.spectrum.peaks(limit=1) if self.spectrum else []
         return peaks[0] if peaks else None
+
+    def rho_of_spectrum(self) -> Array | None:
+        """rho(i w_n) (n_max + 1,) that the continued sigma gives back, to be laid over the data."""
+        s = self.spectrum
+        if s is None or s.stiffness is None:
+            return None
+        n = np.arange(len(self.averages.values["rho"].mean))
+        kernel = current_kernel(n, s.omega, self.model.beta, self.model.eps)
+        return np.asarray(s.stiffness.value + kernel @ (s.grid.weights * s.values))
 
     @property
     def label(self) -> str:

@@ -20,7 +20,7 @@ from runs.expressions import evaluate
 
 Section = TypeVar("Section")
 
-ALPHA_RULES = ("classic", "curvature", "bryan")
+ALPHA_RULES = ("curvature", "classic", "bryan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class ContinuationSection:
     omega_max: float = 0.0                     # cut-off of sigma(omega), E_J; 0: chosen from the data
     omega_points: int = 240                    # frequencies
     blocks: int = 20                           # jackknife blocks of samples for the band
-    alpha_rule: str = "classic"                # classic, curvature or bryan
+    alpha_rule: str = "curvature"              # curvature, classic or bryan
     f_sum: bool = False                        # impose <-k_x> too; exact only for eps -> 0
 
 

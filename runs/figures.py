@@ -22,7 +22,7 @@ STYLE: Any = {
     "font.size": 9, "axes.labelsize": 9, "legend.fontsize": 8, "figure.dpi": 150, "savefig.dpi": 200,
     "axes.spines.top": False, "axes.spines.right": False, "lines.linewidth": 1.4,
 }  # fmt: skip
-NEGLIGIBLE = 0.02                # the frequency axis ends where sigma stays below this share of its maximum
+NEGLIGIBLE = 0.03            # the frequency axis ends where all sigma stay below this share of the largest
 
 Families = dict[str, list[PointResult]]
 
@@ -76,28 +76,36 @@ def _draw_rho(axis: Axes, members: list[PointResult]) -> None:
         omega = 2 * np.pi * np.arange(len(e.mean)) / r.model.beta
         axis.errorbar(omega, e.mean, e.error, fmt="o", ms=2.5, lw=0.8, color=colour, label=_name(r))
         axis.axhline(float(r.averages.values["minus_k"].mean), color=colour, lw=0.6, ls=":")
+        fit = r.rho_of_spectrum()
+        if fit is not None:
+            axis.plot(omega, fit, color=colour, lw=0.8)
     axis.set_xlabel(r"$\omega_n / E_J$")
     axis.set_ylabel(r"$\rho(i\omega_n) / E_J$")
     axis.set_ylim(bottom=0)
     axis.set_xlim(left=-0.02 * axis.get_xlim()[1])
-    axis.legend(title=r"dotted: $\langle -k_x \rangle$", frameon=False)
+    axis.legend(
+        title="line: from $\\sigma(\\omega)$\ndotted: $\\langle -k_x \\rangle$",
+        frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0),
+    )  # fmt: skip
 
 
 def _draw_sigma(axis: Axes, members: list[PointResult]) -> None:
     """sigma(omega) with its 68 % band."""
+    shown = [r for r in members if r.spectrum is not None]
+    floor = NEGLIGIBLE * max((r.spectrum.sigma.max() for r in shown if r.spectrum), default=0.0)
     end = 0.0
-    for r in members:
-        if r.spectrum is None:
-            continue
+    for r in shown:
+        assert r.spectrum is not None
         s, colour = r.spectrum, _colour(members, r)
         low, high = s.sigma_band()
         rho_s = r.averages.values["rho_s"]
         axis.plot(s.omega, s.sigma, color=colour, label=f"{_name(r)}, $\\rho_s$ = {float(rho_s.mean):.3f}")
         axis.fill_between(s.omega, low, high, color=colour, alpha=0.2, lw=0)
-        end = max(end, float(s.omega[np.flatnonzero(s.sigma > NEGLIGIBLE * s.sigma.max())[-1]]))
+        end = max(end, float(s.omega[np.flatnonzero(high > floor)[-1]]))
     temperature = 1 / members[0].model.beta
     axis.axvspan(0, temperature, color="0.9", lw=0, zorder=0, label=r"$\omega < T$: not resolved")
-    axis.set_xlim(0, end or None)
+    if end:
+        axis.set_xlim(0, end)
     axis.set_ylim(bottom=0)
     axis.set_xlabel(r"$\omega / E_J$")
     axis.set_ylabel(r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part")
