@@ -10,17 +10,21 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
+    "datafiles": ["read_scan", "read_tunnelling", "write_scan", "write_tunnelling"],
     "dirty_limit": ["mattis_bardeen"],
     "dynes": ["dynes_conductivity"],
     "gap": ["BCS_RATIO", "critical_temperature", "gap_mev"],
     "higgs": ["MassScaling", "critical_mass_over_stiffness", "fit_mass_scaling", "higgs_mass_mev"],
+    "instrument": ["Instrument"],
     "layers": ["stack"],
     "matsubara": ["film_stiffness_mev", "matsubara_conductivity", "penetration_depth_nm",
                   "stiffness_slope_mev", "superfluid_fraction"],
+    "measured": ["DataError", "ThzScan", "TunnellingCurve", "thz_scan", "tunnelling_curve"],
     "normal_state": ["drude", "drude_weight", "scattering_mev_from_tau"],
     "purity": ["finite_purity"],
     "sample": ["Sample", "Substrate", "incoherent_power", "invert", "thin_film_sigma",
                "thin_film_transmission", "transmission", "unwrapped_phase"],
+    "synthetic": ["FILMS", "SyntheticFilm", "measure", "measure_tunnelling", "write_films"],
     "tunnelling": ["dynes_dos", "tunnelling_conductance"],
     "units": ["SIGMA_Q_S", "Z0_OHM", "cm_to_thz", "kelvin_to_mev", "mev_to_thz", "sheet_conductance",
               "sheet_to_sigma", "thz_to_cm", "thz_to_mev"],
