@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from continuation.alpha import AlphaRule
 from continuation.data import CorrelatorData
 from continuation.kernels import Array
+from continuation.methods import Method
 from continuation.models import DefaultModel
 from continuation.solve import continue_correlator
 from continuation.spectrum import Spectrum
@@ -21,6 +22,7 @@ def continue_conductivity(
     n: ArrayLike | None = None,
     kinetic: ArrayLike | None = None,
     stiffness: float | None = None,
+    method: Method = "maxent",
     default: str | Array | list[DefaultModel] = "gaussian",
     alpha_rule: AlphaRule = "curvature",
     average: bool = False,
@@ -28,6 +30,8 @@ def continue_conductivity(
     omega_max: float | None = None,
     n_omega: int = 400,
     n_blocks: int | None = None,
+    n_draws: int = 200,
+    seed: int = 0,
 ) -> Spectrum:
     """sigma_reg(omega) from samples of the current response rho(i w_n).
 
@@ -46,6 +50,7 @@ def continue_conductivity(
     grid = np.arange(table.shape[1]) if n is None else np.asarray(n)
     data = CorrelatorData.from_samples(table, kind="rho_iw", beta=beta, grid=grid, eps=eps, kinetic=kinetic)
     return continue_correlator(
-        data, constant=stiffness, default=default, alpha_rule=alpha_rule, average=average, omega=omega,
-        omega_max=omega_max, n_omega=n_omega, n_blocks=n_blocks,
+        data, method=method, constant=stiffness, default=default, alpha_rule=alpha_rule,
+        average=average, omega=omega, omega_max=omega_max, n_omega=n_omega, n_blocks=n_blocks,
+        n_draws=n_draws, seed=seed,
     )  # fmt: skip

@@ -1,26 +1,51 @@
-"""The reported spectrum and the posterior around it.
+"""The reported spectrum and the posterior around it, for each of the methods.
 
-The posterior is a mixture of Gaussians around maximum-entropy solutions, one per (default model, alpha),
-weighted by evidence. The reported spectrum is its mean, or one solution chosen by a rule; the errors are
-the root mean square distance of the mixture from what is reported, so that a choice cannot hide them.
+Errors are root mean square distances of the posterior from what is reported, so that a choice (of alpha,
+of a default model) cannot hide them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from continuation import maxent
 from continuation.kernels import Array
+from continuation.logprocess import Mixture
 from continuation.maxent import MaxEntPoint
 
 NEGLIGIBLE = 1e-2     # components with less probability than this times the largest are dropped
 
 
+class Posterior(Protocol):
+    """What a spectrum needs to know about its posterior; x = A * weights, shape (omega,)."""
+
+    @property
+    def kernel(self) -> Array:
+        """Whitened kernel (m, omega)."""
+
+    @property
+    def centre(self) -> Array:
+        """The reported x."""
+
+    def covariance(self, G: Array) -> Array:
+        """Mean square deviation (f, f) of functionals G @ x, G (f, omega), from their reported values."""
+
+    def response(self) -> Array:
+        """d(reported x)/d(whitened data), (omega, m), at fixed hyper-parameters."""
+
+    def quantile(self, q: float) -> Array | None:
+        """Pointwise quantile of x, or None if the posterior has no width at a single frequency."""
+
+    def samples(self) -> Array | None:
+        """Samples (n, omega) of x, or None."""
+
+
 @dataclass(frozen=True)
 class Component:
-    """One solution, its probability, and the default model it came from."""
+    """One maximum-entropy solution, its probability, and the default model it came from."""
 
     weight: float
     point: MaxEntPoint
@@ -28,11 +53,10 @@ class Component:
 
 
 @dataclass(frozen=True)
-class Posterior:
-    """Mixture of Gaussians around maximum-entropy solutions of one set of equations.
+class EntropicPosterior:
+    """Mixture of Gaussians around maximum-entropy solutions, one per (default model, alpha).
 
-    kernel      (m, omega) whitened
-    components  with weights that sum to 1
+    components  weighted by evidence, sum 1
     reported    the components whose weighted mean is the answer
     """
 
@@ -46,7 +70,7 @@ class Posterior:
         return np.asarray(sum(c.weight * c.point.x for c in self.reported))
 
     def covariance(self, G: Array) -> Array:
-        """Mean square deviation (f, f) of functionals G @ x from their reported values."""
+        """Within the components plus between them and the reported spectrum."""
         centre = G @ self.centre
         total = np.zeros((len(G), len(G)))
         for c in self.components:
@@ -56,7 +80,7 @@ class Posterior:
         return total
 
     def response(self) -> Array:
-        """d(reported x)/d(whitened data), shape (omega, m), at fixed alphas and probabilities."""
+        """Linear response of the reported components at fixed alphas and probabilities."""
         total = np.zeros(self.kernel.shape[::-1])
         for c in self.reported:
             KX = self.kernel * c.point.x
@@ -64,6 +88,14 @@ class Posterior:
             H[np.diag_indices_from(H)] += c.point.alpha
             total += c.weight * np.linalg.solve(H, KX).T
         return total
+
+    def quantile(self, q: float) -> None:
+        """The entropy leaves single frequencies unconstrained: there is none."""
+        return None
+
+    def samples(self) -> None:
+        """None are drawn."""
+        return None
 
 
 def mixture(scans: list[tuple[str, list[MaxEntPoint]]]) -> tuple[Component, ...]:
@@ -75,3 +107,33 @@ def mixture(scans: list[tuple[str, list[MaxEntPoint]]]) -> tuple[Component, ...]
     weights /= weights.sum()
     kept = [(float(w), name, p) for w, (name, p) in zip(weights, points, strict=True) if w > 0]
     return tuple(Component(w, p, name) for w, name, p in kept)
+
+
+@dataclass(frozen=True)
+class ProcessPosterior:
+    """Posterior of the log-Gaussian process: modes for the pointwise quantiles, samples for the rest.
+
+    draws (n_draws, omega), centre (omega,)
+    """
+
+    kernel: Array
+    mixture: Mixture
+    draws: Array
+    centre: Array
+
+    def covariance(self, G: Array) -> Array:
+        """From the samples; relative accuracy 1/sqrt(2 n_draws)."""
+        deviation = (self.draws - self.centre) @ G.T
+        return np.asarray(deviation.T @ deviation / len(deviation))
+
+    def response(self) -> Array:
+        """Linear response of the mean over the modes."""
+        return self.mixture.response(self.kernel)
+
+    def quantile(self, q: float) -> Array:
+        """Pointwise quantile of the mixture of log-normals."""
+        return self.mixture.quantile(q)
+
+    def samples(self) -> Array:
+        """Samples of the posterior by randomised minimisation."""
+        return self.draws

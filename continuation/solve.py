@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from continuation import alpha as alpha_rules
-from continuation import maxent
-from continuation.alpha import AlphaRule, AlphaScan
+from continuation.alpha import AlphaRule
 from continuation.data import CorrelatorData
 from continuation.features import Value
 from continuation.grids import FrequencyGrid, grid_from_nodes
 from continuation.kernels import Array
+from continuation.methods import METHODS, Fit, Method, Options, fit_maxent, fit_process
 from continuation.models import DefaultModel, default_grid, default_models
-from continuation.posterior import Component, Posterior, mixture
+from continuation.posterior import Posterior
 from continuation.resampling import Replicas, replicas_of
 from continuation.spectrum import CONDUCTIVITY, Spectrum, SumRule
 from continuation.whitening import Equations, whiten
@@ -23,57 +20,10 @@ POOR_FIT = 2.5          # chi^2 per degree of freedom that is called a bad fit
 TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that calls for a larger cut-off
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Solution of the whitened equations: posterior, scans by model name, chosen point, its default."""
-
-    posterior: Posterior
-    scans: dict[str, AlphaScan]
-    best: str
-    default: Array
-    data: Array
-    offset: float
-
-
-def _fit(
-    equations: Equations,
-    vector: Array,
-    models: list[DefaultModel],
-    rule: AlphaRule,
-    top: float,
-    average: bool,
-) -> _Fit:
-    """Scan alpha for every model; keep one point, or average over all by evidence."""
-    white, offset = equations.whiten(vector)
-    weights = equations.grid.weights
-    runs: list[tuple[str, list[maxent.MaxEntPoint]]] = []
-    for model in models:
-        m = model.values * weights
-        ladder = maxent.alpha_ladder(equations.kernel, m, top=top)
-        runs.append((model.name, maxent.scan(equations.kernel, white, m, ladder)))
-    scans = {name: alpha_rules.choose(points, rule) for name, points in runs}
-    # Between models the evidence decides, integrated over alpha, whatever the rule for alpha is.
-    best = max(range(len(runs)), key=lambda i: _total_evidence(scans[runs[i][0]]))
-    name, points = runs[best]
-    everything = mixture(runs)
-    if average:
-        reported = everything
-    elif rule == "bryan":
-        reported = mixture([(name, points)])
-    else:
-        reported = (Component(1.0, points[scans[name].chosen], name),)
-    posterior = Posterior(equations.kernel, everything, reported)
-    return _Fit(posterior, scans, name, models[best].values, white, offset)
-
-
-def _total_evidence(scan: AlphaScan) -> float:
-    top = float(scan.log_evidence.max())
-    return top + float(np.log(np.exp(scan.log_evidence - top).sum()))
-
-
 def continue_correlator(
     data: CorrelatorData,
     *,
+    method: Method = "maxent",
     constant: float | None = None,
     default: str | Array | list[DefaultModel] = "gaussian",
     alpha_rule: AlphaRule = "curvature",
@@ -83,10 +33,14 @@ def continue_correlator(
     n_omega: int = 400,
     n_blocks: int | None = None,
     alpha_top: float = 1e12,
+    n_draws: int = 200,
+    seed: int = 0,
 ) -> Spectrum:
-    """Maximum-entropy spectrum of any correlator, with bands.
+    """Spectrum of any correlator, with bands.
 
     data        see `CorrelatorData`
+    method      "maxent": maximum entropy with the options below. "process": average over log-Gaussian
+                processes by evidence (options default, alpha_rule, average do not apply)
     constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
                 solves it together with the spectrum, with the joint covariance
     default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models
@@ -95,7 +49,13 @@ def continue_correlator(
     omega       own frequency nodes; else n_omega nodes up to omega_max, both chosen from the data if None
     n_blocks    blocks of the jackknife over samples; None deletes one sample at a time
     alpha_top   where the scan over alpha begins, in units of 1/(weight of the default model)
+    n_draws, seed  samples of the posterior of "process" and the seed of their random numbers
     """
+    if method not in METHODS:
+        raise ValueError(f"method = {method!r}: choose one of {', '.join(METHODS)}")
+    if n_draws < 20:
+        raise ValueError(f"n_draws = {n_draws}: at least 20 samples are needed for an error")
+    options = Options(method, alpha_rule, average, alpha_top, n_draws, seed)
     grid = grid_from_nodes(np.asarray(omega)) if omega is not None else default_grid(data, n_omega, omega_max)
     models = default_models(data, grid, default)
     replicas = replicas_of(data, n_blocks)
@@ -105,9 +65,12 @@ def continue_correlator(
         raise ValueError(f"constant = {constant} with kind {data.kind}: only rho_iw (or chi_iw, eps) has one")
     known = 0.0 if column is None else shift * column
 
-    def attempt(free: bool) -> tuple[Equations, _Fit]:
+    def attempt(free: bool) -> tuple[Equations, Fit]:
         equations = whiten(data, grid, constant=free)
-        return equations, _fit(equations, data.vector() - known, models, alpha_rule, alpha_top, average)
+        vector = data.vector() - known
+        if method == "process":
+            return equations, fit_process(equations, vector, data, options)
+        return equations, fit_maxent(equations, vector, models, options)
 
     equations, fit = attempt(constant is None)
     notes: list[str] = [*data.warnings]
@@ -119,18 +82,19 @@ def continue_correlator(
     return _assemble(data, equations, fit, replicas, known, value, notes)
 
 
-def _replica_solutions(equations: Equations, fit: _Fit, replicas: Replicas, known: Array | float) -> Array:
+def _replica_solutions(equations: Equations, fit: Fit, replicas: Replicas, known: Array | float) -> Array:
     """x on every replica (n_replicas, omega), to first order in the (small) change of the data.
 
     Alpha and the probabilities of the components are held; delete-one changes are of order 1/n_samples,
     so the neglected second order is far below the error itself. Clipped at 0.
     """
     whitened = np.array([equations.whiten(v - known)[0] for v in replicas.vectors])
-    return np.maximum(fit.posterior.centre + (whitened - fit.data) @ fit.posterior.response().T, 0.0)
+    moved = fit.posterior.centre + (whitened - fit.data) @ fit.posterior.response().T
+    return np.asarray(np.maximum(moved, 0.0))
 
 
 def _constant(
-    equations: Equations, fit: _Fit, replicas: Replicas, known: Array | float, shift: float
+    equations: Equations, fit: Fit, replicas: Replicas, known: Array | float, shift: float
 ) -> Value:
     """The additive constant with its errors; the given one, without error, if it was imposed."""
     k = equations.constant_kernel
@@ -161,7 +125,7 @@ def _averaging(posterior: Posterior, grid: FrequencyGrid) -> tuple[Array, Array]
 def _assemble(
     data: CorrelatorData,
     equations: Equations,
-    fit: _Fit,
+    fit: Fit,
     replicas: Replicas,
     known: Array | float,
     constant: Value | None,
@@ -172,17 +136,18 @@ def _assemble(
     solutions = _replica_solutions(equations, fit, replicas, known)
     windows, width = _averaging(posterior, grid)
     residual = fit.data - equations.kernel @ x
-    chosen = max(posterior.reported, key=lambda c: c.weight)
-    effective = sum(c.weight * c.point.effective for c in posterior.reported)
     chi2 = float(residual @ residual)
-    notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), effective)]
-    spread = np.sqrt(np.maximum(np.diag(posterior.covariance(windows)), 0.0))
+    notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), fit.effective)]
+    low, high = posterior.quantile(0.158655), posterior.quantile(0.841345)
+    if low is None or high is None:
+        spread = np.sqrt(np.maximum(np.diag(posterior.covariance(windows)), 0.0))
+    else:
+        spread = 0.5 * (high - low) / grid.weights
     return Spectrum(
         kind=data.kind, beta=data.beta, grid=grid, values=x / grid.weights, default=fit.default,
-        alpha=chosen.point.alpha, chi2=chi2, n_data=len(fit.data),
-        effective=float(effective), constant=constant,
+        alpha=fit.alpha, chi2=chi2, n_data=len(fit.data), effective=fit.effective, constant=constant,
         sum_rule=_sum_rule(data, equations, fit, solutions, replicas, known, constant),
-        scan=fit.scans[fit.best], scans=fit.scans, method="maximum entropy", report=equations.report,
+        scan=fit.scan, scans=fit.scans, method=fit.description, report=equations.report,
         posterior=posterior, replicas=solutions / grid.weights, replica_factor=replicas.factor,
         replica_method=replicas.method, stat_error=replicas.error(solutions) / grid.weights,
         posterior_error=spread, resolution=width, warnings=tuple(notes),
@@ -190,7 +155,7 @@ def _assemble(
 
 
 def _sum_rule(
-    data: CorrelatorData, equations: Equations, fit: _Fit, solutions: Array, replicas: Replicas,
+    data: CorrelatorData, equations: Equations, fit: Fit, solutions: Array, replicas: Replicas,
     known: Array | float, constant: Value | None,
 ) -> SumRule | None:  # fmt: skip
     """rho_s + (2/pi) int sigma_reg, its errors including the covariance of the two terms."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import ndtr
 
 from continuation.alpha import AlphaScan
 from continuation.features import Peak, Value, find_peaks, peak_near, window_weights
@@ -108,15 +109,29 @@ class Spectrum:
         """(lower, upper) of `values`, both (n_omega,) and >= 0.
 
         kind  "statistical": scatter over samples at fixed alpha and default model (`replica_method`).
-              "posterior": spread over alpha and default models (by evidence) about the reported
-              spectrum, both averaged over the resolution width. "total": the larger of the two.
+              "posterior", method process: pointwise quantiles, asymmetric; method maxent: spread over
+              alpha and default models (by evidence) about the reported spectrum, both averaged over
+              the resolution width. "total": the wider of the two.
         None of them knows what the method cannot see at all: structure finer than `resolution`.
         """
         errors = {"statistical": self.stat_error, "posterior": self.posterior_error, "total": self.error}
         if kind not in errors:
             raise ValueError(f"band kind {kind!r}: choose one of {', '.join(errors)}")
-        half = n_sigma * errors[kind]
-        return np.maximum(self.values - half, 0.0), self.values + half
+        quantiles = self._quantiles(n_sigma)
+        if kind == "statistical" or quantiles is None:
+            half = n_sigma * errors[kind]
+            return np.maximum(self.values - half, 0.0), self.values + half
+        # The reported spectrum is the median up to a small correction: the band must not exclude it.
+        half = n_sigma * (self.stat_error if kind == "total" else 0.0 * self.stat_error)
+        low = np.minimum(quantiles[0], np.maximum(self.values - half, 0.0))
+        return low, np.maximum(quantiles[1], self.values + half)
+
+    def _quantiles(self, n_sigma: float) -> tuple[Array, Array] | None:
+        """Pointwise posterior quantiles of A at +-n_sigma of a normal law, if the method has them."""
+        low, high = (self.posterior.quantile(float(ndtr(z))) for z in (-n_sigma, n_sigma))
+        if low is None or high is None:
+            return None
+        return low / self.grid.weights, high / self.grid.weights
 
     def sigma_band(self, n_sigma: float = 1.0, kind: str = "total") -> tuple[Array, Array]:
         """`band` in units of 4e^2/h."""
@@ -157,14 +172,24 @@ class Spectrum:
         return float(np.sqrt(self.replica_factor * np.sum((table - table.mean()) ** 2)))
 
     def _with_errors(self, peak: Peak) -> PeakValue:
-        followed = np.array([peak_near(self.omega, row, peak.position) for row in self.replicas])
+        followed = self._follow(peak, self.replicas)
         at_peak = float(np.interp(peak.position, self.omega, self.posterior_error))
+        samples = self.posterior.samples()
+        spread = self._position_spread(peak)
+        if samples is not None:
+            positions = self._follow(peak, samples / self.grid.weights)[:, 0]
+            # 68 % quantile: a sample without this peak climbs to another one far away.
+            spread = float(np.quantile(np.abs(positions - peak.position), 0.6827))
         return PeakValue(
-            Value(peak.position, self._replica_error(followed[:, 0]), self._position_spread(peak)),
+            Value(peak.position, self._replica_error(followed[:, 0]), spread),
             Value(peak.height, self._replica_error(followed[:, 1]), at_peak),
             peak.width,
             peak.prominence,
         )
+
+    def _follow(self, peak: Peak, rows: Array) -> Array:
+        """(position, height) of the same peak in every row (n, omega), shape (n, 2)."""
+        return np.array([peak_near(self.omega, row, peak.position) for row in rows])
 
     def _position_spread(self, peak: Peak) -> float:
         """Posterior error of the position: that of the mean frequency within the half width."""

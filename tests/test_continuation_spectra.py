@@ -13,7 +13,7 @@ from continuation import (
     tau_kernel,
 )
 from continuation.maxent import describe, solve
-from continuation.posterior import Component, Posterior
+from continuation.posterior import Component, EntropicPosterior
 from continuation.resampling import jackknife_replicas
 from continuation.whitening import whiten
 
@@ -165,7 +165,7 @@ def test_linear_replicas_equal_full_refits():
     y, x, _ = solve(equations.kernel, white, m, 30.0, np.zeros(len(white)))
     point = describe(equations.kernel, white, m, 30.0, y, x, True)
     single = (Component(1.0, point, "test"),)
-    posterior = Posterior(equations.kernel, single, single)
+    posterior = EntropicPosterior(equations.kernel, single, single)
     replicas = jackknife_replicas(rho)
     for r in (0, 17, 59):
         moved = equations.whiten(replicas.vectors[r])[0]

@@ -1,0 +1,315 @@
+"""How accurate and how honest the continuation is, on synthetic data with known truth.
+
+    python benchmarks/continuation.py --quick                   # about 5 minutes on one core
+    python benchmarks/continuation.py --draws 20 --out full.jsonl
+
+Every (truth, noise, draw, method) is one line of the output file; a run that is killed continues where it
+stopped, and the table is printed from the file. `ana_cont` is run on the same data if it is installed.
+
+Noise: relative to the largest value of the correlator, correlated over neighbouring points. Scores: L1
+distance over the total weight; position of the main peak (cut at 2 true widths) over its width; dc value
+over the largest value; D_s over <-k_x>; share of the grid nodes holding the central 98 % of the weight
+where the 68 % band covers the truth; share of features (D_s, weight below the median frequency, dc, peak)
+within one error; chi^2 per equation; seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+# This script has the name of the package: its own folder must not come first on the path.
+sys.path = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
+
+from continuation import (  # noqa: E402
+    CorrelatorData,
+    continue_correlator,
+    current_kernel,
+    sinh_grid,
+    tau_kernel,
+)
+from continuation.features import find_peaks  # noqa: E402
+
+EPS, N_POINTS, N_SAMPLES = 0.1, 41, 200
+FINE = sinh_grid(300.0, 0.5, 6000)
+NOISES = (1e-2, 1e-3, 1e-4, 1e-5)
+
+
+def bump(w, centre, width):
+    return np.exp(-0.5 * ((w - centre) / width) ** 2)
+
+
+def step(x):
+    return 1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))
+
+
+def spread_gap(w):
+    """Average over disorder: gaps between 1 and 4, each with its own peak."""
+    gaps = np.linspace(1.0, 4.0, 13)
+    return sum(np.exp(-np.clip(w - g, 0, None) / 1.5) * step((w - g) / 0.15) for g in gaps) / len(gaps) * 0.15
+
+
+@dataclass(frozen=True)
+class Case:
+    """A truth A(omega), the kind of data, D_s, and the (position, width) of its main peak at omega > 0."""
+
+    truth: Callable[[np.ndarray], np.ndarray]
+    kind: str = "rho_iw"
+    beta: float = 10.0
+    stiffness: float = 0.2
+    peak: tuple[float, float] | None = None
+    noise: str = "gaussian"
+    kinetic: bool = False
+
+
+CASES = {
+    "drude + lorentzian": Case(
+        lambda w: 0.2 / (1 + (w / 0.5) ** 2) ** 1.5 + 0.6 * w**2 / ((w**2 - 16) ** 2 + (2 * w) ** 2),
+        peak=(4.0, 2.0),
+    ),
+    "gap + higgs + continuum": Case(
+        lambda w: 0.25 * bump(w, 3, 0.5) + 0.05 * np.exp(-w / 4) * step((w - 5) / 0.3),
+        peak=(3.0, 1.2),
+        stiffness=0.4,
+    ),
+    "insulator, sharp edge": Case(
+        lambda w: 0.2 * np.sqrt(np.clip(w - 2, 0, None)) * np.exp(-np.clip(w - 2, 0, None) / 1.5),
+        peak=(2.75, 2.5),
+        stiffness=0.0,
+    ),
+    "onset w^5 + peak": Case(
+        lambda w: 0.2 * (w / 2) ** 5 / (1 + (w / 2) ** 5) * np.exp(-w / 5) + 0.2 * bump(w, 2.5, 0.4),
+        peak=(2.53, 1.1),
+    ),
+    "quantum critical": Case(
+        lambda w: 0.06 * np.exp(-((w / 12) ** 2)) * (1 + 0.3 * np.exp(-w / 0.8)),
+        stiffness=0.0,
+    ),
+    "narrow drude": Case(
+        lambda w: 0.5 / (1 + (w / 0.15) ** 2) ** 2 + 0.08 * bump(w, 4, 2),
+        peak=(4.0, 4.7),
+        stiffness=0.05,
+    ),
+    "two peaks": Case(
+        lambda w: 0.2 * bump(w, 1.2, 0.4) + 0.15 * bump(w, 5, 1.0),
+        peak=(1.2, 0.95),
+    ),
+    "delta + continuum, f-sum": Case(
+        lambda w: 0.1 * w**2 / (1 + w**2) * np.exp(-w / 5),
+        peak=(2.02, 6.0),
+        stiffness=0.5,
+        kinetic=True,
+    ),
+    "boson quasi-particle": Case(
+        lambda w: 0.6 * bump(w, 2, 0.15) + 0.05 * np.exp(-w / 5) * step((w - 4) / 0.4),
+        kind="green_tau",
+        peak=(2.0, 0.35),
+    ),
+    "scalar w^3 + peak": Case(
+        lambda w: 0.1 * w**2 / (1 + (w / 3) ** 4) * np.exp(-w / 4) + 0.3 * bump(w, 1.6, 0.35),
+        kind="chi_tau",
+        beta=16.0,
+        peak=(1.70, 0.9),
+    ),
+    "average over disorder": Case(
+        spread_gap,
+        beta=14.0,
+        stiffness=0.1,
+        noise="disorder",
+    ),
+    "few heavy-tailed bins": Case(
+        lambda w: 0.12 * bump(w, 4, 1.5) + 0.05 * np.exp(-w),
+        peak=(3.98, 3.5),
+        noise="heavy",
+    ),
+}
+
+
+def exact(case: Case) -> np.ndarray:
+    """Exact data of a case, with <-k_x> appended for rho_iw."""
+    A = case.truth(FINE.omega) * FINE.weights
+    if case.kind == "rho_iw":
+        rows = current_kernel(np.arange(N_POINTS), FINE.omega, case.beta, EPS) @ A
+        return case.stiffness + np.append(rows, 2 / np.pi * A.sum())
+    return tau_kernel(times(case), FINE.omega, case.beta) @ A
+
+
+def times(case: Case) -> np.ndarray:
+    return EPS * np.arange(1, 1 + N_POINTS) * max(1, int(case.beta / (2 * EPS) / N_POINTS))
+
+
+def draw(case: Case, noise: float, seed: int) -> CorrelatorData:
+    """Samples whose mean has the given relative noise."""
+    clean, rng = exact(case), np.random.default_rng([seed, round(-10 * np.log10(noise))])
+    index, count = np.arange(clean.size), 40 if case.noise == "heavy" else N_SAMPLES
+    root = np.linalg.cholesky(np.exp(-np.abs(index[:, None] - index) / 6.0) + 1e-9 * np.eye(clean.size))
+    normal = rng.normal(size=(count, clean.size)) @ root.T
+    if case.noise == "heavy":
+        normal /= np.sqrt(rng.chisquare(3.0, size=(count, 1)) / 3.0) * np.sqrt(3.0)
+    if case.noise == "disorder":
+        # Every sample has its own strength and stiffness, far above the noise of one Markov chain.
+        common = rng.normal(size=(count, 2))
+        normal = 0.2 * normal + common[:, :1] * clean / clean.max() + 0.5 * common[:, 1:]
+    table = clean + noise * np.abs(clean).max() * np.sqrt(count) * normal
+    if case.kind == "rho_iw":
+        extra = table[:, -1] if case.kinetic else None
+        return CorrelatorData.from_samples(
+            table[:, :-1], kind="rho_iw", beta=case.beta, grid=np.arange(N_POINTS), eps=EPS, kinetic=extra
+        )
+    return CorrelatorData.from_samples(table, kind=case.kind, beta=case.beta, grid=times(case), eps=EPS)
+
+
+def score(case: Case, s) -> dict:
+    """All scores of one spectrum of this package."""
+    result = shape_scores(case, s.omega, s.values, s.grid.weights)
+    truth, (low, high) = case.truth(s.omega), s.band()
+    nodes = central(truth * s.grid.weights)
+    result["coverage"] = float(np.mean((low <= truth)[nodes] & (truth <= high)[nodes]))
+    result["width"] = float(np.mean((high - low)[nodes]) / truth.max())
+    middle = float(np.interp(0.5, np.cumsum(truth * s.grid.weights) / (truth @ s.grid.weights), s.omega))
+    inside = FINE.omega <= middle
+    partial = s.weight(0.0, middle)
+    hits = [abs(partial.value - case.truth(FINE.omega)[inside] @ FINE.weights[inside]) <= partial.error]
+    hits.append(bool(low[0] <= truth[0] <= high[0]))
+    if s.stiffness is not None:
+        kinetic = case.stiffness + 2 / np.pi * (truth @ s.grid.weights)
+        result["stiffness"] = abs(s.stiffness.value - case.stiffness) / kinetic
+        hits.append(abs(s.stiffness.value - case.stiffness) <= s.stiffness.error)
+    if case.peak is not None and s.peaks():
+        position = s.peaks(limit=1)[0].position
+        hits.append(abs(position.value - case.peak[0]) <= position.error)
+    result["features"] = float(np.mean(hits))
+    result["chi2"] = s.chi2 / s.n_data
+    return result
+
+
+def central(weights: np.ndarray) -> np.ndarray:
+    total = np.cumsum(weights) / weights.sum()
+    return (total > 0.01) & (total < 0.99)
+
+
+def shape_scores(case: Case, omega, values, weights) -> dict:
+    """Scores that need no error bars."""
+    truth = case.truth(omega)
+    result = {
+        "L1": float(np.abs(values - truth) @ weights / (truth @ weights)),
+        "dc": float(abs(values[0] - truth[0]) / truth.max()),
+    }
+    if case.peak is not None:
+        found = find_peaks(omega, values)
+        result["peak"] = min(2.0, abs(found[0].position - case.peak[0]) / case.peak[1]) if found else 2.0
+    return result
+
+
+def run_own(method: str) -> Callable[[Case, CorrelatorData], dict]:
+    name, _, rule = method.partition(":")
+
+    def run(case: Case, data: CorrelatorData) -> dict:
+        options = {"alpha_rule": rule} if rule else {}
+        return score(case, continue_correlator(data, method=name, **options))
+
+    return run
+
+
+def run_ana_cont(case: Case, data: CorrelatorData) -> dict:
+    """The peer with its default settings: maximum entropy at the kink of chi^2, flat default model."""
+    from ana_cont import continuation as peer
+
+    grid = sinh_grid(60.0, 1.0, 400)
+    beta = case.beta
+    if case.kind == "rho_iw":
+        # It takes Lambda(i w_n) = <-k_x> - rho; without <-k_x> the highest n stands for it.
+        axis, mode = 2 * np.pi * data.grid / beta, "freq_bosonic"
+        values = data.mean[-1] - data.mean[:-1]
+        axis, errors = axis[:-1], np.sqrt(np.diag(data.covariance))[:-1]
+    else:
+        axis, mode, values, errors = data.grid, "time_bosonic", data.mean, np.sqrt(np.diag(data.covariance))
+    problem = peer.AnalyticContinuationProblem(
+        im_axis=axis, re_axis=grid.omega, im_data=values, kernel_mode=mode, beta=beta
+    )
+    model = np.ones(grid.omega.size)
+    model /= model @ grid.weights
+    answer = problem.solve(
+        method="maxent_svd", optimizer="newton", alpha_determination="chi2kink", stdev=errors, model=model,
+        interactive=False, preblur=False,
+    )[0]  # fmt: skip
+    values = answer.A_opt
+    # Normalisations differ between codes: the peer is given the true total weight.
+    scale = case.truth(FINE.omega) @ FINE.weights / max(values @ grid.weights, 1e-300)
+    result = shape_scores(case, grid.omega, values * scale, grid.weights)
+    return result | {"chi2": float(answer.chi2 / len(axis))}
+
+
+def runners(names: list[str]) -> dict[str, Callable[[Case, CorrelatorData], dict]]:
+    table = {name: run_own(name) for name in names}
+    try:
+        import ana_cont  # noqa: F401
+    except ImportError:
+        return table
+    return table | {"ana_cont": run_ana_cont}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="three draws at noise 1e-2 to 1e-4")
+    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--methods", default="process,maxent,maxent:classic")
+    parser.add_argument("--out", type=Path, default=Path("continuation_benchmark.jsonl"))
+    options = parser.parse_args()
+    draws, noises = (3, NOISES[:3]) if options.quick else (options.draws, NOISES)
+    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    done = {tuple(json.loads(line)["key"]) for line in lines}
+    table = runners(options.methods.split(","))
+    for seed in range(draws):
+        for name, case in CASES.items():
+            for noise in noises:
+                data = draw(case, noise, seed)
+                for method, run in table.items():
+                    key = (method, name, noise, seed)
+                    if key in done:
+                        continue
+                    start = time.perf_counter()
+                    try:
+                        result = run(case, data)
+                    except Exception as error:      # a failure is a result of the benchmark
+                        result = {"failed": str(error)}
+                    record = {"key": key, "seconds": time.perf_counter() - start} | result
+                    with options.out.open("a") as file:
+                        file.write(json.dumps(record) + "\n")
+        print(f"draw {seed + 1} of {draws} done", flush=True)
+    report(options.out, draws, noises)
+
+
+COLUMNS = ("L1", "peak", "dc", "stiffness", "coverage", "width", "features", "chi2", "seconds")
+
+
+def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
+    """Means over truths by method and noise, then over draws by method and truth."""
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    records = [r for r in records if r["key"][3] < draws and r["key"][2] in noises]
+    methods = list(dict.fromkeys(r["key"][0] for r in records))
+
+    def row(label: str, chosen: list[dict]) -> None:
+        values = [[r[c] for r in chosen if r.get(c) is not None] for c in COLUMNS]
+        cells = [f"{np.mean(v):9.4f}" if v else "        -" for v in values]
+        print(f"{label:42s}{''.join(cells)}  failed {sum('failed' in r for r in chosen)}")
+
+    print(f"{'':42s}{''.join(f'{c:>9s}' for c in COLUMNS)}")
+    for method in methods:
+        row(f"{method}, all", [r for r in records if r["key"][0] == method])
+        for noise in noises:
+            row(f"  noise {noise:g}", [r for r in records if r["key"][0] == method and r["key"][2] == noise])
+    for method in methods:
+        for name in CASES:
+            row(f"{method}: {name}"[:42], [r for r in records if r["key"][:2] == [method, name]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The methods of continuation behind one interface: whitened equations in, a `Fit` out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from continuation import alpha as alpha_rules
+from continuation import logprocess, maxent
+from continuation.alpha import AlphaRule, AlphaScan
+from continuation.data import CorrelatorData
+from continuation.kernels import Array
+from continuation.models import DefaultModel, process_priors
+from continuation.posterior import Component, EntropicPosterior, Posterior, ProcessPosterior, mixture
+from continuation.whitening import Equations
+
+Method = Literal["process", "maxent"]
+METHODS: tuple[str, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fit: see `continue_correlator`."""
+
+    method: Method
+    alpha_rule: AlphaRule
+    average: bool
+    alpha_top: float
+    n_draws: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Solution of the whitened equations.
+
+    posterior   holds the reported x
+    scan        alpha scan of the reported fit; scans: of every default model, by name
+    default     default model (omega,) of the reported fit; alpha, effective: its parameters
+    data, offset  whitened data (m,) and the constant at A = 0
+    """
+
+    posterior: Posterior
+    scan: AlphaScan
+    scans: dict[str, AlphaScan]
+    default: Array
+    alpha: float
+    effective: float
+    data: Array
+    offset: float
+    description: str
+
+
+def fit_maxent(equations: Equations, vector: Array, models: list[DefaultModel], options: Options) -> Fit:
+    """Scan alpha for every default model; keep one point by rule, or average over all by evidence."""
+    white, offset = equations.whiten(vector)
+    runs: list[tuple[str, list[maxent.MaxEntPoint]]] = []
+    for model in models:
+        m = model.values * equations.grid.weights
+        ladder = maxent.alpha_ladder(equations.kernel, m, top=options.alpha_top)
+        runs.append((model.name, maxent.scan(equations.kernel, white, m, ladder)))
+    scans = {name: alpha_rules.choose(points, options.alpha_rule) for name, points in runs}
+    # Between models the evidence decides, integrated over alpha, whatever the rule for alpha is.
+    best = max(range(len(runs)), key=lambda i: _total_evidence(scans[runs[i][0]]))
+    name, points = runs[best]
+    everything = mixture(runs)
+    reported: tuple[Component, ...] = (Component(1.0, points[scans[name].chosen], name),)
+    if options.average:
+        reported = everything
+    elif options.alpha_rule == "bryan":
+        reported = mixture([(name, points)])
+    return Fit(
+        posterior=EntropicPosterior(equations.kernel, everything, reported),
+        scan=scans[name], scans=scans, default=models[best].values,
+        alpha=max(reported, key=lambda c: c.weight).point.alpha,
+        effective=float(sum(c.weight * c.point.effective for c in reported)),
+        data=white, offset=offset, description=f"maximum entropy, {options.alpha_rule}",
+    )  # fmt: skip
+
+
+def _total_evidence(scan: AlphaScan) -> float:
+    top = float(scan.log_evidence.max())
+    return top + float(np.log(np.exp(scan.log_evidence - top).sum()))
+
+
+def fit_process(equations: Equations, vector: Array, data: CorrelatorData, options: Options) -> Fit:
+    """Average over log-Gaussian processes by evidence; the pointwise median, made to fit, is reported.
+
+    The median of a skewed posterior need not reproduce the data, nor the sum rule. It is therefore taken as
+    default model of a last maximum-entropy fit, with the largest alpha whose chi^2 is that of the modes:
+    the smallest change, in the sense of entropy, that makes it consistent.
+    """
+    white, offset = equations.whiten(vector)
+    K = equations.kernel
+    modes = logprocess.average(K, white, process_priors(data, equations.grid))
+    median = modes.quantile(0.5)
+    points = maxent.scan(K, white, median, maxent.alpha_ladder(K, median, top=options.alpha_top))
+    target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes])) + 1.0
+    scan = alpha_rules.choose(points, "curvature")
+    enough = np.flatnonzero(scan.chi2 <= target)
+    chosen = int(enough[0]) if enough.size else int(np.argmin(scan.chi2))
+    scan = replace(scan, chosen=chosen, rule="chi2 of the process")
+    draws = modes.draws(K, white, options.n_draws, options.seed)
+    posterior = ProcessPosterior(K, modes, draws, points[chosen].x)
+    return Fit(
+        posterior=posterior, scan=scan, scans={"posterior median": scan},
+        default=median / equations.grid.weights, alpha=points[chosen].alpha,
+        effective=modes.effective(K), data=white, offset=offset,
+        description=f"log-Gaussian process, {len(modes.modes)} priors",
+    )  # fmt: skip
