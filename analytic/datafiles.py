@@ -10,8 +10,8 @@ then numbers separated by blanks, commas or tabs:
 
 Column names (case counts for t and T):  nu, energy or wavenumber [THz, GHz, cm^-1, meV];  t (field) or
 T (power);  re_t and im_t instead of t and theta;  theta [rad, deg];  t_error, T_error, theta_error;
-bias [mV, V],  didv,  didv_error. `temperature [K, mK]` is required. A file without header is read with `columns=[...]` and
-`header={...}` given in the same notation; `write_scan` then converts it.
+bias [mV, V],  didv,  didv_error. `temperature [K, mK]` is required. A file without header is read with
+`columns=[...]` and `header={...}` given in the same notation; `write_scan` then converts it.
 """
 
 import re

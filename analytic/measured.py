@@ -1,7 +1,7 @@
 """Measured data: a THz transmission scan or a tunnelling curve, with checks that name the bad line's value.
 
 A scan holds |t| and theta against the empty path, both with standard deviations, at one temperature.
-Everything read from a file passes through the checks here: no fit meets unsorted, duplicate or missing numbers.
+Everything read from a file passes the checks here: no fit meets unsorted, duplicate or missing numbers.
 """
 
 from dataclasses import dataclass, field

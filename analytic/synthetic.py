@@ -27,7 +27,7 @@ from analytic.sample import Sample, Substrate, transmission, unwrapped_phase
 from analytic.tunnelling import tunnelling_conductance
 from analytic.units import MEV_PER_THZ, Array, Complex
 
-SUBSTRATE = Substrate(thickness_um=700.0, index=3.1, dispersion=0.01, loss=5e-4)
+SUBSTRATE = Substrate(thickness_um=1000.0, index=3.1, dispersion=0.01, loss=5e-4)
 SETUP = Instrument(path_um=4.0, standing_cos=0.006, standing_sin=-0.004, standing_period_thz=0.13,
                    leak_re=0.0006, leak_im=-0.0004)
 
@@ -86,10 +86,12 @@ class SyntheticFilm:
 
 FILMS = {
     "9.5K": SyntheticFilm(tc_k=9.5, ratio=4.1, sigma_n=8000.0, film_nm=20.0),
-    "6.7K": SyntheticFilm(tc_k=6.7, ratio=4.4, sigma_n=4000.0, film_nm=20.0, mode_height=0.15, mode_thz=0.38),
-    "5.0K": SyntheticFilm(tc_k=5.0, ratio=4.9, sigma_n=2500.0, film_nm=20.0, mode_height=0.25, mode_thz=0.30),
-    "4.2K": SyntheticFilm(tc_k=4.2, ratio=5.4, sigma_n=1800.0, film_nm=20.0, mode_height=0.35, mode_thz=0.24,
+    "6.7K": SyntheticFilm(tc_k=6.7, ratio=4.1, sigma_n=4000.0, film_nm=20.0, mode_height=0.15, mode_thz=0.36,
                           mode_width_thz=0.12),
+    "5.0K": SyntheticFilm(tc_k=5.0, ratio=4.2, sigma_n=2500.0, film_nm=20.0, mode_height=0.25, mode_thz=0.29,
+                          mode_width_thz=0.09),
+    "4.2K": SyntheticFilm(tc_k=4.2, ratio=4.3, sigma_n=1800.0, film_nm=20.0, mode_height=0.35, mode_thz=0.26,
+                          mode_width_thz=0.08),
 }
 
 
@@ -114,7 +116,8 @@ def measure_tunnelling(film: SyntheticFilm, rng: np.random.Generator, *,
     """One synthetic tunnelling curve of the cold film with a curved background."""
     delta = film.delta_mev(film.cold_k)
     bias = np.linspace(-5 * delta, 5 * delta, 201)
-    ideal = tunnelling_conductance(bias, delta, film.gamma_mev, film.cold_k) * (1 + 0.01 * (bias / delta) ** 2)
+    ideal = tunnelling_conductance(bias, delta, film.gamma_mev, film.cold_k)
+    ideal *= 1 + 0.01 * (bias / delta) ** 2
     return tunnelling_curve(bias, ideal + noise * rng.normal(size=bias.size), film.cold_k, didv_error=noise,
                             synthetic=True, meta={"film": f"SYNTHETIC, Tc = {film.tc_k:g} K"})
 

@@ -1,4 +1,4 @@
-"""Measured-data checks and files: round trips, conversions, and one clear line for every kind of bad input."""
+"""Measured-data checks and files: round trips, conversions, one clear line for every kind of bad input."""
 
 import json
 
@@ -11,7 +11,8 @@ from analytic.measured import DataError, remove_phase_jumps, thz_scan, tunnellin
 from analytic.synthetic import FILMS, SETUP, measure, measure_tunnelling, write_films
 
 NU = np.linspace(0.1, 1.0, 10)
-GOOD = {"nu_thz": NU, "t": np.full(10, 0.3), "theta": 2.0 * NU, "t_k": 2.0, "t_error": 0.01, "theta_error": 0.02}
+GOOD = {"nu_thz": NU, "t": np.full(10, 0.3), "theta": 2.0 * NU, "t_k": 2.0,
+        "t_error": 0.01, "theta_error": 0.02}
 
 
 def broken(**changes):
@@ -104,7 +105,7 @@ def test_other_columns_and_units(tmp_path):
 def test_bare_table_is_converted(tmp_path):
     (tmp_path / "bare.csv").write_text("100,0.3,0.4\n200,0.3,0.4\n300,0.0,0.5\n400,-0.1,0.5\n")
     with pytest.raises(DataError, match="no column t_error"):
-        read_scan(tmp_path / "bare.csv", columns=["nu [GHz]", "re_t", "im_t"], header={"temperature [K]": "2"})
+        read_scan(tmp_path / "bare.csv", ["nu [GHz]", "re_t", "im_t"], {"temperature [K]": "2"})
     (tmp_path / "bare.csv").write_text(
         "100,0.3,0.4,.01,.02\n200,0.3,0.4,.01,.02\n300,0.0,0.5,.01,.02\n400,-0.1,0.5,.01,.02\n")
     columns = ["nu [GHz]", "re_t", "im_t", "t_error", "theta_error [rad]"]

@@ -1,0 +1,102 @@
+"""The one way this package fits: lmfit with given errors, Gaussian priors for nuisances, and a verdict.
+
+A prior enters the sum of squares as one more datum, so the covariance of the fit holds statistical and
+systematic error together; the statistical part alone is the error with all nuisances held fixed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import lmfit
+import numpy as np
+
+from analytic.units import Array
+from analytic.verdict import Verdict, judge
+
+Residuals = Callable[[Mapping[str, float]], list[Array]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """One parameter of a fit: start value, bounds, and a prior width (None: free without prior)."""
+    start: float
+    prior: float | None = None
+    low: float = -np.inf
+    high: float = np.inf
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """Outcome of a fit.
+
+    values       every parameter, fixed ones included
+    errors       standard deviation of each fitted parameter, systematic terms (priors) included
+    statistical  the same without the priors' share (nuisances held fixed)
+    names, correlation   order and matrix (n_fit, n_fit) of the fitted parameters
+    residuals    standardised residuals, one array per measured column
+    verdict      chi^2, p-value and a sentence; `verdict.fits` is False when the model fails
+    """
+    values: dict[str, float]
+    errors: dict[str, float]
+    statistical: dict[str, float]
+    names: list[str]
+    correlation: Array
+    residuals: list[Array] = field(repr=False)
+    verdict: Verdict
+
+    def covariance(self, names: list[str]) -> Array:
+        """Covariance of the named fitted parameters, shape (len(names), len(names))."""
+        index = [self.names.index(n) for n in names]
+        sigma = np.array([self.errors[n] for n in names])
+        return self.correlation[np.ix_(index, index)] * np.outer(sigma, sigma)
+
+    def report(self) -> str:
+        """Verdict and fitted values with total and statistical errors, one line each."""
+        lines = [self.verdict.text]
+        for n in self.names:
+            total, alone = self.errors[n], self.statistical[n]
+            lines.append(f"{n} = {self.values[n]:.6g} +- {total:.2g} (statistical {alone:.2g})")
+        return "\n".join(lines)
+
+
+def fit(residuals: Residuals, unknowns: Mapping[str, Unknown], fixed: Mapping[str, float]) -> Fit:
+    """Least squares of standardised residuals plus priors, Levenberg-Marquardt.
+
+    residuals  function of the parameter values returning standardised residuals, one array per column
+    raises     ValueError if the fit does not converge or a parameter is not determined by the data
+    """
+    parameters = lmfit.Parameters()
+    for name, u in unknowns.items():
+        parameters.add(name, value=u.start, min=u.low, max=u.high)
+    with_prior = [name for name, u in unknowns.items() if u.prior is not None]
+
+    def pulls(values: Mapping[str, float]) -> Array:
+        return np.array([(values[n] - unknowns[n].start) / (unknowns[n].prior or 1.0) for n in with_prior])
+
+    def objective(current: lmfit.Parameters) -> Array:
+        values = {**fixed, **current.valuesdict()}
+        return np.concatenate([*residuals(values), pulls(values)])
+
+    outcome = lmfit.minimize(objective, parameters, method="leastsq", scale_covar=False)
+    if not outcome.success or outcome.covar is None:
+        raise ValueError(f"the fit did not converge ({outcome.message.strip()}): check start values, or fix "
+                         f"a parameter the data do not determine, of {', '.join(unknowns)}")
+    values = {**fixed, **{n: float(v) for n, v in outcome.params.valuesdict().items()}}
+    names, covariance = list(outcome.var_names), np.asarray(outcome.covar)
+    sigma = np.sqrt(np.diag(covariance))
+    final = residuals(values)
+    return Fit(values=values, errors=dict(zip(names, sigma.tolist(), strict=True)),
+               statistical=_statistical(names, covariance, with_prior), names=names,
+               correlation=covariance / np.outer(sigma, sigma), residuals=final,
+               verdict=judge(final, pulls(values), len(names)))
+
+
+def _statistical(names: list[str], covariance: Array, nuisances: list[str]) -> dict[str, float]:
+    """Errors with the nuisances held fixed: the inverse of the curvature of the others alone."""
+    curvature = np.linalg.inv(covariance)
+    own = [i for i, n in enumerate(names) if n not in nuisances]
+    out = dict.fromkeys(names, 0.0)
+    if own:
+        errors = np.sqrt(np.diag(np.linalg.inv(curvature[np.ix_(own, own)])))
+        out.update({names[i]: float(e) for i, e in zip(own, errors, strict=True)})
+    return out
