@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
+    "comparison": ["Comparison", "FamilyComparison", "TheoryCurve", "compare", "compare_family",
+                   "e_j_from_stiffness", "to_laboratory"],
     "datafiles": ["read_scan", "read_tunnelling", "write_scan", "write_tunnelling"],
     "dirty_limit": ["mattis_bardeen"],
     "dynes": ["dynes_conductivity"],

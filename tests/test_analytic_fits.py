@@ -317,4 +317,4 @@ def test_recovery_over_twenty_noise_seeds():
     assert np.sqrt(np.mean(np.square(pair_pulls))) < 1.5
     assert hits_omega >= 12
     assert hits_peak >= 12
-    assert np.all(np.median(widths, axis=0) < [0.1, 0.02])      # an interval of everything would prove nothing
+    assert np.all(np.median(widths, axis=0) < [0.1, 0.02])      # a whole window would prove nothing
