@@ -89,13 +89,12 @@ def fill_bin(
     slices: Slices,
     out: Measured,
     series: Array,
-    g_k0: Array,
-    g_loc: Array,
+    waiting: Array,
 ) -> int:
     """`measurements` measurements, each after `attempts` worms; returns the number of head moves."""
     made = 0
     for i in range(measurements):
-        made += run_worms(attempts, words, random, winding, moves, g_k0, g_loc)
+        made += run_worms(attempts, words, random, winding, moves, waiting)
         measure(words, winding, ops, slices, out, series[i])
     return made
 
@@ -108,10 +107,10 @@ class _Walk:
         self.random = random
         self.winding = np.zeros(3, np.int64)
         self.moves = worm_moves(model)
-        self.waiting = np.zeros(model.L_tau), np.zeros(model.L_tau)
+        self.waiting = np.zeros(2 * model.L_tau)
 
     def worms(self, attempts: int) -> int:
-        return int(run_worms(attempts, self.words, self.random, self.winding, self.moves, *self.waiting))
+        return int(run_worms(attempts, self.words, self.random, self.winding, self.moves, self.waiting))
 
 
 def _thermalise(walk: _Walk, schedule: Schedule) -> int:
@@ -163,12 +162,11 @@ def run_chain(
     series = np.zeros((schedule.bins, per_bin, len(SERIES)))
     moved = 0
     for b in range(schedule.bins):
-        for histogram in walk.waiting:
-            histogram[:] = 0.0
+        walk.waiting[:] = 0.0
         sums = new_measured(n_max)
         moved += fill_bin(
             per_bin, worms, walk.words, walk.random, walk.winding, walk.moves,
-            ops, slices, sums, series[b], *walk.waiting,
+            ops, slices, sums, series[b], walk.waiting,
         )  # fmt: skip
         _store_bin(bins, b, sums, walk.waiting, per_bin, worms)
         if after_bin is not None:
@@ -193,7 +191,7 @@ def _new_bins(count: int, n_max: int, L_tau: int) -> dict[str, Array]:
 
 
 def _store_bin(
-    bins: dict[str, Array], b: int, sums: Measured, waiting: tuple[Array, Array], per_bin: int, worms: int
+    bins: dict[str, Array], b: int, sums: Measured, waiting: Array, per_bin: int, worms: int
 ) -> None:
     """Means of bin b from its sums."""
     for i, name in enumerate(SCALARS):
@@ -201,9 +199,10 @@ def _store_bin(
     bins["rho_x"][b] = sums.rho_x / per_bin
     bins["rho_y"][b] = sums.rho_y / per_bin
     bins["chi_s_raw"][b] = sums.chi / per_bin
-    for name, histogram in zip(("G_k0", "G_loc"), waiting, strict=True):
-        bins[name][b] = histogram / (per_bin * worms)
-        bins[name][b, 0] += 1.0                  # the attempts themselves: head and tail together
+    same, other = waiting.reshape(2, -1) / (per_bin * worms)
+    same[0] += 1.0                               # the attempts themselves: head and tail together
+    bins["G_loc"][b] = same
+    bins["G_k0"][b] = same + other
 
 
 def _times(series: Array) -> dict[str, float]:

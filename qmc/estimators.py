@@ -125,42 +125,43 @@ def new_measured(n_max: int) -> Measured:
 def sum_slices(words: NDArray[np.int64], operators: Operators, out: Slices) -> None:
     """Fill `out` from the words.
 
-    Most space links carry no current, so each slice starts from the value of the empty
-    configuration, and only columns' words that differ from it are looked at link by link.
+    Most space links carry no current, so each slice starts from the value of the empty configuration,
+    and only words that differ from it are looked at link by link.
     """
     L_tau = operators.L_tau
-    cos_x = cos_y = contact = space_energy = 0.0
+    # Arrays are taken out of their tuples here: inside the loop that would count references.
+    cos, contact = operators.cos, operators.contact
+    space_energy, time_energy = operators.space_energy, operators.time_energy
+    x_bonds = y_bonds = 0
     for start in range(0, words.size, L_tau):
-        for byte, is_x in ((words[start] & 0xFF, True), ((words[start] >> 16) & 0xFF, False)):
-            if byte != 0:
-                cos_x += operators.cos[BIAS] if is_x else 0.0
-                cos_y += 0.0 if is_x else operators.cos[BIAS]
-                contact += operators.contact[BIAS]
-                space_energy += operators.space_energy[BIAS]
-    out.current_x[:] = 0.0
-    out.current_y[:] = 0.0
-    out.cos_x[:] = cos_x
-    out.cos_y[:] = cos_y
-    out.contact[:] = contact
-    out.space_energy[:] = space_energy
-    out.time_energy[:] = 0.0
+        x_bonds += words[start] & 0xFF != 0
+        y_bonds += (words[start] >> 16) & 0xFF != 0
+    current_x, current_y, cos_x, cos_y = out.current_x, out.current_y, out.cos_x, out.cos_y
+    contact_sum, space_sum, time_sum = out.contact, out.space_energy, out.time_energy
+    current_x[:] = 0.0
+    current_y[:] = 0.0
+    cos_x[:] = x_bonds * cos[BIAS]
+    cos_y[:] = y_bonds * cos[BIAS]
+    contact_sum[:] = (x_bonds + y_bonds) * contact[BIAS]
+    space_sum[:] = (x_bonds + y_bonds) * space_energy[BIAS]
+    time_sum[:] = 0.0
     for start in range(0, words.size, L_tau):
         empty = (BIAS if words[start] & 0xFF else 0) | (BIAS << 16 if words[start] & 0xFF0000 else 0)
         for k in range(L_tau):
             word = words[start + k]
-            out.time_energy[k] += operators.time_energy[(word >> 32) & 0xFF]
+            time_sum[k] += time_energy[(word >> 32) & 0xFF]
             if word & SPACE_BYTES != empty:
                 x, y = word & 0xFF, (word >> 16) & 0xFF
                 if x != 0:
-                    out.current_x[k] += x - BIAS
-                    out.cos_x[k] += operators.cos[x] - operators.cos[BIAS]
-                    out.contact[k] += operators.contact[x] - operators.contact[BIAS]
-                    out.space_energy[k] += operators.space_energy[x] - operators.space_energy[BIAS]
+                    current_x[k] += x - BIAS
+                    cos_x[k] += cos[x] - cos[BIAS]
+                    contact_sum[k] += contact[x] - contact[BIAS]
+                    space_sum[k] += space_energy[x] - space_energy[BIAS]
                 if y != 0:
-                    out.current_y[k] += y - BIAS
-                    out.cos_y[k] += operators.cos[y] - operators.cos[BIAS]
-                    out.contact[k] += operators.contact[y] - operators.contact[BIAS]
-                    out.space_energy[k] += operators.space_energy[y] - operators.space_energy[BIAS]
+                    current_y[k] += y - BIAS
+                    cos_y[k] += cos[y] - cos[BIAS]
+                    contact_sum[k] += contact[y] - contact[BIAS]
+                    space_sum[k] += space_energy[y] - space_energy[BIAS]
 
 
 @kernel

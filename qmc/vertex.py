@@ -39,15 +39,15 @@ PROBABILITY_BITS = 26
 class VertexTables(NamedTuple):
     """What the worm kernel looks up.
 
-    pair_x, pair_y, pair_t   int32 (65536,): row number, by the two bytes of an axis; they add up
+    pair_x, pair_y, pair_t   uint32 (65536,): row number, by the two bytes of an axis; they add up
     alias                    uint32 (rows * 6 * 8,): alias slots (threshold 26 bits, two directions)
     residence                float64 (rows,): mean waiting time 6 / sum A of the state
     rate                     float64 (2, 256): A of a space (0) and a time (1) link by its byte
     """
 
-    pair_x: NDArray[np.int32]
-    pair_y: NDArray[np.int32]
-    pair_t: NDArray[np.int32]
+    pair_x: NDArray[np.uint32]
+    pair_y: NDArray[np.uint32]
+    pair_t: NDArray[np.uint32]
     alias: NDArray[np.uint32]
     residence: NDArray[np.float64]
     rate: NDArray[np.float64]
@@ -78,12 +78,12 @@ def _classes(links: LinkTable, max_levels: int) -> _Classes:
     return _Classes(of_byte, np.array([0.0, 1.0] + [links.raise_rate(j) for j in range(levels)]))
 
 
-def _pairs(classes: _Classes, scale: int) -> NDArray[np.int32]:
+def _pairs(classes: _Classes, scale: int) -> NDArray[np.uint32]:
     """Row contribution of the two links of an axis, by their two bytes (low byte first)."""
     count = len(classes.rate)
     low, high = classes.of_byte[None, :], classes.of_byte[:, None]
     row = (low * count + high) * scale
-    return np.where((low < 0) | (high < 0), RARE, row).astype(np.int32).ravel()
+    return np.where((low < 0) | (high < 0), RARE, row).astype(np.uint32).ravel()
 
 
 @kernel

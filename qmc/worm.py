@@ -16,123 +16,121 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qmc.jit import inlined, kernel
+from qmc.jit import kernel
 from qmc.lattice import DIRECTIONS, WRAP_BIT, steps
 from qmc.model import Model
 from qmc.rng import next_u64
-from qmc.vertex import PROBABILITY_BITS, RARE, ROW, SLOTS, VertexTables, vertex_tables
+from qmc.vertex import PROBABILITY_BITS, RARE, SLOTS, VertexTables, vertex_tables
 
-_ONE = np.uint64(1)
-_PROBABILITY_MASK = (1 << PROBABILITY_BITS) - 1
-_LOW_31 = (1 << 31) - 1
+# Everything in the inner loop is unsigned: signed indices would cost a test for negative ones at every
+# access, and one signed operand would turn 64-bit arithmetic into floating point.
+_u = np.uint64
+_0, _1, _3, _7, _8, _11, _16, _32, _61, _63 = (_u(n) for n in (0, 1, 3, 7, 8, 11, 16, 32, 61, 63))
+_BYTE, _PAIR, _LOW = _u(0xFF), _u(0xFFFF), _u(0xFFFFFFFF)
+_DIRECTIONS, _SLOTS, _WRAP, _RARE = _u(DIRECTIONS), _u(SLOTS), _u(WRAP_BIT), _u(RARE)
+_PROBABILITY, _MASK = _u(61 - PROBABILITY_BITS), _u((1 << PROBABILITY_BITS) - 1)
+_6 = _u(6)
 
 
 class Moves(NamedTuple):
-    """Everything fixed that the worm needs: geometry, see `lattice.steps`, and vertex tables."""
+    """Everything fixed that the worm needs: vertex tables, and steps as in `lattice.steps` (mod 2^64).
 
-    step_site: NDArray[np.int64]
-    step_column: NDArray[np.int64]
-    L_tau: int
+    step_site, step_column   uint64 (12,), at 2 d + wrap
+    """
+
+    step_site: NDArray[np.uint64]
+    step_column: NDArray[np.uint64]
+    L_tau: np.uint64
     tables: VertexTables
 
 
 def worm_moves(model: Model) -> Moves:
     """Geometry and tables of `model`."""
-    step_site, step_column = steps(model)
-    return Moves(step_site, step_column, model.L_tau, vertex_tables(model.action, model.eps, model.charging))
+    step_site, step_column = (step.astype(np.uint64) for step in steps(model))
+    tables = vertex_tables(model.action, model.eps, model.charging)
+    return Moves(step_site, step_column, np.uint64(model.L_tau), tables)
 
 
 @kernel
-def heat_bath(word: int, rate: NDArray[np.float64], u: float) -> tuple[int, float]:
+def heat_bath(word: np.uint64, rate: NDArray[np.float64], u: float) -> tuple[np.uint64, float]:
     """Direction drawn with probability A_d / sum A, and the mean waiting time, for a rare state."""
     total = 0.0
     for d in range(DIRECTIONS):
-        total += rate[d // 4, (word >> (8 * d)) & 0xFF]
+        total += rate[d // 4, (word >> _u(8 * d)) & _BYTE]
     target = u * total
-    chosen = -1
+    chosen = _0
     for d in range(DIRECTIONS):
-        a = rate[d // 4, (word >> (8 * d)) & 0xFF]
+        a = rate[d // 4, (word >> _u(8 * d)) & _BYTE]
         if a > 0.0:                              # rounding must never choose a closed link
-            chosen = d
+            chosen = _u(d)
             target -= a
             if target < 0.0:
                 break
     return chosen, DIRECTIONS / total
 
 
-@inlined
-def table_row(word, tables):  # type: ignore[no-untyped-def]
-    """Number of the vertex state in the tables, or >= RARE."""
-    return (
-        np.int64(tables.pair_x[word & 0xFFFF])
-        + np.int64(tables.pair_y[(word >> 16) & 0xFFFF])
-        + np.int64(tables.pair_t[(word >> 32) & 0xFFFF])
-    )
-
-
 @kernel
 def run_worms(
     attempts: int,
-    words: NDArray[np.int64],
+    signed_words: NDArray[np.int64],
     random: NDArray[np.uint64],
     winding: NDArray[np.int64],
     moves: Moves,
-    g_k0: NDArray[np.float64],
-    g_loc: NDArray[np.float64],
+    waiting: NDArray[np.float64],
 ) -> int:
     """Make `attempts` worms in place; returns the number of head moves.
 
-    words    int64 (sites,), see `qmc.lattice`
-    random   uint64 (4,), state of xoshiro256++
-    winding  int64 (3,), net windings along x, y, tau
-    g_k0     float64 (L_tau,): waiting times by tau distance, all space distances
-    g_loc    float64 (L_tau,): the same at space distance zero; both without the attempts themselves
+    signed_words  int64 (sites,), see `qmc.lattice`
+    random        uint64 (4,), state of xoshiro256++
+    winding       int64 (3,), net windings along x, y, tau
+    waiting       float64 (2 * L_tau,): waiting times by tau distance of head and tail, first at space
+                  distance zero, then at all others; the attempts themselves are not counted here
     """
-    tables, L_tau = moves.tables, moves.L_tau
+    words = signed_words.view(np.uint64)
+    sites = _u(words.size)
+    # Arrays are taken out of their tuples here: inside the loop that would count references at each step.
+    step_site, step_column, L_tau = moves.step_site, moves.step_column, moves.L_tau
+    pair_x, pair_y, pair_t = moves.tables.pair_x, moves.tables.pair_y, moves.tables.pair_t
+    alias, residence, rate = moves.tables.alias, moves.tables.residence, moves.tables.rate
     s0, s1, s2, s3 = random[0], random[1], random[2], random[3]
-    made = 0
+    made = np.zeros(2 * DIRECTIONS, np.int64)    # moves by 2 d + wrap
     for _ in range(attempts):
-        number, s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
-        r = np.int64(number >> _ONE)
-        tail = ((r >> 31) * words.size) >> 32
-        trial = (r & _LOW_31) * DIRECTIONS
-        d = trial >> 31
+        r, s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
+        tail = ((r >> _32) * sites) >> _32
+        trial = (r & _LOW) * _DIRECTIONS         # whole part: direction, fraction: the Metropolis draw
+        d = trial >> _32
         word = words[tail]
-        if (trial & _LOW_31) >= tables.rate[d >> 2, (word >> (8 * d)) & 0xFF] * 2147483648.0:
+        if np.float64(trial & _LOW) >= rate[d >> _u(2), (word >> (_8 * d)) & _BYTE] * 4294967296.0:
             continue
         site = tail
         tail_time = tail % L_tau
         column = tail_column = tail - tail_time
         while True:
-            words[site] = word + (1 << (8 * d))
-            wrap = (word >> (WRAP_BIT + d)) & 1
-            site += moves.step_site[2 * d + wrap]
-            column += moves.step_column[2 * d + wrap]
-            if wrap:
-                winding[d >> 1] += 1 - 2 * (d & 1)
-            incoming = d ^ 1
-            word = words[site] - (1 << (8 * incoming))
-            made += 1
+            words[site] = word + (_1 << (_8 * d))
+            wrap = (word >> (_WRAP + d)) & _1
+            step = d + d + wrap
+            site += step_site[step]
+            column += step_column[step]
+            incoming = d ^ _1
+            word = words[site] - (_1 << (_8 * incoming))
+            made[step] += 1
             if site == tail:
                 words[site] = word
                 break
-            number, s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
-            r = np.int64(number >> _ONE)
-            row = table_row(word, tables)
-            if row < RARE:
-                slot = np.int64(tables.alias[row * ROW + incoming * SLOTS + (r >> 60)])
-                keep = ((r >> 34) & _PROBABILITY_MASK) < (slot >> 6)
-                d = ((slot >> 3) & 7) if keep else (slot & 7)
-                waiting = tables.residence[row]
+            r, s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
+            row = _u(pair_x[word & _PAIR]) + _u(pair_y[(word >> _16) & _PAIR])
+            row += _u(pair_t[(word >> _32) & _PAIR])
+            if row < _RARE:
+                slot = _u(alias[(row * _DIRECTIONS + incoming) * _SLOTS + (r >> _61)])
+                own = ((r >> _PROBABILITY) & _MASK) < (slot >> _6)
+                d = (slot >> (_3 * _u(own))) & _7        # no branch here and below: hard to predict
+                time = residence[row]
             else:
-                d, waiting = heat_bath(word, tables.rate, (r >> 10) * 2.0**-53)
+                d, time = heat_bath(word, rate, np.float64(r >> _11) * 2.0**-53)
             k = site - column - tail_time
-            if k < 0:
-                k += L_tau
-            g_k0[k] += waiting
-            if column == tail_column:
-                g_loc[k] += waiting
+            k += L_tau * (k >> _63)                      # negative: once round
+            waiting[L_tau * _u(column != tail_column) + k] += time
     random[0], random[1], random[2], random[3] = s0, s1, s2, s3
-    return made
-
-
+    for d in range(0, DIRECTIONS, 2):
+        winding[d // 2] += made[2 * d + 1] - made[2 * d + 3]
+    return made.sum()
