@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
+    "analysis": ["FilmAnalysis", "analyse_film", "fit_substrate"],
     "comparison": ["Comparison", "FamilyComparison", "TheoryCurve", "compare", "compare_family",
                    "e_j_from_stiffness", "to_laboratory"],
     "datafiles": ["read_scan", "read_tunnelling", "write_scan", "write_tunnelling"],
@@ -33,7 +34,8 @@ _MODULES = {
     "synthetic": ["FILMS", "SyntheticFilm", "measure", "measure_tunnelling", "write_films"],
     "tunnelfit": ["TunnelFit", "fit_tunnelling"],
     "tunnelling": ["dynes_dos", "tunnelling_conductance"],
-    "units": ["SIGMA_Q_S", "Z0_OHM", "cm_to_thz", "kelvin_to_mev", "mev_to_thz", "sheet_conductance",
+    "units": ["MEV_PER_K", "MEV_PER_THZ",
+              "SIGMA_Q_S", "Z0_OHM", "cm_to_thz", "kelvin_to_mev", "mev_to_thz", "sheet_conductance",
               "sheet_to_sigma", "thz_to_cm", "thz_to_mev"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -34,6 +34,8 @@ class UniversalRatio:
 # Delta is the gap of the insulator at the mirror point, at the same distance from the transition.
 MASS_OVER_MIRROR_GAP = UniversalRatio(
     2.1, 0.3, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory")
+MASS_OVER_MIRROR_GAP_WORM = UniversalRatio(      # the same number from analytic continuation of other data
+    3.3, 0.8, "Chen, Liu, Deng, Pollet, Prokof'ev, PRL 110, 170403 (2013)", "memory")
 STIFFNESS_OVER_MIRROR_GAP = UniversalRatio(
     0.44, 0.01, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory")
 SUBGAP_CONDUCTIVITY_EXPONENT = UniversalRatio(   # sigma ~ omega^5 below the Higgs threshold, d = 2
