@@ -260,6 +260,32 @@ def test_drude():
     assert area == pytest.approx(drude_weight(2.0, rate), rel=1e-6)
 
 
+@pytest.mark.physics
+def test_finite_purity_at_random_points():
+    """T/Tc 0.05-0.99, hbar omega/2 Delta 1e-3-20, hbar/(2 Delta tau) 1e-3-1e4, all logarithmically random."""
+    rng = np.random.default_rng(41)
+    for _ in range(40):
+        reduced = rng.uniform(0.05, 0.99)
+        temp = reduced / one_gap(reduced, 0.0)
+        half, impurity = 10 ** rng.uniform(-3, np.log10(20)), 10 ** rng.uniform(-3, 4)
+        exact = slow.zimmermann(2 * half, temp, 0.5 / impurity)
+        fast = one_purity(2 * half, temp, 0.5 / impurity)
+        assert fast.real == pytest.approx(float(exact.real), rel=1e-9)
+        assert fast.imag == pytest.approx(float(exact.imag), rel=1e-9)
+
+
+@pytest.mark.physics
+def test_dynes_at_random_points():
+    rng = np.random.default_rng(42)
+    for _ in range(8):
+        omega, temp = 2 * 10 ** rng.uniform(-2, 1), 10 ** rng.uniform(-1.7, 0.3)
+        gamma, width = 10 ** rng.uniform(-4, -0.3), 10 ** rng.uniform(-0.5, 3)
+        exact = slow.dynes(omega, temp, gamma, width + 2 * gamma)
+        fast = one_dynes(omega, temp, gamma, width + 2 * gamma)
+        assert fast.real == pytest.approx(float(exact.real), rel=1e-9)
+        assert fast.imag == pytest.approx(float(exact.imag), rel=1e-9)
+
+
 @pytest.mark.parametrize(("call", "words"), [
     (lambda: mattis_bardeen([0.1, -1.0], 1.0, 1.0), "nu_thz = -1.0"),
     (lambda: mattis_bardeen([np.nan], 1.0, 1.0), "nu_thz = nan"),
