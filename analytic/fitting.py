@@ -63,7 +63,7 @@ def fit(residuals: Residuals, unknowns: Mapping[str, Unknown], fixed: Mapping[st
     """Least squares of standardised residuals plus priors, Levenberg-Marquardt.
 
     residuals  function of the parameter values returning standardised residuals, one array per column
-    raises     ValueError if the fit does not converge or a parameter is not determined by the data
+    raises     ValueError if the fit does not converge or the data do not determine a parameter
     """
     parameters = lmfit.Parameters()
     for name, u in unknowns.items():
@@ -77,18 +77,52 @@ def fit(residuals: Residuals, unknowns: Mapping[str, Unknown], fixed: Mapping[st
         values = {**fixed, **current.valuesdict()}
         return np.concatenate([*residuals(values), pulls(values)])
 
-    outcome = lmfit.minimize(objective, parameters, method="leastsq", scale_covar=False)
-    if not outcome.success or outcome.covar is None:
-        raise ValueError(f"the fit did not converge ({outcome.message.strip()}): check start values, or fix "
-                         f"a parameter the data do not determine, of {', '.join(unknowns)}")
-    values = {**fixed, **{n: float(v) for n, v in outcome.params.valuesdict().items()}}
-    names, covariance = list(outcome.var_names), np.asarray(outcome.covar)
+    outcome = lmfit.minimize(objective, parameters, method="leastsq", scale_covar=False, calc_covar=False)
+    if not outcome.success:
+        raise ValueError(f"the fit did not converge ({outcome.message.strip()}): check the start values")
+    best = {n: float(v) for n, v in outcome.params.valuesdict().items()}
+    values, names = {**fixed, **best}, list(best)
+
+    def everything(now: Mapping[str, float]) -> Array:
+        return np.concatenate([*residuals({**fixed, **now}), pulls(now)])
+
+    covariance = _covariance(everything, best, unknowns)
     sigma = np.sqrt(np.diag(covariance))
     final = residuals(values)
     return Fit(values=values, errors=dict(zip(names, sigma.tolist(), strict=True)),
                statistical=_statistical(names, covariance, with_prior), names=names,
                correlation=covariance / np.outer(sigma, sigma), residuals=final,
                verdict=judge(final, pulls(values), len(names)))
+
+
+def _covariance(standardised: Callable[[Mapping[str, float]], Array], best: Mapping[str, float],
+                unknowns: Mapping[str, Unknown]) -> Array:
+    """Inverse curvature (J^T J)^-1 at the minimum, steps a hundredth of a standard deviation.
+
+    Taken in the parameters themselves: those a bounded minimiser works with have no curvature at a bound.
+    raises ValueError naming the parameter that the data do not determine
+    """
+    def column(name: str, step: float) -> Array:
+        # Near a bound the step goes inwards only.
+        up = step if best[name] + step <= unknowns[name].high else 0.0
+        down = step if best[name] - step >= unknowns[name].low else 0.0
+        high, low = ({**best, name: best[name] + shift} for shift in (up, -down))
+        return np.asarray((standardised(high) - standardised(low)) / (up + down))
+
+    columns = []
+    for name, value in best.items():
+        rough = float(np.linalg.norm(column(name, 1e-6 * max(abs(value), abs(unknowns[name].start), 1e-4))))
+        if not rough > 0:
+            raise ValueError(f"the data do not determine {name}: fix it or give it a prior")
+        columns.append(column(name, 0.01 / rough))
+    jacobian = np.column_stack(columns)
+    size = np.linalg.norm(jacobian, axis=0)
+    curvature = (jacobian / size).T @ (jacobian / size)
+    eigenvalues, axes = np.linalg.eigh(curvature)
+    if eigenvalues[0] < 1e-12:
+        worst = list(best)[int(np.argmax(np.abs(axes[:, 0])))]
+        raise ValueError(f"the data do not determine {worst}: fix it or give it a prior")
+    return np.asarray(np.linalg.inv(curvature) / np.outer(size, size))
 
 
 def _statistical(names: list[str], covariance: Array, nuisances: list[str]) -> dict[str, float]:

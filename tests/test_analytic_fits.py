@@ -81,9 +81,18 @@ def test_verdict_sees_large_and_systematic_residuals():
 
 
 def test_undetermined_parameter_is_refused():
-    with pytest.raises(ValueError, match="converge"):
-        fit(lambda v: [np.ones(5) * (1 - v["a"]) + 0 * v["b"]],
-            {"a": Unknown(start=0.0), "b": Unknown(start=0.0)}, {})
+    both = {"a": Unknown(start=0.0), "b": Unknown(start=0.0)}
+    with pytest.raises(ValueError, match="do not determine b"):
+        fit(lambda v: [np.ones(5) * (1 - v["a"]) + 0 * v["b"]], both, {})
+    with pytest.raises(ValueError, match="do not determine"):
+        fit(lambda v: [np.ones(5) * (1 - v["a"] - v["b"])], both, {})
+
+
+def test_error_of_a_parameter_at_its_bound():
+    x = np.array([1.0, 2.0, 3.0])
+    out = fit(lambda v: [(-0.1 - v["a"] * x) / 0.2], {"a": Unknown(start=1.0, low=0.0)}, {})
+    assert out.values["a"] == pytest.approx(0.0, abs=1e-6)
+    assert out.errors["a"] == pytest.approx(0.2 / np.sqrt(14.0), rel=1e-6)
 
 
 def test_normal_scan_calibrates_the_mount():

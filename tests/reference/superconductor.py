@@ -113,7 +113,8 @@ def tunnelling(bias, gamma, temp):
         def integrand(e):
             return dos(e) / (4 * t * mp.cosh((e - v) / (2 * t)) ** 2)
 
-        steps = [0, g / 10, g, 10 * g, t / 3, t, 3 * t, 10 * t, 30 * t]
+        near = abs(v - 1)                  # the singular edge may lie just outside a piece
+        steps = [0, g / 10, g, 10 * g, t / 3, t, 3 * t, 10 * t, 30 * t, near, 10 * near, 100 * near]
         points = {c + s * d for c in (mp.mpf(-1), mp.mpf(1), v) for s in (-1, 1) for d in steps}
         inside = sorted(p for p in points if abs(p - v) < 80 * t)
         return mp.quad(integrand, [v - 80 * t, *inside, v + 80 * t])
