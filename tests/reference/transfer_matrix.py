@@ -93,6 +93,13 @@ def space_weight(action: str, eps: float, J: np.ndarray) -> np.ndarray:
     return iv(np.abs(J), eps)
 
 
+def space_energy(action: str, eps: float, J: np.ndarray) -> np.ndarray:
+    """e(J) = d ln w_x(J)/d eps; the bond energy of one space link is -e. Bessel weights: e is cos theta."""
+    if action == "villain":
+        return np.square(J) / (2 * eps**2) - 1 / (2 * eps)
+    return (iv(np.abs(J - 1), eps) + iv(np.abs(J + 1), eps)) / (2 * iv(np.abs(J), eps))
+
+
 # ---- charges and angles ----------------------------------------------------------------------------------
 
 
@@ -164,6 +171,9 @@ class Slice:
         self.V1, self.V2 = -slope, slope**2 - curvature     # V', V'' of V = -ln g
         self.c, self.J2 = self.V2 / eps, -curvature         # J2: J^2 of one link at given angles
         self.cosine = np.cos(theta)
+        # Functions of one current, as functions of the angles: sum_J w(J) f(J) exp(i J theta)/g.
+        e_J = space_energy(action, eps, J_RANGE)
+        self.e, self.e_squared = (np.cos(np.outer(theta, J_RANGE)) @ (w * f) / g for f in (e_J, e_J**2))
         self.g, self.log_g0 = g / w.sum(), np.log(w.sum())
         self.links = [(mu, y, x) for mu, y, x in np.ndindex(*bonds.shape) if bonds[mu, y, x]]
         self.strides = (2 * d_max + 1) ** np.arange(self.N - 1, -1, -1)
@@ -239,11 +249,17 @@ def thermal_averages(
 
     Scalars     rho_s_x, rho_s_y, kappa, minus_kx, minus_ky, B, charging, bond, energy (per site), log_Z,
                 n2 = <J_tau^2> per link, W2_x, W2_y, W2_tau
-    n = 0 .. L_tau//2      rho_x, rho_y, chi_s_raw, chi_s (n = 0 connected)
+    n = 0 .. L_tau//2      rho_x, rho_y, chi_s_raw, chi_s (n = 0 connected), chi_e_raw
     k = 0 .. L_tau-1       G_k0, G_loc
     (L_tau, Ly, Lx)        G, averaged over origins, G_k0 = sum over r, G_loc at r = 0
     (2, Ly, Lx)            c, J2: <c> and <J^2> of each bond, 0 where it is cut
     bookkeeping            truncation, cut, block, M, n_max
+
+    chi_s is the response of sum c(theta), c = V''/K_x. chi_e_raw correlates the currents' own
+    e(J) = d ln w_x/d eps without contact terms, <e> = -bond. Bessel weights: both are cos theta, and
+    chi_s_raw - chi_e_raw is the contact term eps/N sum <cos^2 - e^2>. Villain: c(J), the coefficient of c g over
+    that of g, alternates and grows like exp(J^2/(2 eps) - |J|/(2 eps)), so that c, minus_k and chi_s can be had
+    here but hardly by sampling currents; there chi_e_raw is the one to compare.
     """
     bonds = np.asarray(bonds, dtype=bool)
     if action not in ACTIONS:
@@ -269,8 +285,11 @@ def thermal_averages(
     slope = {key: sl.total(sl.V1, links) for key, links in currents.items()}
     B = sl.total(sl.c, sl.links)
     table_S = sl.coefficients()
-    tables = {key: sl.coefficients(f, odd=True) for key, f in slope.items()}
+    tables = {key: sl.coefficients(slope[key], odd=True) for key, links in currents.items() if links}
     tables["B"] = sl.coefficients(B)
+    E_x = sl.total(sl.e, sl.links)
+    if action == "villain":
+        tables["E"] = sl.coefficients(E_x)
 
     spectra = {q: np.linalg.eigh(matrix(table_S, q, q)) for q in blocks}
     double = {q: 1 if q == 0 else 2 for q in blocks}              # the blocks q and -q
@@ -300,11 +319,12 @@ def thermal_averages(
         return float(np.vdot(p_theta, np.broadcast_to(f, p_theta.shape)))
 
     # Same slice: averages over the angles.
-    C = {key: np.zeros(L_tau) for key in tables}
+    C = {key: np.zeros(L_tau) for key in (*currents, "B", "E")}
     for key, links in currents.items():
         C[key][0] = mean(sl.total(sl.V2, links) - slope[key] ** 2)
     C["B"][0] = mean(B**2)
-    c, J2 = np.zeros(bonds.shape), np.zeros(bonds.shape)
+    C["E"][0] = mean(E_x**2 + sl.total(sl.e_squared - sl.e**2, sl.links))      # e(J)^2 on the same link
+    c, J2, bond = np.zeros(bonds.shape), np.zeros(bonds.shape), -mean(E_x) / N
     for link in sl.links:
         c[link] = mean(sl.on_link(sl.c, link))
         J2[link] = mean(sl.on_link(sl.J2, link))
@@ -326,6 +346,9 @@ def thermal_averages(
         for i, j in np.ndindex(N, N):
             Y = two_slices(high, low, E[i] * E[j], L_tau) / Z
             G_pair[i, j, 1:] += Y + Y[::-1]
+    if action != "villain":
+        C["E"][1:] = C["B"][1:]        # e and c are both cos theta
+
     G = np.zeros((L_tau, Ly, Lx))
     for i, j in np.ndindex(N, N):
         G[:, (i // Lx - j // Lx) % Ly, (i % Lx - j % Lx) % Lx] += G_pair[i, j] / N
@@ -334,8 +357,6 @@ def thermal_averages(
     chi_s_raw = eps / N * transform @ C["B"]
     chi_s = chi_s_raw.copy()
     chi_s[0] -= eps * L_tau * c.sum() ** 2 / N
-    # d ln w_x/d eps is cos theta in the angles for I_J(eps), and explicit in J for the normalised Gaussian.
-    bond = (bonds / (2 * eps) - J2 / (2 * eps**2) if action == "villain" else -c).sum() / N
     W2_x, W2_y = L_tau * C["W_x"].sum(), L_tau * C["W_y"].sum()
     W2_tau = sum(weight[q] * q**2 for q in blocks) / Z
     scalars = {
@@ -349,7 +370,7 @@ def thermal_averages(
     }
     arrays = {
         "rho_x": L_tau / (N * beta) * transform @ C["x"], "rho_y": L_tau / (N * beta) * transform @ C["y"],
-        "chi_s_raw": chi_s_raw, "chi_s": chi_s, "c": c, "J2": J2,
+        "chi_s_raw": chi_s_raw, "chi_s": chi_s, "chi_e_raw": eps / N * transform @ C["E"], "c": c, "J2": J2,
         "G": G, "G_k0": G.sum(axis=(1, 2)), "G_loc": G[:, 0, 0].copy(),
     }
     for array in arrays.values():
@@ -364,8 +385,9 @@ def exact(case: Case) -> dict[str, Any]:
     return thermal_averages(case.Lx, case.Ly, case.L_tau, case.eps, case.charging, case.action, case.bonds)
 
 
-# Parameters with truncation < 1e-8 and averages of order 0.01 to 1. Six sites need eps E_C of about 2 or
-# more: else too many charge states matter. 2x2 takes about 2 s, six sites 10 s (villain) to 40 s (cosine).
+# Parameters with averages of order 0.01 to 1 and truncation < 1e-8 (1e-7 for the cosine action on six sites,
+# whose time weights fall off slowly). Six sites need eps E_C of about 3: else too many charge states matter.
+# 2x2 takes about 1 s, six sites 10 s to 60 s.
 # L = 2 directions respond to a field at w_n > 0 only where their bonds are unequal: hence the cut ones.
 CASES = (
     Case("rotor-2x2", 2, 2, 8, 0.5, 3.0, "rotor"),
@@ -375,12 +397,12 @@ CASES = (
     Case("cosine-2x2-diluted", 2, 2, 8, 0.5, 3.0, "cosine", ((0, 1, 0),)),
     Case("villain-2x2", 2, 2, 6, 0.35, 4.0, "villain"),
     Case("villain-2x2-open-in-x", 2, 2, 8, 0.35, 4.0, "villain", ((0, 0, 1), (0, 1, 1), (1, 0, 0))),
-    Case("rotor-3x2", 3, 2, 6, 0.8, 4.0, "rotor"),
-    Case("rotor-3x2-ring-and-isolated-sites", 3, 2, 6, 0.9, 2.2, "rotor",
+    Case("rotor-3x2", 3, 2, 6, 0.8, 4.5, "rotor"),
+    Case("rotor-3x2-ring-and-isolated-sites", 3, 2, 6, 0.9, 3.4, "rotor",
          (*((1, y, x) for y in range(2) for x in range(3)), (0, 1, 0), (0, 1, 1), (0, 1, 2))),
     Case("rotor-2x3-isolated-site", 2, 3, 5, 0.8, 4.0, "rotor", ((0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 2, 0))),
-    Case("cosine-3x2-diluted", 3, 2, 4, 0.8, 4.5, "cosine", ((0, 0, 1), (1, 1, 2), (0, 1, 0), (1, 0, 1))),
-    Case("villain-3x2-two-rings", 3, 2, 5, 0.4, 5.0, "villain",
+    Case("cosine-3x2-diluted", 3, 2, 4, 0.8, 6.0, "cosine", ((0, 0, 1), (1, 1, 2), (0, 1, 0), (1, 0, 1))),
+    Case("villain-3x2-two-rings", 3, 2, 5, 0.4, 6.0, "villain",
          tuple((1, y, x) for y in range(2) for x in range(3))),
     Case("villain-2x3-diluted", 2, 3, 6, 0.35, 8.0, "villain", ((0, 1, 1), (1, 0, 0))),
 )
