@@ -257,9 +257,9 @@ def thermal_averages(
 
     chi_s is the response of sum c(theta), c = V''/K_x. chi_e_raw correlates the currents' own
     e(J) = d ln w_x/d eps without contact terms, <e> = -bond. Bessel weights: both are cos theta, and
-    chi_s_raw - chi_e_raw is the contact term eps/N sum <cos^2 - e^2>. Villain: c(J), the coefficient of c g over
-    that of g, alternates and grows like exp(J^2/(2 eps) - |J|/(2 eps)), so that c, minus_k and chi_s can be had
-    here but hardly by sampling currents; there chi_e_raw is the one to compare.
+    chi_s_raw - chi_e_raw is the contact term eps/N sum <cos^2 - e^2>. Villain: c(J), the coefficient of c g
+    over that of g, alternates and grows like exp(J^2/(2 eps) - |J|/(2 eps)), so that c, minus_k and chi_s can
+    be had here but hardly by sampling currents; there chi_e_raw is the one to compare.
     """
     bonds = np.asarray(bonds, dtype=bool)
     if action not in ACTIONS:
