@@ -51,11 +51,12 @@ def didv_kernel(bias: Array, gamma: float, temp: float, out: Array) -> None:
         if temp == 0.0:
             out[i] = density_of_states(v, gamma)
             continue
-        low, high = v - 45.0 * temp, v + 45.0 * temp
+        low, high = v - 45.0 * temp, max(v, 1.0) + 45.0 * temp
         # A bias at the gap edge needs no cut of its own; a sliver between the two would hit the singularity.
         cut = 1.0 if abs(v - 1.0) < 1e-3 * temp else v
         cuts[:] = (low, -1.0, min(cut, 1.0), max(cut, 1.0), high)
-        scale[:] = (temp, edge, edge, edge, temp)
+        near = min(edge, max(abs(cut - 1.0), gamma)) if cut != 1.0 else edge   # the edge may lie just outside
+        scale[:] = (temp, edge, near, near, temp)
         total = 0.0
         for k in range(4):
             a, b = max(low, cuts[k]), min(high, cuts[k + 1])

@@ -247,7 +247,7 @@ def test_bias_within_rounding_of_the_gap_edge():
     """Gamma = 0: N(E) is infinite at the edge, dI/dV is not."""
     for v in (1.0 - 2e-16, 1.0 + 3e-16, 1.0 + 1e-12):
         assert one_bias(v, 0.0, 0.05) == pytest.approx(one_bias(1.0, 0.0, 0.05), rel=1e-10)
-    for v in (1.0, 1.0 + 4.9e-5, 1.0 + 5.1e-5):                       # both sides of a switch in the kernel
+    for v in (1.0, 1.0 + 4.9e-5, 1.0 + 5.1e-5, 0.999, 1.004):         # both sides of a switch in the kernel
         assert one_bias(v, 0.0, 0.05) == pytest.approx(float(slow.tunnelling(v, 0.0, 0.05)), rel=1e-9)
 
 
