@@ -39,14 +39,16 @@ class LinkTable:
 
     weight   w(J)/w(0)
     energy   contribution of the link to the energy, -d ln w/d eps (E_J); see `time_links`, `space_links`
-    cos      h of c = V''/K: cos(theta) for Bessel weights (time links: not used, zero)
-    cos2     h of c^2
+    contact  what one link adds to the product of two energies at the same time: h(e^2) - h(e)^2
+    kinetic  contribution of the bond to <-k_x> (E_J)
+
+    contact and kinetic are zero for time links, where they are not used.
     """
 
     weight: Array
     energy: Array
-    cos: Array
-    cos2: Array
+    contact: Array
+    kinetic: Array
 
     @property
     def j_max(self) -> int:
@@ -90,28 +92,6 @@ def _gaussian(coupling: float, name: str) -> Array:
     return weight[: _cutoff(weight, name, coupling) + 1]
 
 
-def _villain_curvature(coupling: float, j_max: int) -> tuple[Array, Array]:
-    """h_c and h_c2 of c = V''/K for exp(-V) = sum_m exp(-K (theta - 2 pi m)^2 / 2).
-
-    V'' = K - K^2 Var(theta - 2 pi m) over the images m; Fourier coefficients by the trapezoidal
-    rule, which is exact to rounding for a smooth periodic function. The ratio loses digits where
-    w(J) is near NEGLECTED, in proportion to how rarely such a J occurs.
-    """
-    size = 4096
-    theta = 2 * np.pi * np.arange(size) / size
-    images = int(np.ceil(np.sqrt(80 / coupling) / (2 * np.pi))) + 2
-    shifted = theta - 2 * np.pi * np.arange(-images, images + 1)[:, None]
-    exponent = -0.5 * coupling * shifted**2
-    share = np.exp(exponent - exponent.max(axis=0))
-    boltzmann = share.sum(axis=0) * np.exp(exponent.max(axis=0))
-    share /= share.sum(axis=0)
-    mean = (share * shifted).sum(axis=0)
-    curvature = 1 - coupling * (share * (shifted - mean) ** 2).sum(axis=0)
-    basis = np.cos(np.arange(j_max + 1)[:, None] * theta)
-    norm = basis @ boltzmann
-    return basis @ (boltzmann * curvature) / norm, basis @ (boltzmann * curvature**2) / norm
-
-
 def time_links(action: Action, eps: float, charging: float) -> LinkTable:
     """Table of the time links. Its energy is the charging energy of one site, zero at J = 0.
 
@@ -130,15 +110,18 @@ def time_links(action: Action, eps: float, charging: float) -> LinkTable:
 
 
 def space_links(action: Action, eps: float) -> LinkTable:
-    """Table of a present space link. Its energy is that of the bond in E_J.
+    """Table of a present space link, K = K_x = eps E_J. Its energy is that of the bond, in E_J.
 
-    Bessel weights: -cos theta. villain: (theta - 2 pi m)^2 / 2, in link currents
-    1/(2 K) - J^2/(2 K^2), from w = (2 pi K)^(-1/2) exp(-J^2/(2 K)).
+    Bessel weights: energy -cos theta, <-k_x> from cos theta.
+    villain: energy (theta - 2 pi m)^2/2 -> 1/(2 K) - J^2/(2 K^2), the derivative of the logarithm of
+    (2 pi K)^(-1/2) exp(-J^2/(2 K)); <-k_x> from J^2/K, the equal-time fluctuation of the link current.
+    (The second derivative of the potential itself, V'', has coefficients that grow like the inverse
+    weights: its average exists but its variance in link currents does not.)
     """
     if action == "villain":
         weight = _gaussian(eps, "K_x")
-        j = np.arange(len(weight))
-        cos, cos2 = _villain_curvature(eps, len(weight) - 1)
-        return LinkTable(weight, 0.5 / eps - 0.5 * (j / eps) ** 2, cos, cos2)
+        j2 = np.square(np.arange(len(weight), dtype=np.float64))
+        energy = 0.5 / eps - 0.5 * j2 / eps**2
+        return LinkTable(weight, energy, 0.5 / eps**2 - j2 / eps**3, j2 / eps)
     weight, cos, cos2 = _bessel(eps, "K_x")
-    return LinkTable(weight, -cos, cos, cos2)
+    return LinkTable(weight, -cos, cos2 - cos**2, cos)

@@ -5,13 +5,14 @@ All definitions are those of the link-current representation:
     rho_s_x      W_x^2 Lx / (Ly beta)                                     superfluid stiffness, E_J
     kappa        beta W_tau^2 / (Lx Ly)                                   compressibility, 1/E_J
     rho_x(n)     |sum_k I_x(k) exp(i w_n tau_k)|^2 / (Lx Ly beta)         current response, E_J
-    minus_kx     sum_(x bonds) c / (Lx Ly)                                <-k_x>, E_J
-    bond         sum_bonds c of one slice                                 B, bond-energy operator
+    minus_kx     sum_(x bonds) cos / (Lx Ly)                              <-k_x>, E_J
+    bond         -(Josephson energy of one slice)/E_J                     B, bond-energy operator
     chi_s_raw(n) (eps / (Lx Ly L_tau)) |sum_k B(k) exp(i w_n tau_k)|^2    scalar response, n = 0 not connected
 
-I_x(k) is the sum of J_x over slice k, c = V''/K_x (cos theta for Bessel weights). rho_x(0) = rho_s_x,
-and rho already holds the contact term. In |B|^2 the same link at the same time takes h(c^2) instead
-of h(c)^2; that is `contact` below.
+I_x(k) is the sum of J_x over slice k. rho_x(0) = rho_s_x, and rho already holds the contact term.
+B = sum_bonds cos(theta); for the action `villain`, where these have no finite variance in link
+currents, `actions.space_links` says what stands for <-k_x> and B. In |B|^2 the same link at the same
+time takes h(B^2) instead of h(B)^2; that is `contact` below.
 """
 
 from typing import NamedTuple
@@ -44,7 +45,7 @@ class Operators(NamedTuple):
     cosine, sine   float64 (n_max + 1, L_tau): cos and sin of w_n tau_k
     """
 
-    cos: Array
+    kinetic: Array
     contact: Array
     space_energy: Array
     time_energy: Array
@@ -61,8 +62,8 @@ class Slices(NamedTuple):
 
     current_x: Array
     current_y: Array
-    cos_x: Array
-    cos_y: Array
+    kinetic_x: Array
+    kinetic_y: Array
     contact: Array
     space_energy: Array
     time_energy: Array
@@ -98,8 +99,8 @@ def operators(model: Model, n_max: int) -> Operators:
     time = time_links(model.action, model.eps, model.charging)
     phase = 2 * np.pi / model.L_tau * (np.outer(np.arange(n_max + 1), np.arange(model.L_tau)) % model.L_tau)
     return Operators(
-        cos=_by_byte(space.cos),
-        contact=_by_byte(space.cos2 - space.cos**2),
+        kinetic=_by_byte(space.kinetic),
+        contact=_by_byte(space.contact),
         space_energy=_by_byte(space.energy),
         time_energy=_by_byte(time.energy),
         cosine=np.cos(phase),
@@ -130,18 +131,19 @@ def sum_slices(words: NDArray[np.int64], operators: Operators, out: Slices) -> N
     """
     L_tau = operators.L_tau
     # Arrays are taken out of their tuples here: inside the loop that would count references.
-    cos, contact = operators.cos, operators.contact
+    kinetic, contact = operators.kinetic, operators.contact
     space_energy, time_energy = operators.space_energy, operators.time_energy
     x_bonds = y_bonds = 0
     for start in range(0, words.size, L_tau):
         x_bonds += words[start] & 0xFF != 0
         y_bonds += (words[start] >> 16) & 0xFF != 0
-    current_x, current_y, cos_x, cos_y = out.current_x, out.current_y, out.cos_x, out.cos_y
+    current_x, current_y = out.current_x, out.current_y
+    kinetic_x, kinetic_y = out.kinetic_x, out.kinetic_y
     contact_sum, space_sum, time_sum = out.contact, out.space_energy, out.time_energy
     current_x[:] = 0.0
     current_y[:] = 0.0
-    cos_x[:] = x_bonds * cos[BIAS]
-    cos_y[:] = y_bonds * cos[BIAS]
+    kinetic_x[:] = x_bonds * kinetic[BIAS]
+    kinetic_y[:] = y_bonds * kinetic[BIAS]
     contact_sum[:] = (x_bonds + y_bonds) * contact[BIAS]
     space_sum[:] = (x_bonds + y_bonds) * space_energy[BIAS]
     time_sum[:] = 0.0
@@ -154,12 +156,12 @@ def sum_slices(words: NDArray[np.int64], operators: Operators, out: Slices) -> N
                 x, y = word & 0xFF, (word >> 16) & 0xFF
                 if x != 0:
                     current_x[k] += x - BIAS
-                    cos_x[k] += cos[x] - cos[BIAS]
+                    kinetic_x[k] += kinetic[x] - kinetic[BIAS]
                     contact_sum[k] += contact[x] - contact[BIAS]
                     space_sum[k] += space_energy[x] - space_energy[BIAS]
                 if y != 0:
                     current_y[k] += y - BIAS
-                    cos_y[k] += cos[y] - cos[BIAS]
+                    kinetic_y[k] += kinetic[y] - kinetic[BIAS]
                     contact_sum[k] += contact[y] - contact[BIAS]
                     space_sum[k] += space_energy[y] - space_energy[BIAS]
 
@@ -177,29 +179,30 @@ def measure(
     sum_slices(words, operators, slices)
     Lx, Ly, L_tau, eps = operators.Lx, operators.Ly, operators.L_tau, operators.eps
     sites, beta = Lx * Ly, operators.eps * operators.L_tau
-    cos_x, cos_y, contact = slices.cos_x.sum(), slices.cos_y.sum(), slices.contact.sum()
+    contact, bond_energy = slices.contact.sum(), slices.space_energy.sum()
+    current_x, current_y, energy = slices.current_x, slices.current_y, slices.space_energy
+    cosine, sine = operators.cosine, operators.sine
     now[0] = winding[0] ** 2 * (Lx / (Ly * beta))
     now[1] = winding[1] ** 2 * (Ly / (Lx * beta))
     now[2] = winding[2] ** 2 * (beta / sites)
-    now[3] = cos_x / (sites * L_tau)
-    now[4] = cos_y / (sites * L_tau)
+    now[3] = slices.kinetic_x.sum() / (sites * L_tau)
+    now[4] = slices.kinetic_y.sum() / (sites * L_tau)
     now[5] = slices.time_energy.sum() / (sites * L_tau)
-    now[6] = slices.space_energy.sum() / (sites * L_tau)
+    now[6] = bond_energy / (sites * L_tau)
     now[7] = now[5] + now[6]
-    now[8] = (cos_x + cos_y) / L_tau
+    now[8] = -bond_energy / L_tau
     for i in range(out.scalars.size):
         out.scalars[i] += now[i]
     for n in range(out.rho_x.size):
         x_re = x_im = y_re = y_im = b_re = b_im = 0.0
         for k in range(L_tau):
-            c, s = operators.cosine[n, k], operators.sine[n, k]
-            b = slices.cos_x[k] + slices.cos_y[k]
-            x_re += slices.current_x[k] * c
-            x_im += slices.current_x[k] * s
-            y_re += slices.current_y[k] * c
-            y_im += slices.current_y[k] * s
-            b_re += b * c
-            b_im += b * s
+            c, s = cosine[n, k], sine[n, k]
+            x_re += current_x[k] * c
+            x_im += current_x[k] * s
+            y_re += current_y[k] * c
+            y_im += current_y[k] * s
+            b_re += energy[k] * c
+            b_im += energy[k] * s
         rho_x = (x_re**2 + x_im**2) / (sites * beta)
         rho_y = (y_re**2 + y_im**2) / (sites * beta)
         chi = (b_re**2 + b_im**2 + contact) * (eps / (sites * L_tau))

@@ -8,8 +8,7 @@ from scipy.stats import chi2
 from qmc import Model, Schedule, average_point, run_chain
 
 BINS = 512
-# The character expansion of the Villain bond energy has rare large terms: more measurements.
-MEASUREMENTS = {"rotor": 1200, "cosine": 1200, "villain": 6000}
+MEASUREMENTS = 1200
 SEED = 20260101
 
 # name of the bins -> name in the exact result
@@ -21,22 +20,40 @@ NAMES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def comparison():
+# Six sites with long-tailed time links: a minute of exact work each.
+SLOW = ("cosine-3x2-diluted", "rotor-3x2-ring-and-isolated-sites")
+
+
+@pytest.fixture(scope="module", params=["quick", pytest.param("slow", marks=pytest.mark.physics)])
+def comparison(request):
     """For each case: columns of bins (n_bins, m), exact values (m,), and names (m,)."""
     out = {}
     for i, case in enumerate(CASES):
+        if (case.name in SLOW) != (request.param == "slow"):
+            continue
         model = Model(
             Lx=case.Lx, Ly=case.Ly, L_tau=case.L_tau, eps=case.eps, charging=case.charging, action=case.action
         )
-        schedule = Schedule(therm_sweeps=2000, bins=BINS, measurements_per_bin=MEASUREMENTS[case.action])
+        schedule = Schedule(therm_sweeps=2000, bins=BINS, measurements_per_bin=MEASUREMENTS)
         result = run_chain(model, case.bonds, seed=SEED, sample=i, schedule=schedule)
         out[case.name] = _columns(case, result.bins)
     return out
 
 
+def _expected(case: Case):
+    """The exact result under our names; for villain with its own <-k_x> and B, see `actions.space_links`."""
+    truth = dict(exact(case))
+    if case.action == "villain":
+        sites, K, j2 = case.Lx * case.Ly, case.eps, truth["J2"]
+        truth["minus_kx"], truth["minus_ky"] = (j2[mu].sum() / (sites * K) for mu in (0, 1))
+        truth["B"] = -sites * truth["bond"]
+        contact = case.bonds.sum() * 0.5 / K**2 - j2.sum() / K**3
+        truth["chi_s_raw"] = truth["chi_e_raw"] + case.eps / sites * contact
+    return truth
+
+
 def _columns(case: Case, bins):
-    truth = exact(case)
+    truth = _expected(case)
     values, expected, names = [], [], []
     for name, key in NAMES.items():
         columns = bins[name].reshape(len(bins[name]), -1)
@@ -67,10 +84,13 @@ def _whitened(columns, expected):
 
 
 def test_cases_cover_what_matters():
-    assert len(CASES) >= 8
-    assert {case.action for case in CASES} == {"rotor", "cosine", "villain"}
-    assert any(case.Lx != case.Ly for case in CASES)
-    assert sum(not case.bonds.all() for case in CASES) >= 4
+    """At least 8 diluted ones, all actions, Lx != Ly too, and a current response that depends on frequency."""
+    assert {case.name for case in CASES} >= set(SLOW)
+    assert sum(not case.bonds.all() for case in CASES) >= 8
+    quick = [case for case in CASES if case.name not in SLOW]
+    assert {case.action for case in quick} == {"rotor", "cosine", "villain"}
+    assert sum(case.Lx != case.Ly for case in quick) >= 3
+    assert sum(np.ptp(exact(case)["rho_x"]) > 0.02 for case in quick) >= 3
 
 
 def test_what_cannot_fluctuate_is_exact(comparison):
@@ -91,11 +111,13 @@ def test_no_observable_is_far_off(comparison):
 
 
 def test_errors_are_small_enough_to_mean_something(comparison):
+    """Below 1 % of the value; 5 % where it is small, absolutely or beside the same correlator's largest."""
     for case, (columns, expected, names) in comparison.items():
+        families = np.array([name.split("[")[0] for name in names])
+        largest = np.array([np.abs(expected[families == family]).max() for family in families])
         move = _moving(columns)
-        error = columns.std(axis=0, ddof=1)[move] / np.sqrt(len(columns))
-        relative = error / np.abs(expected[move])
-        small = np.abs(expected[move]) < 0.05
+        relative = columns.std(axis=0, ddof=1)[move] / np.sqrt(len(columns)) / np.abs(expected[move])
+        small = (np.abs(expected) < np.maximum(0.05, 0.05 * largest))[move]
         assert np.all(relative[~small] < 0.01), (case, names[move][~small][relative[~small] >= 0.01])
         assert np.all(relative[small] < 0.05), (case, names[move][small][relative[small] >= 0.05])
 
@@ -108,7 +130,7 @@ def test_pooled_z_scores_are_unit_normal(comparison):
         assert chi2.sf(z @ z, len(z)) > 1e-4, case
         pooled.append(z)
     z = np.concatenate(pooled)
-    assert len(z) > 100
+    assert len(z) > 35
     assert abs(z.mean()) < 4 / np.sqrt(len(z))
     assert abs(z.var() - 1) < 4 * np.sqrt(2 / len(z))
 

@@ -27,9 +27,11 @@ def test_bessel_tables_against_scipy():
     K, j = 0.7, np.arange(4)
     table = space_links("rotor", K)
     np.testing.assert_allclose(table.weight[:4], iv(j, K) / iv(0, K), rtol=1e-12)
-    np.testing.assert_allclose(table.cos[:4], (iv(j - 1, K) + iv(j + 1, K)) / (2 * iv(j, K)), rtol=1e-12)
+    cos = (iv(j - 1, K) + iv(j + 1, K)) / (2 * iv(j, K))
     cos2 = (iv(j - 2, K) + 2 * iv(j, K) + iv(j + 2, K)) / (4 * iv(j, K))
-    np.testing.assert_allclose(table.cos2[:4], cos2, rtol=1e-12)
+    np.testing.assert_allclose(table.kinetic[:4], cos, rtol=1e-12)
+    np.testing.assert_allclose(-table.energy[:4], cos, rtol=1e-12)
+    np.testing.assert_allclose(table.contact[:4], cos2 - cos**2, rtol=1e-11, atol=1e-14)
 
 
 @pytest.mark.parametrize(("action", "eps"), [("rotor", 0.1), ("cosine", 3.0), ("villain", 0.3)])
@@ -45,12 +47,18 @@ def test_neglected_weight(action, eps):
         np.testing.assert_allclose(table.weight, weight(np.arange(table.j_max + 1), K), rtol=1e-9)
 
 
-def test_villain_operator_is_the_second_derivative():
-    """c = V''/K; for large K the potential is quadratic and c = 1, for small K it is a cosine."""
-    assert abs(space_links("villain", 20.0).cos[0] - 1) < 1e-6
-    K = 0.15
-    leading = 2 * np.exp(-0.5 / K) / K           # V = -2 exp(-1/2K) cos(theta) + ...
-    assert abs(space_links("villain", K).cos[1] * np.exp(-0.5 / K) / (leading / 2) - 1) < 0.02
+@pytest.mark.parametrize(("action", "K"), [("villain", 0.3), ("villain", 2.0), ("rotor", 0.5)])
+def test_energy_and_contact_are_derivatives_of_the_weight(action, K):
+    """energy = -d ln w/dK; contact = d^2 ln w/dK^2, both by finite differences of the full weight."""
+    j, h = np.arange(4), 1e-4 * K
+
+    def log_weight(k):
+        return np.log(iv(j, k)) if action == "rotor" else -0.5 * np.log(2 * np.pi * k) - 0.5 * j**2 / k
+
+    low, here, high = log_weight(K - h), log_weight(K), log_weight(K + h)
+    table = space_links(action, K)
+    np.testing.assert_allclose(table.energy[:4], -(high - low) / (2 * h), rtol=1e-6)
+    np.testing.assert_allclose(table.contact[:4], (high - 2 * here + low) / h**2, rtol=1e-5, atol=1e-5)
 
 
 def test_charging_energy_of_the_cosine_action_tends_to_the_hamiltonian():
@@ -145,12 +153,12 @@ def test_slice_sums_against_numpy(walk):
     np.testing.assert_array_equal(slices.current_y, J[2].sum(axis=(1, 2)))
     bonds = model.draw_bonds(11, 0)
     table = space_links(model.action, model.eps)
-    for mu, cos in ((1, slices.cos_x), (2, slices.cos_y)):
-        wanted = (table.cos[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2))
-        np.testing.assert_allclose(cos, wanted, rtol=1e-12)
-    spread = table.cos2 - table.cos**2
-    contact = sum((spread[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2)) for mu in (1, 2))
-    np.testing.assert_allclose(slices.contact, contact, rtol=1e-11)
+    for mu, kinetic in ((1, slices.kinetic_x), (2, slices.kinetic_y)):
+        wanted = (table.kinetic[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2))
+        np.testing.assert_allclose(kinetic, wanted, rtol=1e-12)
+    for values, found in ((table.contact, slices.contact), (table.energy, slices.space_energy)):
+        wanted = sum((values[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2)) for mu in (1, 2))
+        np.testing.assert_allclose(found, wanted, rtol=1e-11)
     time = time_links(model.action, model.eps, model.charging)
     np.testing.assert_allclose(slices.time_energy, time.energy[np.abs(J[0])].sum(axis=(1, 2)), rtol=1e-12)
 
