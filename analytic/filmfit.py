@@ -60,7 +60,7 @@ class FilmSetup:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FilmFit:
-    """A fit, the setup it ends at, and one gap per scan (0 above Tc)."""
+    """A fit, the setup it ends at, and where the gap of each scan ended (0 above Tc), accepted or not."""
     fit: Fit
     setup: FilmSetup
     deltas_mev: list[float]
@@ -71,7 +71,14 @@ class FilmFit:
         """False when the model does not describe the data: then no parameter should be quoted."""
         return self.fit.verdict.fits
 
+    def gaps_mev(self) -> list[float]:
+        """The gaps as a result: ValueError if the model does not fit, because then there is none."""
+        if not self.fits:
+            raise ValueError(f"no gap can be quoted, {self.fit.verdict.text}")
+        return self.deltas_mev
+
     def report(self) -> str:
+        """Verdict and parameters in plain lines."""
         return self.fit.report()
 
 

@@ -51,11 +51,14 @@ class Fit:
         return self.correlation[np.ix_(index, index)] * np.outer(sigma, sigma)
 
     def report(self) -> str:
-        """Verdict and fitted values with total and statistical errors, one line each."""
-        lines = [self.verdict.text]
+        """Verdict and fitted values with total and statistical errors, one line each.
+
+        The values of a model that does not fit are marked: they are where the search ended, no results.
+        """
+        lines, mark = [self.verdict.text], "" if self.verdict.fits else "rejected: "
         for n in self.names:
             total, alone = self.errors[n], self.statistical[n]
-            lines.append(f"{n} = {self.values[n]:.6g} +- {total:.2g} (statistical {alone:.2g})")
+            lines.append(f"{mark}{n} = {self.values[n]:.6g} +- {total:.2g} (statistical {alone:.2g})")
         return "\n".join(lines)
 
 

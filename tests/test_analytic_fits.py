@@ -111,7 +111,8 @@ def test_routine_1_finds_the_gap_of_a_clean_film():
     film, normal, cold, _ = calibrated("9.5K", 2)
     answer = routine_1(cold, normal.setup, film.tc_k)
     assert answer.fits
-    assert answer.deltas_mev[0] == pytest.approx(film.delta_mev(2.0), rel=0.01)
+    assert answer.gaps_mev()[0] == pytest.approx(film.delta_mev(2.0), rel=0.01)
+    assert "rejected" not in answer.report()
 
 
 @pytest.mark.parametrize("name", ["6.7K", "5.0K", "4.2K"])
@@ -121,6 +122,9 @@ def test_routine_1_rejects_a_film_with_a_mode(name):
     assert normal.fits
     assert not answer.fits
     assert "does NOT fit" in answer.report()
+    assert "rejected: delta_mev" in answer.report()
+    with pytest.raises(ValueError, match="no gap can be quoted"):
+        answer.gaps_mev()
 
 
 def test_joint_fit_of_three_temperatures():
