@@ -34,7 +34,7 @@ _MODULES = {
                    "superfluid"],
     "sample": ["Sample", "Substrate", "incoherent_power", "invert", "thin_film_sigma",
                "thin_film_transmission", "transmission", "unwrapped_phase"],
-    "synthetic": ["FILMS", "SyntheticFilm", "measure", "measure_tunnelling", "write_films"],
+    "synthetic": ["FILMS", "SyntheticFilm", "bundled_films", "measure", "measure_tunnelling", "write_films"],
     "tunnelfit": ["TunnelFit", "fit_tunnelling"],
     "tunnelling": ["dynes_dos", "tunnelling_conductance"],
     "units": ["MEV_PER_K", "MEV_PER_THZ", "SIGMA_Q_S", "Z0_OHM", "cm_to_thz", "kelvin_to_mev",

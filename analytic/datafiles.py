@@ -173,7 +173,7 @@ def _located(path: Path, build: Any) -> Any:
 
 
 def write_scan(path: str | Path, scan: ThzScan) -> None:
-    """Write the text format or, by suffix .h5/.hdf5, HDF5. Existing files are replaced."""
+    """Write the text format (7 digits) or, by suffix .h5/.hdf5, HDF5. Existing files are replaced."""
     path = Path(path)
     if path.suffix in (".h5", ".hdf5"):
         _write_hdf5(path, scan)
@@ -182,7 +182,7 @@ def write_scan(path: str | Path, scan: ThzScan) -> None:
     lines += [f"# {key}: {value}" for key, value in scan.meta.items()]
     lines.append("nu [THz]  t  t_error  theta [rad]  theta_error [rad]")
     table = np.column_stack([scan.nu_thz, scan.t, scan.t_error, scan.theta, scan.theta_error])
-    lines += ["  ".join(f"{value:.9g}" for value in row) for row in table]
+    lines += ["  ".join(f"{value:.7g}" for value in row) for row in table]
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -192,7 +192,7 @@ def write_tunnelling(path: str | Path, curve: TunnellingCurve) -> None:
     lines += [f"# {key}: {value}" for key, value in curve.meta.items()]
     lines.append("bias [mV]  didv  didv_error")
     table = np.column_stack([curve.bias_mv, curve.didv, curve.didv_error])
-    lines += ["  ".join(f"{value:.9g}" for value in row) for row in table]
+    lines += ["  ".join(f"{value:.7g}" for value in row) for row in table]
     Path(path).write_text("\n".join(lines) + "\n")
 
 

@@ -122,6 +122,11 @@ def measure_tunnelling(film: SyntheticFilm, rng: np.random.Generator, *,
                             synthetic=True, meta={"film": f"SYNTHETIC, Tc = {film.tc_k:g} K"})
 
 
+def bundled_films() -> Path:
+    """Folder of the bundled files, those write_films(..., seed=1) makes; their truth lies in truth/."""
+    return Path(__file__).with_name("films")
+
+
 def write_films(folder: str | Path, seed: int = 1) -> None:
     """Write the four films as text files into `folder`, their truth into `folder`/truth/*.json.
 
