@@ -84,7 +84,7 @@ def _whitened(columns, expected):
 
 
 def test_cases_cover_what_matters():
-    """At least 8 diluted ones, all actions, Lx != Ly too, and a current response that depends on frequency."""
+    """At least 8 diluted ones, all actions, Lx != Ly, and current responses that depend on frequency."""
     assert {case.name for case in CASES} >= set(SLOW)
     assert sum(not case.bonds.all() for case in CASES) >= 8
     quick = [case for case in CASES if case.name not in SLOW]
