@@ -12,7 +12,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from analytic.checks import checked_scalar
-from analytic.filmfit import FilmFit, FilmSetup, scan_residuals
+from analytic.filmfit import NOT_NEGATIVE, POSITIVE, FilmFit, FilmSetup, scan_residuals
 from analytic.measured import ThzScan
 from analytic.sample import invert, transmission
 from analytic.units import Array, Complex
@@ -59,8 +59,15 @@ def mount_variations(calibration: FilmFit, names: list[str] | None = None) -> li
         return []
     width, axes = np.linalg.eigh(calibration.fit.covariance(chosen))
     centre = np.array([calibration.fit.values[n] for n in chosen])
-    return [calibration.setup.updated(dict(zip(chosen, (centre + np.sqrt(max(w, 0.0)) * axes[:, k]).tolist(),
-                                               strict=True))) for k, w in enumerate(width)]
+    low = np.array([0.0 if n in POSITIVE + NOT_NEGATIVE else -np.inf for n in chosen])
+    setups = []
+    for k, w in enumerate(width):
+        shift = np.sqrt(max(w, 0.0)) * axes[:, k]
+        if np.any(centre + shift < low):                 # one sign serves as well as the other
+            shift = -shift
+        values = np.maximum(centre + shift, low)
+        setups.append(calibration.setup.updated(dict(zip(chosen, values.tolist(), strict=True))))
+    return setups
 
 
 def _with_mount(extract: Callable[[FilmSetup], Complex], central: Complex, noise: Array,

@@ -62,6 +62,14 @@ class Fit:
         return "\n".join(lines)
 
 
+def _inside(u: Unknown) -> float:
+    """A first value off the bounds, where the minimiser's transformed parameter would have no slope."""
+    nudge = 0.3 * u.prior if u.prior else 1e-3
+    if u.start <= u.low:
+        return u.low + nudge
+    return u.high - nudge if u.start >= u.high else u.start
+
+
 def fit(residuals: Residuals, unknowns: Mapping[str, Unknown], fixed: Mapping[str, float]) -> Fit:
     """Least squares of standardised residuals plus priors, Levenberg-Marquardt.
 
@@ -70,7 +78,7 @@ def fit(residuals: Residuals, unknowns: Mapping[str, Unknown], fixed: Mapping[st
     """
     parameters = lmfit.Parameters()
     for name, u in unknowns.items():
-        parameters.add(name, value=u.start, min=u.low, max=u.high)
+        parameters.add(name, value=_inside(u), min=u.low, max=u.high)
     with_prior = [name for name, u in unknowns.items() if u.prior is not None]
 
     def pulls(values: Mapping[str, float]) -> Array:

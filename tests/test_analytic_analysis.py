@@ -5,11 +5,19 @@ import pytest
 
 from analytic import film_stiffness_mev
 from analytic.analysis import analyse_film, fit_substrate
+from analytic.datafiles import read_scan, read_tunnelling
 from analytic.filmfit import FilmSetup
 from analytic.instrument import Instrument
 from analytic.measured import thz_scan
 from analytic.sample import Sample, Substrate, transmission, unwrapped_phase
-from analytic.synthetic import FILMS, SUBSTRATE, frequencies_thz, measure, measure_tunnelling
+from analytic.synthetic import (
+    FILMS,
+    SUBSTRATE,
+    bundled_films,
+    frequencies_thz,
+    measure,
+    measure_tunnelling,
+)
 
 PRIORS = {"thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4, "film_nm": 0.5,
           "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}
@@ -35,6 +43,17 @@ def test_whole_chain_on_a_film_with_a_mode():
     text = out.report()
     assert "does NOT fit" in text
     assert "J_s" in text
+
+
+def test_bundled_film_without_a_mode_claims_none():
+    folder, film = bundled_films(), FILMS["9.5K"]
+    out = analyse_film(read_scan(folder / "9.5K_cold.txt"), start(film), film.tc_k, np.random.default_rng(36),
+                       normal=read_scan(folder / "9.5K_normal.txt"), priors=PRIORS,
+                       tunnelling=read_tunnelling(folder / "9.5K_tunnelling.txt"))
+    assert out.plain.fits
+    assert len(out.notes) == 1
+    assert "no excess conductivity" in out.notes[0]
+    assert out.plain.gaps_mev()[0] == pytest.approx(film.delta_mev(2.0), rel=0.01)
 
 
 def test_missing_scans_are_said():

@@ -107,6 +107,21 @@ def test_normal_scan_calibrates_the_mount():
     assert "sigma_n" in normal.report()
 
 
+def test_start_on_a_bound_does_not_stick_there():
+    """A lossless first guess of the substrate must still find the loss."""
+    film, warm, _, _ = scans("4.2K", 1)
+    start = first_guess(film).updated({"loss": 0.0, "dispersion": 0.0})
+    normal = fit_normal(warm, start, film.tc_k, priors=PRIORS | {"dispersion": 0.02})
+    assert normal.fits
+    assert normal.fit.values["loss"] == pytest.approx(5e-4, abs=4 * normal.fit.errors["loss"])
+    assert normal.fit.errors["loss"] < 1e-4
+    assert len(mount_variations(normal)) == 10
+    at_bound = fit_normal(measure(film, film.warm_k, np.random.default_rng(1), setup=Instrument()),
+                          start, film.tc_k, priors={"gamma_mev": 0.1, "thickness_um": 1.0, "index": 0.01,
+                                                    "dispersion": 0.02, "loss": 5e-4})
+    assert all(s.sample.substrate.loss >= 0 for s in mount_variations(at_bound))
+
+
 def test_routine_1_finds_the_gap_of_a_clean_film():
     film, normal, cold, _ = calibrated("9.5K", 2)
     answer = routine_1(cold, normal.setup, film.tc_k)
