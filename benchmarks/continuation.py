@@ -30,6 +30,7 @@ sys.path = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).re
 
 from continuation import (  # noqa: E402
     CorrelatorData,
+    consensus,
     continue_correlator,
     current_kernel,
     sinh_grid,
@@ -146,8 +147,9 @@ def times(case: Case) -> np.ndarray:
 
 
 def draw(case: Case, noise: float, seed: int) -> CorrelatorData:
-    """Samples whose mean has the given relative noise."""
-    clean, rng = exact(case), np.random.default_rng([seed, round(-10 * np.log10(noise))])
+    """Samples whose mean has the given relative noise; every (case, noise, seed) has its own stream."""
+    place = next(i for i, other in enumerate(CASES.values()) if other is case)
+    clean, rng = exact(case), np.random.default_rng([seed, place, round(-10 * np.log10(noise))])
     index, count = np.arange(clean.size), 40 if case.noise == "heavy" else N_SAMPLES
     root = np.linalg.cholesky(np.exp(-np.abs(index[:, None] - index) / 6.0) + 1e-9 * np.eye(clean.size))
     normal = rng.normal(size=(count, clean.size)) @ root.T
@@ -212,6 +214,9 @@ def run_own(method: str) -> Callable[[Case, CorrelatorData], dict]:
     name, _, rule = method.partition(":")
 
     def run(case: Case, data: CorrelatorData) -> dict:
+        if name == "median":
+            c = consensus(data)
+            return shape_scores(case, c.omega, c.median, c.grid.weights) | {"agreed": c.agreed_share}
         options = {"alpha_rule": rule} if rule else {}
         return score(case, continue_correlator(data, method=name, **options))
 
@@ -260,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three draws at noise 1e-2 to 1e-4")
     parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--methods", default="process,maxent,maxent:classic")
+    parser.add_argument("--methods", default="process,maxent,maxent:classic,sampling,median")
     parser.add_argument("--out", type=Path, default=Path("continuation_benchmark.jsonl"))
     options = parser.parse_args()
     draws, noises = (3, NOISES[:3]) if options.quick else (options.draws, NOISES)

@@ -6,11 +6,16 @@
     s.stiffness, s.sum_rule, s.dc(), s.weight(0, 2), s.peaks(), s.warnings
 
 `CorrelatorData` takes rho(i w_n), Lambda_xx(tau), G(tau), chi(tau) or chi(i w_n), from samples or as mean
-and covariance; `continue_correlator` continues any of them. Frequencies have the unit of 1/beta.
+and covariance; `continue_correlator` continues any of them, by an average over smooth positive priors
+(method "process"), by maximum entropy ("maxent") or by stochastic sampling ("sampling"); `consensus` runs
+all three and says where they agree. `sigma_matsubara` and `midpoint_conductivity` need no continuation.
+Frequencies have the unit of 1/beta.
 """
 
 from continuation.alpha import AlphaScan
+from continuation.companions import midpoint_conductivity, sigma_matsubara
 from continuation.conductivity import continue_conductivity
+from continuation.consensus import Consensus, consensus
 from continuation.data import CorrelatorData
 from continuation.features import Value
 from continuation.grids import FrequencyGrid, sinh_grid
@@ -22,6 +27,7 @@ from continuation.whitening import WhiteningReport
 
 __all__ = [
     "AlphaScan",
+    "Consensus",
     "CorrelatorData",
     "DefaultModel",
     "FrequencyGrid",
@@ -30,11 +36,14 @@ __all__ = [
     "SumRule",
     "Value",
     "WhiteningReport",
+    "consensus",
     "continue_conductivity",
     "continue_correlator",
     "current_kernel",
     "matsubara",
+    "midpoint_conductivity",
     "response_kernel",
+    "sigma_matsubara",
     "sinh_grid",
     "tau_kernel",
 ]

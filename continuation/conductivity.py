@@ -22,7 +22,7 @@ def continue_conductivity(
     n: ArrayLike | None = None,
     kinetic: ArrayLike | None = None,
     stiffness: float | None = None,
-    method: Method = "maxent",
+    method: Method = "process",
     default: str | Array | list[DefaultModel] = "gaussian",
     alpha_rule: AlphaRule = "curvature",
     average: bool = False,

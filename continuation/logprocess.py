@@ -18,19 +18,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 from scipy.special import ndtr
 
 from continuation.kernels import Array
 
-LENGTHS = (0.2, 0.4, 0.7, 1.2)         # of u, in t
-AMPLITUDES = (0.7, 1.4, 2.8)           # standard deviation of u
 LEVEL = 1.0                            # standard deviation of a constant in u: the total weight is not given
 RANK = 48
 RANK_CUT = 1e-6                        # of the variance of u, what the rank may leave out
-COOLING = (1e4, 1e3, 1e2, 10.0)        # noise variances run through before 1, from a smooth to the full fit
-MAX_STEPS = 60
+COOLING = 10.0                         # the noise variance is lowered to 1 in factors of this
+COOLING_STEPS, COOLING_TOLERANCE = 30, 1.0   # at every higher noise: only a good start is wanted
+MAX_STEPS = 100
+GAUSS_NEWTON_STEPS = 3                 # far from the minimum they are the better ones
+MAX_HALVINGS = 12
 MAX_EXPONENT_CHANGE = 2.0
-TOLERANCE = 1e-6                       # on the Newton decrement of Q
+TOLERANCE = 1e-7                       # on the Newton decrement of the target, a change of chi^2
+SAMPLE_TOLERANCE = 1e-3                # for a sample, whose own spread is of order 1
 NEGLIGIBLE = 1e-3
 
 
@@ -76,7 +79,8 @@ def covariance_root(t: Array, length: float, amplitude: float) -> Array:
     left = amplitude**2 * (1.0 + matern(2.0 * t))
     cut, columns = RANK_CUT * left.max(), np.zeros((RANK, t.size))
     for k in range(RANK):
-        j = int(np.argmax(left))
+        # Rounded, so that ties are not decided by the last bit (and the unit of energy with it).
+        j = int(np.argmax(np.round(left / left.max(), 6)))
         if left[j] < cut:
             return columns[:k].T
         columns[k] = (column(j) - columns[:k, j] @ columns[:k]) / np.sqrt(left[j])
@@ -90,49 +94,78 @@ def make_prior(name: str, m: Array, root: Array) -> Prior:
 
 
 def minimise(
-    K: Array, d: Array, prior: Prior, c: Array, centre: Array, noise: float = 1.0
+    K: Array,
+    d: Array,
+    prior: Prior,
+    c: Array,
+    centre: Array,
+    noise: float = 1.0,
+    tolerance: float = TOLERANCE,
+    steps: int = MAX_STEPS,
 ) -> tuple[Array, Array]:
-    """(c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, Levenberg-Marquardt from c.
+    """(c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
 
-    The problem is not convex in c; a step is taken only if it lowers the target, so it cannot fail.
+    The first steps are Gauss-Newton, the later ones Newton where the Hessian is positive (at low noise the
+    valley is so narrow and bent that Gauss-Newton alone creeps). A step is taken only if it lowers the
+    target, so the search cannot fail; it ends when a step promises less than `tolerance`.
     """
-    Phi, m = prior.Phi, prior.m
-    x = m * np.exp(np.clip(Phi @ c, -600.0, 600.0))
+    Phi = prior.Phi
+    x = prior.m * np.exp(np.clip(Phi @ c, -600.0, 600.0))
     residual = d - K @ x
-    target = 0.5 * float(residual @ residual) / noise + 0.5 * float((c - centre) @ (c - centre))
-    damping = 0.0
-    for _ in range(MAX_STEPS):
+    target = _target(residual, noise, c - centre)
+    for i in range(steps):
         J = (K * x) @ Phi
-        gradient = c - centre - J.T @ residual / noise
-        H = J.T @ J / noise
-        H[np.diag_indices_from(H)] += 1.0 + damping
-        step = -np.linalg.solve(H, gradient)
-        if -float(gradient @ step) < TOLERANCE:
+        gradient = c - centre - J.T @ (residual / noise)
+        step = _newton_step(K, J, Phi, x, residual, noise, gradient) if i >= GAUSS_NEWTON_STEPS else None
+        if step is None:
+            step = _gauss_newton_step(J, noise, gradient)
+        decrease = -float(gradient @ step)
+        if decrease < tolerance:
             break
         change = Phi @ step
-        step *= min(1.0, MAX_EXPONENT_CHANGE / max(float(np.abs(change).max()), 1e-300))
-        trial = c + step
-        new_x = m * np.exp(np.clip(Phi @ trial, -600.0, 600.0))
-        new_residual = d - K @ new_x
-        new_target = 0.5 * float(new_residual @ new_residual) / noise
-        new_target += 0.5 * float((trial - centre) @ (trial - centre))
-        if new_target < target:
-            c, x, residual, target = trial, new_x, new_residual, new_target
-            damping = 0.3 * damping if damping > 1e-3 else 0.0
-        else:
-            damping = max(4.0 * damping, 1.0)
-            if damping > 1e12:
+        t = min(1.0, MAX_EXPONENT_CHANGE / max(float(np.abs(change).max()), 1e-300))
+        for _ in range(MAX_HALVINGS):
+            new_x = x * np.exp(t * change)
+            new_residual = d - K @ new_x
+            new_target = _target(new_residual, noise, c + t * step - centre)
+            if new_target < target - 1e-4 * t * decrease:
                 break
+            t *= 0.4
+        else:
+            break
+        c, x, residual, target = c + t * step, new_x, new_residual, new_target
     return c, x
+
+
+def _target(residual: Array, noise: float, deviation: Array) -> float:
+    return 0.5 * float(residual @ residual) / noise + 0.5 * float(deviation @ deviation)
+
+
+def _gauss_newton_step(J: Array, noise: float, gradient: Array) -> Array:
+    """-(1 + J^T J/noise)^(-1) gradient, solved in the space of the data, which is smaller."""
+    H = J @ J.T
+    H[np.diag_indices_from(H)] += noise
+    return np.asarray(J.T @ np.linalg.solve(H, J @ gradient) - gradient)
+
+
+def _newton_step(
+    K: Array, J: Array, Phi: Array, x: Array, residual: Array, noise: float, gradient: Array
+) -> Array | None:
+    """-Hessian^(-1) gradient, or None where the Hessian is not positive."""
+    H = (J.T @ J - (Phi.T * (x * (K.T @ residual))) @ Phi) / noise
+    H[np.diag_indices_from(H)] += 1.0
+    _, solution, failed = dposv(H, gradient)
+    return None if failed else -np.asarray(solution)
 
 
 def find_mode(K: Array, d: Array, prior: Prior) -> Mode:
     """Posterior mode, cooled from a high noise level, and its Laplace evidence."""
     c = np.zeros(prior.Phi.shape[1])
     start = d - K @ prior.m
-    for noise in COOLING:
-        if noise < float(start @ start) / len(d):
-            c, _ = minimise(K, d, prior, c, np.zeros_like(c), noise)
+    noise = float(start @ start) / len(d)
+    while noise > COOLING:
+        noise /= COOLING
+        c, _ = minimise(K, d, prior, c, np.zeros_like(c), noise, COOLING_TOLERANCE, COOLING_STEPS)
     c, x = minimise(K, d, prior, c, np.zeros_like(c))
     residual = d - K @ x
     values, vectors = _curvature(K, prior, x, residual)
@@ -203,7 +236,8 @@ class Mixture:
             mode = self.modes[int(i)]
             shift = rng.normal(size=mode.c.size)
             start = mode.c + mode.root @ rng.normal(size=mode.c.size)
-            samples.append(minimise(K, d + rng.normal(size=d.size), mode.prior, start, shift)[1])
+            noisy = d + rng.normal(size=d.size)
+            samples.append(minimise(K, noisy, mode.prior, start, shift, tolerance=SAMPLE_TOLERANCE)[1])
         return np.array(samples)
 
 

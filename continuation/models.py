@@ -9,10 +9,8 @@ import numpy as np
 from continuation.data import CorrelatorData
 from continuation.grids import FrequencyGrid, sinh_grid
 from continuation.kernels import Array
-from continuation.logprocess import AMPLITUDES, LENGTHS, Prior, covariance_root, make_prior
 
 GAUSSIAN_WIDTHS = (0.6, 1.0, 1.6, 2.5, 4.0, 6.3, 10.0)    # in units of the characteristic frequency
-PROCESS_WIDTHS = (0.6, 1.2, 2.5, 5.0)                     # the same for the base shapes of the process
 CUTOFF = 20.0                                             # default omega_max in the same unit
 FLOOR = 1e-8     # a default model may be small, but where it is zero the spectrum could never be non-zero
 
@@ -80,21 +78,6 @@ def gaussian_models(data: CorrelatorData, grid: FrequencyGrid) -> list[DefaultMo
         normalised(data, grid, np.exp(-0.5 * (grid.omega / (r * scale)) ** 2), f"gaussian {r * scale:.3g}")
         for r in GAUSSIAN_WIDTHS
     ]
-
-
-def process_priors(data: CorrelatorData, grid: FrequencyGrid) -> list[Prior]:
-    """Library of log-Gaussian processes: base shapes times correlation lengths times amplitudes."""
-    scale = characteristic_frequency(data)
-    t = np.arcsinh(grid.omega / min(np.pi / data.beta, scale))
-    priors = []
-    for length in LENGTHS:
-        for amplitude in AMPLITUDES:
-            root = covariance_root(t, length, amplitude)
-            for ratio in PROCESS_WIDTHS:
-                name = f"width {ratio * scale:.3g}, length {length}, amplitude {amplitude}"
-                model = normalised(data, grid, np.exp(-0.5 * (grid.omega / (ratio * scale)) ** 2), name)
-                priors.append(make_prior(name, model.values * grid.weights, root))
-    return priors
 
 
 def default_models(

@@ -15,6 +15,7 @@ from continuation import maxent
 from continuation.kernels import Array
 from continuation.logprocess import Mixture
 from continuation.maxent import MaxEntPoint
+from continuation.sampling import Chain
 
 NEGLIGIBLE = 1e-2     # components with less probability than this times the largest are dropped
 
@@ -107,6 +108,36 @@ def mixture(scans: list[tuple[str, list[MaxEntPoint]]]) -> tuple[Component, ...]
     weights /= weights.sum()
     kept = [(float(w), name, p) for w, (name, p) in zip(weights, points, strict=True) if w > 0]
     return tuple(Component(w, p, name) for w, name, p in kept)
+
+
+@dataclass(frozen=True)
+class SampledPosterior:
+    """Configurations of stochastic continuation: the mean is reported, their scatter is the spread."""
+
+    kernel: Array
+    chain: Chain
+
+    @property
+    def centre(self) -> Array:
+        """Mean over the configurations."""
+        return np.asarray(self.chain.samples.mean(axis=0))
+
+    def covariance(self, G: Array) -> Array:
+        """Scatter of functionals of the configurations."""
+        deviation = (self.chain.samples - self.centre) @ G.T
+        return np.asarray(deviation.T @ deviation / len(deviation))
+
+    def response(self) -> Array:
+        """By the fluctuation-dissipation relation at the sampling temperature."""
+        return self.chain.response(self.kernel)
+
+    def quantile(self, q: float) -> None:
+        """A configuration is a set of delta functions: it has no value at a single frequency."""
+        return None
+
+    def samples(self) -> None:
+        """A single configuration has no peak of its own; the mean is followed instead."""
+        return None
 
 
 @dataclass(frozen=True)

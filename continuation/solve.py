@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from continuation.alpha import AlphaRule
+from continuation.alpha import RULES, AlphaRule
 from continuation.data import CorrelatorData
 from continuation.features import Value
 from continuation.grids import FrequencyGrid, grid_from_nodes
 from continuation.kernels import Array
-from continuation.methods import METHODS, Fit, Method, Options, fit_maxent, fit_process
+from continuation.methods import METHODS, Fit, Method, Options, fit_maxent, fit_process, fit_sampling
 from continuation.models import DefaultModel, default_grid, default_models
 from continuation.posterior import Posterior
 from continuation.resampling import Replicas, replicas_of
@@ -23,7 +23,7 @@ TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that c
 def continue_correlator(
     data: CorrelatorData,
     *,
-    method: Method = "maxent",
+    method: Method = "process",
     constant: float | None = None,
     default: str | Array | list[DefaultModel] = "gaussian",
     alpha_rule: AlphaRule = "curvature",
@@ -39,8 +39,10 @@ def continue_correlator(
     """Spectrum of any correlator, with bands.
 
     data        see `CorrelatorData`
-    method      "maxent": maximum entropy with the options below. "process": average over log-Gaussian
-                processes by evidence (options default, alpha_rule, average do not apply)
+    method      "process": average over log-Gaussian processes by evidence (alpha_rule and average do not
+                apply; a default model other than "gaussian" replaces the library of base shapes).
+                "maxent": maximum entropy with the options below. "sampling": stochastic sampling.
+                benchmarks/continuation.py compares them
     constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
                 solves it together with the spectrum, with the joint covariance
     default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models
@@ -53,11 +55,14 @@ def continue_correlator(
     """
     if method not in METHODS:
         raise ValueError(f"method = {method!r}: choose one of {', '.join(METHODS)}")
+    if alpha_rule not in RULES:
+        raise ValueError(f"alpha_rule = {alpha_rule!r}: choose one of {', '.join(RULES)}")
     if n_draws < 20:
         raise ValueError(f"n_draws = {n_draws}: at least 20 samples are needed for an error")
     options = Options(method, alpha_rule, average, alpha_top, n_draws, seed)
     grid = grid_from_nodes(np.asarray(omega)) if omega is not None else default_grid(data, n_omega, omega_max)
     models = default_models(data, grid, default)
+    given = [] if isinstance(default, str) and default == "gaussian" else models
     replicas = replicas_of(data, n_blocks)
     shift = 0.0 if constant is None else float(constant)
     column = data.constant_column()
@@ -69,7 +74,9 @@ def continue_correlator(
         equations = whiten(data, grid, constant=free)
         vector = data.vector() - known
         if method == "process":
-            return equations, fit_process(equations, vector, data, options)
+            return equations, fit_process(equations, vector, data, given, options)
+        if method == "sampling":
+            return equations, fit_sampling(equations, vector, models, options)
         return equations, fit_maxent(equations, vector, models, options)
 
     equations, fit = attempt(constant is None)

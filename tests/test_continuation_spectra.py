@@ -58,7 +58,7 @@ def distance(s, truth):
     return float(np.abs(s.values - A) @ s.grid.weights / (A @ s.grid.weights))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_drude_and_lorentzian_at_one_per_mille(seed):
     rho, kinetic = draw(drude_lorentz, 1e-3, seed)
     s = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic)
@@ -71,7 +71,7 @@ def test_drude_and_lorentzian_at_one_per_mille(seed):
     assert distance(s, drude_lorentz) < 0.35
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_gap_and_peak_at_one_per_mille_without_the_sum_rule_given(seed):
     rho, _ = draw(gap_peak, 1e-3, seed)
     s = continue_conductivity(rho, BETA, eps=EPS)
@@ -82,18 +82,26 @@ def test_gap_and_peak_at_one_per_mille_without_the_sum_rule_given(seed):
     assert 0.2 < s.chi2 / (s.n_data - s.effective) < 2.5
 
 
-def test_peak_and_sum_rule_errors_cover_the_truth():
-    pulls = []
-    for seed in range(12):
-        rho, kinetic = draw(gap_peak, 1e-3, 100 + seed, n_samples=100)
-        s = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic)
-        peak = s.peaks()[0].position
-        assert peak.error < 0.6
-        pulls.append([(peak.value - 3.0) / peak.error, (s.stiffness.value - STIFFNESS) / s.stiffness.error])
-    inside = np.mean(np.abs(np.array(pulls)) < [[2.0, 1.0]], axis=0)
-    # The peak sits low at this noise, a bias of the method that one standard error need not cover.
-    assert np.all(inside >= 0.5)
-    assert np.all(np.abs(pulls) < 4.0)
+def test_bands_and_errors_cover_the_truth_about_as_often_as_they_say():
+    inside, pulls = [], []
+    for seed in range(4):
+        for truth, peak in ((gap_peak, 3.0), (drude_lorentz, 4.0)):
+            rho, kinetic = draw(truth, 1e-3, 100 + seed, n_samples=100)
+            s = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic, n_draws=40)
+            A, (low, high) = truth(s.omega), s.band()
+            share = np.cumsum(A * s.grid.weights) / (A @ s.grid.weights)
+            nodes = np.abs(share - 0.5) < 0.49
+            inside.append(np.mean((low <= A)[nodes] & (high >= A)[nodes]))
+            assert np.mean((high - low)[nodes]) < 0.5 * A.max()
+            position = s.peaks()[0].position
+            assert position.error < 0.2 * peak
+            pulls.append([(position.value - peak) / position.error])
+            pulls[-1].append((s.stiffness.value - STIFFNESS) / s.stiffness.error)
+    assert 0.5 < np.mean(inside) < 0.95
+    pulls = np.abs(pulls)
+    assert np.all(np.mean(pulls < 1.5, axis=0) >= 0.5)
+    assert np.all(pulls < 4.0)
+    assert np.all(np.mean(pulls, axis=0) > 0.2)      # errors that are far too large fail as well
 
 
 def test_less_noise_gives_a_better_spectrum():
@@ -104,7 +112,7 @@ def test_less_noise_gives_a_better_spectrum():
 
 
 def run(noise, seed):
-    return continue_conductivity(draw(gap_peak, noise, seed)[0], BETA, eps=EPS)
+    return continue_conductivity(draw(gap_peak, noise, seed)[0], BETA, eps=EPS, n_draws=20)
 
 
 def test_more_noise_does_not_narrow_the_bands():
@@ -117,9 +125,21 @@ def test_more_noise_does_not_narrow_the_bands():
     assert widths[0][1] > widths[1][1]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_maximum_entropy_reaches_the_same_goals(seed):
+    rho, kinetic = draw(drude_lorentz, 1e-3, seed)
+    s = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic, method="maxent")
+    assert s.sum_rule.found.value == pytest.approx(exact(drude_lorentz)[-1], rel=0.01)
+    assert s.peaks()[0].position.value == pytest.approx(4.0, rel=0.1)
+    rho, _ = draw(gap_peak, 1e-3, seed)
+    s = continue_conductivity(rho, BETA, eps=EPS, method="maxent")
+    assert s.sum_rule.found.value == pytest.approx(exact(gap_peak)[-1], rel=0.01)
+    assert s.peaks()[0].position.value == pytest.approx(3.0, rel=0.1)
+
+
 @pytest.mark.parametrize("rule", ["classic", "curvature", "bryan"])
 def test_positive_under_every_rule_and_scan_is_kept(rule):
-    s = continue_conductivity(draw(gap_peak, 1e-2, 0)[0], BETA, eps=EPS, alpha_rule=rule)
+    s = continue_conductivity(draw(gap_peak, 1e-2, 0)[0], BETA, eps=EPS, method="maxent", alpha_rule=rule)
     assert np.all(s.values >= 0)
     assert np.all(s.band(2.0)[0] >= 0)
     assert np.all(s.replicas >= 0)
@@ -129,24 +149,28 @@ def test_positive_under_every_rule_and_scan_is_kept(rule):
     assert s.scan.weights().sum() == pytest.approx(1.0)
 
 
-def test_rescaling_energies_rescales_the_answer():
+@pytest.mark.parametrize("method", ["process", "maxent"])
+def test_rescaling_energies_rescales_the_answer(method):
     rho, kinetic = draw(drude_lorentz, 1e-3, 5)
-    one = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic)
+    one = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic, method=method, n_draws=20)
     # Energies in a unit 4 times smaller: rho, <-k_x>, omega times 4; sigma is dimensionless.
-    four = continue_conductivity(4 * rho, BETA / 4, eps=EPS / 4, kinetic=4 * kinetic)
+    four = continue_conductivity(
+        4 * rho, BETA / 4, eps=EPS / 4, kinetic=4 * kinetic, method=method, n_draws=20
+    )
     assert np.allclose(four.omega, 4 * one.omega, rtol=1e-9)
-    assert np.allclose(four.values, one.values, rtol=1e-4, atol=1e-6 * one.values.max())
-    assert four.stiffness.value == pytest.approx(4 * one.stiffness.value, rel=1e-6)
-    assert four.stiffness.error == pytest.approx(4 * one.stiffness.error, rel=1e-4)
+    assert np.allclose(four.values, one.values, rtol=1e-3, atol=1e-3 * one.values.max())
+    assert four.stiffness.value == pytest.approx(4 * one.stiffness.value, rel=1e-5)
+    assert four.stiffness.error == pytest.approx(4 * one.stiffness.error, rel=1e-3)
 
 
-def test_order_of_samples_does_not_matter():
+@pytest.mark.parametrize("method", ["process", "maxent"])
+def test_order_of_samples_does_not_matter(method):
     rho, kinetic = draw(drude_lorentz, 1e-3, 6)
     order = np.random.default_rng(0).permutation(len(rho))
-    one = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic)
-    two = continue_conductivity(rho[order], BETA, eps=EPS, kinetic=kinetic[order])
-    assert np.allclose(one.values, two.values, rtol=1e-4, atol=1e-6 * one.values.max())
-    assert np.allclose(one.stat_error, two.stat_error, rtol=1e-3, atol=1e-6 * one.values.max())
+    one = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic, method=method)
+    two = continue_conductivity(rho[order], BETA, eps=EPS, kinetic=kinetic[order], method=method)
+    assert np.allclose(one.values, two.values, rtol=1e-3, atol=1e-4 * one.values.max())
+    assert np.allclose(one.stat_error, two.stat_error, rtol=1e-2, atol=1e-4 * one.values.max())
 
 
 def test_units_of_sigma():
@@ -223,7 +247,7 @@ def test_other_kinds(kind):
     data = CorrelatorData.from_samples(samples, kind=kind, beta=BETA, grid=grid, eps=EPS)
     s = continue_correlator(data)
     assert s.weight().value == pytest.approx(A.sum(), rel=0.05)
-    assert s.peaks()[0].position.value == pytest.approx(3.0, rel=0.1)
+    assert s.peaks()[0].position.value == pytest.approx(3.0, rel=0.15)
     assert np.allclose(s.spectral, s.omega * s.values)
     if kind == "chi_iw":
         assert s.constant.value == pytest.approx(0.03, abs=4 * s.constant.error)
@@ -239,6 +263,8 @@ def test_other_kinds(kind):
         ({"default": np.ones(5)}, "one value per node"),
         ({"default": -np.ones(400)}, "must be finite, >= 0"),
         ({"alpha_rule": "best"}, "choose one of curvature"),
+        ({"method": "magic"}, "choose one of process, maxent"),
+        ({"n_draws": 2}, "at least 20 samples"),
         ({"omega_max": -1.0}, "omega_max = -1.0"),
         ({"omega": np.arange(20.0)[::-1]}, "not ascending"),
         ({"n_blocks": 1}, "n_blocks = 1"),
