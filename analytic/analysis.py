@@ -137,7 +137,7 @@ def analyse_film(cold: ThzScan, setup: FilmSetup, tc_k: float, rng: np.random.Ge
     variations = mount_variations(calibration) if calibration and priors else []
     plain = routine_1(cold, mount, tc_k, model=model)
     if plain.fits:
-        notes.append("routine 1 fits: no excess conductivity is seen, Omega and the peak of sigma_H are noise")
+        notes.append("routine 1 fits: no excess conductivity is seen; Omega and peak of sigma_H are noise")
     tunnel, delta = _gap(tunnelling, plain, cold.t_k, notes)
     background = Background(setup=mount, delta_mev=delta, t_k=cold.t_k, model=model)
     points, pairs = invert_scan(cold, mount, variations), routine_2(cold, mount, variations)

@@ -19,8 +19,8 @@ GROWTH = 3.0
 _z, _w = np.polynomial.legendre.leggauss(ORDER)
 UNIT_NODES: Array = 0.5 * (1.0 + _z)      # Gauss points and weights on (0, 1)
 UNIT_WEIGHTS: Array = 0.5 * _w
-FLOOR = 1e-13                             # smallest scale resolved, relative to the interval
-PANELS_PER_END = 16                       # more than log(1/FLOOR)/log(GROWTH^2) + 2
+FLOOR = 1e-30                             # smallest scale resolved, relative to the interval
+PANELS_PER_END = 36                       # more than log(1/FLOOR)/log(GROWTH^2) + 2
 NODES_PER_END = ORDER * PANELS_PER_END
 
 

@@ -133,6 +133,15 @@ def test_limits_of_purity():
     assert np.all(clean.real < 1e-6)
 
 
+@pytest.mark.parametrize("temp", [0.034, 0.22, 1.5])
+def test_extremely_dirty_is_mattis_bardeen(temp):
+    """Scales 13 orders of magnitude apart must not cost accuracy."""
+    for omega in (0.003, 0.04, 0.6, 1.9, 3.0):
+        limit, near = one_purity(omega, temp, 0.0), one_purity(omega, temp, 1e-13)
+        assert near.real == pytest.approx(limit.real, rel=1e-10)
+        assert near.imag == pytest.approx(limit.imag, rel=1e-10)
+
+
 def test_dynes_tends_to_finite_purity_and_to_drude():
     nu = np.array([0.1, 0.3, 0.8, 2.0])
     np.testing.assert_allclose(dynes_conductivity(nu, 1.0, 1e-7, 5.0, 4.0), finite_purity(nu, 1.0, 5.0, 4.0),
