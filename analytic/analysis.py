@@ -45,6 +45,7 @@ class FilmAnalysis:
     peak: Interval                        # THz
     superfluid: Superfluid
     stiffness_mev: float
+    stiffness_error_mev: float            # without the film thickness, which cancels in J_s
     penetration_depth_nm: float
     weight: MissingWeight
     notes: tuple[str, ...]
@@ -58,7 +59,7 @@ class FilmAnalysis:
             f"routine 1: {self.plain.fit.verdict.text}",
             f"Omega = {self.omega.value:.3f} THz [{self.omega.low:.3f}, {self.omega.high:.3f}]",
             f"peak of sigma_H = {self.peak.value:.3f} THz [{self.peak.low:.3f}, {self.peak.high:.3f}]",
-            f"J_s = {self.stiffness_mev:.4g} meV +- {100 * share:.1f} %",
+            f"J_s = {self.stiffness_mev:.4g} +- {self.stiffness_error_mev:.2g} meV",
             f"penetration depth = {self.penetration_depth_nm:.4g} nm +- {50 * share:.1f} %",
             f"Kramers-Kronig: {d.consistent.text}",
             f"missing weight = {weight.extended:.4g} meV/(ohm cm), {100 * weight.share:.0f} % of it measured",
@@ -141,6 +142,7 @@ def analyse_film(cold: ThzScan, setup: FilmSetup, tc_k: float, rng: np.random.Ge
     tunnel, delta = _gap(tunnelling, plain, cold.t_k, notes)
     background = Background(setup=mount, delta_mev=delta, t_k=cold.t_k, model=model)
     points, pairs = invert_scan(cold, mount, variations), routine_2(cold, mount, variations)
+    known_film = mount_variations(calibration, without=("film_nm",)) if calibration and priors else []
     below_gap = (float(cold.nu_thz[0]), min(float(mev_to_thz(2 * delta)), float(cold.nu_thz[-1])))
     fluid = superfluid(points, background, stiffness_window_thz)
     if not fluid.consistent.fits:
@@ -151,5 +153,8 @@ def analyse_film(cold: ThzScan, setup: FilmSetup, tc_k: float, rng: np.random.Ge
         omega=omega_minimum(points, below_gap, rng),
         peak=excess_peak(excess(points, background), below_gap, rng),
         stiffness_mev=film_stiffness_mev(fluid.omega_sigma2_mev, mount.sample.film_nm),
+        stiffness_error_mev=film_stiffness_mev(
+            superfluid(invert_scan(cold, mount, known_film), background, stiffness_window_thz).error,
+            mount.sample.film_nm),
         penetration_depth_nm=penetration_depth_nm(fluid.omega_sigma2_mev),
         weight=missing_weight(points, background), notes=tuple(notes))

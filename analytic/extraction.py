@@ -48,13 +48,13 @@ class Extraction:
         return self.covariance[block, block]
 
 
-def mount_variations(calibration: FilmFit, names: list[str] | None = None) -> list[FilmSetup]:
+def mount_variations(calibration: FilmFit, without: tuple[str, ...] = ()) -> list[FilmSetup]:
     """Setups one standard deviation off along each principal axis of a calibration's nuisance covariance.
 
-    names  parameters to vary (default: all that were fitted and belong to sample, substrate, instrument)
+    Varied are all fitted parameters of sample, substrate and instrument but those in `without`.
     """
-    own = {"sigma_n", "scattering_mev", "gamma_mev"}
-    chosen = names or [n for n in calibration.fit.names if n not in own and not n.startswith("delta_mev")]
+    own = {"sigma_n", "scattering_mev", "gamma_mev", *without}
+    chosen = [n for n in calibration.fit.names if n not in own and not n.startswith("delta_mev")]
     if not chosen:
         return []
     width, axes = np.linalg.eigh(calibration.fit.covariance(chosen))
