@@ -4,7 +4,8 @@
     python benchmarks/continuation.py --draws 20 --out full.jsonl
 
 Every (truth, noise, draw, method) is one line of the output file; a run that is killed continues where it
-stopped, and the table is printed from the file. `ana_cont` is run on the same data if it is installed.
+stopped, and the table is printed from the file. Methods: those of the package, "maxent:RULE" for another
+rule for alpha, and "median" for the pointwise median of the consensus.
 
 Noise: relative to the largest value of the correlator, correlated over neighbouring points. Scores: L1
 distance over the total weight; position of the main peak (cut at 2 true widths) over its width; dc value
@@ -223,44 +224,6 @@ def run_own(method: str) -> Callable[[Case, CorrelatorData], dict]:
     return run
 
 
-def run_ana_cont(case: Case, data: CorrelatorData) -> dict:
-    """The peer with its default settings: maximum entropy at the kink of chi^2, flat default model."""
-    from ana_cont import continuation as peer
-
-    grid = sinh_grid(60.0, 1.0, 400)
-    beta = case.beta
-    if case.kind == "rho_iw":
-        # It takes Lambda(i w_n) = <-k_x> - rho; without <-k_x> the highest n stands for it.
-        axis, mode = 2 * np.pi * data.grid / beta, "freq_bosonic"
-        values = data.mean[-1] - data.mean[:-1]
-        axis, errors = axis[:-1], np.sqrt(np.diag(data.covariance))[:-1]
-    else:
-        axis, mode, values, errors = data.grid, "time_bosonic", data.mean, np.sqrt(np.diag(data.covariance))
-    problem = peer.AnalyticContinuationProblem(
-        im_axis=axis, re_axis=grid.omega, im_data=values, kernel_mode=mode, beta=beta
-    )
-    model = np.ones(grid.omega.size)
-    model /= model @ grid.weights
-    answer = problem.solve(
-        method="maxent_svd", optimizer="newton", alpha_determination="chi2kink", stdev=errors, model=model,
-        interactive=False, preblur=False,
-    )[0]  # fmt: skip
-    values = answer.A_opt
-    # Normalisations differ between codes: the peer is given the true total weight.
-    scale = case.truth(FINE.omega) @ FINE.weights / max(values @ grid.weights, 1e-300)
-    result = shape_scores(case, grid.omega, values * scale, grid.weights)
-    return result | {"chi2": float(answer.chi2 / len(axis))}
-
-
-def runners(names: list[str]) -> dict[str, Callable[[Case, CorrelatorData], dict]]:
-    table = {name: run_own(name) for name in names}
-    try:
-        import ana_cont  # noqa: F401
-    except ImportError:
-        return table
-    return table | {"ana_cont": run_ana_cont}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three draws at noise 1e-2 to 1e-4")
@@ -271,7 +234,7 @@ def main() -> None:
     draws, noises = (3, NOISES[:3]) if options.quick else (options.draws, NOISES)
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     done = {tuple(json.loads(line)["key"]) for line in lines}
-    table = runners(options.methods.split(","))
+    table = {name: run_own(name) for name in options.methods.split(",")}
     for seed in range(draws):
         for name, case in CASES.items():
             for noise in noises:
