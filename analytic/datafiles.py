@@ -67,7 +67,7 @@ def _parse(path: Path, columns: list[str] | None,
     entries = dict(header)
     layout = _columns_of("  ".join(columns), "columns") if columns else None
     rows: list[list[float]] = []
-    for number, raw in enumerate(path.read_text().splitlines(), start=1):
+    for number, raw in enumerate(_lines(path), start=1):
         line, where = raw.strip(), f"{path.name}, line {number}"
         if line.startswith("#"):
             key, colon, value = line.lstrip("#").partition(":")
@@ -81,6 +81,15 @@ def _parse(path: Path, columns: list[str] | None,
         raise DataError(f"{path.name}: no data; expected a line of column names and rows of numbers")
     table = np.array(rows)
     return {name: table[:, i] * factor for i, (name, factor) in enumerate(layout)}, entries
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path.name}: not a text file; save the table as plain text (UTF-8)") from None
 
 
 def _numbers(line: str, count: int, where: str) -> list[float]:
@@ -215,6 +224,8 @@ def _write_hdf5(path: Path, scan: ThzScan) -> None:
 def _read_hdf5(path: Path) -> ThzScan:
     import h5py
 
+    if not h5py.is_hdf5(path):
+        raise DataError(f"{path}: missing, or not an HDF5 file")
     with h5py.File(path, "r") as file:
         missing = [name for name in HDF5_COLUMNS if name not in file]
         if missing:

@@ -7,8 +7,8 @@ With s = sqrt(E^2 - Delta^2), E' = E + omega, primes on everything at E', and ga
                                                        + i [(th' - th) Im A + (th' + th) Im R] },
     A, R = gamma (1 +- C) / (gamma - i (s' -+ s)),    C = (E E' + Delta^2) / (s s'),    th = tanh(E/2T),
 
-where s -> -s for E < -Delta, and s -> i sqrt(Delta^2 - E^2) inside the gap, where A = R. sigma_n is the dc
-conductivity of the normal state. tau -> 0 gives Mattis and Bardeen, Delta -> 0 gives Drude.
+where s -> -s for E < -Delta; inside the gap i s in A and -i s in R become sqrt(Delta^2 - E^2), so A = R.
+sigma_n is the dc conductivity of the normal state. tau -> 0 gives Mattis and Bardeen, Delta -> 0 gives Drude.
 
 The kernel works in units of Delta. Differences of nearly equal numbers (s' - s, 1 - C, f - f') are written as
 products, so sigma1 keeps its relative accuracy when it is exponentially small.

@@ -147,6 +147,15 @@ def test_empty_and_wrong_hdf5(tmp_path):
         read_scan(tmp_path / "a.h5")
 
 
+@pytest.mark.parametrize("name", ["absent.txt", "absent.h5", "binary.txt", "binary.h5"])
+def test_unreadable_files(tmp_path, name):
+    if name.startswith("binary"):
+        (tmp_path / name).write_bytes(bytes(range(256)))
+    with pytest.raises(DataError, match=name) as error:
+        read_scan(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
 def test_bad_tunnelling():
     with pytest.raises(DataError, match="negative"):
         tunnelling_curve(np.arange(5.0), [1, 1, -1, 1, 1], 2.0, didv_error=0.1)
