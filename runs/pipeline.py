@@ -23,7 +23,7 @@ def run(
     config: Config, *, processes: int | None = None, comm: Any = None, quiet: bool = False
 ) -> list[PointResult]:
     """Simulate what is missing, then analyse everything. Only rank 0 of `comm` returns results."""
-    folder = Path(config.output.path)
+    folder, begun = Path(config.output.path), time.monotonic()
     leads = comm is None or comm.rank == 0
     with contextlib.ExitStack() as stack:
         todo: list[Task] | UserError = []
@@ -40,7 +40,7 @@ def run(
             _simulate(config, folder, todo, processes, comm, quiet)
         if not leads:
             return []
-        Store(folder).merge(config)
+        Store(folder).merge(config, time.monotonic() - begun)
         return report(config, quiet=quiet)
 
 

@@ -109,20 +109,24 @@ class Store:
             found |= read_finished(path)
         return found
 
-    def merge(self, config: Config) -> None:
-        """Bring all parts into the store, then remove them. The result does not depend on the parts."""
+    def merge(self, config: Config, wall_seconds: float = 0.0) -> None:
+        """Bring all parts into the store, then remove them. The bins do not depend on the parts.
+
+        `wall_seconds` is added to the attribute of that name: the time of all calls that ended in order.
+        """
         parts = self.part_files()
         if not parts:
             return
         with h5py.File(self.path, "r") as old:
-            origin = {k: str(v) for k, v in old.attrs.items() if k not in ("format", "version", "config")}
+            origin = {k: v for k, v in old.attrs.items() if k not in ("format", "version", "config")}
+        origin["wall_seconds"] = float(origin.get("wall_seconds", 0.0)) + wall_seconds
         self._write(config, origin, [self.path, *parts])
         for part in parts:
             part.unlink()
         if not any(self.parts.iterdir()):
             self.parts.rmdir()
 
-    def _write(self, config: Config, origin: dict[str, str], sources: list[Path]) -> None:
+    def _write(self, config: Config, origin: dict[str, Any], sources: list[Path]) -> None:
         def write(beside: Path) -> None:
             with h5py.File(beside, "w") as file:
                 write_head(file, config, origin)
@@ -167,7 +171,7 @@ class PartWriter:
             self.number += 1
 
 
-def write_head(file: h5py.File, config: Config, origin: dict[str, str]) -> None:
+def write_head(file: h5py.File, config: Config, origin: dict[str, Any]) -> None:
     """Format, version, configuration and provenance."""
     file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
     file.attrs["config"] = json.dumps(config.resolved())

@@ -83,7 +83,7 @@ def test_store_layout(reference):
     with h5py.File(folder / "out" / "run.h5") as file:
         assert file.attrs["format"] == "sitqmc-run"
         assert file.attrs["version"] == 1
-        assert {"config", "sitqmc", "git", "numpy", "host", "started"} <= set(file.attrs)
+        assert {"config", "sitqmc", "git", "numpy", "host", "started", "wall_seconds"} <= set(file.attrs)
         assert sorted(file["points"]) == ["0000", "0001"]
         group = file["points/0001"]
         assert group.attrs["p"] == 0.2
