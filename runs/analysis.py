@@ -15,11 +15,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PointResult:
-    """Averages of a point and its sigma(omega); no spectrum if it could not be continued (see warnings)."""
+    """Averages of a point and its sigma(omega); no spectrum if it could not be continued (see warnings).
+
+    spectrum  by the method of the configuration
+    maxent    by maximum entropy with the chosen alpha rule, as a cross-check (the same if that is the method)
+    """
 
     index: int
     averages: PointAverages
     spectrum: Spectrum | None
+    maxent: Spectrum | None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -53,16 +58,18 @@ def analyse(config: Config, index: int, data: PointData) -> PointResult:
     """Averages, checks and continuation of one point."""
     averages = average_point(data.model, data.bins, data.tau_int, config.schedule.measurements_per_bin)
     warnings = list(averages.warnings)
-    spectrum = None
+    spectrum = maxent = None
     try:
-        spectrum = conductivity(config, averages)
+        spectrum = maxent = conductivity(config, averages, "maxent")
+        if config.continuation.method != "maxent":
+            spectrum = conductivity(config, averages, config.continuation.method)
         warnings += spectrum.warnings
     except ValueError as error:
         warnings.append(f"sigma(omega) was not computed: {error}")
-    return PointResult(index, averages, spectrum, warnings)
+    return PointResult(index, averages, spectrum, maxent, warnings)
 
 
-def conductivity(config: Config, averages: PointAverages) -> Spectrum:
+def conductivity(config: Config, averages: PointAverages, method: str) -> Spectrum:
     """sigma(omega) from rho(i w_n) of all samples, rho_s solved with it; ValueError if impossible."""
     c, samples = config.continuation, averages.samples
     return continue_conductivity(
@@ -70,6 +77,7 @@ def conductivity(config: Config, averages: PointAverages) -> Spectrum:
         averages.model.beta,
         eps=averages.model.eps,
         kinetic=samples["minus_k"] if c.f_sum else None,
+        method=method,  # type: ignore[arg-type]
         alpha_rule=c.alpha_rule,  # type: ignore[arg-type]
         omega_max=c.omega_max or None,
         n_omega=c.omega_points,

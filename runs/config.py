@@ -20,6 +20,7 @@ from runs.expressions import evaluate
 
 Section = TypeVar("Section")
 
+METHODS = ("process", "maxent", "sampling")
 ALPHA_RULES = ("curvature", "classic", "bryan")
 
 
@@ -59,6 +60,7 @@ class ContinuationSection:
     omega_max: float = 0.0                     # cut-off of sigma(omega), E_J; 0: chosen from the data
     omega_points: int = 240                    # frequencies
     blocks: int = 20                           # jackknife blocks of samples for the band
+    method: str = "process"                    # process, maxent or sampling; maxent is always run beside it
     alpha_rule: str = "curvature"              # curvature, classic or bryan
     f_sum: bool = False                        # impose <-k_x> too; exact only for eps -> 0
 
@@ -202,9 +204,9 @@ def _check_ranges(config: Config) -> None:
     for action in m.action:
         if action not in ACTIONS:
             raise UserError(f"[model] action = {action!r}: must be one of {', '.join(ACTIONS)}")
-    if c.alpha_rule not in ALPHA_RULES:
-        known = ", ".join(ALPHA_RULES)
-        raise UserError(f"[continuation] alpha_rule = {c.alpha_rule!r}: must be one of {known}")
+    for key, choice, known in (("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, ALPHA_RULES)):
+        if choice not in known:
+            raise UserError(f"[continuation] {key} = {choice!r}: must be one of {', '.join(known)}")
     if bool(m.L) == bool(m.Lx or m.Ly) or bool(m.Lx) != bool(m.Ly):
         raise UserError("[model] give either L (square) or both Lx and Ly")
     for L in m.L:

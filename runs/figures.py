@@ -90,7 +90,7 @@ def _draw_rho(axis: Axes, members: list[PointResult]) -> None:
 
 
 def _draw_sigma(axis: Axes, members: list[PointResult]) -> None:
-    """sigma(omega) with its 68 % band."""
+    """sigma(omega) with its 68 % band; dotted, the maximum-entropy cross-check."""
     shown = [r for r in members if r.spectrum is not None]
     floor = NEGLIGIBLE * max((r.spectrum.sigma.max() for r in shown if r.spectrum), default=0.0)
     end = 0.0
@@ -100,7 +100,9 @@ def _draw_sigma(axis: Axes, members: list[PointResult]) -> None:
         low, high = s.sigma_band()
         rho_s = r.averages.values["rho_s"]
         axis.plot(s.omega, s.sigma, color=colour, label=f"{_name(r)}, $\\rho_s$ = {float(rho_s.mean):.3f}")
-        axis.fill_between(s.omega, low, high, color=colour, alpha=0.2, lw=0)
+        axis.fill_between(s.omega, low, high, color=colour, alpha=0.15, lw=0)
+        if r.maxent is not None and r.maxent is not s:
+            axis.plot(r.maxent.omega, r.maxent.sigma, color=colour, lw=0.9, ls=":")
         end = max(end, float(s.omega[np.flatnonzero(high > floor)[-1]]))
     temperature = 1 / members[0].model.beta
     axis.axvspan(0, temperature, color="0.9", lw=0, zorder=0, label=r"$\omega < T$: not resolved")
@@ -109,16 +111,17 @@ def _draw_sigma(axis: Axes, members: list[PointResult]) -> None:
     axis.set_ylim(bottom=0)
     axis.set_xlabel(r"$\omega / E_J$")
     axis.set_ylabel(r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part")
-    axis.legend(frameon=False)
+    checked = any(r.maxent is not r.spectrum for r in shown)
+    axis.legend(frameon=False, title="dotted: maximum entropy" if checked else None)
 
 
 def _draw_alpha(axis: Axes, members: list[PointResult]) -> None:
-    """How alpha was chosen: chi^2/N against alpha, and the choice."""
+    """How alpha of the maximum entropy was chosen: chi^2/N against alpha, and the choice."""
     for r in members:
-        if r.spectrum is None:
+        if r.maxent is None:
             continue
-        scan, colour = r.spectrum.scan, _colour(members, r)
-        chi2 = scan.chi2 / r.spectrum.n_data
+        scan, colour = r.maxent.scan, _colour(members, r)
+        chi2 = scan.chi2 / r.maxent.n_data
         axis.loglog(scan.alpha, chi2, color=colour, label=_name(r))
         axis.loglog(scan.alpha[scan.chosen], chi2[scan.chosen], "o", ms=5, color=colour)
     axis.axhline(1.0, color="0.6", lw=0.8, ls="--")

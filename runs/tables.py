@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from continuation import Value
 from qmc import Estimate
@@ -14,6 +15,8 @@ from runs.analysis import PointResult
 from runs.files import replace_text
 
 NONE = "-"
+
+Array = NDArray[np.float64]
 
 
 def with_error(value: float, error: float) -> str:
@@ -139,13 +142,22 @@ def _rho_rows(results: Sequence[PointResult]) -> Iterable[Sequence[object]]:
             yield (*_model_cells(r), n, w, float(mean), float(error), *sigma)
 
 
+def _cross_check(result: PointResult) -> tuple[Array, Array]:
+    """Maximum-entropy sigma and its jackknife error in 4e^2/h, on the frequencies of the spectrum."""
+    s, m = result.spectrum, result.maxent
+    assert s is not None
+    assert m is not None
+    error = m.sigma_band(kind="statistical")[1] - m.sigma
+    return np.interp(s.omega, m.omega, m.sigma), np.interp(s.omega, m.omega, error)
+
+
 def _sigma_rows(results: Sequence[PointResult]) -> Iterable[Sequence[object]]:
     yield (*MODEL_COLUMNS, "omega", "sigma_over_sigma_Q", "low_68", "high_68", "low_statistical",
-           "high_statistical", "resolution")  # fmt: skip
+           "high_statistical", "resolution", "maxent_over_sigma_Q", "maxent_statistical_error")  # fmt: skip
     for r in results:
         if r.spectrum is not None:
             s = r.spectrum
             bands = (*s.sigma_band(), *s.sigma_band(kind="statistical"))
-            columns = (s.omega, s.sigma, *bands, s.resolution)
+            columns = (s.omega, s.sigma, *bands, s.resolution, *_cross_check(r))
             for row in zip(*columns, strict=True):
                 yield (*_model_cells(r), *(float(x) for x in row))
