@@ -109,6 +109,8 @@ def fit_process(
     median = modes.quantile(0.5)
     points = maxent.scan(K, white, median, maxent.alpha_ladder(K, median, top=options.alpha_top))
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
+    # Extremely precise data may be beyond the search for modes; the last step must still fit them.
+    target = min(target, float(len(white)))
     scan = alpha_rules.choose(points, "curvature")
     enough = np.flatnonzero(scan.chi2 <= target)
     chosen = int(enough[0]) if enough.size else int(np.argmin(scan.chi2))

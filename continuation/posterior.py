@@ -1,7 +1,7 @@
 """The reported spectrum and the posterior around it, for each of the methods.
 
-Errors are root mean square distances of the posterior from what is reported, so that a choice (of alpha,
-of a default model) cannot hide them.
+Errors are distances of the posterior from what is reported, so that a choice (of alpha, of a default
+model) cannot hide them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Posterior(Protocol):
     def centre(self) -> Array:
         """The reported x."""
 
-    def covariance(self, G: Array) -> Array:
-        """Mean square deviation (f, f) of functionals G @ x, G (f, omega), from their reported values."""
+    def spread(self, G: Array) -> Array:
+        """One-sigma deviation (f,) of functionals G @ x, G (f, omega), from their reported values."""
 
     def response(self) -> Array:
         """d(reported x)/d(whitened data), (omega, m), at fixed hyper-parameters."""
@@ -70,15 +70,15 @@ class EntropicPosterior:
         """The reported x = A * weights, shape (omega,)."""
         return np.asarray(sum(c.weight * c.point.x for c in self.reported))
 
-    def covariance(self, G: Array) -> Array:
-        """Within the components plus between them and the reported spectrum."""
+    def spread(self, G: Array) -> Array:
+        """Within the components plus between them and the reported spectrum, root mean square."""
         centre = G @ self.centre
-        total = np.zeros((len(G), len(G)))
+        total = np.zeros(len(G))
         for c in self.components:
             shift = G @ c.point.x - centre
-            inside = maxent.functional_covariance(self.kernel, c.point.x, c.point.alpha, G)
-            total += c.weight * (inside + np.outer(shift, shift))
-        return total
+            inside = np.diag(maxent.functional_covariance(self.kernel, c.point.x, c.point.alpha, G))
+            total += c.weight * (np.maximum(inside, 0.0) + shift**2)
+        return np.asarray(np.sqrt(total))
 
     def response(self) -> Array:
         """Linear response of the reported components at fixed alphas and probabilities."""
@@ -122,10 +122,9 @@ class SampledPosterior:
         """Mean over the configurations."""
         return np.asarray(self.chain.samples.mean(axis=0))
 
-    def covariance(self, G: Array) -> Array:
+    def spread(self, G: Array) -> Array:
         """Scatter of functionals of the configurations."""
-        deviation = (self.chain.samples - self.centre) @ G.T
-        return np.asarray(deviation.T @ deviation / len(deviation))
+        return np.asarray(np.std(self.chain.samples @ G.T, axis=0))
 
     def response(self) -> Array:
         """By the fluctuation-dissipation relation at the sampling temperature."""
@@ -152,10 +151,9 @@ class ProcessPosterior:
     draws: Array
     centre: Array
 
-    def covariance(self, G: Array) -> Array:
-        """From the samples; relative accuracy 1/sqrt(2 n_draws)."""
-        deviation = (self.draws - self.centre) @ G.T
-        return np.asarray(deviation.T @ deviation / len(deviation))
+    def spread(self, G: Array) -> Array:
+        """68 % quantile of the distance of the samples: finite where log-normal tails have no useful rms."""
+        return np.asarray(np.quantile(np.abs((self.draws - self.centre) @ G.T), 0.6827, axis=0))
 
     def response(self) -> Array:
         """Linear response of the mean over the modes."""

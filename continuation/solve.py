@@ -109,11 +109,11 @@ def _constant(
         return Value(shift, 0.0, 0.0)
     solutions = _replica_solutions(equations, fit, replicas, known)
     offsets = np.array([equations.whiten(v - known)[1] for v in replicas.vectors])
-    spread = fit.posterior.covariance(k[None, :])[0, 0] + equations.constant_error**2
+    spread = np.hypot(fit.posterior.spread(k[None, :])[0], equations.constant_error)
     return Value(
         float(fit.offset - k @ fit.posterior.centre),
         float(replicas.error(offsets - solutions @ k)),
-        float(np.sqrt(max(spread, 0.0))),
+        float(spread),
     )
 
 
@@ -146,10 +146,8 @@ def _assemble(
     chi2 = float(residual @ residual)
     notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), fit.effective)]
     low, high = posterior.quantile(0.158655), posterior.quantile(0.841345)
-    if low is None or high is None:
-        spread = np.sqrt(np.maximum(np.diag(posterior.covariance(windows)), 0.0))
-    else:
-        spread = 0.5 * (high - low) / grid.weights
+    pointwise = None if low is None or high is None else 0.5 * (high - low) / grid.weights
+    spread = posterior.spread(windows) if pointwise is None else pointwise
     return Spectrum(
         kind=data.kind, beta=data.beta, grid=grid, values=x / grid.weights, default=fit.default,
         alpha=fit.alpha, chi2=chi2, n_data=len(fit.data), effective=fit.effective, constant=constant,
@@ -172,11 +170,9 @@ def _sum_rule(
     k = equations.constant_kernel
     functional = ones if k is None else ones - k
     offsets = np.array([equations.whiten(v - known)[1] for v in replicas.vectors])
-    variance = fit.posterior.covariance(functional[None, :])[0, 0] + equations.constant_error**2
+    spread = np.hypot(fit.posterior.spread(functional[None, :])[0], equations.constant_error)
     total = float(ones @ fit.posterior.centre) + (0.0 if constant is None else constant.value)
-    found = Value(
-        total, float(replicas.error(offsets + solutions @ functional)), float(np.sqrt(max(variance, 0.0)))
-    )
+    found = Value(total, float(replicas.error(offsets + solutions @ functional)), float(spread))
     return SumRule(found, None if data.kinetic is None else data.kinetic[0])
 
 

@@ -165,7 +165,7 @@ class Spectrum:
         """Functional sum_j node_weights_j A_j with both errors."""
         value = float(node_weights @ self.values)
         G = (node_weights / self.grid.weights)[None, :]
-        spread = float(np.sqrt(max(self.posterior.covariance(G)[0, 0], 0.0)))
+        spread = float(self.posterior.spread(G)[0])
         return Value(value, self._replica_error(self.replicas @ node_weights), spread)
 
     def _replica_error(self, table: Array) -> float:
@@ -200,4 +200,4 @@ class Spectrum:
         total = float(nodes @ self.values)
         centre = float(nodes @ (self.omega * self.values)) / total
         G = ((self.omega - centre) * nodes / total / self.grid.weights)[None, :]
-        return float(np.sqrt(max(self.posterior.covariance(G)[0, 0], 0.0)))
+        return float(self.posterior.spread(G)[0])
