@@ -109,8 +109,9 @@ def fit_process(
     median = modes.quantile(0.5)
     points = maxent.scan(K, white, median, maxent.alpha_ladder(K, median, top=options.alpha_top))
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
-    # Extremely precise data may be beyond the search for modes; the last step must still fit them.
-    target = min(target, float(len(white)))
+    # Extremely precise data may be beyond the search for modes; the last step must still fit them, though
+    # no better than chance would: chi^2 = N + 2 sqrt(2 N) is no reason to look for more structure.
+    target = min(target, len(white) + 2.0 * float(np.sqrt(2.0 * len(white))))
     scan = alpha_rules.choose(points, "curvature")
     enough = np.flatnonzero(scan.chi2 <= target)
     chosen = int(enough[0]) if enough.size else int(np.argmin(scan.chi2))
