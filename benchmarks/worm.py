@@ -64,8 +64,8 @@ def main() -> None:
     run_chain(warm, np.ones((2, 2, 2), bool), seed=0, sample=0, schedule=Schedule(therm_sweeps=1))
     rows = []
     print("tau in sweeps; ns per move includes the measurements")
-    print(f"{'action':8s} {'L':>3s} {'L_tau':>5s} {'p':>6s} {'ns/move':>8s} {'sweeps/s':>9s} {'tau rho_s':>9s} "
-          f"{'tau rho_1':>9s} {'s x var rho_s':>13s} {'s x var rho_1':>13s}")
+    print(f"{'action':8s} {'L':>3s} {'L_tau':>5s} {'p':>6s} {'ns/move':>8s} {'sweeps/s':>9s} "
+          f"{'tau rho_s':>9s} {'tau rho_1':>9s} {'s x var rho_s':>13s} {'s x var rho_1':>13s}")
     for model in models(arguments.quick):
         row = run(model, moves)
         rows.append(row)

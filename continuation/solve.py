@@ -172,8 +172,9 @@ def _sum_rule(
     offsets = np.array([equations.whiten(v - known)[1] for v in replicas.vectors])
     spread = np.hypot(fit.posterior.spread(functional[None, :])[0], equations.constant_error)
     total = float(ones @ fit.posterior.centre) + (0.0 if constant is None else constant.value)
-    found = Value(total, float(replicas.error(offsets + solutions @ functional)), float(spread))
-    return SumRule(found, None if data.kinetic is None else data.kinetic[0])
+    shifted = offsets + solutions @ functional
+    found = Value(total, float(replicas.error(shifted)), float(spread))
+    return SumRule(found, None if data.kinetic is None else data.kinetic[0], shifted)
 
 
 def _fit_warnings(grid: FrequencyGrid, x: Array, chi2: float, n_data: int, effective: float) -> list[str]:

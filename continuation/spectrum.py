@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from continuation.alpha import AlphaScan
@@ -12,22 +13,39 @@ from continuation.features import Peak, Value, find_peaks, peak_near, window_wei
 from continuation.grids import FrequencyGrid
 from continuation.kernels import Array
 from continuation.posterior import Posterior
+from continuation.resampling import jackknife_replicas
 from continuation.whitening import WhiteningReport
 
 CONDUCTIVITY = ("rho_iw", "lambda_tau")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SumRule:
-    """f-sum rule rho_s + (2/pi) int sigma_reg: what the spectrum holds, and <-k_x> if it was given."""
+    """f-sum rule rho_s + (2/pi) int sigma_reg: what the spectrum holds, and <-k_x> if it was given.
+
+    replicas  found, shifted alike on every replica of the data (n_replicas,)
+    """
 
     found: Value
     expected: float | None
+    replicas: Array
 
     @property
     def deviation(self) -> float | None:
         """found/expected - 1, or None."""
         return None if self.expected is None else self.found.value / self.expected - 1.0
+
+    def ratio(self, kinetic: ArrayLike) -> Value:
+        """found / <-k_x> for samples of <-k_x> (n_samples,), those of the data and in their order.
+
+        The statistical error is the jackknife's over the same blocks: both fluctuate together.
+        """
+        samples = np.asarray(kinetic, dtype=float)
+        blocks = jackknife_replicas(samples[:, None], len(self.replicas))
+        mean = float(samples.mean())
+        ratios = (self.replicas / blocks.vectors[:, 0])[:, None]
+        found, error = self.found, float(blocks.error(ratios)[0])
+        return Value(found.value / mean, error, found.posterior_error / mean)
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,7 @@ def sum_rule(result: PointResult) -> Value | None:
     """[rho_s + (2/pi) int sigma_reg] / <-k_x>: 1 up to errors and O(eps)."""
     if result.spectrum is None or result.spectrum.sum_rule is None:
         return None
-    found, kinetic = result.spectrum.sum_rule.found, float(result.averages.values["minus_k"].mean)
-    return Value(found.value / kinetic, found.stat_error / kinetic, found.posterior_error / kinetic)
+    return result.spectrum.sum_rule.ratio(result.averages.samples["minus_k"])
 
 
 HEAD = (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from continuation import continue_conductivity
 from continuation.features import find_peaks, peak_near, window_weights
 from continuation.grids import sinh_grid
 
@@ -47,3 +48,18 @@ def test_whole_range_gives_the_grid_weights():
 def test_empty_window_is_refused():
     with pytest.raises(ValueError, match="lower end must be below"):
         window_weights(GRID.omega, 2.0, 2.0)
+
+
+def test_sum_rule_ratio_profits_from_common_fluctuations():
+    """Samples whose rho scales with their <-k_x>: the ratio is known better than either."""
+    rng = np.random.default_rng(12)
+    beta, eps, n = 4.0, 0.1, np.arange(21)
+    scale = 1 + 0.05 * rng.normal(size=200)
+    wn = 2 * np.pi * n / beta
+    shape = 0.5 + 0.4 * wn**2 / (wn**2 + 4.0)
+    rho = scale[:, None] * shape * (1 + 1e-2 * rng.normal(size=(200, len(n))))
+    spectrum = continue_conductivity(rho, beta, eps=eps, method="maxent", n_blocks=20)
+    found, ratio = spectrum.sum_rule.found, spectrum.sum_rule.ratio(0.9 * scale)
+    assert ratio.value == pytest.approx(found.value / (0.9 * scale.mean()), rel=1e-12)
+    assert abs(ratio.value - 1) < 0.01
+    assert ratio.stat_error < 0.5 * found.stat_error < 0.005
