@@ -17,6 +17,9 @@ from analytic.measured import ThzScan
 from analytic.sample import invert, transmission
 from analytic.units import Array, Complex
 
+MAX_STEPS = 200
+CONVERGED = 1e-8                           # relative change of sigma; its error is of order 1e-2
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extraction:
@@ -129,17 +132,21 @@ def _solve_band(band: _Band, setup: FilmSetup) -> tuple[complex, Array, float]:
     near = slice(max(middle - 1, 0), middle + 2)
     first = invert(nu[near], setup.instrument.remove(nu[near], scan.t_rel[near]), setup.sample).mean()
     pair, size = np.array([first.real, first.imag]), abs(first)
-    for _ in range(30):
-        r = residuals(pair)
+    r = residuals(pair)
+    # A mount that contradicts the data leaves large residuals, and then Gauss-Newton converges slowly.
+    for _ in range(MAX_STEPS):
         h = 1e-6 * size
         jacobian = np.column_stack([(residuals(pair + d) - r) / h for d in h * np.eye(2)])
         step = np.linalg.solve(jacobian.T @ jacobian, -jacobian.T @ r)
-        pair = pair + step
-        if np.abs(step).max() < 1e-9 * size:
+        trial = residuals(pair + step)
+        while trial @ trial > r @ r and np.abs(step).max() > CONVERGED * size:
+            step /= 2
+            trial = residuals(pair + step)
+        pair, r = pair + step, trial
+        if np.abs(step).max() < CONVERGED * size:
             break
     else:
         raise ValueError(f"no sigma1, sigma2 found near {band.centre:g} THz: check the mount's numbers")
-    r = residuals(pair)
     return complex(pair[0], pair[1]), np.linalg.inv(jacobian.T @ jacobian), float(r @ r) / (r.size - 2)
 
 

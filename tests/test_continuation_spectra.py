@@ -158,7 +158,8 @@ def test_rescaling_energies_rescales_the_answer(method):
         4 * rho, BETA / 4, eps=EPS / 4, kinetic=4 * kinetic, method=method, n_draws=20
     )
     assert np.allclose(four.omega, 4 * one.omega, rtol=1e-9)
-    assert np.allclose(four.values, one.values, rtol=1e-3, atol=1e-3 * one.values.max())
+    # The search for modes stops at a tolerance that lies far inside the band.
+    assert np.all(np.abs(four.values - one.values) < 1e-3 * one.values.max() + 0.05 * one.error)
     assert four.stiffness.value == pytest.approx(4 * one.stiffness.value, rel=1e-5)
     assert four.stiffness.error == pytest.approx(4 * one.stiffness.error, rel=1e-3)
 
