@@ -113,9 +113,3 @@ def squared_mean(bins: ArrayLike) -> Array:
     bins = np.asarray(bins, float)
     n = bins.shape[-1]
     return np.asarray((bins.sum(axis=-1) ** 2 - (bins**2).sum(axis=-1)) / (n * (n - 1)))
-
-
-def blocks(samples: ArrayLike, count: int) -> Array:
-    """Means of `count` contiguous, nearly equal blocks of samples (n, ...); `count` is capped at n."""
-    samples = np.asarray(samples, float)
-    return np.array([part.mean(axis=0) for part in np.array_split(samples, min(count, len(samples)))])

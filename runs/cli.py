@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted; finished samples are safe, the same command continues")
         return 130
+    except BrokenPipeError:                      # the reader of our output has gone, as in `| head`
+        sys.stdout = open(os.devnull, "w")       # noqa: SIM115 - nothing may be flushed into the pipe at exit
+        return 1
     except RuntimeError as error:
         _say(error)
         return 1

@@ -48,10 +48,10 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"[output] path = {str(path)!r}: cannot be made ({error.strerror}); choose a folder you may write"
+            f"{path}: cannot be made ({error.strerror}); choose an output.path you may write"
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
-        raise UserError(f"[output] path = {str(path)!r}: is not writable; choose a folder you may write")
+        raise UserError(f"{path}: is not writable; choose an output.path you may write")
 
 
 @contextmanager

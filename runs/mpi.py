@@ -5,6 +5,7 @@ for another to answer. Results do not travel: each rank writes its own part file
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,12 @@ def run_mpi(config: Config, folder: Path, todo: list[Task], comm: Any, progress:
     def after_bin(done: int) -> None:
         comm.Iprobe()                            # lets the library serve the counter meanwhile
 
-    work(config, folder, todo, counter.turns(), rank=comm.rank, after_task=after_task, after_bin=after_bin)
+    try:
+        turns = counter.turns()
+        work(config, folder, todo, turns, rank=comm.rank, after_task=after_task, after_bin=after_bin)
+    except Exception as error:                   # a full disk, say: the other ranks would wait for ever
+        print(f"sitqmc: rank {comm.rank}: {error}", file=sys.stderr, flush=True)
+        comm.Abort(2 if isinstance(error, UserError) else 1)
     comm.Barrier()
     if progress is not None:
         progress.set(len(todo), float(costs[-1]))

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from qmc import OBSERVABLES, Model
 from runs.config import Config, parse_config, points
 from runs.errors import NotOurs, UserError
-from runs.files import replace_file
+from runs.files import make_folder, replace_file
 from runs.provenance import provenance
 
 FORMAT = "sitqmc-run"
@@ -163,7 +163,7 @@ class PartWriter:
                     data = _stack(models[point], records)
                     write_point(file, point, models[point], self.config.disorder.seed, data)
 
-        self.store.parts.mkdir(exist_ok=True)
+        make_folder(self.store.parts)
         replace_file(self.store.parts / f"{self.name}-{self.number:05d}.h5", write)
         self.unsaved = 0
         if sum(r.nbytes for records in self.records.values() for r in records.values()) > PART_BYTES:

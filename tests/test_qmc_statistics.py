@@ -7,7 +7,6 @@ from qmc import (
     autocorrelation_time,
     average,
     binned_error,
-    blocks,
     covariance,
     jackknife,
     squared_mean,
@@ -87,10 +86,3 @@ def test_covariance_of_the_mean():
     np.testing.assert_allclose(covariance(x) * 20_000, [[1, 0.6], [0.6, 2]], atol=0.08)
     with pytest.raises(ValueError, match="n_samples = 1"):
         covariance(x[:1])
-
-
-def test_blocks_keep_the_mean():
-    x = np.arange(12.0).reshape(6, 2)
-    assert blocks(x, 3).shape == (3, 2)
-    np.testing.assert_allclose(blocks(x, 3).mean(axis=0), x.mean(axis=0))
-    assert blocks(x, 100).shape == (6, 2)

@@ -160,6 +160,17 @@ def test_bad_input_under_mpi_is_said_once(tmp_path):
     assert done.stderr.count("sitqmc:") == 1
 
 
+@pytest.mark.parametrize("how", ["-n 2", "mpi"])
+def test_a_worker_that_cannot_write_ends_the_run(tmp_path, how):
+    """No hang, one reason, exit status 2: a file is where the part files should go."""
+    write_config(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "parts").write_text("in the way")
+    done = sitqmc(tmp_path, before=(mpiexec(), "-n", "2")) if how == "mpi" else sitqmc(tmp_path, *how.split())
+    assert done.returncode == 2
+    assert "parts: cannot be made" in done.stderr
+
+
 @pytest.fixture
 def without_mpi4py(tmp_path):
     """An environment in which importing mpi4py fails, as if it were not installed."""
