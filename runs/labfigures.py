@@ -66,12 +66,12 @@ def _figure(width: float, height: float) -> LabFigure:
 def _finished(figure: LabFigure, verdict: Verdict | None = None, name: str = "") -> LabFigure:
     """Verdict above the axes; ticks and layout made while the style is in force."""
     if verdict is not None:
-        width = int(12 * figure.get_figwidth())
-        if verdict.fits:
-            figure.suptitle(textwrap.fill(f"{name}: {verdict.text}", width), fontsize=9)
-        else:
-            figure.suptitle(textwrap.fill(f"{name} REJECTED: {verdict.text}", width), fontsize=9, color=RED,
-                            weight="bold", bbox={"boxstyle": "round", "fc": "white", "ec": RED})
+        title = f"{name}: {verdict.text}" if verdict.fits else f"{name} REJECTED: {verdict.text}"
+        whole = title.replace(" = ", "\u00a0=\u00a0")            # no line break inside a value
+        title = textwrap.fill(whole, int(12 * figure.get_figwidth())).replace("\u00a0", " ")
+        box = {"boxstyle": "round", "fc": "white", "ec": RED}
+        alarm: Any = {} if verdict.fits else {"color": RED, "weight": "bold", "bbox": box}
+        figure.suptitle(title, fontsize=9, **alarm)
     figure.draw_without_rendering()
     return figure
 
@@ -223,7 +223,7 @@ def draw_correlation(fit: Fit) -> Figure:
     """Correlation matrix of the fitted parameters, numbers in the cells."""
     with matplotlib.rc_context(STYLE):
         n = len(fit.names)
-        figure = _figure(2.2 + 0.42 * n, 1.3 + 0.4 * n)
+        figure = _figure(2.2 + 0.42 * max(n, 5), 1.3 + 0.4 * max(n, 5))
         axis = figure.subplots()
         image = axis.imshow(fit.correlation, cmap="PuOr", vmin=-1, vmax=1)
         for i, j in np.ndindex(n, n):
@@ -237,7 +237,10 @@ def draw_correlation(fit: Fit) -> Figure:
 
 
 def draw_weight_line(films: Mapping[str, FilmAnalysis], line: Line) -> Figure:
-    """Missing weight N against superfluid density, one point for each film, with the line through zero."""
+    """Missing weight N against superfluid density, one point for each film, with the line through zero.
+
+    Films whose sigma1 and sigma2 contradict each other are crosses, and the worst verdict is the heading.
+    """
     with matplotlib.rc_context(STYLE):
         figure = _figure(5.0, 3.8)
         axis = figure.subplots()
@@ -246,8 +249,7 @@ def draw_weight_line(films: Mapping[str, FilmAnalysis], line: Line) -> Figure:
             fine = fluid.consistent.fits
             axis.errorbar(fluid.omega_sigma2_mev, weight.extended, weight.window_error, fluid.error,
                           fmt="o" if fine else "X", ms=5, color=BLUE if fine else RED)
-            note = name if fine else f"{name}, rejected: {fluid.consistent.text}"
-            axis.annotate(textwrap.fill(note, 32), (fluid.omega_sigma2_mev, weight.extended),
+            axis.annotate(name if fine else f"{name} (rejected)", (fluid.omega_sigma2_mev, weight.extended),
                           xytext=(7, -3), textcoords="offset points", va="top", fontsize=8)
         end = 1.2 * max(film.superfluid.omega_sigma2_mev for film in films.values())
         axis.plot([0, end], [0, line.slope * end], color=RED, zorder=0,
@@ -257,7 +259,9 @@ def draw_weight_line(films: Mapping[str, FilmAnalysis], line: Line) -> Figure:
                  ylabel=f"missing weight N {WEIGHT}")
         axis.set_ylim(bottom=0)
         axis.legend(loc="upper left")
-        return _finished(figure)
+        bad = {name: f.superfluid.consistent for name, f in films.items() if not f.superfluid.consistent.fits}
+        worst = max(bad.values(), key=lambda v: v.chi2 / v.dof, default=None)
+        return _finished(figure, worst, f"Kramers-Kronig of {' and '.join(bad)}")
 
 
 def draw_comparison(theory: TheoryCurve, data: Excess, answer: Comparison, thickness_nm: float) -> Figure:

@@ -207,8 +207,10 @@ def test_missing_weight_against_density(strong):
                               [rf"$\rho_s = \lim\,\hbar\omega\sigma_2$ {lab.WEIGHT}"])
     assert f"{line.slope:.3f}" in words(figure)
     contradicted = replace(strong.answer, superfluid=replace(strong.answer.superfluid, consistent=rejected))
-    assert "a film, rejected: the model does NOT fit" in words(
-        lab.draw_weight_line({"a film": contradicted}, line))
+    assert "REJECTED" not in words(figure)
+    both = words(lab.draw_weight_line({"one": strong.answer, "two": contradicted}, line))
+    assert "Kramers-Kronig of two REJECTED: the model does NOT fit" in both
+    assert "two (rejected)" in both
 
 
 def test_comparison(strong):
@@ -217,6 +219,24 @@ def test_comparison(strong):
     assert labels(good) == ([rf"$\sigma_H$ {UNIT}"], [lab.NU])
     assert "$E_J$ = 1.2" in words(good)
     assert "Theory REJECTED" in words(bad)
+
+
+def test_nothing_is_cut_off_or_overlaps(strong, weak):
+    """Heading, legends and notes stay inside the picture, and the heading above the axes."""
+    figures = [lab.draw_tunnelling(strong.curve, strong.answer.tunnelling), excess_figure(strong),
+               lab.draw_film_fit(strong.cold, strong.answer.plain, "Routine 1"), excess_figure(weak),
+               lab.draw_weight_line({"a film": strong.answer}, one_line(strong)),
+               lab.draw_correlation(strong.answer.plain.fit), comparison_figure(strong, 1.5)]
+    for figure in figures:
+        FigureCanvasAgg(figure).draw()
+        whole, heading = figure.bbox.padded(1), figure._suptitle
+        for axis in figure.axes:
+            parts = [*axis.texts, axis.xaxis.label, axis.yaxis.label, axis.get_legend()]
+            for part in filter(None, parts):
+                box = part.get_window_extent()
+                corners = [(box.x0, box.y0), (box.x1, box.y1)]
+                assert box.width == 0 or all(whole.contains(*corner) for corner in corners), part
+                assert heading is None or not box.width or not box.overlaps(heading.get_window_extent()), part
 
 
 def test_background_alone_is_enough(strong):

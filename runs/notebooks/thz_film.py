@@ -282,7 +282,8 @@ theory = made_up_theory() if run_folder is None else read_theory(run_folder, poi
 
 # %% [markdown]
 # Compared are the points below the gap, with E_J and the amplitude free. For a film that is one array, E_J
-# follows from the stiffness instead (`e_j_mev=...`), and nothing is free.
+# follows from the stiffness instead (`e_j_mev=...`), and nothing is free. Where the two values of E_J differ
+# much, as for this SYNTHETIC film beside a made-up line, agreement of the shapes alone proves little.
 
 # %%
 everywhere = excess(points, background)
