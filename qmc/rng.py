@@ -15,7 +15,6 @@ DISORDER = 1
 CHAIN = 2
 
 _23, _41, _17, _45, _19 = (np.uint64(n) for n in (23, 41, 17, 45, 19))
-_64 = np.uint64(64)
 
 
 @inlined
