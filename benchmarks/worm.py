@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from qmc import Model, Schedule, run_chain
+from qmc import Chains, Model, Schedule
 
 VILLAIN_K_C = 0.33306704         # Xu, Sun, Lv, Deng, PRB 100, 064525 (2019)
 
@@ -34,13 +34,13 @@ def run(model: Model, moves: float) -> dict[str, float | int | str]:
     per_bin = max(2, round(moves / (32 * 2 * sites)))
     schedule = Schedule(therm_sweeps=20, bins=32, measurements_per_bin=per_bin)
     bonds = model.draw_bonds(1, 0)
-    finished: list[float] = []
-
-    def after_bin(done: int) -> None:
-        finished.append(time.process_time())
-
-    result = run_chain(model, bonds, seed=1, sample=0, schedule=schedule, after_bin=after_bin)
-    per_chain = (finished[-1] - finished[0]) / (schedule.bins - 1) * schedule.bins
+    chains = Chains(model, [bonds], seed=1, samples=[0], schedule=schedule)
+    while chains.progress * (schedule.bins * per_bin * 2 + 20) < 20:
+        chains.step()                            # thermalisation
+    begun = time.process_time()
+    while not chains.finished:
+        chains.step()
+    per_chain, result = time.process_time() - begun, chains.results()[0]
     rho_s = (result.bins["rho_s_x"] + result.bins["rho_s_y"]) / 2
     rho_1 = (result.bins["rho_x"][:, 1] + result.bins["rho_y"][:, 1]) / 2
     relative = [bins.var(ddof=1) / len(bins) / max(bins.mean() ** 2, 1e-300) for bins in (rho_s, rho_1)]
@@ -61,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     moves = 2e7 if arguments.quick else 2e8
     warm = Model(Lx=2, Ly=2, L_tau=2, eps=0.5, charging=2.0)
-    run_chain(warm, np.ones((2, 2, 2), bool), seed=0, sample=0, schedule=Schedule(therm_sweeps=1))
+    Chains(warm, np.ones((2, 2, 2), bool), seed=0, sample=0, schedule=Schedule(therm_sweeps=1))
     rows = []
     print("tau in sweeps; ns per move includes the measurements")
     print(f"{'action':8s} {'L':>3s} {'L_tau':>5s} {'p':>6s} {'ns/move':>8s} {'sweeps/s':>9s} "

@@ -11,7 +11,7 @@ Energies in E_J, times in 1/E_J. This room knows nothing of files, MPI or the co
 
 from qmc.actions import ACTIONS, LinkTable, space_links, time_links
 from qmc.averages import Check, PointAverages, average_point, per_sample
-from qmc.chain import OBSERVABLES, ChainResult, Schedule, run_chain
+from qmc.chain import OBSERVABLES, ChainResult, Chains, Schedule, run_chain
 from qmc.lattice import currents, empty_lattice
 from qmc.model import Model
 from qmc.statistics import (
@@ -29,6 +29,7 @@ __all__ = [
     "ACTIONS",
     "OBSERVABLES",
     "ChainResult",
+    "Chains",
     "Check",
     "Estimate",
     "LinkTable",

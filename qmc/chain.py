@@ -1,7 +1,8 @@
-"""One Markov chain: thermalise, then fill bins. A chain is a pure function of its arguments."""
+"""Markov chains: thermalise, then fill bins. A chain is a pure function of its arguments."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,35 +100,152 @@ def fill_bin(
     return made
 
 
-class _Walk:
-    """Configuration, random state and work space of a running chain."""
+class Chains:
+    """Markov chains of one model on several disorder samples, advanced together in resumable steps.
 
-    def __init__(self, model: Model, bonds: Bonds, random: NDArray[np.uint64]) -> None:
-        self.words = empty_lattice(model, bonds)
-        self.random = random
-        self.winding = np.zeros(3, np.int64)
-        self.moves = worm_moves(model)
-        self.waiting = np.zeros(2 * model.L_tau)
+    Every chain has its own random stream, so its bins do not depend on which others run beside it.
+    One `step` is a part of the thermalisation or one bin of every chain. Between steps `state` holds
+    all that is needed; `restore` of it goes on with the same bits.
 
-    def worms(self, attempts: int) -> int:
-        return int(run_worms(attempts, self.words, self.random, self.winding, self.moves, self.waiting))
-
-
-def _thermalise(walk: _Walk, schedule: Schedule) -> int:
-    """Run the thermalisation; returns the worms per measurement, calibrated on its second half.
-
-    Where currents are costly worms hardly move; an attempt per site then counts as a sweep.
+        chains = Chains(model, bonds, seed=1, samples=[0, 1])
+        while not chains.finished:
+            chains.step()
+        results = chains.results()
     """
-    sites = walk.words.size
-    chunk = max(1, sites // 16)
-    moved = tried = 0
-    for half in (1, 2):
-        moved, tried = (moved, tried) if half == 1 else (0, 0)
-        while max(moved, tried) < 0.5 * schedule.therm_sweeps * sites:
-            moved += walk.worms(chunk)
-            tried += chunk
-    wanted = schedule.sweeps_per_measurement * sites
-    return max(1, round(min(wanted * tried / max(moved, 1), wanted)))
+
+    def __init__(
+        self,
+        model: Model,
+        bonds: Sequence[Bonds],
+        *,
+        seed: int,
+        samples: Sequence[int],
+        chain: int = 0,
+        schedule: Schedule | None = None,
+        n_max: int | None = None,
+    ) -> None:
+        """As `run_chain`, with one bond mask and one sample number per chain.
+
+        raises  ValueError for bond masks of wrong shape or number, or n_max out of range
+        """
+        if not 0 < len(bonds) == len(samples):
+            raise ValueError(f"{len(bonds)} bond masks for {len(samples)} samples: one for each is needed")
+        self.model, self.schedule = model, schedule or Schedule()
+        self.samples = tuple(int(s) for s in samples)
+        self.n_max = model.L_tau // 2 if n_max is None else n_max
+        self._operators, self._slices = operators(model, self.n_max), new_slices(model)
+        self._moves, self._waiting = worm_moves(model), np.zeros(2 * model.L_tau)
+        count, bins = len(self.samples), self.schedule.bins
+        self._words = np.stack([empty_lattice(model, mask) for mask in bonds])
+        self._random = np.stack([stream(seed, CHAIN, *model.key(), s, chain) for s in self.samples])
+        self._winding = np.zeros((count, 3), np.int64)
+        self._heat = np.zeros((count, 2, 2), np.int64)       # by half: moves, attempts
+        self._moved = np.zeros(count, np.int64)              # after thermalisation
+        self._bins_done = np.zeros((), np.int64)
+        self._bins = _new_bins((count, bins), self.n_max, model.L_tau)
+        self._series = np.zeros((count, bins, self.schedule.measurements_per_bin, len(SERIES)))
+
+    @property
+    def finished(self) -> bool:
+        """All bins are filled."""
+        return int(self._bins_done) == self.schedule.bins
+
+    @property
+    def progress(self) -> float:
+        """Share of the work done, 0 .. 1."""
+        s = self.schedule
+        measured = s.measurements_per_bin * s.sweeps_per_measurement
+        heated = np.minimum(self._heat.max(axis=2).sum(axis=1) / self._words.shape[1], s.therm_sweeps).mean()
+        return float(heated + int(self._bins_done) * measured) / (s.therm_sweeps + s.bins * measured)
+
+    def step(self) -> None:
+        """Thermalise a little, or fill the next bin, of every chain. Nothing to do if finished."""
+        if self.finished:
+            return
+        enough = 0.5 * self.schedule.therm_sweeps * self._words.shape[1]
+        cold = [np.flatnonzero(heat.max(axis=1) < enough) for heat in self._heat]
+        if any(len(halves) for halves in cold):
+            for c, halves in enumerate(cold):
+                if len(halves):
+                    self._thermalise(c, int(halves[0]), enough)
+        else:
+            for c in range(len(self.samples)):
+                self._fill_bin(c)
+            self._bins_done += 1
+
+    def _thermalise(self, c: int, half: int, enough: float) -> None:
+        """At most 16 runs of worms in a half of the thermalisation of chain c."""
+        chunk = max(1, self._words.shape[1] // 16)
+        for _ in range(16):
+            moved = run_worms(
+                chunk, self._words[c], self._random[c], self._winding[c], self._moves, self._waiting
+            )  # fmt: skip
+            self._heat[c, half] += moved, chunk
+            if self._heat[c, half].max() >= enough:
+                return
+
+    def _worms(self, c: int) -> int:
+        """Worms per measurement of chain c, calibrated on the second half of its thermalisation.
+
+        Where currents are costly worms hardly move; an attempt per site then counts as a sweep.
+        """
+        moved, tried = self._heat[c, 1]
+        wanted = self.schedule.sweeps_per_measurement * self._words.shape[1]
+        return max(1, round(min(wanted * tried / max(moved, 1), wanted)))
+
+    def _fill_bin(self, c: int) -> None:
+        b, per_bin, worms = int(self._bins_done), self.schedule.measurements_per_bin, self._worms(c)
+        self._waiting[:] = 0.0
+        sums = new_measured(self.n_max)
+        self._moved[c] += fill_bin(
+            per_bin, worms, self._words[c], self._random[c], self._winding[c], self._moves,
+            self._operators, self._slices, sums, self._series[c, b], self._waiting,
+        )  # fmt: skip
+        here = {name: a[c, b, ...] for name, a in self._bins.items()}
+        _store_bin(here, sums, self._waiting, per_bin, worms)
+
+    def results(self) -> list[ChainResult]:
+        """One result per sample; RuntimeError if not finished."""
+        if not self.finished:
+            raise RuntimeError(f"{int(self._bins_done)} of {self.schedule.bins} bins are filled; step() on")
+        measurements = self.schedule.bins * self.schedule.measurements_per_bin
+        return [
+            ChainResult(
+                bins={name: a[c].copy() for name, a in self._bins.items()},
+                tau_int=_times(self._series[c].reshape(measurements, -1)),
+                moves=int(self._moved[c]),
+                attempts=self._worms(c) * measurements,
+                worms_per_measurement=self._worms(c),
+                sweeps_per_measurement=int(self._moved[c]) / (measurements * self._words.shape[1]),
+            )
+            for c in range(len(self.samples))
+        ]
+
+    def _parts(self) -> dict[str, NDArray[Any]]:
+        parts: dict[str, NDArray[Any]] = {
+            "words": self._words, "random": self._random, "winding": self._winding, "heat": self._heat,
+            "moved": self._moved, "bins_done": self._bins_done, "series": self._series,
+        }  # fmt: skip
+        return parts | {f"bins/{name}": a for name, a in self._bins.items()}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copies of all that changes, by name; first axis: chains (but for the number bins_done)."""
+        return {name: a.copy() for name, a in self._parts().items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state` returned for the same arguments; ValueError if it does not fit."""
+        parts = self._parts()
+        if parts.keys() != state.keys():
+            raise ValueError(f"state: entries differ: {', '.join(sorted(parts.keys() ^ state.keys()))}")
+        for name, a in parts.items():
+            there = np.asarray(state[name])
+            if there.shape != a.shape or there.dtype != a.dtype:
+                raise ValueError(
+                    f"state: {name} is {there.dtype} {there.shape}, must be {a.dtype} {a.shape}; "
+                    "it belongs to another model or schedule"
+                )
+        for name, a in parts.items():
+            a[...] = state[name]
 
 
 def run_chain(
@@ -139,70 +257,44 @@ def run_chain(
     chain: int = 0,
     schedule: Schedule | None = None,
     n_max: int | None = None,
-    after_bin: Callable[[int], None] | None = None,
 ) -> ChainResult:
     """Simulate one disorder sample.
 
     bonds      bool (2, Ly, Lx), see Model.draw_bonds
     seed, sample, chain   name the random stream, together with model.key()
     n_max      largest Matsubara number kept; all (L_tau // 2) if None
-    after_bin  called with the number of finished bins, e.g. for a progress bar
     raises     ValueError for a bond mask of wrong shape or n_max out of range
 
     The same arguments give the same bits. Bins are plain means; G is normalised by the attempts of
     its bin, which are the same in every bin, so all bins average linearly.
     """
-    schedule = schedule or Schedule()
-    n_max = model.L_tau // 2 if n_max is None else n_max
-    ops = operators(model, n_max)
-    walk = _Walk(model, bonds, stream(seed, CHAIN, *model.key(), sample, chain))
-    worms = _thermalise(walk, schedule)
-    slices, per_bin = new_slices(model), schedule.measurements_per_bin
-    bins = _new_bins(schedule.bins, n_max, model.L_tau)
-    series = np.zeros((schedule.bins, per_bin, len(SERIES)))
-    moved = 0
-    for b in range(schedule.bins):
-        walk.waiting[:] = 0.0
-        sums = new_measured(n_max)
-        moved += fill_bin(
-            per_bin, worms, walk.words, walk.random, walk.winding, walk.moves,
-            ops, slices, sums, series[b], walk.waiting,
-        )  # fmt: skip
-        _store_bin(bins, b, sums, walk.waiting, per_bin, worms)
-        if after_bin is not None:
-            after_bin(b + 1)
-    measurements = schedule.bins * per_bin
-    return ChainResult(
-        bins=bins,
-        tau_int=_times(series.reshape(measurements, -1)),
-        moves=moved,
-        attempts=worms * measurements,
-        worms_per_measurement=worms,
-        sweeps_per_measurement=moved / (measurements * walk.words.size),
-    )
+    chains = Chains(
+        model, [bonds], seed=seed, samples=[sample], chain=chain, schedule=schedule, n_max=n_max
+    )  # fmt: skip
+    while not chains.finished:
+        chains.step()
+    return chains.results()[0]
 
 
-def _new_bins(count: int, n_max: int, L_tau: int) -> dict[str, Array]:
-    """Empty bins of every observable."""
+def _new_bins(shape: tuple[int, ...], n_max: int, L_tau: int) -> dict[str, Array]:
+    """Empty bins of every observable, with leading axes `shape`."""
     width: dict[str, tuple[int, ...]] = dict.fromkeys(SCALARS, ())
     width |= dict.fromkeys(("rho_x", "rho_y", "chi_s_raw"), (n_max + 1,))
     width |= dict.fromkeys(("G_k0", "G_loc"), (L_tau,))
-    return {name: np.empty((count, *width[name])) for name in OBSERVABLES}
+    return {name: np.zeros((*shape, *width[name])) for name in OBSERVABLES}
 
 
-def _store_bin(
-    bins: dict[str, Array], b: int, sums: Measured, waiting: Array, per_bin: int, worms: int
-) -> None:
-    """Means of bin b from its sums."""
+def _store_bin(bins: dict[str, Array], sums: Measured, waiting: Array, per_bin: int, worms: int) -> None:
+    """Means of one bin from its sums; `bins` holds views of that bin."""
     for i, name in enumerate(SCALARS):
-        bins[name][b] = sums.scalars[i] / per_bin
-    bins["rho_x"][b] = sums.rho_x / per_bin
-    bins["rho_y"][b] = sums.rho_y / per_bin
-    bins["chi_s_raw"][b] = sums.chi / per_bin
+        bins[name][...] = sums.scalars[i] / per_bin
+    bins["rho_x"][...] = sums.rho_x / per_bin
+    bins["rho_y"][...] = sums.rho_y / per_bin
+    bins["chi_s_raw"][...] = sums.chi / per_bin
     same, other = waiting.reshape(2, -1) / (per_bin * worms)
     same[0] += 1.0                               # the attempts themselves: head and tail together
-    bins["G_loc"][b] = same
-    bins["G_k0"][b] = same + other
+    bins["G_loc"][...] = same
+    bins["G_k0"][...] = same + other
 
 
 def _times(series: Array) -> dict[str, float]:

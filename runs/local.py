@@ -78,12 +78,12 @@ def _turns(counter: "Synchronized[int]") -> Iterator[int]:
 def _worker(
     config: Config, folder: Path, todo: list[Task], counter: Any, messages: Any, rank: int, parent: int
 ) -> None:
-    def after_bin(done: int) -> None:
+    def after_step() -> None:
         if os.getppid() != parent:               # the main process was killed: nobody waits for us
             os._exit(1)
 
     try:
-        work(config, folder, todo, _turns(counter), rank=rank, after_task=messages.put, after_bin=after_bin)
+        work(config, folder, todo, _turns(counter), rank=rank, after_task=messages.put, after_step=after_step)
         messages.put(None)
     except KeyboardInterrupt:
         os._exit(130)

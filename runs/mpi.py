@@ -83,12 +83,12 @@ def run_mpi(config: Config, folder: Path, todo: list[Task], comm: Any, progress:
             done = min(max(counter.value() - comm.size + 1, progress.done), len(todo))
             progress.set(done, float(costs[done]))
 
-    def after_bin(done: int) -> None:
+    def after_step() -> None:
         comm.Iprobe()                            # lets the library serve the counter meanwhile
 
     try:
         turns = counter.turns()
-        work(config, folder, todo, turns, rank=comm.rank, after_task=after_task, after_bin=after_bin)
+        work(config, folder, todo, turns, rank=comm.rank, after_task=after_task, after_step=after_step)
     except Exception as error:                   # a full disk, say: the other ranks would wait for ever
         print(f"sitqmc: rank {comm.rank}: {error}", file=sys.stderr, flush=True)
         comm.Abort(2 if isinstance(error, UserError) else 1)

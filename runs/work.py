@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qmc import Model, Schedule, run_chain
+from qmc import Chains, Model, Schedule, run_chain
 from runs.config import Config, matsubara_count, points
 from runs.store import PartWriter, Record, Store, worker_name
 
@@ -33,19 +33,23 @@ def open_tasks(config: Config, finished: set[tuple[int, int]]) -> list[Task]:
 
 
 def simulate(
-    config: Config, model: Model, sample: int, after_bin: Callable[[int], None] | None = None
+    config: Config, model: Model, sample: int, after_step: Callable[[], None] | None = None
 ) -> Record:
     """Bins of one sample; a function of the configuration alone."""
     seed = config.disorder.seed
-    result = run_chain(
+    chains = Chains(
         model,
-        model.draw_bonds(seed, sample),
+        [model.draw_bonds(seed, sample)],
         seed=seed,
-        sample=sample,
+        samples=[sample],
         schedule=config.schedule,
         n_max=matsubara_count(config, model),
-        after_bin=after_bin,
     )
+    while not chains.finished:
+        chains.step()
+        if after_step is not None:
+            after_step()
+    result = chains.results()[0]
     cost = {
         "moves": float(result.moves),
         "attempts": float(result.attempts),
@@ -70,7 +74,7 @@ def work(
     *,
     rank: int = 0,
     after_task: Callable[[Task], None] = lambda task: None,
-    after_bin: Callable[[int], None] | None = None,
+    after_step: Callable[[], None] | None = None,
 ) -> None:
     """Do the tasks whose numbers `turns` deals, and bring finished samples to the disk.
 
@@ -84,7 +88,7 @@ def work(
         if turn >= len(todo):
             break
         task = todo[turn]
-        writer.add(task.point, task.sample, simulate(config, models[task.point], task.sample, after_bin))
+        writer.add(task.point, task.sample, simulate(config, models[task.point], task.sample, after_step))
         if time.monotonic() - last >= max(config.output.checkpoint_seconds, 50 * spent):
             begun = time.monotonic()
             writer.flush()

@@ -1,14 +1,17 @@
 """The parts of the engine, one promise each."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.special import iv, ive
 
-from qmc import Model, Schedule, currents, run_chain, space_links, time_links
-from qmc.chain import _Walk
+from qmc import Chains, Model, Schedule, currents, empty_lattice, run_chain, space_links, time_links
 from qmc.estimators import new_slices, operators, sum_slices
 from qmc.rng import fill_u64, stream
 from qmc.vertex import PROBABILITY_BITS, ROW, SLOTS, hollow_flux, vertex_tables
+from qmc.worm import run_worms, worm_moves
 
 
 def test_random_numbers_of_the_published_generator():
@@ -105,11 +108,16 @@ def test_alias_slots_reproduce_the_scattering_probabilities():
             np.testing.assert_allclose(flow, flow.T, atol=2e-6)
 
 
+class Walk(NamedTuple):
+    words: NDArray[np.int64]
+    winding: NDArray[np.int64]
+
+
 def random_walk(model, sweeps=20):
-    walk = _Walk(model, model.draw_bonds(11, 0), stream(11, 0))
-    for _ in range(sweeps):
-        walk.worms(walk.words.size)
-    return walk
+    words = empty_lattice(model, model.draw_bonds(11, 0))
+    winding, random, waiting = np.zeros(3, np.int64), stream(11, 0), np.zeros(2 * model.L_tau)
+    run_worms(sweeps * words.size, words, random, winding, worm_moves(model), waiting)
+    return Walk(words, winding)
 
 
 @pytest.fixture(scope="module", params=["rotor", "cosine", "villain"])
@@ -209,3 +217,41 @@ def test_wrong_masks_and_frequencies_are_refused():
         run_chain(model, np.ones((2, 2, 3), bool), seed=1, sample=0)
     with pytest.raises(ValueError, match="n_max = 3"):
         run_chain(model, np.ones((2, 3, 2), bool), seed=1, sample=0, n_max=3)
+
+
+def test_chains_resume_and_do_not_depend_on_company():
+    """Three chains at once, stopped and restored at every kind of place, give the bits of single ones."""
+    model = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0, p=0.2)
+    schedule = Schedule(therm_sweeps=60, bins=4, measurements_per_bin=5)
+    masks = [model.draw_bonds(1, s) for s in range(3)]
+
+    def fresh():
+        return Chains(model, masks, seed=4, samples=range(3), schedule=schedule)
+
+    chains, steps = fresh(), 0
+    while not chains.finished:
+        before = chains.progress
+        chains.step()
+        assert chains.progress > before
+        chains, state, steps = fresh(), chains.state(), steps + 1
+        chains.restore(state)
+    assert steps > schedule.bins + 1
+    assert chains.progress == pytest.approx(1.0)
+    for s, together in enumerate(chains.results()):
+        alone = run_chain(model, masks[s], seed=4, sample=s, schedule=schedule)
+        assert together.moves == alone.moves
+        assert together.tau_int == alone.tau_int
+        for name, bins in alone.bins.items():
+            assert together.bins[name].tobytes() == bins.tobytes()
+
+
+def test_state_of_another_chain_is_refused():
+    model = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0)
+    other = Model(Lx=4, Ly=4, L_tau=10, eps=0.3, charging=3.0)
+    chains, wrong = (Chains(m, [m.draw_bonds(1, 0)], seed=1, samples=[0]) for m in (model, other))
+    with pytest.raises(ValueError, match="words is int64"):
+        chains.restore(wrong.state())
+    with pytest.raises(ValueError, match="entries differ: words"):
+        chains.restore({k: v for k, v in chains.state().items() if k != "words"})
+    with pytest.raises(RuntimeError, match="0 of 32 bins"):
+        chains.results()
