@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc
 
+from qmc.effort import variance_components
 from qmc.model import Model
 from qmc.statistics import (
     Estimate,
     autocorrelation_time,
     average,
+    frozen_samples,
     jackknife,
+    outliers,
     squared_mean,
     thermalisation_z,
 )
@@ -24,18 +27,28 @@ from qmc.statistics import (
 Array = NDArray[np.float64]
 
 FEW_SAMPLES = 8
+FEW_BINS = 8
 THERMALISATION_LEVEL = 1e-3
+WINDINGS = ("rho_s_x", "rho_s_y", "kappa")
 
 
 @dataclass(frozen=True)
 class Check:
-    """Quality of one observable: tau_int in measurements (mean over samples), thermalisation.
+    """Quality of one observable.
 
+    tau_int            in measurements, mean over samples
     thermalisation_p   probability of halves differing as much or more by chance, over all components
+    within_share       share of the squared error that is thermal noise, the rest being disorder: near 1 more
+                       sweeps pay, near 0 more samples; median over components; nan for one sample
+    outliers           samples (by position) far outside the distribution; scalars only
+    frozen             samples (by position) whose squared winding is stuck, see `frozen_samples`
     """
 
     tau_int: float
     thermalisation_p: float
+    within_share: float = float("nan")
+    outliers: tuple[int, ...] = ()
+    frozen: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,11 +112,32 @@ def average_point(
     values = {name: average(array) for name, array in samples.items()}
     values["c"] = jackknife(_velocity, samples["rho_s"], samples["kappa"])
     checks = {
-        name: Check(_mean_time(name, bins, tau_int, measurements_per_bin), _thermalisation(array))
+        name: _check(name, array, _mean_time(name, bins, tau_int, measurements_per_bin))
         for name, array in bins.items()
     }
-    total = bins["rho_x"].shape[1] * measurements_per_bin
-    return PointAverages(model, samples, values, checks, _warnings(len(samples["rho_s"]), checks, total))
+    n, n_bins = bins["rho_s_x"].shape
+    warnings = _warnings(n, n_bins, checks, measurements_per_bin)
+    return PointAverages(model, samples, values, checks, warnings)
+
+
+def _check(name: str, bins: Array, tau_int: float) -> Check:
+    """Quality of one observable from its bins (samples, bins, ...)."""
+    return Check(
+        tau_int=tau_int,
+        thermalisation_p=_thermalisation(bins),
+        within_share=_within_share(bins),
+        outliers=tuple(outliers(bins.mean(axis=1)).tolist()) if bins.ndim == 2 else (),
+        frozen=tuple(frozen_samples(bins).tolist()) if name in WINDINGS else (),
+    )
+
+
+def _within_share(bins: Array) -> float:
+    """Median over the components that fluctuate; 0 if none does."""
+    if len(bins) < 2:
+        return float("nan")
+    components = variance_components(bins)
+    share = components.within_share[components.total > 0]
+    return float(np.median(share)) if share.size else 0.0
 
 
 def _velocity(rho_s: Array, kappa: Array) -> Array:
@@ -133,10 +167,14 @@ def _thermalisation(bins: Array) -> float:
     return float(-np.expm1(z.size * np.log1p(-min(smallest, 1 - 1e-12))))
 
 
-def _warnings(samples: int, checks: Mapping[str, Check], measurements: int) -> list[str]:
-    out = []
+def _warnings(
+    samples: int, bins: int, checks: Mapping[str, Check], measurements_per_bin: int
+) -> list[str]:
+    out, measurements = [], bins * measurements_per_bin
     if samples < FEW_SAMPLES:
         out.append(f"only {samples} disorder samples: errors are uncertain")
+    if bins < FEW_BINS:
+        out.append(f"only {bins} bins per chain: thermal errors and thermalisation are uncertain")
     slow = [name for name, check in checks.items() if check.tau_int > measurements / 20]
     if slow:
         out.append(f"tau_int above 1/20 of the {measurements} measurements of a chain: {', '.join(slow)}")
@@ -146,4 +184,17 @@ def _warnings(samples: int, checks: Mapping[str, Check], measurements: int) -> l
     ]
     if drifting:
         out.append(f"first and second half of the chains differ (longer therm_sweeps): {', '.join(drifting)}")
+    for name, check in checks.items():
+        if check.outliers:
+            out.append(f"{name} lies far outside the other samples in {_listed(check.outliers)}")
+        if check.frozen:
+            out.append(
+                f"{name} is stuck in {_listed(check.frozen)}: not connected, or not ergodic (longer chains)"
+            )
     return out
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    """The first few numbers of samples."""
+    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    return f"sample{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:5]))}{more}"

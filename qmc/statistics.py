@@ -9,32 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from qmc.series import gamma_method
 
-WINDOW = 6.0
+Array = NDArray[np.float64]
 
 
 def autocorrelation_time(series: ArrayLike) -> tuple[float, float]:
     """Integrated autocorrelation time and its error, in steps of `series` (n,); 0.5 for white noise.
 
-    The sum of the normalised autocorrelation is cut where the lag exceeds WINDOW times the sum.
-    A constant series gives 0.5. Source: Madras and Sokal, J. Stat. Phys. 50, 109 (1988).
+    By the Gamma method (see `qmc.series`); never below 0.5, so that errors are not made smaller by it.
     """
-    x = np.asarray(series, float)
-    n = len(x)
-    x = x - x.mean()
-    variance = float(x @ x) / n
-    # A constant series leaves rounding noise of this size behind.
-    if n < 4 or variance <= 1e-28 * max(1.0, float(np.max(np.abs(series))) ** 2):
-        return 0.5, 0.0
-    size = 1 << (2 * n - 1).bit_length()
-    spectrum = np.abs(np.fft.rfft(x, size)) ** 2
-    rho = np.fft.irfft(spectrum, size)[: n // 2] / (variance * np.arange(n, n - n // 2, -1))
-    tau = 0.5 + np.concatenate([[0.0], np.cumsum(rho[1:])])
-    beyond = np.flatnonzero(np.arange(len(tau)) >= WINDOW * np.maximum(tau, 0.5))
-    window = int(beyond[0]) if len(beyond) else len(tau) - 1
-    value = max(float(tau[window]), 0.5)
-    return value, value * float(np.sqrt(2 * (2 * window + 1) / n))
+    result = gamma_method(series)
+    return max(result.tau_int, 0.5), result.tau_error
 
 
 def binned_error(bins: ArrayLike) -> Array:
@@ -52,15 +38,78 @@ def thermalisation_z(bins: ArrayLike) -> Array:
     bins = np.asarray(bins, float)
     half = bins.shape[1] // 2
     first, second = bins[:, :half], bins[:, -half:]
+    return _difference_z(first, second)
+
+
+def start_z(cold: ArrayLike, hot: ArrayLike) -> Array:
+    """z-scores (...,) of chains begun cold against chains begun hot, on the same samples.
+
+    cold, hot  bins (samples, n_bins, ...); their difference is averaged over the samples. What both
+    starts share (too short a chain drifts from both sides) shows in `thermalisation_z` instead.
+    """
+    cold, hot = np.asarray(cold, float), np.asarray(hot, float)
+    if cold.shape != hot.shape:
+        raise ValueError(f"cold {cold.shape} and hot {hot.shape}: must have the same shape")
+    return _difference_z(cold, hot)
+
+
+def bins_to_forget(cold: ArrayLike, hot: ArrayLike, level: float = 3.5) -> int | None:
+    """Number of leading bins after which the two starts agree (max |z| < level in all the rest).
+
+    cold, hot as in `start_z`. None if they still differ when a quarter of the bins is left (at least 4).
+    """
+    cold, hot = np.asarray(cold, float), np.asarray(hot, float)
+    total = cold.shape[1]
+    for drop in range(total - max(4, total // 4) + 1):
+        rest = slice(drop, None)
+        # Judged on the first quarter of what is left: late agreement would hide an early difference.
+        early = slice(drop, drop + max(2, (total - drop) // 4))
+        if all(np.abs(start_z(cold[:, s], hot[:, s])).max() < level for s in (rest, early)):
+            return drop
+    return None
+
+
+def _difference_z(first: Array, second: Array) -> Array:
+    """z-scores of the mean difference of two sets of bins (samples, n_bins, ...) on the same samples."""
     difference = first.mean(axis=1) - second.mean(axis=1)
-    if len(bins) >= 8:
+    if len(first) >= 8:
         error = binned_error(difference)
     else:
-        variance = (first.var(axis=1, ddof=1) + second.var(axis=1, ddof=1)) / half
-        error = np.sqrt(variance.sum(axis=0)) / len(bins)
+        variance = first.var(axis=1, ddof=1) / first.shape[1] + second.var(axis=1, ddof=1) / second.shape[1]
+        error = np.sqrt(variance.sum(axis=0)) / len(first)
     # Observables that cannot fluctuate (no spanning cluster, say) leave only rounding.
-    still = error <= 1e-13 * np.abs(bins).max()
+    still = error <= 1e-13 * max(float(np.abs(first).max()), float(np.abs(second).max()))
     return np.asarray(np.where(still, 0.0, difference.mean(axis=0) / np.where(still, 1.0, error)))
+
+
+def outliers(samples: ArrayLike, threshold: float = 12.0) -> NDArray[np.int64]:
+    """Numbers of the samples (n,) too far from the median, on the scale of the half they lie in.
+
+    Disorder makes skew distributions: each side is judged by its own median deviation (times 1.4826, a
+    standard deviation for a normal one). A side without spread has no outliers.
+    """
+    samples = np.asarray(samples, float)
+    deviation = samples - np.median(samples)
+    z = np.zeros(len(samples))
+    for side in (deviation > 0, deviation < 0):
+        scale = 1.4826 * np.median(np.abs(deviation[side])) if side.sum() > 2 else 0.0
+        if scale > 0:
+            z[side] = np.abs(deviation[side]) / scale
+    return np.flatnonzero(z > threshold)
+
+
+def frozen_samples(bins: ArrayLike) -> NDArray[np.int64]:
+    """Numbers of the samples whose squared winding, bins (samples, n_bins), is stuck.
+
+    Stuck at a value that is not zero: always. Without any winding in any bin: only if all other samples
+    wind in most of their bins. Near an insulator windings are rare in a whole range of samples, and some
+    without any belong to the distribution.
+    """
+    bins = np.asarray(bins, float)
+    still = np.ptp(bins, axis=1) == 0
+    lively = np.mean(bins != 0, axis=1)[~still]
+    gap = len(lively) > 0 and float(lively.min()) > 0.5
+    return np.flatnonzero(still & (gap | (bins[:, 0] != 0)))
 
 
 @dataclass(frozen=True)
