@@ -1,4 +1,4 @@
-"""Worm Monte Carlo of the bond-diluted (2+1)D quantum rotor model in link currents.
+"""Worm Monte Carlo of the disordered (2+1)D quantum rotor model in link currents.
 
     from qmc import Model, Schedule, run_chain
 
@@ -12,6 +12,7 @@ Energies in E_J, times in 1/E_J. This room knows nothing of files, MPI or the co
 from qmc.actions import ACTIONS, LinkTable, space_links, time_links
 from qmc.averages import Check, PointAverages, average_point, per_sample
 from qmc.chain import OBSERVABLES, ChainResult, Chains, Schedule, run_chain
+from qmc.disorder import Disorder, make_disorder
 from qmc.lattice import currents, empty_lattice
 from qmc.model import Model
 from qmc.statistics import (
@@ -31,6 +32,7 @@ __all__ = [
     "ChainResult",
     "Chains",
     "Check",
+    "Disorder",
     "Estimate",
     "LinkTable",
     "Model",
@@ -44,6 +46,7 @@ __all__ = [
     "currents",
     "empty_lattice",
     "jackknife",
+    "make_disorder",
     "per_sample",
     "run_chain",
     "space_links",

@@ -12,9 +12,14 @@ coefficients are Bessel functions and h_cos = (I_{J-1} + I_{J+1}) / (2 I_J).
     rotor     exp(-J^2 / (2 K_tau))         I_J(K_x)                 K_x = eps E_J
     cosine    I_J(K_tau)                    I_J(K_x)
     villain   exp(-J^2 / (2 K_tau))         exp(-J^2 / (2 K_x))
+
+A charge offset n_g multiplies the weight of every time link by exp(eps E_C n_g J): exactly
+(E_C/2)(n - n_g)^2 for Gaussian weights, up to the constant E_C n_g^2/2. E_J and E_C are those of the
+link; energies are in units of the clean E_J.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -35,20 +40,23 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LinkTable:
-    """Weight and estimators of one kind of link, as functions of J = 0 .. j_max (even in J).
+    """Weight and estimators of one kind of link, as functions of J = 0 .. j_max (even in J but for n_g).
 
-    weight   w(J)/w(0)
+    weight   w(J)/w(0) without charge offset
     energy   contribution of the link to the energy, -d ln w/d eps (E_J); see `time_links`, `space_links`
-    contact  what one link adds to the product of two energies at the same time: h(e^2) - h(e)^2
-    kinetic  contribution of the bond to <-k_x> (E_J)
-
-    contact and kinetic are zero for time links, where they are not used.
+    contact  what one link adds to the product of two energies at the same time, d^2 ln w/d eps^2 (E_J^2);
+             for functions of the angle it is h(e^2) - h(e)^2
+    kinetic  contribution of the bond to <-k_x> (E_J); zero for time links
+    tilt     eps E_C n_g: the weight of J is weight(|J|) exp(tilt J)
+    field    E_C n_g (E_J): the energy of J is energy(|J|) - field J
     """
 
     weight: Array
     energy: Array
     contact: Array
     kinetic: Array
+    tilt: float = 0.0
+    field: float = 0.0
 
     @property
     def j_max(self) -> int:
@@ -56,13 +64,28 @@ class LinkTable:
 
     def raise_rate(self, j: int) -> float:
         """Metropolis rate min(1, w(j+1)/w(j)) of J -> J + 1; zero at the cut-off."""
-        if j < 0:
+        if j >= self.j_max:
+            return 0.0
+        if j < -self.j_max:
             return 1.0
-        return float(self.weight[j + 1] / self.weight[j]) if j < self.j_max else 0.0
+        ratio = float(self.weight[abs(j + 1)] / self.weight[abs(j)])
+        return min(1.0, ratio * math.exp(self.tilt) if self.tilt else ratio)
+
+    def reversed(self) -> "LinkTable":
+        """The same link seen from its other end, where the current is -J."""
+        return replace(self, tilt=-self.tilt, field=-self.field)
+
+    def common(self, share: float) -> list[int]:
+        """Currents below j_max, ascending, whose weight exceeds `share` of the largest one."""
+        j = np.arange(-self.j_max, self.j_max)
+        log_weight = np.log(self.weight[np.abs(j)]) + self.tilt * j
+        return [int(i) for i in j[log_weight > math.log(share) + log_weight.max()]]
 
 
-def _cutoff(weight: Array, name: str, coupling: float) -> int:
+def _cutoff(weight: Array, name: str, coupling: float, tilt: float = 0.0) -> int:
     """Smallest j_max whose neglected tail is below NEGLECTED; ValueError if the words cannot hold it."""
+    if tilt:
+        weight = weight * np.exp(np.abs(tilt) * np.arange(len(weight)))
     tail = np.cumsum(weight[::-1])[::-1]
     negligible = np.flatnonzero(tail < NEGLECTED * tail[0])
     j_max = int(negligible[0]) - 1 if len(negligible) else len(weight)
@@ -74,54 +97,60 @@ def _cutoff(weight: Array, name: str, coupling: float) -> int:
     return max(j_max, 1)
 
 
-def _bessel(coupling: float, name: str) -> tuple[Array, Array, Array]:
+def _bessel(coupling: float, name: str, tilt: float = 0.0) -> tuple[Array, Array, Array]:
     """w(J)/w(0), h_cos, h_cos2 for exp(K cos theta); ive is scaled, so no K overflows."""
     j = np.arange(4 * J_LIMIT)
     scaled = ive(j, coupling)
-    n = _cutoff(scaled, name, coupling) + 1
+    n = _cutoff(scaled, name, coupling, tilt) + 1
     down2, down, here = scaled[np.abs(j[:n] - 2)], scaled[np.abs(j[:n] - 1)], scaled[:n]
     cos = (down + scaled[1 : n + 1]) / (2 * here)
     cos2 = (down2 + 2 * here + scaled[2 : n + 2]) / (4 * here)
     return here / here[0], cos, cos2
 
 
-def _gaussian(coupling: float, name: str) -> Array:
+def _gaussian(coupling: float, name: str, tilt: float = 0.0) -> Array:
     """exp(-J^2 / (2 K)), cut off."""
     j = np.arange(4 * J_LIMIT)
     weight = np.exp(-0.5 * j**2 / coupling)
-    return weight[: _cutoff(weight, name, coupling) + 1]
+    return weight[: _cutoff(weight, name, coupling, tilt) + 1]
 
 
-def time_links(action: Action, eps: float, charging: float) -> LinkTable:
+def time_links(action: Action, eps: float, charging: float, n_g: float = 0.0) -> LinkTable:
     """Table of the time links. Its energy is the charging energy of one site, zero at J = 0.
 
     Gaussian weights: (E_C/2) J^2. cosine: (K_tau/eps) (h_cos(J) - h_cos(0)), the derivative of
-    ln[I_J(K)/I_0(K)], which tends to (E_C/2) J^2 for eps -> 0.
+    ln[I_J(K)/I_0(K)], which tends to (E_C/2) J^2 for eps -> 0. Its contact term is the second derivative
+    at fixed E_C, which is also the one in E_C at fixed eps (times eps^2/E_C^2), and tends to zero.
     """
-    coupling = 1 / (eps * charging)
+    coupling, tilt = 1 / (eps * charging), eps * charging * n_g
     if action == "cosine":
-        weight, cos, _ = _bessel(coupling, "K_tau")
+        weight, cos, cos2 = _bessel(coupling, "K_tau", tilt)
+        variance = cos2 - cos**2
         energy = coupling / eps * (cos - cos[0])
+        slope = (coupling / eps) ** 2 * (variance - variance[0])
+        contact = slope + 2 / eps * energy
     else:
-        weight = _gaussian(coupling, "K_tau")
+        weight = _gaussian(coupling, "K_tau", tilt)
         energy = 0.5 * charging * np.arange(len(weight)) ** 2.0
-    zero = np.zeros_like(weight)
-    return LinkTable(weight, energy, zero, zero)
+        contact = np.zeros_like(weight)
+    return LinkTable(weight, energy, contact, np.zeros_like(weight), tilt, charging * n_g)
 
 
-def space_links(action: Action, eps: float) -> LinkTable:
-    """Table of a present space link, K = K_x = eps E_J. Its energy is that of the bond, in E_J.
+def space_links(action: Action, eps: float, E_J: float = 1.0) -> LinkTable:
+    """Table of a present space link, K = K_x = eps E_J. Its energy is that of the bond.
 
-    Bessel weights: energy -cos theta, <-k_x> from cos theta.
-    villain: energy (theta - 2 pi m)^2/2 -> 1/(2 K) - J^2/(2 K^2), the derivative of the logarithm of
-    (2 pi K)^(-1/2) exp(-J^2/(2 K)); <-k_x> from J^2/K, the equal-time fluctuation of the link current.
+    Bessel weights: energy -E_J cos theta, <-k_x> from E_J cos theta.
+    villain: energy E_J (theta - 2 pi m)^2/2 -> E_J [1/(2 K) - J^2/(2 K^2)], the derivative of the
+    logarithm of (2 pi K)^(-1/2) exp(-J^2/(2 K)); <-k_x> from E_J J^2/K, the equal-time fluctuation of the
+    link current.
     (The second derivative of the potential itself, V'', has coefficients that grow like the inverse
     weights: its average exists but its variance in link currents does not.)
     """
+    K = eps * E_J
     if action == "villain":
-        weight = _gaussian(eps, "K_x")
+        weight = _gaussian(K, "K_x")
         j2 = np.square(np.arange(len(weight), dtype=np.float64))
-        energy = 0.5 / eps - 0.5 * j2 / eps**2
-        return LinkTable(weight, energy, 0.5 / eps**2 - j2 / eps**3, j2 / eps)
-    weight, cos, cos2 = _bessel(eps, "K_x")
-    return LinkTable(weight, -cos, cos2 - cos**2, cos)
+        energy = E_J * (0.5 / K - 0.5 * j2 / K**2)
+        return LinkTable(weight, energy, E_J**2 * (0.5 / K**2 - j2 / K**3), j2 / eps)
+    weight, cos, cos2 = _bessel(K, "K_x")
+    return LinkTable(weight, -E_J * cos, E_J**2 * (cos2 - cos**2), E_J * cos)

@@ -9,7 +9,7 @@ so that one load shows the worm everything it needs. Bit 48 + d says that a step
 import numpy as np
 from numpy.typing import NDArray
 
-from qmc.model import Bonds, Model
+from qmc.model import Bonds, Disorder, Model
 
 BIAS = 128
 WRAP_BIT = 48
@@ -18,12 +18,17 @@ DIRECTIONS = 6
 Words = NDArray[np.int64]
 
 
-def empty_lattice(model: Model, bonds: Bonds) -> Words:
-    """Words (Lx * Ly * L_tau,) of the configuration without currents."""
-    x_bonds, y_bonds = model.check_bonds(bonds)
-    present = np.ones((DIRECTIONS, model.Ly, model.Lx), bool)
+def empty_lattice(model: Model, disorder: Bonds | Disorder) -> Words:
+    """Words (Lx * Ly * L_tau,) of the configuration without currents.
+
+    A missing site has no link at all, so no worm ever enters or starts there.
+    """
+    disorder = model.disorder(disorder)
+    x_bonds, y_bonds = disorder.bonds
+    present = np.empty((DIRECTIONS, model.Ly, model.Lx), bool)
     present[0], present[1] = x_bonds, np.roll(x_bonds, 1, axis=1)
     present[2], present[3] = y_bonds, np.roll(y_bonds, 1, axis=0)
+    present[4] = present[5] = disorder.sites
     words = np.zeros((model.Ly, model.Lx, model.L_tau), np.int64)
     for d in range(DIRECTIONS):
         words |= np.where(present[d], BIAS << (8 * d), 0)[:, :, None]

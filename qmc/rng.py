@@ -13,6 +13,10 @@ from qmc.jit import inlined, kernel
 # First word of every spawn key; a new use of random numbers takes a new value.
 DISORDER = 1
 CHAIN = 2
+DISORDER_SITES = 3
+DISORDER_E_J = 4
+DISORDER_E_C = 5
+START = 6
 
 _23, _41, _17, _45, _19 = (np.uint64(n) for n in (23, 41, 17, 45, 19))
 

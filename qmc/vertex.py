@@ -42,7 +42,7 @@ class VertexTables(NamedTuple):
     pair_x, pair_y, pair_t   uint32 (65536,): row number, by the two bytes of an axis; they add up
     alias                    uint32 (rows * 6 * 8,): alias slots (threshold 26 bits, two directions)
     residence                float64 (rows,): mean waiting time 6 / sum A of the state
-    rate                     float64 (2, 256): A of a space (0) and a time (1) link by its byte
+    rate                     float64 (6, 256): A of the link along each direction by its byte
     """
 
     pair_x: NDArray[np.uint32]
@@ -69,20 +69,21 @@ def _byte_rates(links: LinkTable) -> NDArray[np.float64]:
 
 
 def _classes(links: LinkTable, max_levels: int) -> _Classes:
-    """Class 0: closed to the worm (A = 0); class 1: J < 0 (A = 1); class 2 + J: J >= 0."""
-    levels = min(int(np.count_nonzero(links.weight > COMMON)), max_levels, links.j_max)
+    """Class 0: closed to the worm (A = 0); class 1: A = 1; then one for each common current with A < 1."""
     current = np.arange(256) - BIAS
-    of_byte = np.where(current < 0, 1, np.where(current < levels, current + 2, -1))
+    of_byte = np.where(current < links.j_max, -1, 0)
+    levels = [j for j in links.common(COMMON) if links.raise_rate(j) < 1.0][:max_levels]
+    first = levels[0] if levels else links.j_max
+    of_byte[current < first] = 1
+    of_byte[[BIAS + j for j in levels]] = 2 + np.arange(len(levels))
     of_byte[0] = 0
-    of_byte[current >= links.j_max] = 0
-    return _Classes(of_byte, np.array([0.0, 1.0] + [links.raise_rate(j) for j in range(levels)]))
+    return _Classes(of_byte, np.array([0.0, 1.0] + [links.raise_rate(j) for j in levels]))
 
 
-def _pairs(classes: _Classes, scale: int) -> NDArray[np.uint32]:
+def _pairs(up: _Classes, down: _Classes, scale: int) -> NDArray[np.uint32]:
     """Row contribution of the two links of an axis, by their two bytes (low byte first)."""
-    count = len(classes.rate)
-    low, high = classes.of_byte[None, :], classes.of_byte[:, None]
-    row = (low * count + high) * scale
+    low, high = up.of_byte[None, :], down.of_byte[:, None]
+    row = (low * len(down.rate) + high) * scale
     return np.where((low < 0) | (high < 0), RARE, row).astype(np.uint32).ravel()
 
 
@@ -187,16 +188,16 @@ def _fill_alias(probability: NDArray[np.float64], out: NDArray[np.uint32]) -> No
 
 @kernel
 def _fill_tables(
-    space: NDArray[np.float64], time: NDArray[np.float64],
+    space: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64],
     alias: NDArray[np.uint32], residence: NDArray[np.float64],
 ) -> None:
     """Fill every row: the state number counts (x: +,-), (y: +,-), (tau: +,-) classes, last fastest."""
-    ns, nt = space.size, time.size
+    ns = space.size
     a, f, probability = np.empty(DIRECTIONS), np.empty((DIRECTIONS, DIRECTIONS)), np.empty(DIRECTIONS)
     for row in range(residence.size):
         rest = row
-        a[5], rest = time[rest % nt], rest // nt
-        a[4], rest = time[rest % nt], rest // nt
+        a[5], rest = down[rest % down.size], rest // down.size
+        a[4], rest = up[rest % up.size], rest // up.size
         for d in (3, 2, 1, 0):
             a[d], rest = space[rest % ns], rest // ns
         residence[row] = DIRECTIONS / max(a.sum(), 1e-300)
@@ -210,19 +211,21 @@ def _fill_tables(
 
 
 @lru_cache(maxsize=8)
-def vertex_tables(action: Action, eps: float, charging: float) -> VertexTables:
+def vertex_tables(action: Action, eps: float, charging: float, n_g: float = 0.0) -> VertexTables:
     """Tables of one set of couplings (about 1-10 MB, of which a run touches little)."""
-    space_table, time_table = space_links(action, eps), time_links(action, eps, charging)
-    space, time = _classes(space_table, MAX_SPACE_LEVELS), _classes(time_table, MAX_TIME_LEVELS)
-    ns, nt = len(space.rate), len(time.rate)
-    rows = ns**4 * nt**2
+    space_table, up_table = space_links(action, eps), time_links(action, eps, charging, n_g)
+    down_table = up_table.reversed()
+    space = _classes(space_table, MAX_SPACE_LEVELS)
+    up, down = _classes(up_table, MAX_TIME_LEVELS), _classes(down_table, MAX_TIME_LEVELS)
+    ns, nt = len(space.rate), len(up.rate) * len(down.rate)
+    rows = ns**4 * nt
     alias, residence = np.empty(rows * ROW, np.uint32), np.empty(rows)
-    _fill_tables(space.rate, time.rate, alias, residence)
+    _fill_tables(space.rate, up.rate, down.rate, alias, residence)
     return VertexTables(
-        pair_x=_pairs(space, ns**2 * nt**2),
-        pair_y=_pairs(space, nt**2),
-        pair_t=_pairs(time, 1),
+        pair_x=_pairs(space, space, ns**2 * nt),
+        pair_y=_pairs(space, space, nt),
+        pair_t=_pairs(up, down, 1),
         alias=alias,
         residence=residence,
-        rate=np.stack([_byte_rates(space_table), _byte_rates(time_table)]),
+        rate=np.stack([_byte_rates(t) for t in (*(space_table,) * 4, up_table, down_table)]),
     )

@@ -47,7 +47,7 @@ class Moves(NamedTuple):
 def worm_moves(model: Model) -> Moves:
     """Geometry and tables of `model`."""
     step_site, step_column = (step.astype(np.uint64) for step in steps(model))
-    tables = vertex_tables(model.action, model.eps, model.charging)
+    tables = vertex_tables(model.action, model.eps, model.charging, model.n_g)
     return Moves(step_site, step_column, np.uint64(model.L_tau), tables)
 
 
@@ -56,11 +56,11 @@ def heat_bath(word: np.uint64, rate: NDArray[np.float64], u: float) -> tuple[np.
     """Direction drawn with probability A_d / sum A, and the mean waiting time, for a rare state."""
     total = 0.0
     for d in range(DIRECTIONS):
-        total += rate[d // 4, (word >> _u(8 * d)) & _BYTE]
+        total += rate[d, (word >> _u(8 * d)) & _BYTE]
     target = u * total
     chosen = _0
     for d in range(DIRECTIONS):
-        a = rate[d // 4, (word >> _u(8 * d)) & _BYTE]
+        a = rate[d, (word >> _u(8 * d)) & _BYTE]
         if a > 0.0:                              # rounding must never choose a closed link
             chosen = _u(d)
             target -= a
@@ -100,7 +100,7 @@ def run_worms(
         trial = (r & _LOW) * _DIRECTIONS         # whole part: direction, fraction: the Metropolis draw
         d = trial >> _32
         word = words[tail]
-        if np.float64(trial & _LOW) >= rate[d >> _u(2), (word >> (_8 * d)) & _BYTE] * 4294967296.0:
+        if np.float64(trial & _LOW) >= rate[d, (word >> (_8 * d)) & _BYTE] * 4294967296.0:
             continue
         site = tail
         tail_time = tail % L_tau

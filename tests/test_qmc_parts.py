@@ -1,5 +1,6 @@
 """The parts of the engine, one promise each."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -179,6 +180,54 @@ def test_missing_bonds_carry_nothing_and_are_nested_in_p():
     assert not np.array_equal(a, low.draw_bonds(1, 1))
 
 
+def test_every_kind_of_disorder_is_nested_and_independent_of_the_others():
+    def draw(**kind):
+        return Model(Lx=16, Ly=16, L_tau=2, eps=0.1, charging=2.0, **kind).draw_disorder(1, 0)
+
+    clean, few, many = draw(p=0.2), draw(p=0.2, p_site=0.1), draw(p=0.2, p_site=0.3)
+    assert np.all(few.sites | ~many.sites)
+    assert 0.22 < 1 - many.sites.mean() < 0.38
+    alive = many.sites & np.roll(many.sites, -1, axis=1)
+    np.testing.assert_array_equal(many.bonds[0], clean.bonds[0] & alive)
+    narrow, wide = draw(spread_J=0.2, spread_C=0.4), draw(spread_J=0.4, spread_C=0.8)
+    np.testing.assert_allclose(wide.E_J - 1, 2 * (narrow.E_J - 1))
+    np.testing.assert_allclose(wide.E_C - 2, 2 * (narrow.E_C - 2))
+    assert 0.35 < np.abs(wide.E_J - 1).max() < 0.4
+    assert abs(np.corrcoef(wide.E_J[0].ravel(), wide.E_C.ravel())[0, 1]) < 0.2
+    assert clean.uniform
+    assert not narrow.uniform
+
+
+def test_missing_sites_carry_nothing():
+    model = Model(Lx=4, Ly=4, L_tau=6, eps=0.5, charging=1.5, p_site=0.4)
+    disorder = model.draw_disorder(3, 0)
+    words, winding = empty_lattice(model, disorder), np.zeros(3, np.int64)
+    run_worms(20 * words.size, words, stream(3, 0), winding, worm_moves(model), np.zeros(2 * model.L_tau))
+    absent = (words.reshape(4, 4, 6) & ((1 << 48) - 1))[~disorder.sites]
+    assert len(absent) > 2
+    assert np.all(absent == 0)
+    assert np.abs(currents(model, words)).sum() > 0
+
+
+def test_charge_offset_tilts_the_rates():
+    """Rates up and down have the ratio of the weights: a factor exp(eps E_C n_g) per unit of charge."""
+    eps, charging, n_g = 0.3, 2.0, 0.3
+    table, plain = time_links("cosine", eps, charging, n_g), time_links("cosine", eps, charging)
+    for j in range(-3, 3):
+        up, down = table.raise_rate(j), table.reversed().raise_rate(-j - 1)
+        without = plain.raise_rate(j) / plain.raise_rate(-j - 1)
+        assert up / down == pytest.approx(without * np.exp(eps * charging * n_g))
+        assert max(up, down) == 1.0
+
+
+def test_new_kinds_of_disorder_leave_old_streams_alone():
+    """The key of a model without them is what it was before they existed."""
+    old = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0, action="rotor", p=0.2)
+    assert old.key()[0] == 4108973128
+    for change in ({"p_site": 0.1}, {"spread_J": 0.1}, {"spread_C": 0.1}, {"n_g": 0.1}):
+        assert replace(old, **change).key() != old.key()
+
+
 def test_chains_are_functions_of_their_names():
     model = Model(Lx=2, Ly=3, L_tau=4, eps=0.5, charging=2.0, p=0.1)
     short = Schedule(therm_sweeps=5, bins=4, measurements_per_bin=2)
@@ -198,6 +247,10 @@ def test_chains_are_functions_of_their_names():
         ({"L_tau": 1}, "L_tau = 1"),
         ({"p": 1.0}, "p = 1.0"),
         ({"p": float("nan")}, "p = nan"),
+        ({"p_site": 1.0}, "p_site = 1.0"),
+        ({"spread_J": -0.1}, "spread_J = -0.1"),
+        ({"n_g": 1.5}, "n_g = 1.5"),
+        ({"charging": 0.1, "spread_C": 0.99}, r"K_tau = 2000"),
         ({"eps": 0.0}, "eps = 0.0"),
         ({"charging": -1.0}, "charging = -1.0"),
         ({"action": "xy"}, "action = 'xy'"),
