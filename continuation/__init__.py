@@ -21,6 +21,7 @@ from continuation.features import Value
 from continuation.grids import FrequencyGrid, sinh_grid
 from continuation.kernels import current_kernel, matsubara, response_kernel, tau_kernel
 from continuation.models import DefaultModel
+from continuation.options import Options
 from continuation.solve import continue_correlator
 from continuation.spectrum import PeakValue, Spectrum, SumRule
 from continuation.whitening import WhiteningReport
@@ -31,6 +32,7 @@ __all__ = [
     "CorrelatorData",
     "DefaultModel",
     "FrequencyGrid",
+    "Options",
     "PeakValue",
     "Spectrum",
     "SumRule",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from continuation.alpha import AlphaRule
 from continuation.data import CorrelatorData
-from continuation.kernels import Array
-from continuation.methods import Method
-from continuation.models import DefaultModel
 from continuation.solve import continue_correlator
 from continuation.spectrum import Spectrum
 
@@ -22,16 +20,7 @@ def continue_conductivity(
     n: ArrayLike | None = None,
     kinetic: ArrayLike | None = None,
     stiffness: float | None = None,
-    method: Method = "process",
-    default: str | Array | list[DefaultModel] = "gaussian",
-    alpha_rule: AlphaRule = "curvature",
-    average: bool = False,
-    omega: Array | None = None,
-    omega_max: float | None = None,
-    n_omega: int = 400,
-    n_blocks: int | None = None,
-    n_draws: int = 200,
-    seed: int = 0,
+    **options: Any,
 ) -> Spectrum:
     """sigma_reg(omega) from samples of the current response rho(i w_n).
 
@@ -41,7 +30,7 @@ def continue_conductivity(
     n            (n_points,) Matsubara integers; default 0, 1, ... n_points - 1
     kinetic      (n_samples,) values of <-k_x>: imposes the f-sum rule, exact only for eps -> 0
     stiffness    rho_s if known exactly; None: solved with the spectrum, rho(0) being one of the data
-    others       see `continue_correlator`
+    options      fields of `Options` as keywords
     returns      a `Spectrum`; `.sigma` is in units of 4e^2/h, `.values` in Q^2/hbar
     """
     table = np.asarray(rho_samples, dtype=float)
@@ -49,8 +38,4 @@ def continue_conductivity(
         raise ValueError(f"rho_samples have shape {table.shape}: give (n_samples, n_points)")
     grid = np.arange(table.shape[1]) if n is None else np.asarray(n)
     data = CorrelatorData.from_samples(table, kind="rho_iw", beta=beta, grid=grid, eps=eps, kinetic=kinetic)
-    return continue_correlator(
-        data, method=method, constant=stiffness, default=default, alpha_rule=alpha_rule,
-        average=average, omega=omega, omega_max=omega_max, n_omega=n_omega, n_blocks=n_blocks,
-        n_draws=n_draws, seed=seed,
-    )  # fmt: skip
+    return continue_correlator(data, constant=stiffness, **options)

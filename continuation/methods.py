@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 
 from continuation import alpha as alpha_rules
 from continuation import logprocess, maxent, sampling
-from continuation.alpha import AlphaRule, AlphaScan
+from continuation.alpha import AlphaScan
 from continuation.data import CorrelatorData
 from continuation.kernels import Array
 from continuation.library import process_priors
 from continuation.models import DefaultModel
+from continuation.options import Options
 from continuation.posterior import (
     Component,
     EntropicPosterior,
@@ -23,21 +23,6 @@ from continuation.posterior import (
     mixture,
 )
 from continuation.whitening import Equations
-
-Method = Literal["process", "maxent", "sampling"]
-METHODS: tuple[str, ...] = get_args(Method)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to fit: see `continue_correlator`."""
-
-    method: Method
-    alpha_rule: AlphaRule
-    average: bool
-    alpha_top: float
-    n_draws: int
-    seed: int
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from continuation.alpha import RULES, AlphaRule
 from continuation.data import CorrelatorData
 from continuation.features import Value
 from continuation.grids import FrequencyGrid, grid_from_nodes
 from continuation.kernels import Array
-from continuation.methods import METHODS, Fit, Method, Options, fit_maxent, fit_process, fit_sampling
-from continuation.models import DefaultModel, default_grid, default_models
+from continuation.methods import Fit, fit_maxent, fit_process, fit_sampling
+from continuation.models import default_grid, default_models
+from continuation.options import Options, resolve
 from continuation.posterior import Posterior
 from continuation.resampling import Replicas, replicas_of
 from continuation.spectrum import CONDUCTIVITY, Spectrum, SumRule
@@ -21,68 +23,39 @@ TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that c
 
 
 def continue_correlator(
-    data: CorrelatorData,
-    *,
-    method: Method = "process",
-    constant: float | None = None,
-    default: str | Array | list[DefaultModel] = "gaussian",
-    alpha_rule: AlphaRule = "curvature",
-    average: bool = False,
-    omega: Array | None = None,
-    omega_max: float | None = None,
-    n_omega: int = 400,
-    n_blocks: int | None = None,
-    alpha_top: float = 1e12,
-    n_draws: int = 200,
-    seed: int = 0,
+    data: CorrelatorData, options: Options | None = None, **changes: Any
 ) -> Spectrum:
     """Spectrum of any correlator, with bands.
 
-    data        see `CorrelatorData`
-    method      "process": average over log-Gaussian processes by evidence (alpha_rule and average do not
-                apply; a default model other than "gaussian" replaces the library of base shapes).
-                "maxent": maximum entropy with the options below. "sampling": stochastic sampling.
-                benchmarks/continuation.py compares them
-    constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
-                solves it together with the spectrum, with the joint covariance
-    default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models
-    alpha_rule  "curvature" (corner of chi^2), "classic" (largest evidence), "bryan" (average over alpha)
-    average     average over default models and alpha by evidence instead of choosing
-    omega       own frequency nodes; else n_omega nodes up to omega_max, both chosen from the data if None
-    n_blocks    blocks of the jackknife over samples; None deletes one sample at a time
-    alpha_top   where the scan over alpha begins, in units of 1/(weight of the default model)
-    n_draws, seed  samples of the posterior of "process" and the seed of their random numbers
+    data     see `CorrelatorData`
+    options, changes   see `Options`; every field of it is a keyword here
     """
-    if method not in METHODS:
-        raise ValueError(f"method = {method!r}: choose one of {', '.join(METHODS)}")
-    if alpha_rule not in RULES:
-        raise ValueError(f"alpha_rule = {alpha_rule!r}: choose one of {', '.join(RULES)}")
-    if n_draws < 20:
-        raise ValueError(f"n_draws = {n_draws}: at least 20 samples are needed for an error")
-    options = Options(method, alpha_rule, average, alpha_top, n_draws, seed)
-    grid = grid_from_nodes(np.asarray(omega)) if omega is not None else default_grid(data, n_omega, omega_max)
-    models = default_models(data, grid, default)
-    given = [] if isinstance(default, str) and default == "gaussian" else models
-    replicas = replicas_of(data, n_blocks)
-    shift = 0.0 if constant is None else float(constant)
+    o = resolve(options, changes)
+    grid = default_grid(data, o.n_omega, o.omega_max)
+    if o.omega is not None:
+        grid = grid_from_nodes(np.asarray(o.omega))
+    models = default_models(data, grid, o.default)
+    given = [] if isinstance(o.default, str) and o.default == "gaussian" else models
+    replicas = replicas_of(data, o.n_blocks)
+    shift = 0.0 if o.constant is None else float(o.constant)
     column = data.constant_column()
-    if constant is not None and column is None:
-        raise ValueError(f"constant = {constant} with kind {data.kind}: only rho_iw (or chi_iw, eps) has one")
+    if o.constant is not None and column is None:
+        raise ValueError(f"constant = {o.constant} with kind {data.kind}: only rho_iw and chi_iw have one")
     known = 0.0 if column is None else shift * column
 
     def attempt(free: bool) -> tuple[Equations, Fit]:
         equations = whiten(data, grid, constant=free)
         vector = data.vector() - known
-        if method == "process":
-            return equations, fit_process(equations, vector, data, given, options)
-        if method == "sampling":
-            return equations, fit_sampling(equations, vector, models, options)
-        return equations, fit_maxent(equations, vector, models, options)
+        if o.method == "process":
+            return equations, fit_process(equations, vector, data, given, o)
+        if o.method == "sampling":
+            return equations, fit_sampling(equations, vector, models, o)
+        return equations, fit_maxent(equations, vector, models, o)
 
-    equations, fit = attempt(constant is None)
+    equations, fit = attempt(o.constant is None)
     notes: list[str] = [*data.warnings]
     value = _constant(equations, fit, replicas, known, shift) if column is not None else None
-    if data.kind == "rho_iw" and constant is None and value is not None and value.value < 0.0:
+    if data.kind == "rho_iw" and o.constant is None and value is not None and value.value < 0.0:
         notes.append(f"rho_s = {value.value:.2e} +- {value.error:.1e} < 0: set to 0")
         value = Value(0.0, value.stat_error, value.posterior_error)
         equations, fit = attempt(False)

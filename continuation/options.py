@@ -1,0 +1,67 @@
+"""Every choice of a continuation in one place, checked once."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from continuation.alpha import RULES, AlphaRule
+from continuation.kernels import Array
+from continuation.models import DefaultModel
+
+Method = Literal["process", "maxent", "sampling"]
+METHODS: tuple[str, ...] = get_args(Method)
+MIN_DRAWS = 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Options:
+    """How to continue. Every field is a keyword of `continue_correlator` and `continue_conductivity`.
+
+    method      "process": average over log-Gaussian processes by evidence (alpha_rule and average do not
+                apply; a default model other than "gaussian" replaces the library of base shapes).
+                "maxent": maximum entropy with the options below. "sampling": stochastic sampling.
+                benchmarks/continuation.py compares them
+    constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
+                solves it together with the spectrum, with the joint covariance
+    default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models
+    alpha_rule  "curvature" (corner of chi^2), "classic" (largest evidence), "bryan" (average over alpha)
+    average     average over default models and alpha by evidence instead of choosing
+    omega       own frequency nodes; else n_omega nodes up to omega_max, both chosen from the data if None
+    n_blocks    blocks of the jackknife over samples; None deletes one sample at a time
+    alpha_top   where the scan over alpha begins, in units of 1/(weight of the default model)
+    n_draws, seed  samples of the posterior of "process" and the seed of their random numbers
+    """
+
+    method: Method = "process"
+    constant: float | None = None
+    default: str | Array | list[DefaultModel] = "gaussian"
+    alpha_rule: AlphaRule = "curvature"
+    average: bool = False
+    omega: Array | None = None
+    omega_max: float | None = None
+    n_omega: int = 400
+    n_blocks: int | None = None
+    alpha_top: float = 1e12
+    n_draws: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method = {self.method!r}: choose one of {', '.join(METHODS)}")
+        if self.alpha_rule not in RULES:
+            raise ValueError(f"alpha_rule = {self.alpha_rule!r}: choose one of {', '.join(RULES)}")
+        if self.n_draws < MIN_DRAWS:
+            raise ValueError(f"n_draws = {self.n_draws}: at least {MIN_DRAWS} samples are needed")
+
+
+def resolve(options: Options | None, changes: dict[str, Any]) -> Options:
+    """Options with keyword changes; an unknown keyword is refused with the nearest known one."""
+    known = [f.name for f in fields(Options)]
+    for key in changes:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f", did you mean {near[0]}?" if near else f": choose from {', '.join(known)}"
+            raise TypeError(f"unknown option {key!r}{hint}")
+    return replace(options or Options(), **changes)
