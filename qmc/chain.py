@@ -91,11 +91,12 @@ def fill_bin(
     out: Measured,
     series: Array,
     waiting: Array,
+    space: Array,
 ) -> int:
     """`measurements` measurements, each after `attempts` worms; returns the number of head moves."""
     made = 0
     for i in range(measurements):
-        made += run_worms(attempts, words, random, winding, moves, waiting)
+        made += run_worms(attempts, words, random, winding, moves, waiting, space)
         measure(words, winding, ops, slices, out, series[i])
     return made
 
@@ -135,6 +136,7 @@ class Chains:
         self.n_max = model.L_tau // 2 if n_max is None else n_max
         self._operators, self._slices = operators(model, self.n_max), new_slices(model)
         self._moves, self._waiting = worm_moves(model), np.zeros(2 * model.L_tau)
+        self._space = np.zeros(4 * model.sites)
         count, bins = len(self.samples), self.schedule.bins
         self._words = np.stack([empty_lattice(model, mask) for mask in bonds])
         self._random = np.stack([stream(seed, CHAIN, *model.key(), s, chain) for s in self.samples])
@@ -178,7 +180,8 @@ class Chains:
         chunk = max(1, self._words.shape[1] // 16)
         for _ in range(16):
             moved = run_worms(
-                chunk, self._words[c], self._random[c], self._winding[c], self._moves, self._waiting
+                chunk, self._words[c], self._random[c], self._winding[c], self._moves, self._waiting,
+                self._space,
             )  # fmt: skip
             self._heat[c, half] += moved, chunk
             if self._heat[c, half].max() >= enough:
@@ -196,10 +199,11 @@ class Chains:
     def _fill_bin(self, c: int) -> None:
         b, per_bin, worms = int(self._bins_done), self.schedule.measurements_per_bin, self._worms(c)
         self._waiting[:] = 0.0
+        self._space[:] = 0.0
         sums = new_measured(self.n_max)
         self._moved[c] += fill_bin(
             per_bin, worms, self._words[c], self._random[c], self._winding[c], self._moves,
-            self._operators, self._slices, sums, self._series[c, b], self._waiting,
+            self._operators, self._slices, sums, self._series[c, b], self._waiting, self._space,
         )  # fmt: skip
         here = {name: a[c, b, ...] for name, a in self._bins.items()}
         _store_bin(here, sums, self._waiting, per_bin, worms)

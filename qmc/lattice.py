@@ -57,3 +57,12 @@ def currents(model: Model, words: Words) -> NDArray[np.int64]:
     grid = words.reshape(model.Ly, model.Lx, model.L_tau).transpose(2, 0, 1)
     fields = [(grid >> (8 * d)) & 0xFF for d in (4, 0, 2)]
     return np.stack([np.where(field == 0, 0, field - BIAS) for field in fields])
+
+
+def fold_space(model: Model, space: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Histogram (4 Lx Ly,) over the differences of coordinates as one (Ly, Lx) over periodic distances.
+
+    The entry of the difference (dy, dx) is (dy + Ly) 2 Lx + dx + Lx.
+    """
+    wide = space.reshape(2, model.Ly, 2, model.Lx)
+    return np.asarray(wide.sum(axis=(0, 2)))

@@ -7,7 +7,7 @@ number of attempts, since a fixed number of moves would favour long worms.
 
 Green function: a closed configuration lasts one trial per attempt; a head in a state with rates A_d
 lasts 6 / sum A_d trials. With H the histogram of these times over head minus tail, and H(0) the
-number of attempts, G(r, tau) = H(r, tau)/H(0).
+number of attempts, G(r, tau) = H(r, tau)/H(0). It is kept over tau, and over r at tau = 0.
 Source of the histogram estimator: Prokof'ev and Svistunov, PRL 87, 160601 (2001).
 """
 
@@ -41,6 +41,7 @@ class Moves(NamedTuple):
     step_site: NDArray[np.uint64]
     step_column: NDArray[np.uint64]
     L_tau: np.uint64
+    Lx: np.uint64
     tables: VertexTables
 
 
@@ -48,7 +49,7 @@ def worm_moves(model: Model) -> Moves:
     """Geometry and tables of `model`."""
     step_site, step_column = (step.astype(np.uint64) for step in steps(model))
     tables = vertex_tables(model.action, model.eps, model.charging, model.n_g)
-    return Moves(step_site, step_column, np.uint64(model.L_tau), tables)
+    return Moves(step_site, step_column, np.uint64(model.L_tau), np.uint64(model.Lx), tables)
 
 
 @kernel
@@ -77,6 +78,7 @@ def run_worms(
     winding: NDArray[np.int64],
     moves: Moves,
     waiting: NDArray[np.float64],
+    space: NDArray[np.float64],
 ) -> int:
     """Make `attempts` worms in place; returns the number of head moves.
 
@@ -85,14 +87,16 @@ def run_worms(
     winding       int64 (3,), net windings along x, y, tau
     waiting       float64 (2 * L_tau,): waiting times by tau distance of head and tail, first at space
                   distance zero, then at all others; the attempts themselves are not counted here
+    space         float64 (4 Lx Ly,): waiting times at tau distance zero, see `lattice.fold_space`
     """
     words = signed_words.view(np.uint64)
     sites = _u(words.size)
     # Arrays are taken out of their tuples here: inside the loop that would count references at each step.
-    step_site, step_column, L_tau = moves.step_site, moves.step_column, moves.L_tau
+    step_site, step_column, L_tau, Lx = moves.step_site, moves.step_column, moves.L_tau, moves.Lx
     pair_x, pair_y, pair_t = moves.tables.pair_x, moves.tables.pair_y, moves.tables.pair_t
     alias, residence, rate = moves.tables.alias, moves.tables.residence, moves.tables.rate
     s0, s1, s2, s3 = random[0], random[1], random[2], random[3]
+    middle = _u(space.size >> 1) + Lx            # space distance zero
     made = np.zeros(2 * DIRECTIONS, np.int64)    # moves by 2 d + wrap
     for _ in range(attempts):
         r, s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
@@ -130,6 +134,9 @@ def run_worms(
             k = site - column - tail_time
             k += L_tau * (k >> _63)                      # negative: once round
             waiting[L_tau * _u(column != tail_column) + k] += time
+            if k == 0:
+                here, there = column // L_tau, tail_column // L_tau
+                space[middle + here + here // Lx * Lx - there - there // Lx * Lx] += time
     random[0], random[1], random[2], random[3] = s0, s1, s2, s3
     for d in range(0, DIRECTIONS, 2):
         winding[d // 2] += made[2 * d + 1] - made[2 * d + 3]

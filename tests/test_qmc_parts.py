@@ -10,6 +10,7 @@ from scipy.special import iv, ive
 
 from qmc import Chains, Model, Schedule, currents, empty_lattice, run_chain, space_links, time_links
 from qmc.estimators import new_slices, operators, sum_slices
+from qmc.lattice import fold_space
 from qmc.rng import fill_u64, stream
 from qmc.vertex import PROBABILITY_BITS, ROW, SLOTS, hollow_flux, vertex_tables
 from qmc.worm import run_worms, worm_moves
@@ -117,7 +118,8 @@ class Walk(NamedTuple):
 def random_walk(model, sweeps=20):
     words = empty_lattice(model, model.draw_bonds(11, 0))
     winding, random, waiting = np.zeros(3, np.int64), stream(11, 0), np.zeros(2 * model.L_tau)
-    run_worms(sweeps * words.size, words, random, winding, worm_moves(model), waiting)
+    run_worms(sweeps * words.size, words, random, winding, worm_moves(model), waiting,
+              np.zeros(4 * model.sites))
     return Walk(words, winding)
 
 
@@ -172,6 +174,22 @@ def test_slice_sums_against_numpy(walk):
     np.testing.assert_allclose(slices.time_energy, time.energy[np.abs(J[0])].sum(axis=(1, 2)), rtol=1e-12)
 
 
+def test_waiting_times_at_equal_time_are_kept_by_distance():
+    """The histogram over distances and the one over times agree, and x is not mixed up with y."""
+    model = Model(Lx=4, Ly=3, L_tau=5, eps=0.8, charging=1.5, action="rotor")
+    only_x = np.zeros((2, 3, 4), bool)
+    only_x[0] = True
+    for bonds in (np.ones_like(only_x), only_x):
+        words, waiting, space = empty_lattice(model, bonds), np.zeros(10), np.zeros(48)
+        run_worms(20_000, words, stream(5, 0), np.zeros(3, np.int64), worm_moves(model), waiting, space)
+        distances = fold_space(model, space)
+        assert distances.sum() == pytest.approx(waiting[model.L_tau])
+        assert distances[0, 0] == 0
+        assert distances[0, 1] == pytest.approx(distances[0, 3], rel=0.1)
+        assert distances[0, 1] > distances[0, 2] > 0
+        assert (distances[1:].sum() > 0) == bonds[1].any()
+
+
 def test_missing_bonds_carry_nothing_and_are_nested_in_p():
     low, high = (Model(Lx=16, Ly=16, L_tau=2, eps=0.1, charging=1.0, p=p) for p in (0.1, 0.3))
     a, b = low.draw_bonds(1, 0), high.draw_bonds(1, 0)
@@ -202,7 +220,8 @@ def test_missing_sites_carry_nothing():
     model = Model(Lx=4, Ly=4, L_tau=6, eps=0.5, charging=1.5, p_site=0.4)
     disorder = model.draw_disorder(3, 0)
     words, winding = empty_lattice(model, disorder), np.zeros(3, np.int64)
-    run_worms(20 * words.size, words, stream(3, 0), winding, worm_moves(model), np.zeros(2 * model.L_tau))
+    run_worms(20 * words.size, words, stream(3, 0), winding, worm_moves(model), np.zeros(2 * model.L_tau),
+              np.zeros(4 * model.sites))
     absent = (words.reshape(4, 4, 6) & ((1 << 48) - 1))[~disorder.sites]
     assert len(absent) > 2
     assert np.all(absent == 0)
