@@ -1,0 +1,126 @@
+"""Data of many points for finite-size analysis: arrangement, bootstrap draws, weights.
+
+Plain arrays in: one entry per point (size and coupling), per-sample values on the last axis. Errors are
+from the bootstrap over samples; samples that several couplings of a size share (nested dilutions) are
+drawn together, so that their correlation counts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2 as chi2_distribution
+
+Array = NDArray[np.float64]
+
+BAD_FIT = 1e-3
+"""Probability of chi2 below which a fit is called bad."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its standard error."""
+
+    value: float
+    error: float
+
+    def sigmas_from(self, other: float, other_error: float = 0.0) -> float:
+        """Distance from another value in combined standard errors."""
+        return (self.value - other) / float(np.hypot(self.error, other_error))
+
+
+@dataclass(frozen=True)
+class Points:
+    """Data of many points; blocks of points have independent samples.
+
+    L, L_tau, coupling  (m,)
+    samples             (q, m, n): q observables
+    blocks              indices of the points whose samples are the same n disorder samples
+    """
+
+    L: Array
+    L_tau: Array
+    coupling: Array
+    samples: Array
+    blocks: tuple[NDArray[np.int64], ...]
+
+    @property
+    def mean(self) -> Array:
+        """(q, m)"""
+        return np.asarray(self.samples.mean(axis=2))
+
+    def redrawn(self, rng: np.random.Generator) -> Array:
+        """Means (q, m) of one bootstrap draw."""
+        q, m, n = self.samples.shape
+        out = np.empty((q, m))
+        for block in self.blocks:
+            weight = rng.multinomial(n, np.full(n, 1 / n)) / n
+            out[:, block] = self.samples[:, block] @ weight
+        return out
+
+
+def make_points(
+    L: ArrayLike,
+    coupling: ArrayLike,
+    samples: ArrayLike,
+    *,
+    L_tau: ArrayLike | None = None,
+    shared: bool = False,
+) -> Points:
+    """Check and arrange the data.
+
+    L, coupling, L_tau  (m,); L_tau may be left out where its aspect ratio plays no part
+    samples             (m, n) or (q, m, n)
+    shared              the points of one (L, L_tau) used the same disorder samples
+    raises              ValueError for wrong shapes, values that are not finite, or fewer than 4 samples
+    """
+    size, g = np.asarray(L, float), np.asarray(coupling, float)
+    slices = size if L_tau is None else np.asarray(L_tau, float)
+    values = np.asarray(samples, float)
+    values = values[None] if values.ndim == 2 else values
+    if not (values.ndim == 3 and size.shape == g.shape == slices.shape == values.shape[1:2]):
+        raise ValueError(
+            f"L {size.shape}, coupling {g.shape}, L_tau {slices.shape}, samples {np.shape(samples)}: "
+            "must be (m,), (m,), (m,) and (m, n) or (q, m, n)"
+        )
+    if values.shape[2] < 4:
+        raise ValueError(
+            f"n_samples = {values.shape[2]}: at least 4 samples (or chains) are needed for errors"
+        )
+    if not all(np.all(np.isfinite(x)) for x in (size, g, slices, values)):
+        raise ValueError("the data hold values that are not finite; drop these points")
+    if shared:
+        keys = np.stack([size, slices], axis=1)
+        _, group = np.unique(keys, axis=0, return_inverse=True)
+        blocks = tuple(np.flatnonzero(group == k) for k in range(int(group.max()) + 1))
+    else:
+        blocks = tuple(np.array([i]) for i in range(len(size)))
+    return Points(size, slices, g, values, blocks)
+
+
+def whitening(points: Points) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
+    """Per block: its points, and the matrix that turns residuals (q * points) into unit normals.
+
+    With fewer than four samples per entry of a covariance matrix only its diagonal is used.
+    """
+    out = []
+    for block in points.blocks:
+        values = points.samples[:, block].reshape(-1, points.samples.shape[2])
+        entries, n = values.shape
+        # An observable without fluctuations would get infinite weight.
+        floor = 1e-12 * np.maximum(np.abs(values.mean(axis=1)), 1e-300) ** 2 / n
+        variance = values.var(axis=1, ddof=1) / n + floor
+        if entries > 1 and n > 4 * entries:
+            correlation = np.corrcoef(values) if np.all(variance > 2 * floor) else np.eye(entries)
+            # The inverse of an estimated matrix is too large by this factor on average (Hartlap et al. 2007).
+            shrink = np.sqrt((n - entries - 2) / (n - 1))
+            root = shrink * np.linalg.inv(np.linalg.cholesky(correlation + 1e-10 * np.eye(entries)))
+        else:
+            root = np.eye(entries)
+        out.append((block, np.arange(entries), root / np.sqrt(variance)))
+    return out
+
+
+def probability(chi2: float, dof: int) -> float:
+    """Chance of a larger chi2."""
+    return float(chi2_distribution.sf(chi2, dof)) if dof > 0 else 1.0
