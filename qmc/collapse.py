@@ -25,6 +25,7 @@ class Scaling:
     power          (c0, c1) per observable: observable * L^(c0 + c1 z) scales. W^2: (0, 0), rho_s: (0, 1),
                    kappa: (2, -1)
     omega          exponent of the correction L^(-omega) (b_0 + b_1 x), None for no correction
+    nu             correlation length exponent if known, None to fit it
     z              dynamical exponent if known, None to fit it (needs a power or an aspect ratio with z)
     aspect_degree  of the polynomial in a = ln(L_tau/L^z), 0 for no dependence; terms x^i a^j, j > 0, have
                    i + j <= degree
@@ -34,6 +35,7 @@ class Scaling:
     degree: int = 3
     power: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
     omega: float | None = None
+    nu: float | None = None
     z: float | None = 1.0
     aspect_degree: int = 0
     logarithmic: bool = False
@@ -54,20 +56,20 @@ class Scaling:
 class Collapse:
     """Result of a collapse.
 
-    coupling_c, nu, z  z is None if it was given
+    coupling_c, nu, z  None where it was given
     coefficients       (q, terms) of the scaling functions, in the order of Scaling.terms
     chi2, dof          of the best fit
-    draws              (n, 2 or 3) bootstrap draws of coupling_c, nu (, z)
+    draws              bootstrap draws by name, (n,) each
     warnings           one line each
     """
 
     coupling_c: Value
-    nu: Value
+    nu: Value | None
     z: Value | None
     coefficients: Array
     chi2: float
     dof: int
-    draws: Array
+    draws: dict[str, Array]
     warnings: list[str]
 
     @property
@@ -95,40 +97,43 @@ def collapse(
     best, chi2 = fit.best(points.mean, start)
     rng = np.random.default_rng(seed)
     drawn = np.array([fit.minimise(points.redrawn(rng), best)[0] for _ in range(draws)])
-    drawn[:, 1] = 1 / drawn[:, 1]
-    spread = drawn.std(axis=0, ddof=1)
-    warnings = fit.warnings(best, chi2, float(spread[0]))
+    values, by_name = {}, {}
+    for k, name in enumerate(fit.free):
+        by_name[name] = 1 / drawn[:, k] if name == "nu" else drawn[:, k]
+        value = 1 / best[k] if name == "nu" else best[k]
+        values[name] = Value(float(value), float(by_name[name].std(ddof=1)))
     return Collapse(
-        coupling_c=Value(float(best[0]), float(spread[0])),
-        nu=Value(float(1 / best[1]), float(spread[1])),
-        z=Value(float(best[2]), float(spread[2])) if fit.free_z else None,
+        coupling_c=values["coupling_c"],
+        nu=values.get("nu"),
+        z=values.get("z"),
         coefficients=fit.coefficients(best, points.mean),
         chi2=chi2,
         dof=fit.dof,
-        draws=drawn,
-        warnings=warnings,
+        draws=by_name,
+        warnings=fit.warnings(best, chi2, values["coupling_c"].error),
     )
 
 
 class _CollapseFit:
-    """Separable least squares: parameters (g_c, 1/nu[, z]) outside, coefficients solved for inside."""
+    """Separable least squares: parameters `free` (1/nu for nu) outside, coefficients solved for inside."""
 
     def __init__(self, points: Points, scaling: Scaling) -> None:
         self.points, self.scaling = points, scaling
-        self.free_z = scaling.z is None
+        known = {"coupling_c": None, "nu": scaling.nu, "z": scaling.z}
+        self.free = [name for name, value in known.items() if value is None]
         q, m = points.mean.shape
         self.terms = list(scaling.terms())
-        self.dof = q * (m - len(self.terms)) - (3 if self.free_z else 2)
+        self.dof = q * (m - len(self.terms)) - len(self.free)
         if len(scaling.power) != q:
             raise ValueError(
                 f"power has {len(scaling.power)} entries for {q} observables: one for each is needed"
             )
         if self.dof < 1:
             raise ValueError(
-                f"{q} x {m} data for {q * len(self.terms)} coefficients and {3 if self.free_z else 2} "
+                f"{q} x {m} data for {q * len(self.terms)} coefficients and {len(self.free)} "
                 "parameters: lower the degree or add points"
             )
-        if self.free_z and not (scaling.aspect_degree or any(c1 for _, c1 in scaling.power)):
+        if "z" in self.free and not (scaling.aspect_degree or any(c1 for _, c1 in scaling.power)):
             raise ValueError("z = None: no power of L and no aspect ratio depends on z; give z")
         if len(np.unique(points.L)) < 2:
             raise ValueError("a collapse needs at least 2 sizes")
@@ -147,17 +152,20 @@ class _CollapseFit:
             out = out * np.abs(self.points.mean).ravel()
         return out
 
-    def _z(self, parameters: Array) -> float:
-        return float(parameters[2]) if self.free_z else float(self.scaling.z or 0.0)
+    def _exponents(self, parameters: Array) -> tuple[float, float]:
+        """1/nu and z, given or from the parameters."""
+        now = dict(zip(self.free, parameters.tolist(), strict=True))
+        y = now["nu"] if self.scaling.nu is None else 1 / self.scaling.nu
+        return y, now["z"] if self.scaling.z is None else self.scaling.z
 
     def _design(self, parameters: Array, mean: Array) -> tuple[Array, Array]:
         """Whitened data (q m,) and terms (q m, q terms)."""
-        p, s, z = self.points, self.scaling, self._z(parameters)
+        p, s, (y, z) = self.points, self.scaling, self._exponents(parameters)
         size = p.L / np.exp(np.log(p.L).mean())  # keeps the coefficients of order one
-        x = (p.coupling - parameters[0]) / abs(parameters[0]) * p.L ** parameters[1]
+        x = (p.coupling - parameters[0]) / abs(parameters[0]) * p.L**y
         x = x / max(float(np.abs(x).max()), 1e-300)
         a = np.log(p.L_tau) - z * np.log(p.L)
-        a = a - a.mean() if self.free_z or s.aspect_degree else a
+        a = a - a.mean()
         columns = [
             x**i * a**j * (size**-s.omega if corrects and s.omega is not None else 1.0)
             for i, j, corrects in self.terms
@@ -187,10 +195,13 @@ class _CollapseFit:
         return np.asarray(solved.reshape(len(self.scaling.power), -1))
 
     def minimise(self, mean: Array, start: Array) -> tuple[Array, float]:
-        """Nearest minimum (g_c, 1/nu[, z]) and its chi2."""
-        scale = np.array([np.ptp(self.points.coupling), 1.0, 1.0])[: len(start)]
-        low = np.array([-np.inf, 0.05, -1.0])[: len(start)]
-        high = np.array([np.inf, 10.0, 6.0])[: len(start)]
+        """Nearest minimum and its chi2."""
+        limits = {
+            "coupling_c": (-np.inf, np.inf, np.ptp(self.points.coupling)),
+            "nu": (0.05, 10.0, 1.0),
+            "z": (-1.0, 6.0, 1.0),
+        }
+        low, high, scale = np.array([limits[name] for name in self.free]).T
         # 1e-6 of a standard error is enough; bootstrap draws are many.
         result = least_squares(
             self.residual, start, args=(mean,), x_scale=scale, bounds=(low, high), ftol=1e-7, xtol=1e-7
@@ -199,14 +210,14 @@ class _CollapseFit:
 
     def best(self, mean: Array, start: tuple[float, float, float] | None) -> tuple[Array, float]:
         """Best of several starts."""
-        used = 3 if self.free_z else 2
         if start is not None:
-            begin = [np.array([start[0], 1 / start[1], start[2]])[:used]]
+            begin = [(start[0], 1 / start[1], start[2])]
         else:
             g = np.unique(self.points.coupling)
             middle = [(1 - t) * g[0] + t * g[-1] for t in (0.35, 0.5, 0.65)]
-            begin = [np.array([c, y, 1.4])[:used] for c in middle for y in (0.8, 1.5)]
-        found = [self.minimise(mean, b) for b in begin]
+            begin = [(c, y, 1.4) for c in middle for y in (0.8, 1.5)]
+        used = [("coupling_c", "nu", "z").index(name) for name in self.free]
+        found = [self.minimise(mean, np.array(b)[used]) for b in dict.fromkeys(begin)]
         return min(found, key=lambda pair: pair[1])
 
     def warnings(self, best: Array, chi2: float, error: float) -> list[str]:

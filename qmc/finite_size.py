@@ -35,7 +35,7 @@ class Points:
 
     L, L_tau, coupling  (m,)
     samples             (q, m, n): q observables
-    blocks              indices of the points whose samples are the same n disorder samples
+    blocks              indices of the points whose samples are the same n disorder samples, or chains
     """
 
     L: Array
@@ -50,13 +50,14 @@ class Points:
         return np.asarray(self.samples.mean(axis=2))
 
     def redrawn(self, rng: np.random.Generator) -> Array:
-        """Means (q, m) of one bootstrap draw."""
+        """Means (q, m) of one bootstrap draw, widened to the unbiased variance of few samples."""
         q, m, n = self.samples.shape
         out = np.empty((q, m))
         for block in self.blocks:
             weight = rng.multinomial(n, np.full(n, 1 / n)) / n
             out[:, block] = self.samples[:, block] @ weight
-        return out
+        mean = self.mean
+        return np.asarray(mean + np.sqrt(n / (n - 1)) * (out - mean))
 
 
 def make_points(
@@ -71,7 +72,7 @@ def make_points(
 
     L, coupling, L_tau  (m,); L_tau may be left out where its aspect ratio plays no part
     samples             (m, n) or (q, m, n)
-    shared              the points of one (L, L_tau) used the same disorder samples
+    shared              the points of one L used the same disorder samples, as `Model.draw_bonds` makes them
     raises              ValueError for wrong shapes, values that are not finite, or fewer than 4 samples
     """
     size, g = np.asarray(L, float), np.asarray(coupling, float)
@@ -90,9 +91,7 @@ def make_points(
     if not all(np.all(np.isfinite(x)) for x in (size, g, slices, values)):
         raise ValueError("the data hold values that are not finite; drop these points")
     if shared:
-        keys = np.stack([size, slices], axis=1)
-        _, group = np.unique(keys, axis=0, return_inverse=True)
-        blocks = tuple(np.flatnonzero(group == k) for k in range(int(group.max()) + 1))
+        blocks = tuple(np.flatnonzero(size == one) for one in np.unique(size))
     else:
         blocks = tuple(np.array([i]) for i in range(len(size)))
     return Points(size, slices, g, values, blocks)
@@ -101,7 +100,7 @@ def make_points(
 def whitening(points: Points) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
     """Per block: its points, and the matrix that turns residuals (q * points) into unit normals.
 
-    With fewer than four samples per entry of a covariance matrix only its diagonal is used.
+    With fewer than four samples per entry of a block only the diagonal of its covariance is used.
     """
     out = []
     for block in points.blocks:
@@ -110,13 +109,10 @@ def whitening(points: Points) -> list[tuple[NDArray[np.int64], NDArray[np.int64]
         # An observable without fluctuations would get infinite weight.
         floor = 1e-12 * np.maximum(np.abs(values.mean(axis=1)), 1e-300) ** 2 / n
         variance = values.var(axis=1, ddof=1) / n + floor
-        if entries > 1 and n > 4 * entries:
-            correlation = np.corrcoef(values) if np.all(variance > 2 * floor) else np.eye(entries)
-            # The inverse of an estimated matrix is too large by this factor on average (Hartlap et al. 2007).
-            shrink = np.sqrt((n - entries - 2) / (n - 1))
-            root = shrink * np.linalg.inv(np.linalg.cholesky(correlation + 1e-10 * np.eye(entries)))
-        else:
-            root = np.eye(entries)
+        full = entries > 1 and n > 4 * entries and bool(np.all(variance > 2 * floor))
+        root = np.linalg.inv(np.linalg.cholesky(np.corrcoef(values))) if full else np.eye(entries)
+        # The inverse of an estimated matrix is too large on average (Hartlap et al., A&A 464, 399 (2007)).
+        root = root * np.sqrt((n - (entries if full else 1) - 2) / (n - 1))
         out.append((block, np.arange(entries), root / np.sqrt(variance)))
     return out
 

@@ -78,7 +78,7 @@ def test_crossings_drift_and_their_limit_does_not():
     assert abs(z.mean()) < 0.5 + 4 / np.sqrt(60)
     assert z.std() == pytest.approx(1, abs=0.4)
     assert np.mean([e.coupling.error for e in limits]) < 0.004
-    assert sum(bool(e.warnings) for e in limits) <= 4          # crossings are not quite normal
+    assert sum(bool(e.warnings) for e in limits) <= 4  # crossings are not quite normal
 
 
 def test_shared_samples_make_crossings_of_one_size_correlated():
@@ -124,6 +124,12 @@ def test_collapse_covers_the_truth():
     assert sum(bool(f.warnings) for f in found) <= 1
     assert found[0].z is None
     assert found[0].coefficients[0, 0] == pytest.approx(0.5, abs=0.03)
+    # A known exponent sharpens the coupling.
+    points = make_points(L, g, noisy(winding(L, g), rng))
+    known = collapse(points, replace(scaling, nu=NU), draws=100)
+    assert known.nu is None
+    assert abs(known.coupling_c.sigmas_from(G_C)) < 3.5
+    assert known.coupling_c.error < 1.1 * collapse(points, scaling, draws=100).coupling_c.error
 
 
 def test_collapse_with_correction():
@@ -147,8 +153,8 @@ def disordered(rng, L, g, L_tau, n=200, alpha=True):
     kappa = L ** (Z - 2) * (0.6 - 0.1 * x + 0.5 * depends)
     return np.stack(
         [
-            noisy(rho, rng, n, 0.4 * rho, common=0.8, groups=L * 1e4 + L_tau),
-            noisy(kappa, rng, n, 0.2 * kappa, common=0.8, groups=L * 1e4 + L_tau),
+            noisy(rho, rng, n, 0.4 * rho, common=0.8, groups=L),
+            noisy(kappa, rng, n, 0.2 * kappa, common=0.8, groups=L),
         ]
     )
 
