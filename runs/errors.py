@@ -1,4 +1,4 @@
-"""Mistakes a user can mend: one line, exit status 2."""
+"""Mistakes a user can mend: one line, exit status 2. And an orderly stop: exit status 75."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class NotOurs(UserError):
     """A file that is not a readable run file of this package."""
+
+
+class Stopped(Exception):
+    """A signal or the time limit asked for an orderly stop; says what is safe."""

@@ -1,16 +1,16 @@
-"""Files that a kill cannot spoil, and a lock that ends with its owner."""
+"""Files that a kill cannot spoil."""
 
-import fcntl
+import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from runs.errors import UserError
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a file beside `path`, force it to the disk and rename it.
+def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool = True) -> None:
+    """Let `write` fill a file beside `path`, force it to the disk (if durable) and rename it.
 
     At any instant `path` is the old file or the new one, whole. UserError if it cannot be written
     (a full disk, say); the old file then stays.
@@ -18,28 +18,49 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     beside = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
     try:
         write(beside)
-        with open(beside, "rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            with open(beside, "rb") as written:
+                os.fsync(written.fileno())
         os.replace(beside, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
+        if durable:
+            _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:     # h5py raises RuntimeError where a close fails
         beside.unlink(missing_ok=True)
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{path}: cannot be written ({error}); free space or choose another output.path"
+            f"{path}: cannot be written ({reason}); free space or choose another output.path"
         ) from None
 
 
-def replace_text(path: Path, text: str) -> None:
+def _sync_folder(folder: Path) -> None:
+    """Force the folder's names to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
     """`replace_file` with a text."""
 
     def write(beside: Path) -> None:
         beside.write_text(text, encoding="utf-8")
 
-    replace_file(path, write)
+    replace_file(path, write, durable=durable)
+
+
+def replace_json(path: Path, value: Any) -> None:
+    """A small value that may be lost with the machine, but is never seen half."""
+    replace_text(path, json.dumps(value), durable=False)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove what kills left beside files of `folder`; returns how many there were."""
+    found = list(folder.glob(".*.tmp"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 def make_folder(path: Path) -> None:
@@ -52,22 +73,3 @@ def make_folder(path: Path) -> None:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise UserError(f"{path}: is not writable; choose an output.path you may write")
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; UserError if another process has it. A killed owner loses it at once."""
-    with open(folder / ".lock", "a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
-            raise UserError(
-                f"{folder}: another sitqmc run ({owner}) is writing here; "
-                "wait for it or choose another output.path"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"host {os.uname().nodename}, process {os.getpid()}")
-        lock.flush()
-        yield

@@ -1,11 +1,13 @@
 """Workers as MPI ranks. Every rank works, rank 0 too; a shared counter deals the tasks.
 
 The counter lives in a window of rank 0 and is raised by one-sided fetch-and-add, so no rank waits
-for another to answer. Results do not travel: each rank writes its own part files.
+for another to answer. Results do not travel: each rank writes its own part files. A second number in the
+window tells all ranks that one of them was asked to stop.
 """
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,13 @@ import numpy as np
 from runs.config import Config
 from runs.errors import UserError
 from runs.progress import Progress
-from runs.work import Task, work
+from runs.stop import Stop
+from runs.tasks import Task
+from runs.work import work
 
 LAUNCHER_VARIABLES = ("PMI_RANK", "PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALRANKID")
+TURN, HALT = 0, 1            # places in the window
+LOOK = 0.5                   # s between two looks at HALT
 
 
 def started_by_launcher() -> bool:
@@ -41,58 +47,77 @@ def world() -> Any:
 
 
 class SharedCounter:
-    """A counter that any rank raises at any time."""
+    """Numbers that any rank reads and raises at any time."""
 
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
 
         self.sum, self.nothing = MPI.SUM, MPI.NO_OP
-        size = 8 if comm.rank == 0 else 0
+        size = 16 if comm.rank == 0 else 0
         self.window = MPI.Win.Allocate(size, 8, comm=comm)
         if comm.rank == 0:
             self.window.Lock(0)
-            self.window.Put(np.zeros(1, np.int64), 0)
+            self.window.Put(np.zeros(2, np.int64), 0)
             self.window.Unlock(0)
         comm.Barrier()
 
-    def _fetch(self, operation: Any) -> int:
+    def _fetch(self, operation: Any, place: int) -> int:
         one, value = np.ones(1, np.int64), np.zeros(1, np.int64)
         self.window.Lock(0)
-        self.window.Fetch_and_op(one, value, 0, 0, operation)
+        self.window.Fetch_and_op(one, value, 0, place, operation)
         self.window.Unlock(0)
         return int(value[0])
 
     def turns(self) -> Iterator[int]:
         while True:
-            yield self._fetch(self.sum)
+            yield self._fetch(self.sum, TURN)
 
-    def value(self) -> int:
-        return self._fetch(self.nothing)
+    def dealt(self) -> int:
+        return self._fetch(self.nothing, TURN)
+
+    def halt(self) -> None:
+        self._fetch(self.sum, HALT)
+
+    def halted(self) -> bool:
+        return self._fetch(self.nothing, HALT) > 0
 
     def free(self) -> None:
         self.window.Free()
 
 
-def run_mpi(config: Config, folder: Path, todo: list[Task], comm: Any, progress: Progress | None) -> None:
-    """Do all tasks with all ranks of `comm`; `progress` on rank 0 only. Returns when every rank is done."""
+def run_mpi(
+    config: Config, folder: Path, todo: list[Task], comm: Any, progress: Progress | None, stop: Stop
+) -> bool:
+    """Do all tasks with all ranks of `comm`; `progress` on rank 0 only. False if stopped, on every rank."""
     counter = SharedCounter(comm)
-    costs = np.cumsum([0.0] + [task.cost for task in todo])
+    told, looked = False, time.monotonic()
 
-    def after_task(task: Task) -> None:
+    def after_task(turn: int) -> None:
         if progress is not None:                 # tasks dealt, less those still in work on other ranks
-            done = min(max(counter.value() - comm.size + 1, progress.done), len(todo))
-            progress.set(done, float(costs[done]))
+            progress.finished_tasks(min(counter.dealt() - comm.size + 1, len(todo)))
 
     def after_step() -> None:
+        nonlocal told, looked
         comm.Iprobe()                            # lets the library serve the counter meanwhile
+        if stop.signal and not told:
+            told = True
+            counter.halt()
+        elif time.monotonic() - looked > LOOK:
+            looked = time.monotonic()
+            if stop.word is None and counter.halted():
+                stop.word = "another rank was told to stop"
 
     try:
         turns = counter.turns()
-        work(config, folder, todo, turns, rank=comm.rank, after_task=after_task, after_step=after_step)
+        complete = work(
+            config, folder, todo, turns, stop=stop, rank=comm.rank,
+            after_task=after_task, after_step=after_step,
+        )  # fmt: skip
     except Exception as error:                   # a full disk, say: the other ranks would wait for ever
         print(f"sitqmc: rank {comm.rank}: {error}", file=sys.stderr, flush=True)
         comm.Abort(2 if isinstance(error, UserError) else 1)
-    comm.Barrier()
-    if progress is not None:
-        progress.set(len(todo), float(costs[-1]))
+    complete = all(comm.allgather(complete and stop.reason() is None))
+    if progress is not None and complete:
+        progress.finished_tasks(len(todo))
     counter.free()
+    return complete

@@ -7,76 +7,197 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from qmc import Model, per_sample
 from runs.analysis import PointResult, analyse
+from runs.clock import clock
 from runs.config import Config, points
-from runs.errors import UserError
-from runs.files import make_folder, only_one
+from runs.errors import Stopped, UserError
+from runs.files import make_folder
 from runs.local import available_cores, run_local
+from runs.lock import only_one
+from runs.merge import Store, new_call
 from runs.mpi import run_mpi
-from runs.progress import Progress, clock
-from runs.store import Store, read_points
+from runs.parts import Found
+from runs.progress import Progress
+from runs.stop import Stop
+from runs.store import read_named, read_points
 from runs.tables import final_table, write_tables
-from runs.work import Task, open_tasks, warm_up
+from runs.target import wanted_samples
+from runs.tasks import Task, open_tasks
+from runs.work import warm_up
 
 
 def run(
-    config: Config, *, processes: int | None = None, comm: Any = None, quiet: bool = False
+    config: Config,
+    *,
+    processes: int | None = None,
+    comm: Any = None,
+    quiet: bool = False,
+    stop: Stop | None = None,
+    retry: bool = False,
+    analysis: bool = True,
 ) -> list[PointResult]:
-    """Simulate what is missing, then analyse everything. Only rank 0 of `comm` returns results."""
-    folder, begun = Path(config.output.path), time.monotonic()
-    leads = comm is None or comm.rank == 0
+    """Simulate what is missing, then analyse everything. Only rank 0 of `comm` returns results.
+
+    retry     also samples that were set aside
+    analysis  make averages, spectra, tables and figures
+    raises  Stopped if `stop` asked for it: everything is on the disk, the same call goes on
+    """
+    stop = stop or Stop()
+    folder, leads = Path(config.output.path), comm is None or comm.rank == 0
+    workers = comm.size if comm is not None else processes or available_cores()
     with contextlib.ExitStack() as stack:
-        todo: list[Task] | UserError = []
-        if leads:
-            try:
-                todo = _prepare(config, folder, stack, quiet)
-            except UserError as error:
-                todo = error
-        if comm is not None:
-            todo = comm.bcast(todo)
-        if isinstance(todo, UserError):
-            raise todo
-        if todo:
-            _simulate(config, folder, todo, processes, comm, quiet)
-        if not leads:
+        job = _Job(config, folder, workers, quiet, stop, retry)
+        todo = _shared(comm, lambda: job.begin(stack))
+        while todo:
+            complete = _simulate(job, todo, comm)
+            if not complete:
+                raise Stopped(stop.reason() or "a worker was told to stop")
+            todo = _shared(comm, job.next_round)
+        if not (leads and analysis):
             return []
-        Store(folder).merge(config, time.monotonic() - begun)
-        return report(config, quiet=quiet)
+        if stop.reason():
+            raise Stopped(str(stop.reason()))
+        return report(config, quiet=quiet, stop=stop)
 
 
-def _prepare(config: Config, folder: Path, stack: contextlib.ExitStack, quiet: bool) -> list[Task]:
-    """Check and lock the output; returns what is left to do. Nothing is touched if a check fails."""
-    store = Store(folder)
-    if folder.exists():
-        store.check(config)
-    make_folder(folder)
-    stack.enter_context(only_one(folder))
-    store.check(config)                          # again: another run may just have finished here
-    store.create(config)
-    store.merge(config)
-    finished = store.finished()
-    todo = open_tasks(config, finished)
-    if not quiet:
-        count = len(list(points(config)))
-        state = f"{len(finished)} samples on disk, {len(todo)} to simulate"
-        print(f"{folder}: {count} points, {state}", flush=True)
-    if todo:
-        warm_up()
-    return todo
+def _shared(comm: Any, make: Any) -> list[Task]:
+    """What rank 0 makes, on every rank; its UserError too."""
+    made: list[Task] | UserError = []
+    if comm is None or comm.rank == 0:
+        try:
+            made = make()
+        except UserError as error:
+            made = error
+    if comm is not None:
+        made = comm.bcast(made)
+    if isinstance(made, UserError):
+        raise made
+    return made
 
 
-def _simulate(
-    config: Config, folder: Path, todo: list[Task], processes: int | None, comm: Any, quiet: bool
-) -> None:
-    finished = len(list(points(config))) * config.disorder.samples - len(todo)
+class _Job:
+    """What rank 0 does between the rounds of a run."""
+
+    def __init__(
+        self, config: Config, folder: Path, workers: int, quiet: bool, stop: Stop, retry: bool
+    ) -> None:
+        self.config, self.folder, self.workers, self.quiet = config, folder, workers, quiet
+        self.stop, self.retry, self.store = stop, retry, Store(folder)
+        self.begun = time.monotonic()
+        self.finished = 0                        # samples there before the round
+
+    def begin(self, stack: contextlib.ExitStack) -> list[Task]:
+        """Check and lock the output; returns the first tasks. Nothing is touched if a check fails."""
+        store, config = self.store, self.config
+        if self.folder.exists():
+            store.check(config)
+        make_folder(self.folder)
+        remark = stack.enter_context(only_one(self.folder, self._lost))
+        store.check(config)                      # again: another run may just have finished here
+        said = ([remark] if remark else []) + store.clean()
+        found = store.scan()
+        todo = self._tasks(found)
+        if todo or found.configs or not store.path.exists():
+            history = store.history()
+            if todo or not history:
+                history.append(new_call(workers=self.workers))
+            found = store.merge(config, history)
+            todo = self._tasks(found)            # states may have moved
+        self._say(said, found, todo)
+        if todo:
+            warm_up()
+        return todo
+
+    def next_round(self) -> list[Task]:
+        """Merge what was made, and see which points miss their targets."""
+        history = self.store.history()
+        if history:
+            history[-1]["wall_seconds"] = time.monotonic() - self.begun
+        found = self.store.merge(self.config, history)
+        self.retry = False
+        todo = self._tasks(found)
+        if todo and not self.quiet:
+            points_left = len({task.point for task in todo})
+            count = sum(len(task.samples) for task in todo)
+            print(f"{points_left} points miss their targets: {count} more samples", flush=True)
+        return todo
+
+    def _lost(self, reason: str) -> None:
+        self.stop.word = reason
+
+    def _tasks(self, found: Found) -> list[Task]:
+        wanted = wanted_of(self.config, found)
+        todo = open_tasks(self.config, found, wanted, self.workers, self.retry)
+        self.finished = sum(
+            bins >= self.config.schedule.bins and model in wanted
+            for (model, _, _), bins in found.finished.items()
+        )
+        return todo
+
+    def _say(self, said: list[str], found: Found, todo: list[Task]) -> None:
+        if self.quiet:
+            return
+        models = set(points(self.config))
+        open_states = sum(len(task.samples) for task in todo if task.states)
+        state = f"{self.finished} samples on disk, {sum(len(t.samples) for t in todo)} to simulate"
+        more = f" ({open_states} of them begun)" if open_states else ""
+        for line in said:
+            print(f"{self.folder}: {line}")
+        print(f"{self.folder}: {len(models)} points, {state}{more}", flush=True)
+        others = [model for model in found.blocks if model not in models]
+        if others:
+            print(f"{self.folder}: {len(others)} stored points are not in this configuration; they are kept")
+        aside = found.failures()
+        if aside and not self.retry:
+            print(f"{self.folder}: {len(aside)} samples were set aside; --retry tries them again", flush=True)
+
+
+def wanted_of(config: Config, found: Found) -> dict[Model, int]:
+    """Samples that every point should have, by number and by the errors of what is there."""
+    first, target = config.disorder.samples, config.target
+    out = dict.fromkeys(points(config), first)
+    if target.goals:
+        for model in out:
+            samples = _scalars(config, found, model)
+            if samples:
+                out[model] = wanted_samples(target, samples, first)
+    return out
+
+
+def _scalars(config: Config, found: Found, model: Model) -> dict[str, Any]:
+    """Per-sample means of the observables with a target, samples 0, 1, .. as far as there is no gap."""
+    seed, aside = config.disorder.seed, found.failures()
+    rows: dict[int, dict[str, float]] = {}
+    for path, name in found.blocks.get(model, []):
+        if path.parent.name == "parts":
+            continue                             # not merged yet: the round is not over
+        data = read_named(path, name)
+        if data.n_bins < config.schedule.bins:
+            continue
+        means = per_sample(model, data.bins)
+        for i, (of_seed, sample) in enumerate(data.pairs()):
+            if of_seed == seed:
+                rows[sample] = {goal: float(means[goal][i]) for goal in config.target.goals}
+    nothing = dict.fromkeys(config.target.goals, float("nan"))
+    ordered = []
+    for sample in range(len(rows) + len(aside)):
+        if sample not in rows and (model, seed, sample) not in aside:
+            break
+        ordered.append(rows.get(sample, nothing))
+    return {goal: np.array([row[goal] for row in ordered]) for goal in config.target.goals} if ordered else {}
+
+
+def _simulate(job: _Job, todo: list[Task], comm: Any) -> bool:
+    """One round; False if stopped."""
     if comm is not None and comm.rank != 0:
-        run_mpi(config, folder, todo, comm, None)
-        return
-    with Progress(todo, finished, quiet=quiet) as progress:
+        return run_mpi(job.config, job.folder, todo, comm, None, job.stop)
+    with Progress(todo, job.finished, quiet=job.quiet, folder=job.folder, workers=job.workers) as progress:
         if comm is not None:
-            run_mpi(config, folder, todo, comm, progress)
-        else:
-            run_local(config, folder, todo, processes or available_cores(), progress)
+            return run_mpi(job.config, job.folder, todo, comm, progress, job.stop)
+        return run_local(job.config, job.folder, todo, job.workers, progress, job.stop)
 
 
 @contextlib.contextmanager
@@ -87,15 +208,32 @@ def _timed(what: str, quiet: bool) -> Iterator[None]:
         print(f"{what}: {clock(time.monotonic() - begun)}", flush=True)
 
 
-def report(config: Config, *, quiet: bool = False) -> list[PointResult]:
+def report(config: Config, *, quiet: bool = False, stop: Stop | None = None) -> list[PointResult]:
     """Analyse a finished store and write tables and figures beside it."""
     from runs.figures import write_figures  # matplotlib is slow to import and not needed before
 
     folder = Path(config.output.path)
+    path, ours, results = Store(folder).path, list(points(config)), []
+    aside = Store(folder).scan().failures()
     with _timed("averages and continuation", quiet):
-        results = [analyse(config, i, data) for i, data in enumerate(read_points(Store(folder).path))]
+        for data in read_points(path):
+            if data.model in ours:
+                if stop is not None and stop.reason():
+                    raise Stopped(str(stop.reason()))
+                result = analyse(config, ours.index(data.model), data)
+                result.warnings.extend(_set_aside(aside, data.model))
+                results.append(result)
     written = write_tables(folder, results) + write_figures(folder, results)
     print(final_table(results))
     if not quiet:
-        print("written: " + ", ".join(os.fspath(path) for path in (Store(folder).path, *written)))
+        print("written: " + ", ".join(os.fspath(p) for p in (path, *written)))
     return results
+
+
+def _set_aside(aside: Any, model: Model) -> list[str]:
+    """A warning that names the samples missing from the averages of a point."""
+    mine = {sample: failure["error"] for (m, _, sample), failure in aside.items() if m == model}
+    if not mine:
+        return []
+    names = ", ".join(map(str, sorted(mine)))
+    return [f"not in the averages, because they failed: samples {names} ({mine[min(mine)]})"]

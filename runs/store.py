@@ -1,22 +1,23 @@
-"""The store: one HDF5 file per run, and part files beside it while the run goes on.
+"""The store: one HDF5 file per run (README, "The store"; layout version 2).
 
-Layout, version 1 (README, "The store"):
-
-    /                     format = "sitqmc-run", version = 1, config (JSON), provenance attributes
-    /points/0000/         attributes: the model's parameters, beta, disorder_seed
-        sample            int64 (samples,)           number of the disorder sample, ascending
+    /                     format = "sitqmc-run", version = 2, config (JSON), provenance of the first call;
+                          head: config, history (provenance of all calls), failed (samples set aside)
+    /points/0000/         attributes: the model's parameters, beta; head: the model
+        sample            int64 (samples,)           number of the disorder sample
+        seed              int64 (samples,)           seed of its bond mask and chain
         bins/NAME         float64 (samples, bins, ...), attributes unit, description
         tau_int/NAME      float64 (samples,)         in measurements
         cost/NAME         float64 (samples,)         moves, attempts, worms_per_measurement, ...
+        state/NAME        (samples, ...)             ends of the chains; only with output.keep_state
+        bin, n, omega_n, slice, tau                  axes: dimension scales, so that xarray names the axes
 
-A part file (parts/*.h5) has the same layout with the samples that one worker finished. Merging reads
-the store and all parts and writes the store anew; only then the parts go.
+A model has more than one group only while its chains are being made longer: one for each number of bins.
+Every group is sealed, see `runs.h5`. Files of version 1 (no seals, one seed) are read, not written.
 """
 
 import json
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmc import OBSERVABLES, Model
-from runs.config import Config, parse_config, points
+from runs.config import Config, parse_config
 from runs.errors import NotOurs, UserError
-from runs.files import make_folder, replace_file
-from runs.provenance import provenance
+from runs.h5 import LAYOUT, read_sealed, reading, write_sealed
 
 FORMAT = "sitqmc-run"
-VERSION = 1
+VERSION = 2
 NAME = "run.h5"
-PART_BYTES = 8 * 2**20
 
 Array = NDArray[np.float64]
+Failure = dict[str, Any]
+"""A sample set aside: model (its parameters), seed, sample, error, host."""
 
 COST = {
     "moves": ("1", "head moves after thermalisation"),
@@ -46,276 +47,294 @@ COST = {
 
 
 @dataclass(frozen=True)
-class Record:
-    """One finished sample: bins[name] (bins, ...), tau_int[name], cost[name]."""
-
-    bins: dict[str, Array]
-    tau_int: dict[str, float]
-    cost: dict[str, float]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(a.nbytes for a in self.bins.values())
-
-
-@dataclass(frozen=True)
 class PointData:
-    """All samples of a point, stacked: the leading axis of every array is `sample` (samples,)."""
+    """Samples of a model, stacked: the leading axis of every array is `sample` (samples,).
+
+    state  ends of the chains without their bins, as `qmc.Chains.state` names them; empty if not kept
+    """
 
     model: Model
     sample: NDArray[np.int64]
     bins: dict[str, Array]
     tau_int: dict[str, Array]
     cost: dict[str, Array]
+    seed: NDArray[np.int64]
+    state: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def n_bins(self) -> int:
+        return int(next(iter(self.bins.values())).shape[1])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All columns by the names they have in a file."""
+        out: dict[str, NDArray[Any]] = {"sample": self.sample, "seed": self.seed}
+        for part in ("bins", "tau_int", "cost", "state"):
+            out |= {f"{part}/{name}": values for name, values in getattr(self, part).items()}
+        return out
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """(seed, sample) of every row."""
+        return [(int(a), int(b)) for a, b in zip(self.seed, self.sample, strict=True)]
+
+    def rows(self, which: NDArray[np.int64]) -> "PointData":
+        """Some of the samples."""
+        taken = {name: values[which] for name, values in self.arrays().items()}
+        return from_arrays(self.model, taken)
+
+    def cut(self, bins: int) -> "PointData":
+        """The first bins of every chain, as a shorter run would have made them."""
+        return PointData(
+            self.model, self.sample, {name: values[:, :bins] for name, values in self.bins.items()},
+            self.tau_int, self.cost, self.seed,
+        )  # fmt: skip
 
 
-class Store:
-    """The files of one run in its output folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path = folder / NAME
-        self.parts = folder / "parts"
-
-    def check(self, config: Config) -> None:
-        """UserError if the folder holds another run or unreadable files; touches nothing."""
-        if self.path.exists():
-            stored, ours = read_config(self.path).simulation(), config.simulation()
-            difference = _first_difference(stored, ours)
-            if difference:
-                key, there, here = difference
-                raise UserError(
-                    f"{self.path} holds another run: {key} = {there} there, {here} here; "
-                    "choose another output.path"
-                )
-        elif self.part_files():
-            raise UserError(f"{self.parts} holds parts of a run but {self.path} is missing; move them away")
-        for part in self.part_files():
-            read_finished(part)
-
-    def create(self, config: Config) -> None:
-        """Write the store without samples, if there is none yet."""
-        if not self.path.exists():
-            self._write(config, provenance(), [])
-
-    def part_files(self) -> list[Path]:
-        """Finished part files, oldest names first."""
-        return sorted(self.parts.glob("*.h5"))
-
-    def finished(self) -> set[tuple[int, int]]:
-        """(point, sample) of everything on disk."""
-        found: set[tuple[int, int]] = set()
-        for path in (self.path, *self.part_files()):
-            found |= read_finished(path)
-        return found
-
-    def merge(self, config: Config, wall_seconds: float = 0.0) -> None:
-        """Bring all parts into the store, then remove them. The bins do not depend on the parts.
-
-        `wall_seconds` is added to the attribute of that name: the time of all calls that ended in order.
-        """
-        parts = self.part_files()
-        if not parts:
-            return
-        with h5py.File(self.path, "r") as old:
-            origin = {k: v for k, v in old.attrs.items() if k not in ("format", "version", "config")}
-        origin["wall_seconds"] = float(origin.get("wall_seconds", 0.0)) + wall_seconds
-        self._write(config, origin, [self.path, *parts])
-        for part in parts:
-            part.unlink()
-        if not any(self.parts.iterdir()):
-            self.parts.rmdir()
-
-    def _write(self, config: Config, origin: dict[str, Any], sources: list[Path]) -> None:
-        def write(beside: Path) -> None:
-            with h5py.File(beside, "w") as file:
-                write_head(file, config, origin)
-                for index, model in enumerate(points(config)):
-                    data = _gather(sources, index, model)
-                    write_point(file, index, model, config.disorder.seed, data)
-
-        replace_file(self.path, write)
+def from_arrays(model: Model, arrays: Mapping[str, NDArray[Any]]) -> PointData:
+    """Back from `PointData.arrays`; ValueError if something is missing, misshaped or not finite."""
+    parts: dict[str, dict[str, NDArray[Any]]] = {"bins": {}, "tau_int": {}, "cost": {}, "state": {}}
+    for name, values in arrays.items():
+        part, _, rest = name.partition("/")
+        if rest:
+            parts[part][rest] = values
+    sample = arrays["sample"]
+    for name, values in arrays.items():
+        if len(values) != len(sample):
+            raise ValueError(f"{name} has shape {values.shape} for {len(sample)} samples")
+        if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
+            raise ValueError(f"{name} holds values that are not finite")
+    if not parts["bins"]:
+        raise ValueError("bins are missing")
+    bins, tau_int, cost, state = parts.values()
+    return PointData(model, sample, bins, tau_int, cost, arrays["seed"], state)
 
 
-class PartWriter:
-    """Collects the finished samples of one worker in part files of a few MB."""
-
-    def __init__(self, store: Store, config: Config, name: str) -> None:
-        self.store, self.config, self.name = store, config, name
-        self.number = 0
-        self.records: dict[int, dict[int, Record]] = {}
-        self.unsaved = 0
-
-    def add(self, point: int, sample: int, record: Record) -> None:
-        self.records.setdefault(point, {})[sample] = record
-        self.unsaved += 1
-
-    def flush(self) -> None:
-        """Write the current part anew; a full one is closed and the next begun."""
-        if not self.unsaved:
-            return
-        models = list(points(self.config))
-
-        def write(beside: Path) -> None:
-            with h5py.File(beside, "w") as file:
-                write_head(file, self.config, {})
-                for point, records in sorted(self.records.items()):
-                    data = _stack(models[point], records)
-                    write_point(file, point, models[point], self.config.disorder.seed, data)
-
-        make_folder(self.store.parts)
-        replace_file(self.store.parts / f"{self.name}-{self.number:05d}.h5", write)
-        self.unsaved = 0
-        if sum(r.nbytes for records in self.records.values() for r in records.values()) > PART_BYTES:
-            self.records = {}
-            self.number += 1
+def joined(model: Model, blocks: Iterable[PointData]) -> PointData | None:
+    """Several blocks of one model and one number of bins, each sample once, ordered by seed and number."""
+    blocks = list(blocks)
+    if not blocks:
+        return None
+    # Observables that an older part does not know, or states only some of them kept, are not joined.
+    names = set.intersection(*(set(b.arrays()) for b in blocks))
+    columns = {name: np.concatenate([b.arrays()[name] for b in blocks]) for name in sorted(names)}
+    keys = [key for b in blocks for key in b.pairs()]
+    first = {key: i for i, key in reversed(list(enumerate(keys)))}
+    which = np.array([first[key] for key in sorted(first)], np.int64)
+    return from_arrays(model, {name: values[which] for name, values in columns.items()})
 
 
-def write_head(file: h5py.File, config: Config, origin: dict[str, Any]) -> None:
-    """Format, version, configuration and provenance."""
-    file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-    file.attrs["config"] = json.dumps(config.resolved())
-    for key, value in origin.items():
-        file.attrs[key] = value
+def model_text(model: Model) -> str:
+    """The model as one JSON text, which also names it."""
+    return json.dumps(asdict(model), sort_keys=True)
 
 
-def write_point(file: h5py.File, index: int, model: Model, seed: int, data: PointData | None) -> None:
-    """One group of /points; without data only its parameters."""
-    group = file.create_group(f"points/{index:04d}")
+def model_of(parameters: Mapping[str, Any]) -> Model:
+    """The model with stored parameters; those an older version did not know take their defaults."""
+    return Model(**{f.name: parameters[f.name] for f in fields(Model) if f.name in parameters})
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a run file says of itself."""
+
+    config: Config
+    history: list[dict[str, Any]]
+    failed: list[Failure]
+    version: int
+
+
+def write_store(
+    beside: Path, config: Config, history: list[dict[str, Any]], failed: list[Failure],
+    blocks: Iterable[tuple[Model, PointData | None]],
+) -> None:  # fmt: skip
+    """A run file with the given blocks, in their order."""
+    with h5py.File(beside, "w", libver=LAYOUT, track_order=True) as file:
+        seals = {}
+        for i, (model, data) in enumerate(blocks):
+            name = f"points/{i:04d}"
+            seals[name] = write_point(file.create_group(name, track_order=True), model, data)
+        file.require_group("points")
+        head = {"config": config.resolved(), "history": history, "failed": failed, "points": seals}
+        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+        file.attrs["config"] = json.dumps(config.resolved())
+        for key, value in (history[0] if history else {}).items():
+            file.attrs[key] = value
+        file.attrs["wall_seconds"] = sum(float(entry.get("wall_seconds", 0.0)) for entry in history)
+        write_sealed(file, head, {})
+
+
+def write_point(group: h5py.Group, model: Model, data: PointData | None) -> str:
+    """One group of /points; without data only its parameters. Returns its hash."""
     for key, value in asdict(model).items():
         group.attrs[key] = value
-    group.attrs["beta"], group.attrs["disorder_seed"] = model.beta, seed
+    group.attrs["beta"] = model.beta
     if data is None:
-        return
-    group["sample"] = data.sample
-    for name, (unit, description) in OBSERVABLES.items():
-        _dataset(group, f"bins/{name}", data.bins[name], unit, description)
-    for name, values in data.tau_int.items():
-        description = f"integrated autocorrelation time of {name}"
-        _dataset(group, f"tau_int/{name}", values, "measurements", description)
-    for name, (unit, description) in COST.items():
-        _dataset(group, f"cost/{name}", data.cost[name], unit, description)
+        return write_sealed(group, {"model": asdict(model)}, {})
+    seal = write_sealed(group, {"model": asdict(model)}, data.arrays())
+    _describe(group, model, data)
+    return seal
 
 
-def _dataset(group: h5py.Group, name: str, values: Any, unit: str, description: str) -> None:
-    dataset = group.create_dataset(name, data=values)
-    dataset.attrs["unit"], dataset.attrs["description"] = unit, description
+def _describe(group: h5py.Group, model: Model, data: PointData) -> None:
+    """Units, meanings and named axes."""
+    texts = {
+        "sample": ("1", "number of the disorder sample; its mask is Model.draw_bonds(seed, sample)"),
+        "seed": ("1", "seed of the bond mask and of the chain"),
+    }
+    texts |= {f"bins/{name}": text for name, text in OBSERVABLES.items()}
+    texts |= {f"cost/{name}": text for name, text in COST.items()}
+    for name in data.arrays():
+        part, _, rest = name.partition("/")
+        if part == "tau_int":
+            texts[name] = ("measurements", f"integrated autocorrelation time of {rest}")
+        elif part == "state":
+            texts[name] = ("1", f"end of the chain: {rest} of qmc.Chains.state")
+        unit, description = texts.get(name, ("1", rest))
+        group[name].attrs["unit"] = group[name].attrs["units"] = unit
+        group[name].attrs["description"] = description
+    axes = _axes(group, model, data)
+    for name in data.arrays():
+        part = name.partition("/")[0]
+        if part in ("state", "sample"):
+            continue
+        group[name].dims[0].attach_scale(axes["sample"])
+        if part == "bins":
+            group[name].dims[1].attach_scale(axes["bin"])
+            for i, length in enumerate(group[name].shape[2:], start=2):
+                axis = "slice" if length == model.L_tau else f"n_{length}"
+                if axis in axes:
+                    group[name].dims[i].attach_scale(axes[axis])
 
 
-def _stack(model: Model, records: dict[int, Record]) -> PointData:
-    """Columns of samples in ascending order."""
-    order = sorted(records)
-    first = records[order[0]]
-    return PointData(
-        model,
-        sample=np.array(order, np.int64),
-        bins={name: np.stack([records[s].bins[name] for s in order]) for name in first.bins},
-        tau_int={name: np.array([records[s].tau_int[name] for s in order]) for name in first.tau_int},
-        cost={name: np.array([records[s].cost[name] for s in order]) for name in first.cost},
-    )
+def _axes(group: h5py.Group, model: Model, data: PointData) -> dict[str, h5py.Dataset]:
+    """Dimension scales: sample, bin, n (Matsubara numbers) and slice; omega_n and tau beside them."""
+    group["sample"].make_scale("sample")
+    axes = {"sample": group["sample"]}
+
+    def axis(key: str, name: str, values: Any, unit: str, description: str) -> None:
+        group[name] = values
+        group[name].attrs["unit"] = group[name].attrs["units"] = unit
+        group[name].attrs["description"] = description
+        group[name].make_scale(name)
+        axes[key] = group[name]
+
+    axis("bin", "bin", np.arange(data.n_bins), "1", "number of the bin, in the order of the chain")
+    widths = {a.shape[2] for a in data.bins.values() if a.ndim > 2}
+    for width in sorted(widths - {model.L_tau}):
+        name = "n" if "n" not in group else f"n_{width}"
+        axis(f"n_{width}", name, np.arange(width), "1", "Matsubara number")
+        group[f"omega_{name}"] = 2 * np.pi * np.arange(width) / model.beta
+        _beside(group[f"omega_{name}"], axes[f"n_{width}"], "E_J", "Matsubara frequency")
+    if model.L_tau in widths:
+        axis("slice", "slice", np.arange(model.L_tau), "1", "number of the time slice")
+        group["tau"] = model.eps * np.arange(model.L_tau)
+        _beside(group["tau"], axes["slice"], "1/E_J", "imaginary time")
+    return axes
 
 
-def _gather(sources: Iterable[Path], index: int, model: Model) -> PointData | None:
-    """All samples of a point from several files; a sample found twice is the same one, kept once."""
-    records: dict[int, Record] = {}
-    for source in sources:
-        for sample, record in _records(source, index):
-            records.setdefault(sample, record)
-    return _stack(model, records) if records else None
+def _beside(dataset: h5py.Dataset, axis: h5py.Dataset, unit: str, description: str) -> None:
+    """A second coordinate of an axis."""
+    dataset.attrs["unit"] = dataset.attrs["units"] = unit
+    dataset.attrs["description"] = description
+    dataset.dims[0].attach_scale(axis)
 
 
-def _records(source: Path, index: int) -> Iterator[tuple[int, Record]]:
-    with _open(source) as file:
-        group = file.get(f"points/{index:04d}")
-        if group is None or "sample" not in group:
-            return
-        data = read_point(group, source)
-    for i, sample in enumerate(data.sample):
-        yield int(sample), Record(
-            {name: values[i] for name, values in data.bins.items()},
-            {name: float(values[i]) for name, values in data.tau_int.items()},
-            {name: float(values[i]) for name, values in data.cost.items()},
-        )
-
-
-def _open(path: Path) -> h5py.File:
-    """The file for reading; NotOurs in one line if it is damaged or of another kind."""
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        reason = str(error).splitlines()[0]
+def _check_format(file: h5py.File, path: Path) -> int:
+    version = file.attrs.get("version")
+    if file.attrs.get("format") != FORMAT or version not in (1, VERSION):
         raise NotOurs(
-            f"{path}: not a readable HDF5 file, truncated or damaged ({reason}); restore it or move it away"
-        ) from None
-    if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
-        version = file.attrs.get("version")
-        file.close()
-        raise NotOurs(f"{path}: not a {FORMAT} file of version {VERSION} (version {version}); move it away")
-    return file
+            f"{path}: not a {FORMAT} file of version 1 or {VERSION} (version {version}); move it away"
+        )
+    return int(version)
 
 
-def read_config(path: Path) -> Config:
-    """The configuration stored in a run file; NotOurs if the file is damaged."""
-    with _open(path) as file:
+def read_store_head(path: Path) -> Head:
+    """Configuration, history and failures; NotOurs if the file is damaged."""
+    with reading(path) as file:
+        version = _check_format(file, path)
         try:
-            return parse_config(json.loads(file.attrs["config"]))
+            if version == 1:
+                origin = {k: _plain(v) for k, v in file.attrs.items()}
+                table = json.loads(origin.pop("config"))
+                table["model"] = {k: v for k, v in table["model"].items() if v != []}
+                return Head(parse_config(table), [origin], [], 1)
+            head, _ = read_sealed(file)
+            return Head(parse_config(head["config"]), head["history"], head["failed"], version)
         except (KeyError, ValueError, UserError) as error:
             raise NotOurs(f"{path}: its configuration is damaged ({error}); move it away") from None
 
 
-def read_finished(path: Path) -> set[tuple[int, int]]:
-    """(point, sample) of a store or part file."""
-    found: set[tuple[int, int]] = set()
-    with _open(path) as file:
-        try:
-            for key, group in file["points"].items():
-                if "sample" in group:
-                    found |= {(int(key), int(s)) for s in group["sample"][:]}
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise NotOurs(f"{path}: damaged ({error}); restore it or move it away") from None
-    return found
+def read_config(path: Path) -> Config:
+    """The configuration stored in a run file; NotOurs if the file is damaged."""
+    return read_store_head(path).config
 
 
-def read_point(group: h5py.Group, path: Path) -> PointData:
-    """All samples of a group of /points; NotOurs if something is missing, misshaped or not finite."""
-    try:
-        keys = ("Lx", "Ly", "L_tau", "eps", "charging", "action", "p")
-        raw = {key: group.attrs[key] for key in keys}
-        model = Model(**{k: v.item() if isinstance(v, np.generic) else v for k, v in raw.items()})
-        sample = group["sample"][:]
-        columns = {
-            part: {name: group[part][name][:] for name in group[part]} for part in ("bins", "tau_int", "cost")
-        }
-        for part in columns.values():
-            for name, values in part.items():
-                if len(values) != len(sample) or not np.all(np.isfinite(values)):
-                    raise ValueError(f"{name} has shape {values.shape} or holds values that are not finite")
-        if set(columns["bins"]) != set(OBSERVABLES):
-            raise ValueError("observables are missing")
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise NotOurs(f"{path}: {group.name} is damaged ({reason}); restore it or move it away") from None
-    return PointData(model, sample, columns["bins"], columns["tau_int"], columns["cost"])
+def read_blocks_named(path: Path) -> Iterator[tuple[str, PointData]]:
+    """Every group that has samples, by its name, checked; NotOurs if anything is damaged."""
+    with reading(path) as file:
+        version = _check_format(file, path)
+        names = [f"points/{key}" for key in sorted(file["points"])]
+        seals = {} if version == 1 else read_sealed(file)[0]["points"]
+        if version > 1 and set(names) != set(seals):
+            raise NotOurs(f"{path}: points are missing; restore it or move it away")
+        for name in names:
+            try:
+                data = _read_point_1(file[name]) if version == 1 else _read_point(file[name], seals[name])
+            except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                raise NotOurs(f"{path}: {name} is damaged ({reason}); restore it or move it away") from None
+            if data is not None:
+                yield name, data
+
+
+def read_named(path: Path, name: str) -> PointData:
+    """One group of a store; NotOurs if it is damaged."""
+    with reading(path) as file:
+        if _check_format(file, path) == 1:
+            data = _read_point_1(file[name])
+        else:
+            data = _read_point(file[name], file[name].attrs["sha256"])
+        if data is None:
+            raise KeyError(f"{name} is empty")
+        return data
+
+
+def _read_point(group: h5py.Group, seal: str) -> PointData | None:
+    head, arrays = read_sealed(group)
+    if group.attrs["sha256"] != seal:
+        raise ValueError("it is not the group the file was written with")
+    return from_arrays(model_of(head["model"]), arrays) if arrays else None
+
+
+def _read_point_1(group: h5py.Group) -> PointData | None:
+    """Layout version 1: the model as attributes, one seed, no seals."""
+    if "sample" not in group:
+        return None
+    model = model_of({key: _plain(value) for key, value in group.attrs.items()})
+    arrays = {"sample": group["sample"][:]}
+    for part in ("bins", "tau_int", "cost"):
+        arrays |= {f"{part}/{name}": group[part][name][:] for name in group[part]}
+    arrays["seed"] = np.full(len(arrays["sample"]), int(group.attrs["disorder_seed"]), np.int64)
+    return from_arrays(model, arrays)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def read_points(path: Path) -> list[PointData]:
-    """Every point of a run file that has samples."""
-    with _open(path) as file:
-        groups = [file["points"][key] for key in sorted(file["points"])]
-        return [read_point(group, path) for group in groups if "sample" in group]
+    """All samples of every model of a run file, in the order of the file.
 
-
-def _first_difference(there: Any, here: Any, key: str = "") -> tuple[str, Any, Any] | None:
-    """(key, value there, value here) of the first difference of two nested dicts."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        for name in sorted(there.keys() | here.keys()):
-            found = _first_difference(there.get(name), here.get(name), f"{key}.{name}" if key else name)
-            if found:
-                return found
-        return None
-    return None if there == here else (key, there, here)
-
-
-def worker_name(rank: int) -> str:
-    """Name of a worker's part files, unique among all processes that may write here."""
-    return f"{os.uname().nodename}-{os.getpid()}-{rank}"
+    Where chains of different lengths lie side by side, the bins they have in common are taken.
+    """
+    blocks: dict[Model, list[PointData]] = {}
+    for _, data in read_blocks_named(path):
+        blocks.setdefault(data.model, []).append(data)
+    out = []
+    for model, found in blocks.items():
+        shortest = min(b.n_bins for b in found)
+        longest_first = sorted(found, key=lambda b: -b.n_bins)
+        cut = [b if b.n_bins == shortest else b.cut(shortest) for b in longest_first]
+        whole = joined(model, cut)
+        assert whole is not None
+        out.append(whole)
+    return out

@@ -1,62 +1,52 @@
-"""Tasks and the loop in which a worker does them, the same for local processes and MPI ranks."""
+"""The loop in which a worker does its tasks, the same for local processes and MPI ranks."""
 
+import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from qmc import Chains, Model, Schedule, run_chain
+from runs.chainstate import State, restore, to_rows
 from runs.config import Config, matsubara_count, points
-from runs.store import PartWriter, Record, Store, worker_name
+from runs.errors import UserError
+from runs.parts import OpenWork, RankFile, Record, read_states
+from runs.stop import Stop
+from runs.tasks import Task, sweeps_of_chain
+
+RARELY = 200                 # a checkpoint waits this many times its own duration: below 0.5 % of the time
 
 
-@dataclass(frozen=True)
-class Task:
-    """One disorder sample of one point. `cost` is in head moves, to order and to weigh tasks."""
-
-    point: int
-    sample: int
-    cost: float
+class Halted(Exception):
+    """Work was stopped in order; the checkpoint is on the disk."""
 
 
-def open_tasks(config: Config, finished: set[tuple[int, int]]) -> list[Task]:
-    """What is left to do, costly points first, so that no worker is left alone with a long one."""
-    s = config.schedule
-    sweeps = s.therm_sweeps + s.bins * s.measurements_per_bin * s.sweeps_per_measurement
-    todo = [
-        Task(index, sample, sweeps * model.sites * model.L_tau)
-        for index, model in enumerate(points(config))
-        for sample in range(config.disorder.samples)
-        if (index, sample) not in finished
-    ]
-    return sorted(todo, key=lambda task: (-task.cost, task.sample, task.point))
-
-
-def simulate(
-    config: Config, model: Model, sample: int, after_step: Callable[[], None] | None = None
-) -> Record:
-    """Bins of one sample; a function of the configuration alone."""
+def new_chains(config: Config, model: Model, samples: Sequence[int]) -> Chains:
+    """Chains of some samples; their bins are a function of the configuration alone."""
     seed = config.disorder.seed
-    chains = Chains(
+    return Chains(
         model,
-        [model.draw_bonds(seed, sample)],
+        [model.draw_bonds(seed, sample) for sample in samples],
         seed=seed,
-        samples=[sample],
+        samples=samples,
         schedule=config.schedule,
         n_max=matsubara_count(config, model),
     )
-    while not chains.finished:
-        chains.step()
-        if after_step is not None:
-            after_step()
-    result = chains.results()[0]
-    cost = {
-        "moves": float(result.moves),
-        "attempts": float(result.attempts),
-        "worms_per_measurement": float(result.worms_per_measurement),
-        "sweeps_per_measurement": result.sweeps_per_measurement,
-    }
-    return Record(result.bins, result.tau_int, cost)
+
+
+def records_of(chains: Chains, keep_state: bool = False) -> list[Record]:
+    """One record per sample of finished chains."""
+    rows = to_rows(chains.state(), len(chains.samples)) if keep_state else {}
+    out = []
+    for i, result in enumerate(chains.results()):
+        cost = {
+            "moves": float(result.moves),
+            "attempts": float(result.attempts),
+            "worms_per_measurement": float(result.worms_per_measurement),
+            "sweeps_per_measurement": result.sweeps_per_measurement,
+        }
+        state = {name: a[i] for name, a in rows.items() if not name.startswith("bins/")}
+        out.append(Record(result.bins, result.tau_int, cost, state))
+    return out
 
 
 def warm_up() -> None:
@@ -66,33 +56,122 @@ def warm_up() -> None:
     run_chain(model, model.draw_bonds(0, 0), seed=0, sample=0, schedule=tiny)
 
 
+class Worker:
+    """Does tasks and keeps the disk up to date.
+
+    after_step   called between two steps of the chains: keeps the launcher and the other workers informed
+    """
+
+    def __init__(
+        self, config: Config, folder: Path, rank: int, stop: Stop, after_step: Callable[[], None]
+    ) -> None:
+        self.config, self.stop, self.after_step = config, stop, after_step
+        self.models = list(points(config))
+        self.file = RankFile(folder / "parts", config, rank)
+        self.last, self.spent = time.monotonic(), 0.0
+
+    def do(self, task: Task) -> None:
+        """One task. A chain that raises is tried once more alone, from its start, then set aside."""
+        model = self.models[task.point]
+        try:
+            self._simulate(model, task.samples, read_states(task.states))
+        except (UserError, Halted):
+            raise
+        except Exception as first:
+            _say(f"{_named(model, task.samples)}: {_reason(first)}; trying again one by one")
+            self.file.hold(None)
+            for sample in task.samples:
+                self._try_alone(model, sample)
+
+    def _try_alone(self, model: Model, sample: int) -> None:
+        try:
+            self._simulate(model, (sample,), [])
+        except (UserError, Halted):
+            raise
+        except Exception as error:
+            _say(f"{_named(model, (sample,))}: {_reason(error)}; set aside")
+            self.file.hold(None)
+            self.file.fail(model, sample, _reason(error))
+
+    def _simulate(self, model: Model, samples: Sequence[int], states: Sequence[State]) -> None:
+        chains = new_chains(self.config, model, samples)
+        if states:
+            try:
+                restore(chains, states)
+            except ValueError as error:
+                _say(f"{_named(model, samples)}: {error}; begun anew")
+                chains = new_chains(self.config, model, samples)
+        whole = sweeps_of_chain(self.config)
+        while not chains.finished:
+            begun = time.monotonic()
+            chains.step()
+            self.stop.took(time.monotonic() - begun)
+            self.after_step()
+            stopping = self.stop.reason() is not None
+            if (stopping or self._due()) and not chains.finished:
+                rows = to_rows(chains.state(), len(samples))
+                self.file.hold(OpenWork(model, tuple(samples), rows, whole * chains.progress))
+                self.flush()
+                if stopping:
+                    raise Halted
+        for sample, record in zip(samples, records_of(chains, self.config.output.keep_state), strict=True):
+            self.file.add(model, sample, record)
+        self.file.hold(None)
+        if self._due():
+            self.flush()
+
+    def _due(self) -> bool:
+        pause = max(self.config.output.checkpoint_seconds, RARELY * self.spent)
+        return time.monotonic() - self.last >= pause
+
+    def flush(self) -> None:
+        """Bring everything to the disk."""
+        begun = time.monotonic()
+        self.file.flush()
+        self.last = time.monotonic()
+        self.spent = self.last - begun
+        self.stop.took(self.spent)
+
+
 def work(
     config: Config,
     folder: Path,
     todo: list[Task],
     turns: Iterator[int],
     *,
+    stop: Stop,
     rank: int = 0,
-    after_task: Callable[[Task], None] = lambda task: None,
-    after_step: Callable[[], None] | None = None,
-) -> None:
-    """Do the tasks whose numbers `turns` deals, and bring finished samples to the disk.
+    after_task: Callable[[int], None] = lambda turn: None,
+    after_step: Callable[[], None] = lambda: None,
+) -> bool:
+    """Do the tasks whose numbers `turns` deals; False if stopped before the last.
 
-    A finished sample waits in memory for at most checkpoint_seconds, and no longer than writing is
-    cheap: a write is made once 50 times its own duration has passed.
+    Work in memory is at most checkpoint_seconds old, or as old as keeps writing cheap: see RARELY.
     """
-    models = list(points(config))
-    writer = PartWriter(Store(folder), config, worker_name(rank))
-    last, spent = time.monotonic(), 0.0
-    for turn in turns:
-        if turn >= len(todo):
-            break
-        task = todo[turn]
-        writer.add(task.point, task.sample, simulate(config, models[task.point], task.sample, after_step))
-        if time.monotonic() - last >= max(config.output.checkpoint_seconds, 50 * spent):
-            begun = time.monotonic()
-            writer.flush()
-            last = time.monotonic()
-            spent = last - begun
-        after_task(task)
-    writer.flush()
+    worker = Worker(config, folder, rank, stop, after_step)
+    try:
+        while stop.reason() is None:
+            turn = next(turns, len(todo))
+            if turn >= len(todo):
+                worker.file.close()
+                return True
+            worker.do(todo[turn])
+            after_task(turn)
+    except Halted:
+        pass
+    worker.flush()
+    return False
+
+
+def _named(model: Model, samples: Sequence[int]) -> str:
+    numbers = ", ".join(map(str, samples))
+    return f"L = {model.Lx} x {model.Ly} x {model.L_tau}, p = {model.p:g}, sample {numbers}"
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _say(message: str) -> None:
+    print(f"sitqmc: {message}", file=sys.stderr, flush=True)
