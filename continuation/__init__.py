@@ -13,12 +13,15 @@ Frequencies have the unit of 1/beta.
 """
 
 from continuation.alpha import AlphaScan
+from continuation.bounds import WeightBounds, weight_bounds
 from continuation.companions import midpoint_conductivity, sigma_matsubara
 from continuation.conductivity import continue_conductivity
 from continuation.consensus import Consensus, consensus
 from continuation.data import CorrelatorData
-from continuation.features import Value
+from continuation.decay import Decay, decay_energy
+from continuation.features import Interval, Value, lowest_peak, onset, optical_gap
 from continuation.grids import FrequencyGrid, sinh_grid
+from continuation.higgs import HiggsScales, higgs_scales
 from continuation.kernels import current_kernel, matsubara, response_kernel, tau_kernel
 from continuation.models import DefaultModel
 from continuation.options import Options
@@ -30,22 +33,32 @@ __all__ = [
     "AlphaScan",
     "Consensus",
     "CorrelatorData",
+    "Decay",
     "DefaultModel",
     "FrequencyGrid",
+    "HiggsScales",
+    "Interval",
     "Options",
     "PeakValue",
     "Spectrum",
     "SumRule",
     "Value",
+    "WeightBounds",
     "WhiteningReport",
     "consensus",
     "continue_conductivity",
     "continue_correlator",
     "current_kernel",
+    "decay_energy",
+    "higgs_scales",
+    "lowest_peak",
     "matsubara",
     "midpoint_conductivity",
+    "onset",
+    "optical_gap",
     "response_kernel",
     "sigma_matsubara",
     "sinh_grid",
     "tau_kernel",
+    "weight_bounds",
 ]

@@ -115,3 +115,74 @@ def window_weights(omega: Array, low: float, high: float) -> Array:
     right = ((hi - a) ** 2 - (lo - a) ** 2) / (2.0 * (b - a))
     left = ((b - lo) ** 2 - (b - hi) ** 2) / (2.0 * (b - a))
     return np.append(left, 0.0) + np.concatenate([[0.0], right])
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number read off a spectrum with its own 68 % and 95 % interval (posterior, noise included).
+
+    found   share of the posterior samples that have the feature at all
+    """
+
+    value: float
+    low: float
+    high: float
+    low95: float
+    high95: float
+    found: float = 1.0
+
+    @property
+    def error(self) -> float:
+        """Half the length of the 68 % interval."""
+        return 0.5 * (self.high - self.low)
+
+    def contains(self, value: float, level: int = 68) -> bool:
+        """Whether a value lies in the 68 % or 95 % interval."""
+        low, high = (self.low, self.high) if level == 68 else (self.low95, self.high95)
+        return low <= value <= high
+
+
+def interval(value: float, samples: Array, factor: float = 1.0) -> Interval:
+    """Quantiles of samples (n,), NaN where the feature is missing, stretched by `factor` about the value."""
+    present = samples[np.isfinite(samples)]
+    if present.size < 2:
+        return Interval(value, np.nan, np.nan, np.nan, np.nan, present.size / max(len(samples), 1))
+    q = np.quantile(present, [0.02275, 0.158655, 0.841345, 0.97725])
+    q = value + factor * (q - value)
+    # The reported value belongs to its own interval.
+    return Interval(
+        value, float(min(q[1], value)), float(max(q[2], value)), float(min(q[0], value)),
+        float(max(q[3], value)), present.size / len(samples),
+    )  # fmt: skip
+
+
+def onset(omega: Array, values: Array, level: float = 0.1) -> float:
+    """Lowest frequency where A exceeds `level` of its largest value; 0 if it does so at omega = 0."""
+    above = np.flatnonzero(values > level * values.max())
+    i = int(above[0])
+    if i == 0:
+        return float(omega[0])
+    y = level * values.max()
+    return float(omega[i - 1] + (omega[i] - omega[i - 1]) * (y - values[i - 1]) / (values[i] - values[i - 1]))
+
+
+def optical_gap(omega: Array, values: Array) -> float:
+    """Where the tangent at the steepest rise below the lowest main peak crosses zero; NaN without a rise.
+
+    Smearing an edge moves its onset but, to first order, not this tangent's foot.
+    """
+    main = [p for p in find_peaks(omega, values) if p.height > 0.3 * values.max()]
+    if not main:
+        return float("nan")
+    top = int(np.searchsorted(omega, min(p.position for p in main)))
+    slope = np.gradient(values[: top + 1], omega[: top + 1]) if top >= 2 else np.zeros(1)
+    i = int(np.argmax(slope))
+    if slope[i] <= 0:
+        return float("nan")
+    return float(max(omega[i] - values[i] / slope[i], 0.0))
+
+
+def lowest_peak(omega: Array, values: Array, min_prominence: float = 0.1) -> float:
+    """Position of the lowest peak at omega > 0 of at least this prominence; NaN if there is none."""
+    found = find_peaks(omega, values, min_prominence)
+    return min(p.position for p in found) if found else float("nan")

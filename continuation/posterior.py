@@ -17,6 +17,7 @@ from continuation.logprocess import Mixture
 from continuation.maxent import MaxEntPoint
 from continuation.sampling import Chain
 
+N_SAMPLES = 200
 NEGLIGIBLE = 1e-2     # components with less probability than this times the largest are dropped
 
 
@@ -40,8 +41,12 @@ class Posterior(Protocol):
     def quantile(self, q: float) -> Array | None:
         """Pointwise quantile of x, or None if the posterior has no width at a single frequency."""
 
-    def samples(self) -> Array | None:
-        """Samples (n, omega) of x, or None."""
+    @property
+    def pointwise(self) -> bool:
+        """Whether a single sample is a plausible spectrum, with peaks of its own."""
+
+    def samples(self) -> Array:
+        """Samples (n, omega) of x >= 0."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,23 @@ class EntropicPosterior:
         """The entropy leaves single frequencies unconstrained: there is none."""
         return None
 
-    def samples(self) -> None:
-        """None are drawn."""
-        return None
+    @property
+    def pointwise(self) -> bool:
+        """No: the samples are as smooth as the reported spectrum."""
+        return False
+
+    def samples(self) -> Array:
+        """The components, in proportion to their weights, each refitted (to first order) to noisy data."""
+        rng, rows = np.random.default_rng(0), []
+        cumulative = np.cumsum([c.weight for c in self.components])
+        for mark in (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES:
+            point = self.components[min(int(np.searchsorted(cumulative, mark)), len(cumulative) - 1)].point
+            H = (self.kernel * point.x) @ self.kernel.T
+            H[np.diag_indices_from(H)] += point.alpha
+            # x = m exp(k . y): the change of the dual variable keeps the sample positive.
+            change = np.linalg.solve(H, rng.normal(size=len(H))) @ self.kernel
+            rows.append(point.x * np.exp(np.clip(change, -5.0, 5.0)))
+        return np.array(rows)
 
 
 def mixture(scans: list[tuple[str, list[MaxEntPoint]]]) -> tuple[Component, ...]:
@@ -134,9 +153,16 @@ class SampledPosterior:
         """A configuration is a set of delta functions: it has no value at a single frequency."""
         return None
 
-    def samples(self) -> None:
-        """A single configuration has no peak of its own; the mean is followed instead."""
-        return None
+    @property
+    def pointwise(self) -> bool:
+        """No: a single configuration has no peak of its own."""
+        return False
+
+    def samples(self) -> Array:
+        """The mean, refitted (to first order) to noisy data."""
+        rng = np.random.default_rng(0)
+        noise = rng.normal(size=(N_SAMPLES, len(self.kernel)))
+        return np.asarray(np.maximum(self.centre + noise @ self.response().T, 0.0))
 
 
 @dataclass(frozen=True)
@@ -162,6 +188,11 @@ class ProcessPosterior:
     def quantile(self, q: float) -> Array:
         """Pointwise quantile of the mixture of log-normals."""
         return self.mixture.quantile(q)
+
+    @property
+    def pointwise(self) -> bool:
+        """Yes."""
+        return True
 
     def samples(self) -> Array:
         """Samples of the posterior by randomised minimisation."""

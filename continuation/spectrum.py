@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from continuation.alpha import AlphaScan
-from continuation.features import Peak, Value, find_peaks, peak_near, window_weights
+from continuation.features import Interval, Peak, Value, find_peaks, interval, peak_near, window_weights
 from continuation.grids import FrequencyGrid
 from continuation.kernels import Array
 from continuation.posterior import Posterior
@@ -165,6 +166,21 @@ class Spectrum:
         """integral of A over [low, high], with errors; high is cut at the end of the grid."""
         return self._linear(window_weights(self.omega, low, min(high, float(self.omega[-1]))))
 
+    def interval(self, feature: Callable[[Array, Array], float], spectral: bool = False) -> Interval:
+        """A feature f(omega, A) with its own 68 % and 95 % intervals from samples of the posterior.
+
+        feature   any function of (omega, values) giving a number, or NaN where the spectrum lacks it;
+                  `features` has onset, optical_gap and lowest_peak
+        spectral  pass omega A (P or chi'') instead of A
+        """
+        factor = self.omega if spectral else 1.0
+        samples = np.array([feature(self.omega, factor * row) for row in self.samples()])
+        return interval(float(feature(self.omega, factor * self.values)), samples)
+
+    def samples(self) -> Array:
+        """Samples of the posterior (n, omega) of A."""
+        return self.posterior.samples() / self.grid.weights
+
     def dc(self) -> Value:
         """A at omega = 0, with errors as in `band`; below omega ~ 1/beta the data resolve nothing."""
         return Value(float(self.values[0]), float(self.stat_error[0]), float(self.posterior_error[0]))
@@ -192,10 +208,9 @@ class Spectrum:
     def _with_errors(self, peak: Peak) -> PeakValue:
         followed = self._follow(peak, self.replicas)
         at_peak = float(np.interp(peak.position, self.omega, self.posterior_error))
-        samples = self.posterior.samples()
         spread = self._position_spread(peak)
-        if samples is not None:
-            positions = self._follow(peak, samples / self.grid.weights)[:, 0]
+        if self.posterior.pointwise:
+            positions = self._follow(peak, self.samples())[:, 0]
             # 68 % quantile: a sample without this peak climbs to another one far away.
             spread = float(np.quantile(np.abs(positions - peak.position), 0.6827))
         return PeakValue(
