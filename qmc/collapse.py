@@ -1,6 +1,6 @@
 """Collapse of many sizes on one scaling function: critical coupling and exponents.
 
-With x = (g - g_c)/g_c L^(1/nu) and a = ln(L_tau/L^z), g any coupling (K, E_C/E_J or p):
+With x = (g - g_c) L^(1/nu) and a = ln(L_tau/L^z), g any coupling (K, E_C/E_J or p):
 
     W_x^2 = F(x, a),    rho_s L^z = F(x, a),    kappa L^(2-z) = F(x, a),    each + L^(-omega) (b_0 + b_1 x)
 """
@@ -57,7 +57,8 @@ class Collapse:
     """Result of a collapse.
 
     coupling_c, nu, z  None where it was given
-    coefficients       (q, terms) of the scaling functions, in the order of Scaling.terms
+    coefficients       (q, terms) of the scaling functions, in the order of Scaling.terms, and their errors;
+                       x in units of its largest value, L of its geometric mean, a from its mean
     chi2, dof          of the best fit
     draws              bootstrap draws by name, (n,) each
     warnings           one line each
@@ -67,6 +68,7 @@ class Collapse:
     nu: Value | None
     z: Value | None
     coefficients: Array
+    coefficient_errors: Array
     chi2: float
     dof: int
     draws: dict[str, Array]
@@ -96,7 +98,12 @@ def collapse(
     fit = _CollapseFit(points, scaling or Scaling())
     best, chi2 = fit.best(points.mean, start)
     rng = np.random.default_rng(seed)
-    drawn = np.array([fit.minimise(points.redrawn(rng), best)[0] for _ in range(draws)])
+    found, terms = [], []
+    for _ in range(draws):
+        mean = points.redrawn(rng)
+        found.append(fit.minimise(mean, best)[0])
+        terms.append(fit.coefficients(found[-1], mean))
+    drawn = np.array(found)
     values, by_name = {}, {}
     for k, name in enumerate(fit.free):
         by_name[name] = 1 / drawn[:, k] if name == "nu" else drawn[:, k]
@@ -107,6 +114,7 @@ def collapse(
         nu=values.get("nu"),
         z=values.get("z"),
         coefficients=fit.coefficients(best, points.mean),
+        coefficient_errors=np.std(terms, axis=0, ddof=1),
         chi2=chi2,
         dof=fit.dof,
         draws=by_name,
@@ -162,7 +170,7 @@ class _CollapseFit:
         """Whitened data (q m,) and terms (q m, q terms)."""
         p, s, (y, z) = self.points, self.scaling, self._exponents(parameters)
         size = p.L / np.exp(np.log(p.L).mean())  # keeps the coefficients of order one
-        x = (p.coupling - parameters[0]) / abs(parameters[0]) * p.L**y
+        x = (p.coupling - parameters[0]) * p.L**y
         x = x / max(float(np.abs(x).max()), 1e-300)
         a = np.log(p.L_tau) - z * np.log(p.L)
         a = a - a.mean()
@@ -196,8 +204,9 @@ class _CollapseFit:
 
     def minimise(self, mean: Array, start: Array) -> tuple[Array, float]:
         """Nearest minimum and its chi2."""
+        g = self.points.coupling
         limits = {
-            "coupling_c": (-np.inf, np.inf, np.ptp(self.points.coupling)),
+            "coupling_c": (g.min() - 3 * np.ptp(g), g.max() + 3 * np.ptp(g), np.ptp(g)),
             "nu": (0.05, 10.0, 1.0),
             "z": (-1.0, 6.0, 1.0),
         }
