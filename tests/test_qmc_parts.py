@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import iv, ive
 
 from qmc import Chains, Model, Schedule, currents, empty_lattice, run_chain, space_links, time_links
-from qmc.estimators import new_slices, operators, sum_slices
+from qmc.estimators import new_work, operators
 from qmc.lattice import fold_space
+from qmc.links import link_tables
+from qmc.measure import sum_currents
 from qmc.rng import fill_u64, stream
 from qmc.vertex import PROBABILITY_BITS, ROW, SLOTS, hollow_flux, vertex_tables
 from qmc.worm import run_worms, worm_moves
@@ -155,23 +157,28 @@ def test_both_ends_of_a_link_agree(walk):
         assert np.all((out + back)[out > 0] == 256)
 
 
-def test_slice_sums_against_numpy(walk):
+def test_sums_over_a_configuration_against_numpy(walk):
     model, w = walk
     J = currents(model, w.words)
-    slices, ops = new_slices(model), operators(model, 1)
-    sum_slices(w.words, ops, slices)
-    np.testing.assert_array_equal(slices.current_x, J[1].sum(axis=(1, 2)))
-    np.testing.assert_array_equal(slices.current_y, J[2].sum(axis=(1, 2)))
-    bonds = model.draw_bonds(11, 0)
-    table = space_links(model.action, model.eps)
-    for mu, kinetic in ((1, slices.kinetic_x), (2, slices.kinetic_y)):
-        wanted = (table.kinetic[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2))
-        np.testing.assert_allclose(kinetic, wanted, rtol=1e-12)
-    for values, found in ((table.contact, slices.contact), (table.energy, slices.space_energy)):
-        wanted = sum((values[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2)) for mu in (1, 2))
-        np.testing.assert_allclose(found, wanted, rtol=1e-11)
+    disorder = model.draw_disorder(11, 0)
+    ops, work = operators(model, disorder, link_tables(model, disorder), 1), new_work(model, 1)
+    sum_currents(w.words, ops, work)
+    np.testing.assert_array_equal(work.current_x, J[1].sum(axis=(1, 2)))
+    np.testing.assert_array_equal(work.current_y, J[2].sum(axis=(1, 2)))
+    for mu, column in ((1, work.columns[0]), (2, work.columns[1]), (0, work.columns[2])):
+        np.testing.assert_array_equal(column, J[mu].sum(axis=0).ravel())
+    space = space_links(model.action, model.eps)
     time = time_links(model.action, model.eps, model.charging)
-    np.testing.assert_allclose(slices.time_energy, time.energy[np.abs(J[0])].sum(axis=(1, 2)), rtol=1e-12)
+    kinetic_x, kinetic_y, contact, time_contact = work.totals
+    for mu, kinetic in ((1, kinetic_x), (2, kinetic_y)):
+        wanted = (space.kinetic[np.abs(J[mu])] * disorder.bonds[mu - 1]).sum()
+        np.testing.assert_allclose(kinetic, wanted, rtol=1e-12)
+    wanted = sum((space.contact[np.abs(J[mu])] * disorder.bonds[mu - 1]).sum() for mu in (1, 2))
+    np.testing.assert_allclose(contact, wanted, rtol=1e-11)
+    wanted = sum((space.energy[np.abs(J[mu])] * disorder.bonds[mu - 1]).sum(axis=(1, 2)) for mu in (1, 2))
+    np.testing.assert_allclose(work.space_energy, wanted, rtol=1e-11)
+    np.testing.assert_allclose(work.time_energy, time.energy[np.abs(J[0])].sum(axis=(1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(time_contact, time.contact[np.abs(J[0])].sum(), rtol=1e-12)
 
 
 def test_waiting_times_at_equal_time_are_kept_by_distance():
