@@ -1,0 +1,226 @@
+"""Published critical points, exponents and the critical conductivity, against our own data.
+
+    python benchmarks/critical.py [--json FILE] [STUDY ...]
+
+Each study reads reduced data kept in benchmarks/data/ (per-sample means, made by the command printed with
+it) and prints value, published value and their distance in combined standard errors. The analysis is fixed
+here; where another reasonable choice moves the value, that choice is printed as a row of its own.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmc.collapse import Collapse, Scaling, collapse
+from qmc.crossings import crossings, extrapolate_crossings
+from qmc.finite_size import Value, make_points
+from qmc.trotter import TrotterLimit, trotter_limit
+
+Array = NDArray[np.float64]
+
+DATA = Path(__file__).parent / "data"
+
+NU, OMEGA = 0.67169, 0.789  # O(2): Hasenbusch, PRB 100, 224517 (2019)
+XU = "Xu et al. 2019"  # PRB 100, 064525
+PRX = "Swanson et al. 2014"  # PRX 4, 021007
+VOJTA = "Vojta et al. 2016"  # PRB 94, 134501, site dilution
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number beside what is published of it; published_error is zero where it is negligible."""
+
+    study: str
+    quantity: str
+    value: float
+    error: float
+    published: float | None
+    published_error: float
+    source: str
+    note: str = ""
+
+    @property
+    def sigmas(self) -> float | None:
+        """Distance in combined standard errors."""
+        if self.published is None:
+            return None
+        return Value(self.value, self.error).sigmas_from(self.published, self.published_error)
+
+
+def load(name: str) -> dict[str, Array]:
+    """Arrays of a study, points first; adds squared windings wx2 (mean of x and y) and wtau2."""
+    with np.load(DATA / f"{name}.npz") as file:
+        data = {key: file[key] for key in file.files}
+    beta = data["eps"] * data["L_tau"]
+    data["wx2"] = data["rho_s"] * beta[:, None]
+    data["wtau2"] = data["kappa"] * (data["Lx"] * data["Ly"] / beta)[:, None]
+    return data
+
+
+def chi2_note(result: Collapse) -> str:
+    return f"chi2/dof = {result.chi2:.0f}/{result.dof}"
+
+
+# --- clean transitions ----------------------------------------------------------------------------------
+
+
+def isotropic(name: str, published_K: float) -> list[Row]:
+    """K_c, nu and the critical <W^2> of an isotropic model, all three directions averaged."""
+    d = load(name)
+    L, K, w2 = d["Lx"], d["eps"], (2 * d["wx2"] + d["wtau2"]) / 3
+    found = crossings(L, K, w2, degree=3)
+    limit = extrapolate_crossings(found, 1 / NU + OMEGA)
+    points = make_points(L, K, w2)
+    known = collapse(points, Scaling(degree=3, omega=OMEGA, nu=NU))
+    large = L >= 12
+    free = collapse(make_points(L[large], K[large], w2[large]), Scaling(degree=3))
+    return [
+        Row(name, "K_c, crossings", limit.coupling.value, limit.coupling.error, published_K, 0.0, XU,
+            f"chi2/dof = {limit.chi2:.1f}/{limit.dof}"),
+        Row(name, "K_c, collapse", known.coupling_c.value, known.coupling_c.error, published_K, 0.0, XU,
+            chi2_note(known)),
+        Row(name, "nu, L >= 12", *pair(free.nu), NU, 7e-5, "Hasenbusch 2019", chi2_note(free)),
+        Row(name, "<W^2> at K_c", float(known.coefficients[0, 0]), float(known.coefficient_errors[0, 0]),
+            0.516, 0.001, "-> 0.516, orientation"),
+    ]  # fmt: skip
+
+
+def pair(value: Value | None) -> tuple[float, float]:
+    assert value is not None
+    return value.value, value.error
+
+
+def clean(name: str) -> Collapse:
+    """Collapse of <W_x^2> and <W_tau^2>, a clean scan of E_C/E_J at fixed L/L_tau (z = 1), O(2) exponents."""
+    d = load(name)
+    scaling = Scaling(degree=3, power=((0, 0), (0, 0)), omega=OMEGA, nu=NU)
+    return collapse(make_points(d["Lx"], d["charging"], np.stack([d["wx2"], d["wtau2"]])), scaling)
+
+
+def rotor_limit() -> tuple[Array, list[Collapse], TrotterLimit]:
+    """eps, collapses and the limit of g_c."""
+    names = [
+        name for name in ("rotor_4", "rotor_6", "rotor_8", "rotor_10") if (DATA / f"{name}.npz").exists()
+    ]
+    eps = np.array([float(load(name)["eps"][0]) for name in names])
+    found = [clean(name) for name in names]
+    limit = trotter_limit(eps, [f.coupling_c.value for f in found], [f.coupling_c.error for f in found])
+    return eps, found, limit
+
+
+def rotor() -> list[Row]:
+    eps, found, limit = rotor_limit()
+    rows = [
+        Row("rotor", f"g_c at eps = {e:.4g}", *pair(f.coupling_c), 6.04 if e == 0.25 else None, 0.02,
+            "physics reference", chi2_note(f))
+        for e, f in zip(eps, found, strict=True)
+    ]  # fmt: skip
+    note = f"chi2/dof = {limit.chi2:.1f}/{limit.dof}"
+    return [
+        *rows,
+        Row("rotor", "g_c, eps -> 0", *pair(limit.value), 5.73, 0.03, "physics reference", note),
+        Row("rotor", "g_c, eps -> 0, with eps^4", *pair(limit.check), 5.73, 0.03, "physics reference"),
+    ]
+
+
+def clean_cosine() -> list[Row]:
+    f = clean("clean_cosine")
+    return [
+        Row(
+            "clean_cosine",
+            "g_c at eps = 0.1",
+            *pair(f.coupling_c),
+            4.245,
+            0.008,
+            "physics reference",
+            chi2_note(f),
+        )
+    ]
+
+
+# --- critical conductivity ------------------------------------------------------------------------------
+
+
+def sigma_fit(
+    n_min: int = 2, largest: float = 0.25, *, lattice: bool = True
+) -> tuple[Value, float, int, list[Value]]:
+    """sigma(w >> T) in 4e^2/h from <|I_n|^2>/(n L^2) of cubes at K_c; chi2, dof and all coefficients.
+
+    sigma(n, L) = s + b n^-(3 - 1/nu) + d (n/L)^omega + e (n/L)^2. The second term is the leading thermal
+    and finite-size one (energy operator; a cube has both at once), the third the leading irrelevant operator
+    of the lattice, the last analytic. lattice: n means (L/pi) sin(pi n/L), the lattice frequency.
+    Source of the form: Katz, Sachdev, Sorensen, Witczak-Krempa, PRB 90, 245109 (2014).
+    """
+    values, errors, basis = [], [], []
+    for name in ("sigma", "sigma_96"):
+        if not (DATA / f"{name}.npz").exists():
+            continue
+        d = load(name)
+        for L, eps, rho in zip(d["L_tau"], d["eps"], d["rho"].astype(float), strict=True):
+            n = np.arange(n_min, min(int(largest * L), rho.shape[1] - 1, L // 2) + 1)
+            w = L / np.pi * np.sin(np.pi * n / L) if lattice else n.astype(float)
+            samples = rho[:, n] * (eps * L) / w
+            values.append(samples.mean(axis=0))
+            errors.append(samples.std(axis=0, ddof=1) / np.sqrt(len(samples)))
+            basis.append(np.stack([w**0.0, w ** -(3 - 1 / NU), (w / L) ** OMEGA, (w / L) ** 2], axis=1))
+    y, error = np.concatenate(values), np.concatenate(errors)
+    design = np.concatenate(basis) / error[:, None]
+    spread = np.linalg.inv(design.T @ design)
+    c = spread @ (design.T @ (y / error))
+    chi2 = float(np.sum((y / error - design @ c) ** 2))
+    found = [Value(float(a), float(np.sqrt(v))) for a, v in zip(c, np.diag(spread), strict=True)]
+    return found[0], chi2, len(y) - len(c), found
+
+
+def sigma() -> list[Row]:
+    rows = []
+    for n_min, largest, lattice in ((2, 0.25, True), (1, 0.25, True), (2, 0.15, True), (2, 0.25, False)):
+        s, chi2, dof, _ = sigma_fit(n_min, largest, lattice=lattice)
+        name = f"sigma(w >> T), n >= {n_min}, n/L <= {largest}" + ("" if lattice else ", plain w")
+        rows.append(Row("sigma", name, *pair(s), 0.355155, 1.1e-5, "bootstrap; MC 0.359(4), 0.3605(3)",
+                        f"chi2/dof = {chi2:.0f}/{dof}"))  # fmt: skip
+    return rows
+
+
+STUDIES: dict[str, tuple[Callable[[], list[Row]], str]] = {
+    "villain": (lambda: isotropic("villain", 0.33306704), "villain"),
+    "cosine": (lambda: isotropic("cosine", 0.45416476), "cosine"),
+    "rotor": (rotor, "rotor_4 (also rotor_6, rotor_8)"),
+    "clean_cosine": (clean_cosine, "clean_cosine"),
+    "sigma": (sigma, "sigma (with --n-rho 24)"),
+}
+
+
+def report(names: list[str]) -> list[Row]:
+    """Compute and print."""
+    rows = []
+    print(f"{'quantity':42s} {'value':>11s} {'error':>8s} {'published':>11s} {'error':>8s} {'sigmas':>6s}")
+    for name in names:
+        study, config = STUDIES[name]
+        print(f"\n{name}: python benchmarks/critical_data.py make runs/configs/critical/{config}.toml")
+        for row in study():
+            rows.append(row)
+            published = "" if row.published is None else f"{row.published:11.6g} {row.published_error:8.2g}"
+            distance = "" if row.sigmas is None else f"{row.sigmas:6.1f}"
+            print(f"{row.quantity:42s} {row.value:11.6g} {row.error:8.2g} {published:>20s} {distance:>6s}  "
+                  f"{row.source}{'; ' * bool(row.note)}{row.note}")  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("studies", nargs="*", choices=[[], *STUDIES], help="default: all")
+    parser.add_argument("--json", help="write the rows to this file")
+    arguments = parser.parse_args()
+    rows = report(arguments.studies or list(STUDIES))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
