@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc
 
 Array = NDArray[np.float64]
 
@@ -119,4 +119,4 @@ def whitening(points: Points) -> list[tuple[NDArray[np.int64], NDArray[np.int64]
 
 def probability(chi2: float, dof: int) -> float:
     """Chance of a larger chi2."""
-    return float(chi2_distribution.sf(chi2, dof)) if dof > 0 else 1.0
+    return float(chdtrc(dof, chi2)) if dof > 0 else 1.0
