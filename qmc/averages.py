@@ -76,8 +76,9 @@ def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
     """Means of every sample from bins (samples, bins, ...).
 
     Scalars (n,): rho_s, minus_k (mean of x and y on a square, x otherwise) and all of the bins.
-    Correlators (n, m): rho and chi_s (connected) by Matsubara number, G_k0 and G_loc (symmetric in
-    tau -> beta - tau) by slice.
+    Correlators (n, m): rho, chi_s and chi_c (connected) by Matsubara number, G_k0 and G_loc (symmetric in
+    tau -> beta - tau) by slice. Also heat (connected); kappa is connected where n_g is not 0.
+    Products of averages are taken within a sample, between different bins, so without bias.
     """
     mean = {name: values.mean(axis=1) for name, values in bins.items()}
     square = model.Lx == model.Ly
@@ -85,16 +86,25 @@ def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
     def directions(x: str, y: str) -> Array:
         return (mean[x] + mean[y]) / 2 if square else mean[x]
 
-    disconnected = squared_mean(bins["bond"]) * model.beta / model.sites
-    chi_s = mean["chi_s_raw"].copy()
-    chi_s[:, 0] -= disconnected
+    def connected(raw: str, one: str, factor: float) -> Array:
+        """Mean of `raw` less factor <one>^2, at frequency zero."""
+        out = mean[raw].copy()
+        first = out[:, 0] if out.ndim == 2 else out
+        first -= factor * squared_mean(bins[one])
+        return out
+
     mirror = -np.arange(model.L_tau) % model.L_tau
     out = {name: mean[name] for name in mean if mean[name].ndim == 1}
+    if "chi_c_raw" in bins:                      # not in stores of earlier versions
+        out["chi_c"] = connected("chi_c_raw", "charging_energy", model.beta * model.sites)
+        out["heat"] = connected("heat_raw", "energy", model.beta**2 * model.sites)
+    if model.n_g != 0:
+        out["kappa"] = connected("kappa", "density", model.beta * model.sites)
     return out | {
         "rho_s": directions("rho_s_x", "rho_s_y"),
         "minus_k": directions("minus_kx", "minus_ky"),
         "rho": directions("rho_x", "rho_y"),
-        "chi_s": chi_s,
+        "chi_s": connected("chi_s_raw", "bond", model.beta / model.sites),
         "G_k0": (mean["G_k0"] + mean["G_k0"][:, mirror]) / 2,
         "G_loc": (mean["G_loc"] + mean["G_loc"][:, mirror]) / 2,
     }

@@ -8,24 +8,28 @@ from scipy.signal import lfilter
 
 from qmc import (
     Model,
+    agree,
     autocorrelation_time,
     average,
     average_point,
     binned_error,
+    bins_to_forget,
+    blocking,
     covariance,
-    jackknife,
-    squared_mean,
-    thermalisation_z,
-)
-from qmc.effort import (
     covariance_components,
+    frozen_samples,
     further_bins,
     further_samples,
+    gamma_method,
+    jackknife,
+    outliers,
+    per_sample,
     plan_effort,
+    squared_mean,
+    start_z,
+    thermalisation_z,
     variance_components,
 )
-from qmc.series import agree, blocking, gamma_method
-from qmc.statistics import bins_to_forget, frozen_samples, outliers, start_z
 
 
 def ar1(n, a, seed):
@@ -260,6 +264,28 @@ def fake_bins(rng, samples=20, n_bins=16):
     shape |= {"rho_x": (5,), "rho_y": (5,), "chi_s_raw": (5,), "G_k0": (8,), "G_loc": (8,)}
     bins = {name: 1 + rng.normal(size=(samples, n_bins, *s)) ** 2 for name, s in shape.items()}
     return model, bins, {"rho_s_x": np.full(samples, 0.6)}
+
+
+def test_connected_parts_of_a_sample():
+    """Within a sample, whatever the sample's own mean; noise of the bins does not leak in."""
+    rng = np.random.default_rng(18)
+    model, bins, _ = fake_bins(rng, samples=4000, n_bins=4)
+    beta, sites = model.beta, model.sites
+    bins["charging_energy"] = rng.normal(size=(4000, 1)) + rng.normal(size=(4000, 4))
+    bins["chi_c_raw"] = np.zeros((4000, 4, 5))
+    bins["chi_c_raw"][..., 0] = 7.0
+    bins["heat_raw"] = np.full((4000, 4), 3.0)
+    bins["density"] = 0.25 + rng.normal(0, 0.1, (4000, 4))
+    found = per_sample(model, bins)
+    mean, error = found["chi_c"][:, 0].mean(), found["chi_c"][:, 0].std() / np.sqrt(4000)
+    assert abs(mean - (7.0 - beta * sites * 1.0)) < 4 * error < 0.2 * beta * sites
+    heat = 3.0 - beta**2 * sites * bins["energy"].mean() ** 2
+    error = found["heat"].std() / np.sqrt(4000)
+    assert abs(found["heat"].mean() - heat) < 4 * error
+    np.testing.assert_array_equal(found["kappa"], bins["kappa"].mean(axis=1))
+    charged = per_sample(replace(model, n_g=0.3), bins)["kappa"]
+    error = charged.std() / np.sqrt(4000)
+    assert abs(charged.mean() - (bins["kappa"].mean() - beta * sites * 0.25**2)) < 4 * error
 
 
 def test_warnings_of_a_point():
