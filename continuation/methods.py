@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,10 +20,15 @@ from continuation.posterior import (
     EntropicPosterior,
     Posterior,
     ProcessPosterior,
+    RefittedPosterior,
     SampledPosterior,
     mixture,
 )
+from continuation.rational import rational_spectrum
+from continuation.sparse import sparse_spectrum
 from continuation.whitening import Equations
+
+REFITS = 40            # of the methods whose band is a bootstrap
 
 
 @dataclass(frozen=True)
@@ -127,4 +133,59 @@ def fit_sampling(equations: Equations, vector: Array, models: list[DefaultModel]
         posterior=posterior, scan=scan, scans={model.name: scan}, default=model.values, alpha=chain.theta,
         effective=float(np.trace(K @ posterior.response())), data=white, offset=offset,
         description="stochastic sampling",
+    )  # fmt: skip
+
+
+def fit_sparse(equations: Equations, vector: Array, options: Options) -> Fit:
+    """Leading singular components with positivity; the band is a bootstrap."""
+    white, offset = equations.whiten(vector)
+
+    def answer(d: Array) -> Array:
+        return sparse_spectrum(equations.kernel, d, equations.grid)[0]
+
+    return _refitted(equations, white, offset, answer, options, "sparse singular components")
+
+
+def fit_rational(equations: Equations, vector: Array, data: CorrelatorData, options: Options) -> Fit:
+    """Barycentric form through the data; the band is a bootstrap with the covariance of the data.
+
+    Negative parts are cut off in the reported spectrum, and what is left is scaled to fit.
+    """
+    white, offset = equations.whiten(vector)
+    grid, back = equations.grid, np.linalg.pinv(equations.transform)
+    n = data.grid.size
+
+    def answer(d: Array) -> Array:
+        # Only the part of the noise that a spectrum can produce is added.
+        moved = vector[:n] + (back @ np.append(d - white, np.zeros(len(back[0]) - len(d))))[:n]
+        x = np.maximum(rational_spectrum(data, moved, grid.omega)[0], 0.0) * grid.weights
+        image = equations.kernel @ x
+        square = float(image @ image)
+        return x * max(float(image @ d) / square, 0.0) if square > 0 else x
+
+    return _refitted(equations, white, offset, answer, options, "rational function")
+
+
+def _refitted(
+    equations: Equations,
+    white: Array,
+    offset: float,
+    answer: Callable[[Array], Array],
+    options: Options,
+    description: str,
+) -> Fit:
+    """A fit without prior, and its answers to fresh noise."""
+    K, x = equations.kernel, answer(white)
+    noise = np.random.default_rng(options.seed).normal(size=(min(options.n_draws, REFITS), len(white)))
+    draws = np.array([answer(white + row) for row in noise])
+    posterior = RefittedPosterior(K, x, draws, noise)
+    nothing, residual = np.array([np.nan]), white - K @ x
+    scan = AlphaScan(
+        alpha=nothing, chi2=np.array([float(residual @ residual)]), entropy=nothing, effective=nothing,
+        log_evidence=nothing, curvature=nothing, chosen=0, rule="none",
+    )  # fmt: skip
+    return Fit(
+        posterior=posterior, scan=scan, scans={description: scan}, default=x / equations.grid.weights,
+        alpha=float("nan"), effective=float(np.clip(np.trace(K @ posterior.response()), 0.0, len(white))),
+        data=white, offset=offset, description=description,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from continuation.alpha import RULES, AlphaRule
 from continuation.kernels import Array
 from continuation.models import DefaultModel
 
-Method = Literal["process", "maxent", "sampling"]
+Method = Literal["process", "maxent", "sampling", "sparse", "rational"]
 METHODS: tuple[str, ...] = get_args(Method)
 MIN_DRAWS = 20
 
@@ -22,7 +22,8 @@ class Options:
     method      "process": average over log-Gaussian processes by evidence (alpha_rule and average do not
                 apply; a default model other than "gaussian" replaces the library of base shapes).
                 "maxent": maximum entropy with the options below. "sampling": stochastic sampling.
-                benchmarks/continuation.py compares them
+                "sparse": leading singular components with positivity. "rational": barycentric form through
+                Matsubara data, a cross-check. benchmarks/continuation.py compares them
     constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
                 solves it together with the spectrum, with the joint covariance
     default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models

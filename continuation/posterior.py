@@ -197,3 +197,37 @@ class ProcessPosterior:
     def samples(self) -> Array:
         """Samples of the posterior by randomised minimisation."""
         return self.draws
+
+
+@dataclass(frozen=True)
+class RefittedPosterior:
+    """Of an estimator without a prior: its answers to the data with fresh noise added (a bootstrap).
+
+    draws (n, omega) answers, noise (n, m) what was added, centre (omega,) the answer to the data
+    """
+
+    kernel: Array
+    centre: Array
+    draws: Array
+    noise: Array
+
+    def spread(self, G: Array) -> Array:
+        """68 % quantile of the distance of the refits."""
+        return np.asarray(np.quantile(np.abs((self.draws - self.centre) @ G.T), 0.6827, axis=0))
+
+    def response(self) -> Array:
+        """Regression of the refits on the noise."""
+        return np.asarray((self.draws - self.draws.mean(axis=0)).T @ self.noise / len(self.noise))
+
+    def quantile(self, q: float) -> Array:
+        """Pointwise quantile of the refits."""
+        return np.asarray(np.quantile(self.draws, q, axis=0))
+
+    @property
+    def pointwise(self) -> bool:
+        """Yes."""
+        return True
+
+    def samples(self) -> Array:
+        """The refits."""
+        return self.draws

@@ -10,7 +10,7 @@ from continuation.data import CorrelatorData
 from continuation.features import Value
 from continuation.grids import FrequencyGrid, grid_from_nodes
 from continuation.kernels import Array
-from continuation.methods import Fit, fit_maxent, fit_process, fit_sampling
+from continuation.methods import Fit, fit_maxent, fit_process, fit_rational, fit_sampling, fit_sparse
 from continuation.models import default_grid, default_models
 from continuation.options import Options, resolve
 from continuation.posterior import Posterior
@@ -50,6 +50,10 @@ def continue_correlator(
             return equations, fit_process(equations, vector, data, given, o)
         if o.method == "sampling":
             return equations, fit_sampling(equations, vector, models, o)
+        if o.method == "sparse":
+            return equations, fit_sparse(equations, vector, o)
+        if o.method == "rational":
+            return equations, fit_rational(equations, vector, data, o)
         return equations, fit_maxent(equations, vector, models, o)
 
     equations, fit = attempt(o.constant is None)

@@ -28,7 +28,7 @@ def sparse_spectrum(K: Array, d: Array, grid: FrequencyGrid) -> tuple[Array, Arr
     """(x (omega,), chi2 (L,), weights (L,)) averaged over the number of components; K (m, omega) for x."""
     root = np.sqrt(grid.weights)
     U, S, Vt = np.linalg.svd(K * root, full_matrices=False)
-    kept = int(np.count_nonzero(S > RANK_CUT * S[0]))
+    kept = int(np.count_nonzero(RANK_CUT * S[0] < S))
     fits, chi2 = [], []
     rest = float(d @ d) - float(np.sum((U.T @ d) ** 2))
     for L in range(min(MIN_COMPONENTS, kept), kept + 1):
