@@ -192,7 +192,7 @@ def test_diluted_transition():
 
 @pytest.mark.physics
 def test_crossings_of_the_diluted_transition_close_in():
-    """At L_tau ~ L^1.5 windings in space cross above p_c, those in time below, both nearer for larger sizes."""
+    """At L_tau ~ L^1.5 windings in space cross above p_c, those in time below, nearer for larger sizes."""
     rows = critical.seed_crossings()
     space, time = ([row.value for row in rows if name in row.quantity] for name in ("wx2", "wtau2"))
     assert space[0] > space[1] > 0.31
