@@ -7,28 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qmc import desk as at
+from qmc import lockstep
+from qmc.desk import BLOCK, new_desk, rows, winding_bits, windings
 from qmc.disorder import Disorder
-from qmc.estimators import (
-    MAPS,
-    SCALARS,
-    SERIES,
-    Measured,
-    Operators,
-    Work,
-    new_measured,
-    new_work,
-    operators,
-)
-from qmc.jit import kernel
-from qmc.lattice import empty_lattice, fold_space
+from qmc.estimators import MAPS, SCALARS, SERIES, new_measured, new_work, operators
+from qmc.lattice import BYTES, currents, empty_lattice
 from qmc.links import link_tables
-from qmc.measure import measure
+from qmc.lockstep import Way, advance
+from qmc.memory import zeros_in_large_pages
 from qmc.model import Bonds, Model
-from qmc.random_worm import RandomMoves, random_worm_moves, run_random_worms
-from qmc.rng import CHAIN, stream
+from qmc.random_worm import link_rates
+from qmc.rng import CHAIN, lanes
 from qmc.start import Start, hot_lattice
 from qmc.statistics import autocorrelation_time
-from qmc.worm import Moves, run_worms, worm_moves
+from qmc.vertex import RESIDENCE_UNIT, tabulated, vertex_tables
 
 Array = NDArray[np.float64]
 
@@ -104,58 +97,16 @@ class ChainResult:
     sweeps_per_measurement: float           # as made
 
 
-@kernel
-def fill_bin(
-    measurements: int,
-    attempts: int,
-    words: NDArray[np.int64],
-    random: NDArray[np.uint64],
-    winding: NDArray[np.int64],
-    moves: Moves,
-    ops: Operators,
-    work: Work,
-    out: Measured,
-    series: Array,
-    waiting: Array,
-    space: Array,
-) -> int:
-    """`measurements` measurements, each after `attempts` worms; returns the number of head moves."""
-    made = 0
-    for i in range(measurements):
-        made += run_worms(attempts, words, random, winding, moves, waiting, space)
-        measure(words, winding, ops, work, out, series[i])
-    return made
-
-
-@kernel
-def fill_random_bin(
-    measurements: int,
-    attempts: int,
-    words: NDArray[np.int64],
-    random: NDArray[np.uint64],
-    winding: NDArray[np.int64],
-    moves: RandomMoves,
-    ops: Operators,
-    work: Work,
-    out: Measured,
-    series: Array,
-    waiting: Array,
-    space: Array,
-) -> int:
-    """As `fill_bin`, for couplings that differ from link to link."""
-    made = 0
-    for i in range(measurements):
-        made += run_random_worms(attempts, words, random, winding, moves, waiting, space)
-        measure(words, winding, ops, work, out, series[i])
-    return made
+STEP_TRIALS = 3e7
+"""Trials of all replicas in one step of `Chains`: about a tenth of a second."""
 
 
 class Chains:
     """Markov chains of one model on several disorder samples, advanced together in resumable steps.
 
-    Every chain has its own random stream, so its bins do not depend on which others run beside it.
-    One `step` is a part of the thermalisation or one bin of every chain. Between steps `state` holds
-    all that is needed; `restore` of it goes on with the same bits.
+    Every chain has its own random stream, so its bins do not depend on which others run beside it: they
+    are the same for any grouping, but four to eight chains at a time run more than twice as fast as single
+    ones. Between steps `state` holds all that is needed; `restore` of it goes on with the same bits.
 
         chains = Chains(model, bonds, seed=1, samples=[0, 1])
         while not chains.finished:
@@ -181,150 +132,192 @@ class Chains:
         """
         if not 0 < len(bonds) == len(samples):
             raise ValueError(f"{len(bonds)} bond masks for {len(samples)} samples: one for each is needed")
+        if start not in ("cold", "hot"):
+            raise ValueError(f"start = {start!r}: must be 'cold' or 'hot'")
         self.model, self.schedule = model, schedule or Schedule()
         self.samples = tuple(int(s) for s in samples)
         self.n_max = model.L_tau // 2 if n_max is None else n_max
+        count, sites = len(self.samples), model.sites * model.L_tau
+        if count * sites >= 2**31:
+            raise ValueError(f"{count} chains of {sites} sites: more than 2^31 sites; take fewer chains")
         self._disorder = [model.disorder(given) for given in bonds]
         links = [link_tables(model, disorder) for disorder in self._disorder]
-        self._operators = [
-            operators(model, disorder, tables, self.n_max)
-            for disorder, tables in zip(self._disorder, links, strict=True)
-        ]
-        uniform = worm_moves(model) if any(disorder.uniform for disorder in self._disorder) else None
-        self._moves: list[Any] = [
-            uniform if disorder.uniform else random_worm_moves(model, disorder, tables)
-            for disorder, tables in zip(self._disorder, links, strict=True)
-        ]
-        self._work, self._waiting = new_work(model, self.n_max), np.zeros(2 * model.L_tau)
-        self._space = np.zeros(4 * model.sites)
-        count, bins = len(self.samples), self.schedule.bins
-        self._words = np.stack([empty_lattice(model, disorder) for disorder in self._disorder])
-        self._winding = np.zeros((count, 3), np.int64)
-        if start == "hot":
-            for c, (disorder, tables) in enumerate(zip(self._disorder, links, strict=True)):
-                self._words[c], self._winding[c] = hot_lattice(
-                    model, disorder, tables, seed, self.samples[c], chain
-                )  # fmt: skip
-        elif start != "cold":
-            raise ValueError(f"start = {start!r}: must be 'cold' or 'hot'")
-        self._random = np.stack([stream(seed, CHAIN, *model.key(), s, chain) for s in self.samples])
-        self._heat = np.zeros((count, 2, 2), np.int64)       # by half: moves, attempts
-        self._moved = np.zeros(count, np.int64)              # after thermalisation
-        self._bins_done = np.zeros((), np.int64)
-        self._bins = _new_bins((count, bins), model, self.n_max)
-        self._maps = np.zeros((count, len(MAP_NAMES), model.Ly, model.Lx))
-        self._series = np.zeros((count, bins, self.schedule.measurements_per_bin, len(SERIES)))
+        uniform = self._disorder[0].uniform
+        if any(disorder.uniform != uniform for disorder in self._disorder):
+            raise ValueError("samples with and without spread couplings: run them as separate chains")
+        couplings = (model.action, model.eps, model.charging, model.n_g)
+        self._tabulated = uniform and tabulated(*couplings) is not None
+        self._table, self._rate = np.zeros(0, np.uint32), np.zeros(0)
+        self._rates, self.layout = np.zeros(0, np.float32), BYTES
+        if self._tabulated:
+            tables = vertex_tables(*couplings)
+            self._table, self._rate, self.layout = tables.table, tables.rate, tables.layout
+        else:
+            pairs = zip(self._disorder, links, strict=True)
+            self._rates = np.concatenate([link_rates(model, *pair) for pair in pairs])
+        self._operators = operators(model, self._disorder, links, self.n_max, self.layout)
+        self._work = new_work(model, self.n_max)
+        self._way = _new_way(model, count, self.schedule, self.n_max, self.layout.dtype)
+        self._words = self._way.words.reshape(count, sites)
+        self._desk, self._clock = new_desk(model, self.layout, count), 0
+        for c, (disorder, some) in enumerate(zip(self._disorder, links, strict=True)):
+            self._way.lanes[c] = lanes(seed, CHAIN, *model.key(), self.samples[c], chain)
+            if start == "hot":
+                words, turns = hot_lattice(model, disorder, some, self.layout, seed, self.samples[c], chain)
+                self._words[c] = words
+                rows(self._desk, count)[c, at.HEAD] += winding_bits(turns)
+            else:
+                self._words[c] = empty_lattice(model, disorder, self.layout)
+        row = rows(self._desk, count)
+        row[:, at.WORD], row[:, at.LEFT] = self._words[:, 0], max(1, sites // 16)
+
+    @property
+    def _sweeps(self) -> int:
+        """Head moves of one sweep."""
+        return self._words.shape[1]
 
     @property
     def finished(self) -> bool:
         """All bins are filled."""
-        return int(self._bins_done) == self.schedule.bins
+        wanted = self.schedule.bins * self.schedule.measurements_per_bin
+        return bool(np.all(self._way.tally[:, lockstep.MEASURED] == wanted))
 
     @property
     def progress(self) -> float:
         """Share of the work done, 0 .. 1."""
-        s = self.schedule
-        measured = s.measurements_per_bin * s.sweeps_per_measurement
-        heated = np.minimum(self._heat.max(axis=2).sum(axis=1) / self._words.shape[1], s.therm_sweeps).mean()
-        return float(heated + int(self._bins_done) * measured) / (s.therm_sweeps + s.bins * measured)
+        s, count = self.schedule, self._way.tally
+        early = np.maximum(count[:, lockstep.EARLY_MOVES], count[:, lockstep.EARLY_TRIES])
+        late = np.maximum(count[:, lockstep.LATE_MOVES], count[:, lockstep.LATE_TRIES])
+        heated = np.minimum((early + late) / self._sweeps, s.therm_sweeps)
+        measured = count[:, lockstep.MEASURED] * s.sweeps_per_measurement
+        whole = s.therm_sweeps + s.bins * s.measurements_per_bin * s.sweeps_per_measurement
+        heated[count[:, lockstep.WORMS] > 0] = s.therm_sweeps
+        return float(np.mean(heated + measured) / whole)
 
     def step(self) -> None:
-        """Thermalise a little, or fill the next bin, of every chain. Nothing to do if finished."""
+        """Go on for about a tenth of a second. Nothing to do if finished."""
         if self.finished:
             return
-        enough = 0.5 * self.schedule.therm_sweeps * self._words.shape[1]
-        cold = [np.flatnonzero(heat.max(axis=1) < enough) for heat in self._heat]
-        if any(len(halves) for halves in cold):
-            for c, halves in enumerate(cold):
-                if len(halves):
-                    self._thermalise(c, int(halves[0]), enough)
-        else:
-            for c in range(len(self.samples)):
-                self._fill_bin(c)
-            self._bins_done += 1
-
-    def _thermalise(self, c: int, half: int, enough: float) -> None:
-        """At most 16 runs of worms in a half of the thermalisation of chain c."""
-        chunk = max(1, self._words.shape[1] // 16)
-        run = run_worms if self._disorder[c].uniform else run_random_worms
-        for _ in range(16):
-            moved = run(
-                chunk, self._words[c], self._random[c], self._winding[c], self._moves[c], self._waiting,
-                self._space,
-            )  # fmt: skip
-            self._heat[c, half] += moved, chunk
-            if self._heat[c, half].max() >= enough:
-                return
-
-    def _worms(self, c: int) -> int:
-        """Worms per measurement of chain c, calibrated on the second half of its thermalisation.
-
-        Where currents are costly worms hardly move; an attempt per site then counts as a sweep.
-        """
-        moved, tried = self._heat[c, 1]
-        wanted = self.schedule.sweeps_per_measurement * self._words.shape[1]
-        return max(1, round(min(wanted * tried / max(moved, 1), wanted)))
-
-    def _fill_bin(self, c: int) -> None:
-        b, per_bin, worms = int(self._bins_done), self.schedule.measurements_per_bin, self._worms(c)
-        self._waiting[:] = 0.0
-        self._space[:] = 0.0
-        sums = new_measured(self.model, self.n_max)
-        fill = fill_bin if self._disorder[c].uniform else fill_random_bin
-        self._moved[c] += fill(
-            per_bin, worms, self._words[c], self._random[c], self._winding[c], self._moves[c],
-            self._operators[c], self._work, sums, self._series[c, b], self._waiting, self._space,
+        blocks = max(1, round(STEP_TRIALS / (BLOCK * len(self.samples))))
+        self._clock = advance(
+            blocks, self._clock, self._tabulated,
+            0.5 * self.schedule.therm_sweeps * self._sweeps,
+            self.schedule.sweeps_per_measurement * self._sweeps,
+            RESIDENCE_UNIT, self._desk, self._table, self._rate, self._rates,
+            self._way, self._operators, self._work,
         )  # fmt: skip
-        here = {name: a[c, b, ...] for name, a in self._bins.items()}
-        share = self._disorder[c].present / self.model.sites
-        distances = fold_space(self.model, self._space) / (per_bin * worms)
-        _store_bin(here, sums, self._waiting / (per_bin * worms), distances, share, per_bin)
-        self._maps[c, : len(MAPS)] += sums.maps.reshape(-1, *distances.shape) / per_bin
-        self._maps[c, len(MAPS)] += distances
 
     def results(self) -> list[ChainResult]:
         """One result per sample; RuntimeError if not finished."""
+        bins, per_bin = self.schedule.bins, self.schedule.measurements_per_bin
         if not self.finished:
-            raise RuntimeError(f"{int(self._bins_done)} of {self.schedule.bins} bins are filled; step() on")
-        measurements = self.schedule.bins * self.schedule.measurements_per_bin
+            done = int(self._way.tally[:, lockstep.MEASURED].min()) // per_bin
+            raise RuntimeError(f"{done} of {bins} bins are filled; step() on")
+        measurements, count = bins * per_bin, self._way.tally
         return [
             ChainResult(
-                bins={name: a[c].copy() for name, a in self._bins.items()},
-                maps=dict(zip(MAP_NAMES, self._maps[c] / self.schedule.bins, strict=True)),
-                tau_int=_times(self._series[c].reshape(measurements, -1)),
-                moves=int(self._moved[c]),
-                attempts=self._worms(c) * measurements,
-                worms_per_measurement=self._worms(c),
-                sweeps_per_measurement=int(self._moved[c]) / (measurements * self._words.shape[1]),
+                bins=_bins(c, self._way, disorder.present / self.model.sites),
+                maps=_maps(c, self._way, measurements),
+                tau_int=_times(self._way.series[c].reshape(measurements, -1)),
+                moves=int(count[c, lockstep.MOVES]),
+                attempts=int(count[c, lockstep.WORMS]) * measurements,
+                worms_per_measurement=int(count[c, lockstep.WORMS]),
+                sweeps_per_measurement=int(count[c, lockstep.MOVES]) / (measurements * self._sweeps),
             )
-            for c in range(len(self.samples))
+            for c, disorder in enumerate(self._disorder)
         ]
 
+    def windings(self) -> NDArray[np.int64]:
+        """Net windings along x, y, tau, (chains, 3); of finished chains, whose loops are closed."""
+        heads = rows(self._desk, len(self.samples))
+        return np.array([windings(row[at.HEAD]) for row in heads[np.argsort(heads[:, at.NAME])]])
+
+    def currents(self) -> NDArray[np.int64]:
+        """Link currents (chains, 3, L_tau, Ly, Lx), see `lattice.currents`; of finished chains."""
+        return np.stack([currents(self.model, words, self.layout) for words in self._words])
+
     def _parts(self) -> dict[str, NDArray[Any]]:
-        parts: dict[str, NDArray[Any]] = {
-            "words": self._words, "random": self._random, "winding": self._winding, "heat": self._heat,
-            "moved": self._moved, "bins_done": self._bins_done, "series": self._series, "maps": self._maps,
-        }  # fmt: skip
-        return parts | {f"bins/{name}": a for name, a in self._bins.items()}
+        """Arrays that change, by name; first axis: chains. The desk is not among them."""
+        way = self._way
+        sums = {f"sums/{name}": a for name, a in way.sums._asdict().items()}
+        bins = {f"bins/{name}": getattr(way, name) for name in BIN_PARTS}
+        parts = {"words": self._words, "lanes": way.lanes, "tally": way.tally, "series": way.series}
+        return {**parts, "green": way.green.reshape(len(self.samples), -1), **sums, **bins}
+
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+        """Rows of the desk in the order of the samples, the first site of each, and its random numbers."""
+        count = len(self.samples)
+        row = rows(self._desk, count)
+        order = np.argsort(row[:, at.NAME]).astype(np.int64)
+        base = (np.arange(count) * self._sweeps).astype(np.uint64)
+        numbers = np.stack([self._desk[int(n) : int(n) + BLOCK + 8] for n in row[order, at.NUMBERS]])
+        return order, base, numbers
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of all that changes, by name; first axis: chains (but for the number bins_done)."""
-        return {name: a.copy() for name, a in self._parts().items()}
+        """Copies of all that changes, by name; first axis: chains. What a chain holds names no other."""
+        order, base, numbers = self._places()
+        row = rows(self._desk, len(self.samples))[order]
+        done = self.schedule.bins * self.schedule.measurements_per_bin
+        place = row[:, PLACE].copy()
+        place[:, [PLACE.index(at.HEAD), PLACE.index(at.TAIL)]] -= base[:, None]
+        since = (np.uint64(self._clock) - row[:, at.BEGUN]).astype(np.int64)
+        since[self._way.tally[:, lockstep.MEASURED] == done] = 0      # they stopped at their last look
+        recording = (row[:, at.GREEN] > 0).astype(np.int64)
+        extra = {"place": place, "since": since, "recording": recording, "numbers": numbers}
+        return {name: a.copy() for name, a in self._parts().items()} | extra
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `state` returned for the same arguments; ValueError if it does not fit."""
-        parts = self._parts()
-        if parts.keys() != state.keys():
-            raise ValueError(f"state: entries differ: {', '.join(sorted(parts.keys() ^ state.keys()))}")
-        for name, a in parts.items():
+        mine = self.state()
+        if mine.keys() != state.keys():
+            raise ValueError(f"state: entries differ: {', '.join(sorted(mine.keys() ^ state.keys()))}")
+        for name, a in mine.items():
             there = np.asarray(state[name])
             if there.shape != a.shape or there.dtype != a.dtype:
                 raise ValueError(
                     f"state: {name} is {there.dtype} {there.shape}, must be {a.dtype} {a.shape}; "
                     "it belongs to another model or schedule"
                 )
-        for name, a in parts.items():
+        for name, a in self._parts().items():
             a[...] = state[name]
+        order, base, _ = self._places()
+        row = rows(self._desk, len(self.samples))
+        row[np.ix_(order, PLACE)] = state["place"]
+        row[order, at.HEAD] += base
+        row[order, at.TAIL] += base
+        row[order, at.TAIL_COLUMN] = row[order, at.TAIL] // self._desk[at.L_TAU]
+        row[order, at.BEGUN] = np.uint64(self._clock) - state["since"].astype(np.uint64)
+        green = np.arange(len(order)) * (self._way.green.size // len(order)) + 1
+        row[order, at.GREEN] = np.where(state["recording"] > 0, green, 0)
+        for n, numbers in zip(row[order, at.NUMBERS], state["numbers"], strict=True):
+            self._desk[int(n) : int(n) + BLOCK + 8] = numbers
+
+
+PLACE = [at.HEAD, at.TAIL, at.WORD, at.INCOMING, at.LEFT, at.OPENED]
+"""Fields of a row of the desk that a state keeps as they are, but for the first site of the replica."""
+
+BIN_PARTS = ("scalars", "rho_x", "rho_y", "chi", "chi_c", "times", "distances")
+
+
+def _new_way(model: Model, count: int, schedule: Schedule, n_max: int, dtype: np.dtype[Any]) -> Way:
+    """Everything at zero."""
+    bins, sites = schedule.bins, model.sites * model.L_tau
+    rho_x, rho_y, chi, chi_c = np.zeros((4, count, bins, n_max + 1))
+    return Way(
+        words=zeros_in_large_pages(count * sites, dtype),
+        lanes=np.zeros((count, 4, 8), np.uint64),
+        tally=np.zeros((count, 8), np.int64),
+        green=np.zeros(count * (2 * model.L_tau + 4 * model.sites), np.uint64),
+        sums=new_measured(model, count, n_max),
+        series=np.zeros((count, bins, schedule.measurements_per_bin, len(SERIES))),
+        scalars=np.zeros((count, bins, len(SCALARS))),
+        rho_x=rho_x,
+        rho_y=rho_y,
+        chi=chi,
+        chi_c=chi_c,
+        times=np.zeros((count, bins, 2 * model.L_tau)),
+        distances=np.zeros((count, bins, model.Ly, model.Lx)),
+    )
 
 
 def run_chain(
@@ -358,37 +351,32 @@ def run_chain(
     return chains.results()[0]
 
 
-def _new_bins(shape: tuple[int, ...], model: Model, n_max: int) -> dict[str, Array]:
-    """Empty bins of every observable, with leading axes `shape`."""
-    width: dict[str, tuple[int, ...]] = dict.fromkeys((*SCALARS, "G_far"), ())
-    width |= dict.fromkeys(("rho_x", "rho_y", "chi_s_raw", "chi_c_raw"), (n_max + 1,))
-    width |= dict.fromkeys(("G_k0", "G_loc"), (model.L_tau,))
-    width |= {"S_x": (model.Lx // 2 + 1,), "S_y": (model.Ly // 2 + 1,)}
-    return {name: np.zeros((*shape, *width[name])) for name in OBSERVABLES}
+def _bins(c: int, way: Way, share: float) -> dict[str, Array]:
+    """Bins of chain c by name, see OBSERVABLES; rotors on the share `share` of the sites.
 
-
-def _store_bin(
-    bins: dict[str, Array], sums: Measured, waiting: Array, distances: Array, share: float, per_bin: int
-) -> None:
-    """Means of one bin from its sums; `bins` holds views of that bin.
-
-    waiting, distances   waiting times per attempt, by time and by distance at equal time; the attempts
-                         themselves are added here: head and tail together, a share `share` of them on rotors
+    Waiting times per attempt become G by adding the attempts themselves, head and tail together, of which
+    a share `share` was made on rotors.
     """
-    for i, name in enumerate(SCALARS):
-        bins[name][...] = sums.scalars[i] / per_bin
-    bins["rho_x"][...] = sums.rho_x / per_bin
-    bins["rho_y"][...] = sums.rho_y / per_bin
-    bins["chi_s_raw"][...] = sums.chi / per_bin
-    bins["chi_c_raw"][...] = sums.chi_c / per_bin
-    same, other = waiting.reshape(2, -1)
-    same[0] += share
-    bins["G_loc"][...] = same / share
-    bins["G_k0"][...] = same + other
-    distances[0, 0] += share
+    bins = {name: way.scalars[c, :, i].copy() for i, name in enumerate(SCALARS)}
+    bins |= {"rho_x": way.rho_x[c].copy(), "rho_y": way.rho_y[c].copy()}
+    bins |= {"chi_s_raw": way.chi[c].copy(), "chi_c_raw": way.chi_c[c].copy()}
+    same, other = np.split(way.times[c].copy(), 2, axis=1)
+    same[:, 0] += share
+    bins["G_loc"], bins["G_k0"] = same / share, same + other
+    distances = way.distances[c].copy()
+    distances[:, 0, 0] += share
+    Ly, Lx = distances.shape[1:]
     S = np.fft.rfft2(distances).real
-    bins["S_x"][...], bins["S_y"][...] = S[0], S[: len(distances) // 2 + 1, 0]
-    bins["G_far"][...] = distances[len(distances) // 2, distances.shape[1] // 2]
+    bins["S_x"], bins["S_y"] = S[:, 0].copy(), S[:, : Ly // 2 + 1, 0].copy()
+    bins["G_far"] = distances[:, Ly // 2, Lx // 2].copy()
+    return {name: bins[name] for name in OBSERVABLES}
+
+
+def _maps(c: int, way: Way, measurements: int) -> dict[str, Array]:
+    """Maps of chain c by name, see `ChainResult`."""
+    distances = way.distances[c].mean(axis=0)
+    maps = way.sums.maps[c].reshape(-1, *distances.shape) / measurements
+    return dict(zip(MAP_NAMES, [*maps, distances], strict=True))
 
 
 def _times(series: Array) -> dict[str, float]:

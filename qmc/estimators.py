@@ -22,11 +22,15 @@ link at the same time takes its `contact` besides: h(B^2) instead of h(B)^2 for 
 second derivative of ln w, so that heat = d(energy)/dT holds exactly at fixed L_tau.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qmc.links import Array, Links, Rows, by_current, first_byte
+from qmc.actions import LinkTable
+from qmc.lattice import Layout
+from qmc.links import Array, Links, Rows, by_current
 from qmc.model import Disorder, Model
 
 SCALARS = (
@@ -44,17 +48,17 @@ MAPS = ("density", "kappa", "kappa_loc")
 
 
 class Operators(NamedTuple):
-    """Estimators of links by table and current, and the Fourier basis.
+    """Estimators of links by table and current, and the Fourier basis, for several replicas.
 
     kinetic, contact, space_energy   float64 (tables, width), of bonds
     time_energy, time_contact        float64 (tables, width), of time links
-    bond_row, site_row               table of each link, see `links.Links`
-    first_byte                       byte of a word that belongs to the first entry of a table
-    empty                            float64 (4,): kinetic x and y, contact and energy of the bonds of one
-                                     slice without currents
+    bond_row, site_row               (replicas, 2, Lx Ly), (replicas, Lx Ly): table of each link
+    empty                            float64 (replicas, 4): kinetic x and y, contact and energy of the
+                                     bonds of one slice without currents
     cosine, sine                     float64 (L_tau, n_max + 1): cos and sin of w_n tau_k
     wave_x, wave_y                   float64 (2, Lx), (2, Ly): cos and sin of the smallest wave vectors
-    present                          number of rotors
+    present                          int64 (replicas,), number of rotors
+    space_mask .. t_shift            layout of the words
     """
 
     kinetic: Array
@@ -64,17 +68,22 @@ class Operators(NamedTuple):
     time_contact: Array
     bond_row: Rows
     site_row: Rows
-    first_byte: int
     empty: Array
     cosine: Array
     sine: Array
     wave_x: Array
     wave_y: Array
+    present: NDArray[np.int64]
     eps: float
     Lx: int
     Ly: int
     L_tau: int
-    present: int
+    space_mask: int
+    time_mask: int
+    space_bias: int
+    time_bias: int
+    y_shift: int
+    t_shift: int
 
 
 class Work(NamedTuple):
@@ -96,11 +105,11 @@ class Work(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Sums over measurements.
+    """Sums over measurements of several replicas: those of the current bin, and the maps over all bins.
 
-    scalars                   float64 (len(SCALARS),)
-    rho_x, rho_y, chi, chi_c  float64 (n_max + 1,)
-    maps                      float64 (len(MAPS), Lx Ly): n(r), beta n(r) W_tau, beta n(r)^2
+    scalars                   float64 (replicas, len(SCALARS))
+    rho_x, rho_y, chi, chi_c  float64 (replicas, n_max + 1)
+    maps                      float64 (replicas, len(MAPS), Lx Ly): n(r), beta n(r) W_tau, beta n(r)^2
     """
 
     scalars: Array
@@ -111,44 +120,69 @@ class Measured(NamedTuple):
     maps: Array
 
 
-def operators(model: Model, disorder: Disorder, links: Links, n_max: int) -> Operators:
-    """Tables of one sample for Matsubara numbers 0 .. n_max; ValueError if n_max > L_tau/2."""
+def operators(
+    model: Model, disorder: Sequence[Disorder], links: Sequence[Links], n_max: int, layout: Layout
+) -> Operators:
+    """Tables of several samples for Matsubara numbers 0 .. n_max; ValueError if n_max > L_tau/2."""
     if not 1 <= n_max <= model.L_tau // 2:
         raise ValueError(f"n_max = {n_max}: must be between 1 and L_tau/2 = {model.L_tau // 2}")
-    width, middle = links.width, links.width // 2
+    width = max(some.width for some in links)
+    bonds = [table for some in links for table in some.space]
+    sites = [table for some in links for table in some.time]
     kinetic, contact, space_energy = (
-        np.stack([by_current(getattr(t, name), width) for t in links.space])
+        np.stack([by_current(getattr(t, name), width) for t in bonds])
         for name in ("kinetic", "contact", "energy")
     )
-    time_energy = [by_current(t.energy, width, -t.field) for t in links.time]
+    # The tables of all samples follow each other.
+    bond_row = np.stack([
+        some.bond_row + first for some, first in zip(links, _starts([x.space for x in links]), strict=True)
+    ]).astype(np.int32)
+    site_row = np.stack([
+        some.site_row + first for some, first in zip(links, _starts([x.time for x in links]), strict=True)
+    ]).astype(np.int32)
     phase = 2 * np.pi / model.L_tau * (np.outer(np.arange(model.L_tau), np.arange(n_max + 1)) % model.L_tau)
-    x_rows, y_rows = (
-        row[mask.ravel()] for row, mask in zip(links.bond_row, disorder.bonds, strict=True)
-    )  # fmt: skip
-    both = np.concatenate([x_rows, y_rows])
     return Operators(
         kinetic=kinetic,
         contact=contact,
         space_energy=space_energy,
-        time_energy=np.stack(time_energy),
-        time_contact=np.stack([by_current(t.contact, width) for t in links.time]),
-        bond_row=links.bond_row,
-        site_row=links.site_row,
-        first_byte=first_byte(width),
-        empty=np.array([
-            table[rows, middle].sum()
-            for table, rows in ((kinetic, x_rows), (kinetic, y_rows), (contact, both), (space_energy, both))
+        time_energy=np.stack([by_current(t.energy, width, -t.field) for t in sites]),
+        time_contact=np.stack([by_current(t.contact, width) for t in sites]),
+        bond_row=bond_row,
+        site_row=site_row,
+        empty=np.stack([
+            _empty(kinetic, contact, space_energy, rows, sample)
+            for rows, sample in zip(bond_row, disorder, strict=True)
         ]),
         cosine=np.cos(phase),
         sine=np.sin(phase),
         wave_x=_wave(model.Lx),
         wave_y=_wave(model.Ly),
+        present=np.array([sample.present for sample in disorder]),
         eps=model.eps,
         Lx=model.Lx,
         Ly=model.Ly,
         L_tau=model.L_tau,
-        present=disorder.present,
+        space_mask=2 * layout.bias(0) - 1,
+        time_mask=2 * layout.bias(4) - 1,
+        space_bias=layout.bias(0),
+        time_bias=layout.bias(4),
+        y_shift=layout.shift(2),
+        t_shift=layout.shift(4),
     )  # fmt: skip
+
+
+def _starts(groups: Sequence[Sequence[LinkTable]]) -> list[int]:
+    """Number of the first table of each group when all follow each other."""
+    counts = [len(group) for group in groups]
+    return [sum(counts[:i]) for i in range(len(counts))]
+
+
+def _empty(kinetic: Array, contact: Array, energy: Array, rows: Rows, sample: Disorder) -> Array:
+    """See `Operators.empty`."""
+    x_rows, y_rows = (row[mask.ravel()] for row, mask in zip(rows, sample.bonds, strict=True))
+    both, middle = np.concatenate([x_rows, y_rows]), kinetic.shape[1] // 2
+    pairs = ((kinetic, x_rows), (kinetic, y_rows), (contact, both), (energy, both))
+    return np.array([table[chosen, middle].sum() for table, chosen in pairs])
 
 
 def _wave(L: int) -> Array:
@@ -162,7 +196,8 @@ def new_work(model: Model, n_max: int) -> Work:
     return Work(x, y, space, time, np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1)))
 
 
-def new_measured(model: Model, n_max: int) -> Measured:
+def new_measured(model: Model, replicas: int, n_max: int) -> Measured:
     """Accumulators set to zero."""
-    rho_x, rho_y, chi, chi_c = np.zeros((4, n_max + 1))
-    return Measured(np.zeros(len(SCALARS)), rho_x, rho_y, chi, chi_c, np.zeros((len(MAPS), model.sites)))
+    rho_x, rho_y, chi, chi_c = np.zeros((4, replicas, n_max + 1))
+    maps = np.zeros((replicas, len(MAPS), model.sites))
+    return Measured(np.zeros((replicas, len(SCALARS))), rho_x, rho_y, chi, chi_c, maps)

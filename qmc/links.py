@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmc.actions import LinkTable, space_links, time_links
-from qmc.lattice import BIAS
 from qmc.model import Disorder, Model
 
 Array = NDArray[np.float64]
@@ -60,8 +59,3 @@ def by_current(table: Array, width: int, slope: float = 0.0) -> Array:
     out[middle + j] = table + slope * j
     out[middle - j] = table - slope * j
     return out
-
-
-def first_byte(width: int) -> int:
-    """Byte of a word that stands for the current -width/2."""
-    return BIAS - width // 2

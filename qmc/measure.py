@@ -1,29 +1,29 @@
 """The kernels that read a configuration; `qmc.estimators` says what they measure."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qmc.estimators import Array, Measured, Operators, Work
 from qmc.jit import kernel
-from qmc.lattice import BIAS
-
-SPACE_BYTES = 0x00FF00FF        # the bytes of +x and +y
+from qmc.lattice import Words
 
 
 @kernel
-def sum_currents(words: NDArray[np.int64], operators: Operators, out: Work) -> None:
-    """Fill the sums of `out` (but the transform) from the words.
+def sum_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
+    """Fill the sums of `out` (but the transform) from the words of a replica, (Lx Ly L_tau,).
 
     Most space links carry no current, so each slice starts from the value of the empty configuration,
     and only words that differ from it are looked at link by link.
     """
-    L_tau, first, middle = operators.L_tau, operators.first_byte, BIAS - operators.first_byte
+    L_tau, middle = operators.L_tau, operators.kinetic.shape[1] // 2
+    x_bits, y_shift, t_shift = operators.space_mask, operators.y_shift, operators.t_shift
+    t_bits, bias, t_bias = operators.time_mask, operators.space_bias, operators.time_bias
+    first, t_first = bias - middle, t_bias - middle      # fields of the first entry of a table
     # Arrays are taken out of their tuples here: inside the loop that would count references.
     kinetic, contact, space_energy = operators.kinetic, operators.contact, operators.space_energy
-    bond_row, site_row = operators.bond_row, operators.site_row
+    bond_row, site_row = operators.bond_row[replica], operators.site_row[replica]
     current_x, current_y, columns = out.current_x, out.current_y, out.columns
     space_sum, time_sum, totals = out.space_energy, out.time_energy, out.totals
-    empty = operators.empty
+    empty = operators.empty[replica]
     current_x[:] = 0.0
     current_y[:] = 0.0
     space_sum[:] = empty[3]
@@ -31,37 +31,38 @@ def sum_currents(words: NDArray[np.int64], operators: Operators, out: Work) -> N
     columns[:] = 0.0
     kinetic_x, kinetic_y, contact_sum = L_tau * empty[0], L_tau * empty[1], L_tau * empty[2]
     time_contact_sum = 0.0
+    space_bits = x_bits | (x_bits << y_shift)
     for column in range(columns.shape[1]):
         start = column * L_tau
-        if words[start] & (0xFF << 32) == 0:         # no rotor
+        word = np.int64(words[start])
+        if (word >> t_shift) & t_bits == 0:              # no rotor
             continue
         time_energy = operators.time_energy[site_row[column]]
         time_contact = operators.time_contact[site_row[column]]
-        charge = 0
-        for k in range(L_tau):
-            current = (words[start + k] >> 32) & 0xFF
-            charge += current
-            time_sum[k] += time_energy[current - first]
-            time_contact_sum += time_contact[current - first]
-        columns[2, column] = charge - BIAS * L_tau
-        still = (BIAS if words[start] & 0xFF else 0) | (BIAS << 16 if words[start] & 0xFF0000 else 0)
+        still = (bias if word & x_bits else 0) | (bias << y_shift if word & (x_bits << y_shift) else 0)
         row_x, row_y = bond_row[0, column], bond_row[1, column]
+        charge = np.int64(0)
         for k in range(L_tau):
-            word = words[start + k]
-            if word & SPACE_BYTES != still:
-                x, y = word & 0xFF, (word >> 16) & 0xFF
+            word = np.int64(words[start + k])
+            current = (word >> t_shift) & t_bits
+            charge += current
+            time_sum[k] += time_energy[current - t_first]
+            time_contact_sum += time_contact[current - t_first]
+            if word & space_bits != still:
+                x, y = word & x_bits, (word >> y_shift) & x_bits
                 if x != 0:
-                    current_x[k] += x - BIAS
-                    columns[0, column] += x - BIAS
+                    current_x[k] += x - bias
+                    columns[0, column] += x - bias
                     kinetic_x += kinetic[row_x, x - first] - kinetic[row_x, middle]
                     contact_sum += contact[row_x, x - first] - contact[row_x, middle]
                     space_sum[k] += space_energy[row_x, x - first] - space_energy[row_x, middle]
                 if y != 0:
-                    current_y[k] += y - BIAS
-                    columns[1, column] += y - BIAS
+                    current_y[k] += y - bias
+                    columns[1, column] += y - bias
                     kinetic_y += kinetic[row_y, y - first] - kinetic[row_y, middle]
                     contact_sum += contact[row_y, y - first] - contact[row_y, middle]
                     space_sum[k] += space_energy[row_y, y - first] - space_energy[row_y, middle]
+        columns[2, column] = charge - t_bias * L_tau
     totals[0], totals[1], totals[2], totals[3] = kinetic_x, kinetic_y, contact_sum, time_contact_sum
 
 
@@ -85,17 +86,24 @@ def add_spectrum(
 
 @kernel
 def measure(
-    words: NDArray[np.int64],
-    winding: NDArray[np.int64],
+    words: Words,
+    W_x: float,
+    W_y: float,
+    W_tau: float,
+    replica: int,
     operators: Operators,
     work: Work,
     out: Measured,
     now: Array,
 ) -> None:
-    """Add one measurement to `out`; this measurement alone, in the order of SERIES, goes to `now`."""
-    sum_currents(words, operators, work)
+    """Add one measurement to the sums of a replica; this one alone, in the order of SERIES, goes to `now`.
+
+    words            of the replica, (Lx Ly L_tau,)
+    W_x, W_y, W_tau  its net windings
+    """
+    sum_currents(words, replica, operators, work)
     Lx, Ly, L_tau, eps = operators.Lx, operators.Ly, operators.L_tau, operators.eps
-    wave_x, wave_y, columns, maps = operators.wave_x, operators.wave_y, work.columns, out.maps
+    wave_x, wave_y, columns, maps = operators.wave_x, operators.wave_y, work.columns, out.maps[replica]
     sites, beta = Lx * Ly, eps * L_tau
     x_re = x_im = y_re = y_im = squares = 0.0
     for y in range(Ly):
@@ -108,13 +116,12 @@ def measure(
             charge = columns[2, column] / L_tau
             squares += charge**2
             maps[0, column] += charge
-            maps[1, column] += beta * charge * winding[2]
+            maps[1, column] += beta * charge * W_tau
             maps[2, column] += beta * charge**2
     kinetic_x, kinetic_y, contact, time_contact = (
         work.totals[0], work.totals[1], work.totals[2], work.totals[3]
     )  # fmt: skip
     charging, bond = work.time_energy.sum(), work.space_energy.sum()
-    W_x, W_y, W_tau = float(winding[0]), float(winding[1]), float(winding[2])
     now[0] = W_x**2 * (Lx / (Ly * beta))
     now[1] = W_y**2 * (Ly / (Lx * beta))
     now[2] = W_tau**2 * (beta / sites)
@@ -125,17 +132,18 @@ def measure(
     now[7] = now[5] + now[6]
     now[8] = -bond / L_tau
     now[9] = W_tau / sites
-    now[10] = beta * squares / operators.present
+    now[10] = beta * squares / operators.present[replica]
     now[11] = eps**2 / sites * ((charging + bond) ** 2 + contact + time_contact)
     now[12] = (x_re**2 + x_im**2) / (sites * beta)
     now[13] = (y_re**2 + y_im**2) / (sites * beta)
     now[14], now[15], now[16] = W_x**4, W_y**4, W_tau**4
     now[17] = 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
-    for i in range(out.scalars.size):
-        out.scalars[i] += now[i]
+    sums = out.scalars[replica]
+    for i in range(sums.size):
+        sums[i] += now[i]
     current, energy = 1 / (sites * beta), eps / (sites * L_tau)
     fourier = work.fourier
-    now[18] = add_spectrum(work.current_x, 0.0, current, operators, fourier, out.rho_x)
-    now[19] = add_spectrum(work.current_y, 0.0, current, operators, fourier, out.rho_y)
-    now[20] = add_spectrum(work.space_energy, contact, energy, operators, fourier, out.chi)
-    now[21] = add_spectrum(work.time_energy, time_contact, energy, operators, fourier, out.chi_c)
+    now[18] = add_spectrum(work.current_x, 0.0, current, operators, fourier, out.rho_x[replica])
+    now[19] = add_spectrum(work.current_y, 0.0, current, operators, fourier, out.rho_y[replica])
+    now[20] = add_spectrum(work.space_energy, contact, energy, operators, fourier, out.chi[replica])
+    now[21] = add_spectrum(work.time_energy, time_contact, energy, operators, fourier, out.chi_c[replica])

@@ -18,6 +18,9 @@ DISORDER_E_J = 4
 DISORDER_E_C = 5
 START = 6
 
+LANES = 8
+"""Independent states behind one stream of `top_up`."""
+
 _23, _41, _17, _45, _19 = (np.uint64(n) for n in (23, 41, 17, 45, 19))
 
 
@@ -37,6 +40,31 @@ def next_u64(s0, s1, s2, s3):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def top_up(lanes: NDArray[np.uint64], buffer: NDArray[np.uint64], start: int, count: int, wanted: int) -> int:
+    """Extend the `count` unused numbers at buffer[start:] to at least `wanted`; returns how many there are.
+
+    lanes   uint64 (4, LANES): as many independent xoshiro states, drawn from in turn; the inner loop
+            runs over them, so that the processor makes several numbers at a time. The sequence does not
+            depend on the portions in which it is drawn.
+    buffer  room for wanted + LANES - 1 numbers from `start` on
+    """
+    s0, s1, s2, s3 = lanes[0], lanes[1], lanes[2], lanes[3]
+    while count < wanted:
+        out = buffer[start + count : start + count + LANES]
+        for i in range(LANES):
+            x = s0[i] + s3[i]
+            out[i] = ((x << _23) | (x >> _41)) + s0[i]
+            t = s1[i] << _17
+            third, fourth = s2[i] ^ s0[i], s3[i] ^ s1[i]
+            s1[i] ^= third
+            s0[i] ^= fourth
+            s2[i] = third ^ t
+            s3[i] = (fourth << _45) | (fourth >> _19)
+        count += LANES
+    return count
+
+
+@kernel
 def fill_u64(state: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
     """Fill `out` with the next numbers of the stream and advance `state` (4,) in place."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
@@ -48,6 +76,12 @@ def fill_u64(state: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
 def stream(seed: int, *key: int) -> NDArray[np.uint64]:
     """State uint64 (4,) of the xoshiro stream named by `seed` and the integers of `key` (each < 2^32)."""
     return np.random.SeedSequence(seed, spawn_key=key).generate_state(4, np.uint64).astype(np.uint64)
+
+
+def lanes(seed: int, *key: int) -> NDArray[np.uint64]:
+    """States uint64 (4, LANES) for `top_up` of the stream named by `seed` and the integers of `key`."""
+    words = np.random.SeedSequence(seed, spawn_key=key).generate_state(4 * LANES, np.uint64)
+    return words.astype(np.uint64).reshape(4, LANES)
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:

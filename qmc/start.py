@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qmc.actions import J_LIMIT
-from qmc.lattice import BIAS, Words, empty_lattice
+from qmc.lattice import Layout, Words, empty_lattice
 from qmc.links import Links
 from qmc.model import Bonds, Disorder, Model
 from qmc.rng import START, generator
@@ -29,7 +28,7 @@ PLANES = ((0, 1), (1, 2), (2, 0))
 
 
 def hot_lattice(
-    model: Model, disorder: Disorder, links: Links, seed: int, sample: int, chain: int
+    model: Model, disorder: Disorder, links: Links, layout: Layout, seed: int, sample: int, chain: int
 ) -> tuple[Words, Integers]:
     """Words and windings (3,) of a random configuration without sources.
 
@@ -39,7 +38,7 @@ def hot_lattice(
     """
     rng = generator(seed, START, *model.key(), sample, chain)
     J = _windings(model, disorder, rng)
-    present, limit = _present(model, disorder), _limits(model, links)
+    present, limit = _present(model, disorder), _limits(model, links, layout)
     loops = [_loops(present, plane, rng) for plane in PLANES]
     while True:
         total = J + sum(_curl(field, plane) for field, plane in zip(loops, PLANES, strict=True))
@@ -49,7 +48,8 @@ def hot_lattice(
         for field, (a, b) in zip(loops, PLANES, strict=True):
             touched = over[a] | np.roll(over[a], -1, AXIS[b]) | over[b] | np.roll(over[b], -1, AXIS[a])
             field[touched] = 0
-    return _words(model, disorder, total), total.sum(axis=(1, 2, 3)) // (model.Lx, model.Ly, model.L_tau)
+    turns = total.sum(axis=(1, 2, 3)) // (model.Lx, model.Ly, model.L_tau)
+    return _words(model, disorder, total, layout), turns
 
 
 def _present(model: Model, disorder: Disorder) -> NDArray[np.bool_]:
@@ -58,11 +58,12 @@ def _present(model: Model, disorder: Disorder) -> NDArray[np.bool_]:
     return np.repeat(columns[..., None], model.L_tau, axis=3)
 
 
-def _limits(model: Model, links: Links) -> Integers:
+def _limits(model: Model, links: Links, layout: Layout) -> Integers:
     """Largest |J| of every link, (3, Ly, Lx, 1)."""
     space, time = (np.array([t.j_max for t in tables]) for tables in (links.space, links.time))
     rows = np.stack([*space[links.bond_row], time[links.site_row]])
-    return np.minimum(rows, J_LIMIT).reshape(3, model.Ly, model.Lx, 1)
+    held = np.array([layout.j_max(0), layout.j_max(0), layout.j_max(4)])
+    return np.minimum(rows, held[:, None]).reshape(3, model.Ly, model.Lx, 1)
 
 
 def _loops(present: NDArray[np.bool_], plane: tuple[int, int], rng: np.random.Generator) -> Integers:
@@ -149,11 +150,12 @@ def _path(parent: dict[Site, tuple[Site, Step]], site: Site) -> list[Step]:
     return bonds[::-1]
 
 
-def _words(model: Model, disorder: Disorder, J: Integers) -> Words:
+def _words(model: Model, disorder: Disorder, J: Integers, layout: Layout) -> Words:
     """Words of the currents J (3, Ly, Lx, L_tau)."""
-    empty = empty_lattice(model, disorder).reshape(model.Ly, model.Lx, model.L_tau)
+    empty = empty_lattice(model, disorder, layout).reshape(model.Ly, model.Lx, model.L_tau).astype(np.int64)
     words = empty.copy()
     for mu in range(3):
         for d, leaving in ((2 * mu, J[mu]), (2 * mu + 1, -np.roll(J[mu], 1, AXIS[mu]))):
-            words += np.where((empty >> (8 * d)) & 0xFF == BIAS, leaving << (8 * d), 0)
-    return words.ravel()
+            present = (empty >> layout.shift(d)) & layout.bias(d) != 0
+            words += np.where(present, leaving << layout.shift(d), 0)
+    return words.ravel().astype(layout.dtype)

@@ -12,79 +12,114 @@ The states of a vertex are tabulated for the common currents. A rare state (a la
 the heat-bath flux f_ij = A_i A_j / sum A, computed on the spot; any choice per state is exact.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qmc.actions import Action, LinkTable, space_links, time_links
 from qmc.jit import kernel
-from qmc.lattice import BIAS, DIRECTIONS
+from qmc.lattice import COMPACT, DIRECTIONS, WIDE, Layout
 
 RARE = 1 << 29
-"""Marks a pair of links outside the table; three of them still add up within 32 bits."""
+"""Marks links outside the table; two of them still add up within 32 bits."""
 
 COMMON = 1e-4
 """A current J is tabulated if w(J)/w(0) exceeds this."""
 
+NEGLIGIBLE = 1e-9
+"""Four bytes a site are used where the currents that do not fit have less than this share of the weight."""
+
 MAX_SPACE_LEVELS = 4
 MAX_TIME_LEVELS = 8
 SLOTS = 8
-ROW = DIRECTIONS * SLOTS
-PROBABILITY_BITS = 26
+PROBABILITY_BITS = 32
+
+# One array serves all look-ups of the worm, so that one register holds its address.
+SPACE_AT = 1 << 16
+"""Place of the entries of the space fields in the table; those of the time fields come first."""
+ROW = 64
+"""Entries per state of a vertex: six times eight alias slots, then the residence time."""
+RESIDENCE = DIRECTIONS * SLOTS
+RESIDENCE_UNIT = 2.0**-20
 
 
-class VertexTables(NamedTuple):
+@dataclass(frozen=True)
+class VertexTables:
     """What the worm kernel looks up.
 
-    pair_x, pair_y, pair_t   uint32 (65536,): row number, by the two bytes of an axis; they add up
-    alias                    uint32 (rows * 6 * 8,): alias slots (threshold 26 bits, two directions)
-    residence                float64 (rows,): mean waiting time 6 / sum A of the state
-    rate                     float64 (6, 256): A of the link along each direction by its byte
+    layout   of the words that the tables are made for
+    table    uint32: at (time fields) and SPACE_AT + (space fields) parts of the address of a state,
+             which add up; there six times eight alias slots (32 bits of threshold, of which the low
+             six also name two directions), and the mean waiting time 6 / sum A in RESIDENCE_UNIT
+    rate     float64 (6 * 256,): A of the link along d by its field, at 256 d + field
     """
 
-    pair_x: NDArray[np.uint32]
-    pair_y: NDArray[np.uint32]
-    pair_t: NDArray[np.uint32]
-    alias: NDArray[np.uint32]
-    residence: NDArray[np.float64]
+    layout: Layout
+    table: NDArray[np.uint32]
     rate: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class _Classes:
-    """Classes of one link: class of each byte (-1: rare) and rate of each class."""
+    """Classes of one link: class of each field (-1: rare) and rate of each class."""
 
-    of_byte: NDArray[np.int64]
+    of_field: NDArray[np.int64]
     rate: NDArray[np.float64]
 
 
-def _byte_rates(links: LinkTable) -> NDArray[np.float64]:
-    """A by byte, (256,); zero for a missing link."""
-    rate = np.array([links.raise_rate(byte - BIAS) for byte in range(256)])
-    rate[0] = 0.0
+def _field_rates(links: LinkTable, bits: int) -> NDArray[np.float64]:
+    """A by field, (256,); zero for a missing link."""
+    rate = np.zeros(256)
+    for field in range(1, 1 << bits):
+        rate[field] = links.raise_rate(field - (1 << (bits - 1)))
     return rate
 
 
-def _classes(links: LinkTable, max_levels: int) -> _Classes:
+def _classes(links: LinkTable, bits: int, max_levels: int) -> _Classes:
     """Class 0: closed to the worm (A = 0); class 1: A = 1; then one for each common current with A < 1."""
-    current = np.arange(256) - BIAS
-    of_byte = np.where(current < links.j_max, -1, 0)
+    bias = 1 << (bits - 1)
+    current = np.arange(1 << bits) - bias
+    of_field = np.where(current < links.j_max, -1, 0)
     levels = [j for j in links.common(COMMON) if links.raise_rate(j) < 1.0][:max_levels]
     first = levels[0] if levels else links.j_max
-    of_byte[current < first] = 1
-    of_byte[[BIAS + j for j in levels]] = 2 + np.arange(len(levels))
-    of_byte[0] = 0
-    return _Classes(of_byte, np.array([0.0, 1.0] + [links.raise_rate(j) for j in levels]))
+    of_field[current < first] = 1
+    of_field[[bias + j for j in levels]] = 2 + np.arange(len(levels))
+    of_field[0] = 0
+    return _Classes(of_field, np.array([0.0, 1.0] + [links.raise_rate(j) for j in levels]))
 
 
-def _pairs(up: _Classes, down: _Classes, scale: int) -> NDArray[np.uint32]:
-    """Row contribution of the two links of an axis, by their two bytes (low byte first)."""
-    low, high = up.of_byte[None, :], down.of_byte[:, None]
-    row = (low * len(down.rate) + high) * scale
-    return np.where((low < 0) | (high < 0), RARE, row).astype(np.uint32).ravel()
+def _addresses(links: list[_Classes], scale: int, offset: int = 0) -> NDArray[np.uint32]:
+    """Part of a state's address by the fields of `links`, the first one lowest in the word."""
+    row = np.zeros(1, np.int64)
+    rare = np.zeros(1, bool)
+    for link in links:                       # the field of a later link is higher, its class counts less
+        row = (link.of_field[:, None] + row[None, :] * len(link.rate)).ravel()
+        rare = ((link.of_field < 0)[:, None] | rare[None, :]).ravel()
+    return np.where(rare, RARE, offset + ROW * scale * row).astype(np.uint32)
+
+
+def _needed(links: LinkTable) -> int:
+    """Largest |J| that matters: the weight beyond is less than the share NEGLIGIBLE."""
+    j = np.arange(len(links.weight))
+    weight = links.weight * np.exp(abs(links.tilt) * j)
+    tail = np.cumsum(weight[::-1])[::-1]
+    return max(1, int(np.count_nonzero(tail >= NEGLIGIBLE * tail[0])) - 1)
+
+
+def _cut(links: LinkTable, j_max: int) -> LinkTable:
+    """`links` without currents beyond j_max."""
+    return replace(links, weight=links.weight[: j_max + 1])
+
+
+def tabulated(action: Action, eps: float, charging: float, n_g: float = 0.0) -> Layout | None:
+    """Narrowest layout whose fields hold the currents that matter; None if no table does."""
+    space, time = space_links(action, eps), time_links(action, eps, charging, n_g)
+    for layout in (COMPACT, WIDE):
+        if _needed(space) <= layout.j_max(0) and _needed(time) <= layout.j_max(4):
+            return layout
+    return None
 
 
 @kernel
@@ -174,58 +209,62 @@ def _fill_alias(probability: NDArray[np.float64], out: NDArray[np.uint32]) -> No
             break
         alias[poor] = rich
         share[rich] -= 1.0 - share[poor]
-    scale = 1 << PROBABILITY_BITS
     for slot in range(SLOTS):
         own = slot
-        limit = int(np.round(min(share[slot], 1.0) * scale))
+        limit = np.uint64(np.round(min(share[slot], 1.0) * 2.0**PROBABILITY_BITS))
         if alias[slot] == slot:
-            limit = scale
+            limit = np.uint64(1 << PROBABILITY_BITS)
         if slot >= DIRECTIONS or limit == 0:     # empty slots belong to their alias alone
             own = alias[slot]
-        limit = min(limit, scale - 1)
-        out[slot] = (limit << 6) | (own << 3) | alias[slot]
+        names = np.uint64((own << 3) | alias[slot])
+        # The six low bits of the threshold are the names: the nearest number of that form.
+        low = np.uint64(0) if limit <= names else (limit - names + np.uint64(32)) >> np.uint64(6)
+        out[slot] = (min(low, np.uint64((1 << 26) - 1)) << np.uint64(6)) | names
 
 
 @kernel
 def _fill_tables(
-    space: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64],
-    alias: NDArray[np.uint32], residence: NDArray[np.float64],
+    space: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64], out: NDArray[np.uint32]
 ) -> None:
-    """Fill every row: the state number counts (x: +,-), (y: +,-), (tau: +,-) classes, last fastest."""
+    """Fill the states, out (states, ROW): they count (x: +,-), (y: +,-), (tau: +,-) classes, last fastest."""
     ns = space.size
     a, f, probability = np.empty(DIRECTIONS), np.empty((DIRECTIONS, DIRECTIONS)), np.empty(DIRECTIONS)
-    for row in range(residence.size):
+    for row in range(len(out)):
         rest = row
         a[5], rest = down[rest % down.size], rest // down.size
         a[4], rest = up[rest % up.size], rest // up.size
         for d in (3, 2, 1, 0):
             a[d], rest = space[rest % ns], rest // ns
-        residence[row] = DIRECTIONS / max(a.sum(), 1e-300)
+        # A head has at least one link where the worm gains; only states that do not occur are cut here.
+        time = min(DIRECTIONS / max(a.sum(), 1e-300), 4095.0)
+        out[row, RESIDENCE] = np.uint32(np.round(time / RESIDENCE_UNIT))
         hollow_flux(a, f)
         for i in range(DIRECTIONS):
             for j in range(DIRECTIONS):
                 # A head never comes in through a link with A = 0; such a row is never used.
                 probability[j] = f[i, j] / a[i] if a[i] > 0.0 else (1.0 if i == j else 0.0)
-            start = row * ROW + i * SLOTS
-            _fill_alias(probability, alias[start : start + SLOTS])
+            _fill_alias(probability, out[row, i * SLOTS : (i + 1) * SLOTS])
 
 
 @lru_cache(maxsize=8)
 def vertex_tables(action: Action, eps: float, charging: float, n_g: float = 0.0) -> VertexTables:
-    """Tables of one set of couplings (about 1-10 MB, of which a run touches little)."""
-    space_table, up_table = space_links(action, eps), time_links(action, eps, charging, n_g)
+    """Tables of one set of couplings, 1-40 MB, of which runs touch little; ValueError if not `tabulated`."""
+    layout = tabulated(action, eps, charging, n_g)
+    if layout is None:
+        raise ValueError(f"{action}, eps = {eps}, charging = {charging}: currents are too large for tables")
+    space_table = _cut(space_links(action, eps), layout.j_max(0))
+    up_table = _cut(time_links(action, eps, charging, n_g), layout.j_max(4))
     down_table = up_table.reversed()
-    space = _classes(space_table, MAX_SPACE_LEVELS)
-    up, down = _classes(up_table, MAX_TIME_LEVELS), _classes(down_table, MAX_TIME_LEVELS)
+    space = _classes(space_table, layout.space_bits, MAX_SPACE_LEVELS)
+    up = _classes(up_table, layout.time_bits, MAX_TIME_LEVELS)
+    down = _classes(down_table, layout.time_bits, MAX_TIME_LEVELS)
     ns, nt = len(space.rate), len(up.rate) * len(down.rate)
-    rows = ns**4 * nt
-    alias, residence = np.empty(rows * ROW, np.uint32), np.empty(rows)
-    _fill_tables(space.rate, up.rate, down.rate, alias, residence)
-    return VertexTables(
-        pair_x=_pairs(space, space, ns**2 * nt),
-        pair_y=_pairs(space, space, nt),
-        pair_t=_pairs(up, down, 1),
-        alias=alias,
-        residence=residence,
-        rate=np.stack([_byte_rates(t) for t in (*(space_table,) * 4, up_table, down_table)]),
-    )
+    first = SPACE_AT + (1 << 4 * layout.space_bits)
+    table = np.zeros(first + ns**4 * nt * ROW, np.uint32)
+    times = _addresses([up, down], 1, first)
+    table[: len(times)] = times
+    table[SPACE_AT:first] = _addresses([space] * 4, nt)
+    _fill_tables(space.rate, up.rate, down.rate, table[first:].reshape(-1, ROW))
+    links = (*(space_table,) * 4, up_table, down_table)
+    rate = np.concatenate([_field_rates(table_of, layout.bits(d)) for d, table_of in enumerate(links)])
+    return VertexTables(layout, table, rate)

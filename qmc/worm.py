@@ -1,9 +1,13 @@
-"""The directed worm: moves between closed current configurations.
+"""The directed worm: moves between closed current configurations, several replicas taking turns.
 
 An attempt picks a site and a direction at random and tests the first step with the Metropolis rate
 (one sixth of the trials per direction). The head then scatters by the tables of `qmc.vertex` until it
 is back at its tail. Attempts that fail at once count as attempts: measurements come after a fixed
 number of attempts, since a fixed number of moves would favour long worms.
+
+A single worm is one long chain of loads that wait for each other. So the worms of several replicas take
+turns, one trial each (a step of a head, or an attempt), and fill each other's gaps. Every replica has
+its own random numbers, one per trial; what it does depends on no other.
 
 Green function: a closed configuration lasts one trial per attempt; a head in a state with rates A_d
 lasts 6 / sum A_d trials. With H the histogram of these times over head minus tail, and H(0) the
@@ -11,133 +15,120 @@ number of attempts, G(r, tau) = H(r, tau)/H(0). It is kept over tau, and over r 
 Source of the histogram estimator: Prokof'ev and Svistunov, PRL 87, 160601 (2001).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from qmc import desk as at
+from qmc.desk import BLOCK, ROWS, WIDTH, Desk
 from qmc.jit import kernel
-from qmc.lattice import DIRECTIONS, WRAP_BIT, steps
-from qmc.model import Model
-from qmc.rng import next_u64
-from qmc.vertex import PROBABILITY_BITS, RARE, SLOTS, VertexTables, vertex_tables
+from qmc.lattice import DIRECTIONS, Words
+from qmc.vertex import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT
 
 # Everything in the inner loop is unsigned: signed indices would cost a test for negative ones at every
 # access, and one signed operand would turn 64-bit arithmetic into floating point.
 _u = np.uint64
-_0, _1, _3, _7, _8, _11, _16, _32, _61, _63 = (_u(n) for n in (0, 1, 3, 7, 8, 11, 16, 32, 61, 63))
-_BYTE, _PAIR, _LOW = _u(0xFF), _u(0xFFFF), _u(0xFFFFFFFF)
-_DIRECTIONS, _SLOTS, _WRAP, _RARE = _u(DIRECTIONS), _u(SLOTS), _u(WRAP_BIT), _u(RARE)
-_PROBABILITY, _MASK = _u(61 - PROBABILITY_BITS), _u((1 << PROBABILITY_BITS) - 1)
-_6 = _u(6)
-
-
-class Moves(NamedTuple):
-    """Everything fixed that the worm needs: vertex tables, and steps as in `lattice.steps` (mod 2^64).
-
-    step_site, step_column   uint64 (12,), at 2 d + wrap
-    """
-
-    step_site: NDArray[np.uint64]
-    step_column: NDArray[np.uint64]
-    L_tau: np.uint64
-    Lx: np.uint64
-    tables: VertexTables
-
-
-def worm_moves(model: Model) -> Moves:
-    """Geometry and tables of `model`."""
-    step_site, step_column = (step.astype(np.uint64) for step in steps(model))
-    tables = vertex_tables(model.action, model.eps, model.charging, model.n_g)
-    return Moves(step_site, step_column, np.uint64(model.L_tau), np.uint64(model.Lx), tables)
+_0, _1, _2, _3, _6, _7, _8, _11, _32, _61, _63 = (_u(n) for n in (0, 1, 2, 3, 6, 7, 8, 11, 32, 61, 63))
+_LOW, _HIGH, _BLOCK = _u(0xFFFFFFFF), _u(0xFFFFFFFF00000000), _u(BLOCK)
+_RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
 
 
 @kernel
-def heat_bath(word: np.uint64, rate: NDArray[np.float64], u: float) -> tuple[np.uint64, float]:
-    """Direction drawn with probability A_d / sum A, and the mean waiting time, for a rare state."""
+def heat_bath(
+    word: np.uint64, desk: Desk, rate: NDArray[np.float64], u: float
+) -> tuple[np.uint64, np.uint64]:
+    """Of a rare state: direction drawn with probability A_d / sum A, waiting time in RESIDENCE_UNIT."""
     total = 0.0
     for d in range(DIRECTIONS):
-        total += rate[d, (word >> _u(8 * d)) & _BYTE]
+        total += rate[256 * d + ((word >> desk[at.SHIFT + _u(d)]) & desk[at.MASK + _u(d)])]
     target = u * total
     chosen = _0
     for d in range(DIRECTIONS):
-        a = rate[d, (word >> _u(8 * d)) & _BYTE]
+        a = rate[256 * d + ((word >> desk[at.SHIFT + _u(d)]) & desk[at.MASK + _u(d)])]
         if a > 0.0:                              # rounding must never choose a closed link
             chosen = _u(d)
             target -= a
             if target < 0.0:
                 break
-    return chosen, DIRECTIONS / total
+    return chosen, _u(DIRECTIONS / total / RESIDENCE_UNIT + 0.5)
 
 
 @kernel
-def run_worms(
-    attempts: int,
-    signed_words: NDArray[np.int64],
-    random: NDArray[np.uint64],
-    winding: NDArray[np.int64],
-    moves: Moves,
-    waiting: NDArray[np.float64],
-    space: NDArray[np.float64],
-) -> int:
-    """Make `attempts` worms in place; returns the number of head moves.
+def take_turns(
+    t: np.uint64,
+    row: np.uint64,
+    end: np.uint64,
+    desk: Desk,
+    words: Words,
+    table: NDArray[np.uint32],
+    rate: NDArray[np.float64],
+    green: NDArray[np.uint64],
+) -> tuple[np.uint64, np.uint64]:
+    """Trials of the replicas with rows up to `end`, from trial t of the block and `row` on.
 
-    signed_words  int64 (sites,), see `qmc.lattice`
-    random        uint64 (4,), state of xoshiro256++
-    winding       int64 (3,), net windings along x, y, tau
-    waiting       float64 (2 * L_tau,): waiting times by tau distance of head and tail, first at space
-                  distance zero, then at all others; the attempts themselves are not counted here
-    space         float64 (4 Lx Ly,): waiting times at tau distance zero, see `lattice.fold_space`
+    words  uint32 or uint64, of all replicas one after the other
+    green  per replica 2 L_tau waiting times by tau distance, first at space distance zero, then at all
+           others; then 4 Lx Ly by space distance at tau distance zero, see `lattice.fold_space`
+
+    Returns (t, row) of a replica without attempts left, before its trial t; or t = BLOCK.
     """
-    words = signed_words.view(np.uint64)
-    sites = _u(words.size)
-    # Arrays are taken out of their tuples here: inside the loop that would count references at each step.
-    step_site, step_column, L_tau, Lx = moves.step_site, moves.step_column, moves.L_tau, moves.Lx
-    pair_x, pair_y, pair_t = moves.tables.pair_x, moves.tables.pair_y, moves.tables.pair_t
-    alias, residence, rate = moves.tables.alias, moves.tables.residence, moves.tables.rate
-    s0, s1, s2, s3 = random[0], random[1], random[2], random[3]
-    middle = _u(space.size >> 1) + Lx            # space distance zero
-    made = np.zeros(2 * DIRECTIONS, np.int64)    # moves by 2 d + wrap
-    for _ in range(attempts):
-        r, s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
-        tail = ((r >> _32) * sites) >> _32
-        trial = (r & _LOW) * _DIRECTIONS         # whole part: direction, fraction: the Metropolis draw
-        d = trial >> _32
-        word = words[tail]
-        if np.float64(trial & _LOW) >= rate[d, (word >> (_8 * d)) & _BYTE] * 4294967296.0:
-            continue
-        site = tail
-        tail_time = tail % L_tau
-        column = tail_column = tail - tail_time
-        while True:
-            words[site] = word + (_1 << (_8 * d))
-            wrap = (word >> (_WRAP + d)) & _1
-            step = d + d + wrap
-            site += step_site[step]
-            column += step_column[step]
-            incoming = d ^ _1
-            word = words[site] - (_1 << (_8 * incoming))
-            made[step] += 1
-            if site == tail:
+    sites, wrap_shift = desk[at.SITES], desk[at.WRAP_SHIFT]
+    L_tau, Lx = desk[at.L_TAU], desk[at.LX]
+    reciprocal, reciprocal_shift = desk[at.RECIPROCAL], desk[at.RECIPROCAL_SHIFT]
+    middle = _2 * L_tau + _2 * (sites // L_tau) + Lx             # space distance zero
+    space_mask, time_mask, time_shift = desk[at.SPACE_MASK], desk[at.TIME_MASK], desk[at.TIME_SHIFT]
+    while t < _BLOCK:
+        while row < end:
+            r = desk[desk[row + at.NUMBERS] + t]
+            head, word = desk[row + at.HEAD], desk[row + at.WORD]
+            site = head & _LOW
+            if site == desk[row + at.TAIL]:        # closed: put the word back, attempt to open elsewhere
                 words[site] = word
-                break
-            r, s0, s1, s2, s3 = next_u64(s0, s1, s2, s3)
-            row = _u(pair_x[word & _PAIR]) + _u(pair_y[(word >> _16) & _PAIR])
-            row += _u(pair_t[(word >> _32) & _PAIR])
-            if row < _RARE:
-                slot = _u(alias[(row * _DIRECTIONS + incoming) * _SLOTS + (r >> _61)])
-                own = ((r >> _PROBABILITY) & _MASK) < (slot >> _6)
-                d = (slot >> (_3 * _u(own))) & _7        # no branch here and below: hard to predict
-                time = residence[row]
+                left = desk[row + at.LEFT]
+                if left == _0:
+                    return t, row
+                desk[row + at.LEFT] = left - _1
+                site = desk[row + at.BASE] + (((r >> _32) * sites) >> _32)
+                trial = (r & _LOW) * _6          # whole part: direction, fraction: the Metropolis draw
+                d = trial >> _32
+                word = _u(words[site])
+                head = (head & _HIGH) | site
+                desk[row + at.TAIL] = site
+                desk[row + at.TAIL_COLUMN] = (site * reciprocal) >> reciprocal_shift
+                field = (word >> desk[at.SHIFT + d]) & desk[at.MASK + d]
+                if np.float64(trial & _LOW) >= rate[(d << _8) + field] * 4294967296.0:
+                    desk[row + at.HEAD], desk[row + at.WORD] = head, word
+                    row += WIDTH
+                    continue
+                desk[row + at.OPENED] += _1
             else:
-                d, time = heat_bath(word, rate, np.float64(r >> _11) * 2.0**-53)
-            k = site - column - tail_time
-            k += L_tau * (k >> _63)                      # negative: once round
-            waiting[L_tau * _u(column != tail_column) + k] += time
-            if k == 0:
-                here, there = column // L_tau, tail_column // L_tau
-                space[middle + here + here // Lx * Lx - there - there // Lx * Lx] += time
-    random[0], random[1], random[2], random[3] = s0, s1, s2, s3
-    for d in range(0, DIRECTIONS, 2):
-        winding[d // 2] += made[2 * d + 1] - made[2 * d + 3]
-    return made.sum()
+                state = _u(table[_SPACE_AT + (word & space_mask)])
+                state += _u(table[(word >> time_shift) & time_mask])
+                start = desk[row + at.GREEN]
+                if state < _RARE:
+                    slot = _u(table[state + desk[row + at.INCOMING] * _8 + (r >> _61)])
+                    own = (r & _LOW) < slot
+                    d = (slot >> (_3 * _u(own))) & _7        # no branch here and below: hard to predict
+                    time = _u(table[state + _RESIDENCE])
+                else:
+                    d, time = heat_bath(word, desk, rate, np.float64(r >> _11) * 2.0**-53)
+                if start != _0:
+                    column, tail_column = (site * reciprocal) >> reciprocal_shift, desk[row + at.TAIL_COLUMN]
+                    k = site - desk[row + at.TAIL] - (column - tail_column) * L_tau
+                    k += L_tau * (k >> _63)              # negative: once round
+                    green[start - _1 + L_tau * _u(column != tail_column) + k] += time
+                    if k == _0:
+                        first = desk[row + at.BASE] // L_tau
+                        column -= first
+                        tail_column -= first
+                        place = middle + column + column // Lx * Lx - tail_column - tail_column // Lx * Lx
+                        green[start - _1 + place] += time
+            words[site] = word + desk[at.UNIT + d]
+            head += desk[at.STEP + _2 * d + ((word >> (wrap_shift + d)) & _1)]
+            back = d ^ _1
+            desk[row + at.HEAD] = head
+            desk[row + at.WORD] = _u(words[head & _LOW]) - desk[at.UNIT + back]
+            desk[row + at.INCOMING] = back
+            row += WIDTH
+        row = ROWS
+        t += _1
+    return t, row

@@ -1,21 +1,19 @@
 """The parts of the engine, one promise each."""
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.special import iv, ive
 
-from qmc import Chains, Model, Schedule, currents, empty_lattice, run_chain, space_links, time_links
+import qmc.chain
+from qmc import Chains, Model, Schedule, run_chain, space_links, time_links
 from qmc.estimators import new_work, operators
-from qmc.lattice import fold_space
+from qmc.lattice import BYTES, COMPACT, WIDE
 from qmc.links import link_tables
 from qmc.measure import sum_currents
-from qmc.rng import fill_u64, stream
-from qmc.vertex import PROBABILITY_BITS, ROW, SLOTS, hollow_flux, vertex_tables
-from qmc.worm import run_worms, worm_moves
+from qmc.rng import LANES, fill_u64, lanes, stream, top_up
+from qmc.vertex import ROW, SLOTS, SPACE_AT, hollow_flux, vertex_tables
 
 
 def test_random_numbers_of_the_published_generator():
@@ -23,6 +21,21 @@ def test_random_numbers_of_the_published_generator():
     out = np.empty(5, np.uint64)
     fill_u64(np.array([1, 2, 3, 4], np.uint64), out)
     assert out.tolist() == [41943041, 58720359, 3588806011781223, 3591011842654386, 9228616714210784205]
+
+
+def test_lanes_are_the_published_generator_in_whatever_portions():
+    """Eight streams in turn, each against `fill_u64`; drawn in pieces or at once."""
+    states = lanes(7, 1, 2)
+    expected = np.empty((LANES, 5), np.uint64)
+    for i in range(LANES):
+        fill_u64(states[:, i].copy(), expected[i])
+    at_once, pieces = np.zeros(60, np.uint64), np.zeros(60, np.uint64)
+    assert top_up(states.copy(), at_once, 3, 0, 5 * LANES - 3) == 5 * LANES
+    np.testing.assert_array_equal(at_once[3 : 3 + 5 * LANES], expected.T.ravel())
+    state, count = states.copy(), 0
+    for wanted in (1, LANES, LANES + 1, 5 * LANES):
+        count = top_up(state, pieces, 3, count, wanted)
+    np.testing.assert_array_equal(pieces, at_once)
 
 
 def test_streams_differ_by_every_word_of_their_name():
@@ -94,103 +107,108 @@ def test_alias_slots_reproduce_the_scattering_probabilities():
     tables = vertex_tables("cosine", 0.4, 2.0)
     rng = np.random.default_rng(4)
     f = np.empty((6, 6))
-    ns, nt = 6, int(np.sqrt(len(tables.residence) / 6**4))
-    assert ns**4 * nt**2 == len(tables.residence)
-    for row in rng.integers(0, len(tables.residence), 40):
-        slots = tables.alias[row * ROW : (row + 1) * ROW].reshape(6, SLOTS).astype(np.int64)
-        keep = (slots >> 6) / 2**PROBABILITY_BITS / SLOTS
+    states = tables.table[SPACE_AT + (1 << 4 * tables.layout.space_bits) :].reshape(-1, ROW)
+    tried = 0
+    for state in states[rng.integers(0, len(states), 60)]:
+        slots = state[: 6 * SLOTS].reshape(6, SLOTS).astype(np.int64)
+        keep = slots / 2**32 / SLOTS
         p = np.zeros((6, 6))
         for i in range(6):
             np.add.at(p[i], (slots[i] >> 3) & 7, keep[i])
             np.add.at(p[i], slots[i] & 7, 1 / SLOTS - keep[i])
-        total = 6 / tables.residence[row]
         # Detailed balance: with a_i = the stationary distribution of p over links, a_i p_ij is symmetric.
         a = np.linalg.matrix_power(p.T + 1e-13, 2000) @ np.full(6, 1 / 6)
-        if np.count_nonzero(a > 1e-9) > 2 and total > 0:
+        if np.count_nonzero(a > 1e-9) > 2:
             hollow_flux(a, f)
             flow = a[:, None] * p
             np.testing.assert_allclose(flow, flow.T, atol=2e-6)
+            tried += 1
+    assert tried > 20
 
 
-class Walk(NamedTuple):
-    words: NDArray[np.int64]
-    winding: NDArray[np.int64]
+# action, eps, charging -> layout
+LAYOUTS = {
+    ("cosine", 0.5, 1.5): COMPACT, ("rotor", 0.5, 1.5): COMPACT, ("villain", 0.33, 9.0): COMPACT,
+    ("cosine", 0.03, 2.0): WIDE, ("villain", 4.0, 0.2): WIDE, ("villain", 12.0, 0.05): BYTES,
+}  # fmt: skip
 
 
-def random_walk(model, sweeps=20):
-    words = empty_lattice(model, model.draw_bonds(11, 0))
-    winding, random, waiting = np.zeros(3, np.int64), stream(11, 0), np.zeros(2 * model.L_tau)
-    run_worms(sweeps * words.size, words, random, winding, worm_moves(model), waiting,
-              np.zeros(4 * model.sites))
-    return Walk(words, winding)
-
-
-@pytest.fixture(scope="module", params=["rotor", "cosine", "villain"])
+@pytest.fixture(scope="module", params=list(LAYOUTS), ids=str)
 def walk(request):
-    model = Model(Lx=4, Ly=3, L_tau=6, eps=0.5, charging=1.5, action=request.param, p=0.2)
-    return model, random_walk(model)
+    """A finished chain on a diluted sample, in every layout of the words."""
+    action, eps, charging = request.param
+    model = Model(Lx=4, Ly=3, L_tau=6, eps=eps, charging=charging, action=action, p=0.2)
+    short = Schedule(therm_sweeps=20, bins=4, measurements_per_bin=1)
+    chains = Chains(model, [model.draw_bonds(11, s) for s in (0, 1)], seed=11, samples=[0, 1], schedule=short)
+    while not chains.finished:
+        chains.step()
+    assert chains.layout == LAYOUTS[request.param]
+    return model, chains
 
 
 def test_currents_are_conserved(walk):
-    model, w = walk
-    J = currents(model, w.words)
+    _, chains = walk
     axis = (0, 2, 1)                             # array axis crossed by tau, x, y
-    divergence = sum(J[mu] - np.roll(J[mu], 1, axis=axis[mu]) for mu in range(3))
-    assert np.all(divergence == 0)
-    assert np.abs(J).sum() > 0
+    for J in chains.currents():
+        divergence = sum(J[mu] - np.roll(J[mu], 1, axis=axis[mu]) for mu in range(3))
+        assert np.all(divergence == 0)
+        assert np.abs(J).sum() > 0
 
 
 def test_windings_kept_by_the_moves_equal_the_recount(walk):
-    model, w = walk
-    J = currents(model, w.words)
-    recount = [J[1].sum() / model.Lx, J[2].sum() / model.Ly, J[0].sum() / model.L_tau]
-    assert w.winding.tolist() == recount
+    model, chains = walk
+    J = chains.currents()
+    recount = [J[:, mu].sum(axis=(1, 2, 3)) / n for mu, n in ((1, model.Lx), (2, model.Ly), (0, model.L_tau))]
+    np.testing.assert_array_equal(chains.windings(), np.transpose(recount))
 
 
 def test_both_ends_of_a_link_agree(walk):
-    model, w = walk
-    grid = w.words.reshape(model.Ly, model.Lx, model.L_tau)
-    for d, axis in ((0, 1), (2, 0), (4, 2)):
-        out = (grid >> (8 * d)) & 0xFF
-        back = np.roll((grid >> (8 * (d + 1))) & 0xFF, -1, axis=axis)
+    model, chains = walk
+    grid = chains.state()["words"].astype(np.int64).reshape(2, model.Ly, model.Lx, model.L_tau)
+    for d, axis in ((0, 2), (2, 1), (4, 3)):
+        bias, mask = chains.layout.bias(d), 2 * chains.layout.bias(d) - 1
+        out = (grid >> chains.layout.shift(d)) & mask
+        back = np.roll((grid >> chains.layout.shift(d + 1)) & mask, -1, axis=axis)
         assert np.all((out == 0) == (back == 0))
-        assert np.all((out + back)[out > 0] == 256)
+        assert np.all((out + back)[out > 0] == 2 * bias)
 
 
 def test_sums_over_a_configuration_against_numpy(walk):
-    model, w = walk
-    J = currents(model, w.words)
-    disorder = model.draw_disorder(11, 0)
-    ops, work = operators(model, disorder, link_tables(model, disorder), 1), new_work(model, 1)
-    sum_currents(w.words, ops, work)
-    np.testing.assert_array_equal(work.current_x, J[1].sum(axis=(1, 2)))
-    np.testing.assert_array_equal(work.current_y, J[2].sum(axis=(1, 2)))
-    for mu, column in ((1, work.columns[0]), (2, work.columns[1]), (0, work.columns[2])):
-        np.testing.assert_array_equal(column, J[mu].sum(axis=0).ravel())
+    model, chains = walk
+    disorder = [model.draw_disorder(11, s) for s in (0, 1)]
+    links = [link_tables(model, some) for some in disorder]
+    ops, work = operators(model, disorder, links, 1, chains.layout), new_work(model, 1)
     space = space_links(model.action, model.eps)
     time = time_links(model.action, model.eps, model.charging)
-    kinetic_x, kinetic_y, contact, time_contact = work.totals
-    for mu, kinetic in ((1, kinetic_x), (2, kinetic_y)):
-        wanted = (space.kinetic[np.abs(J[mu])] * disorder.bonds[mu - 1]).sum()
-        np.testing.assert_allclose(kinetic, wanted, rtol=1e-12)
-    wanted = sum((space.contact[np.abs(J[mu])] * disorder.bonds[mu - 1]).sum() for mu in (1, 2))
-    np.testing.assert_allclose(contact, wanted, rtol=1e-11)
-    wanted = sum((space.energy[np.abs(J[mu])] * disorder.bonds[mu - 1]).sum(axis=(1, 2)) for mu in (1, 2))
-    np.testing.assert_allclose(work.space_energy, wanted, rtol=1e-11)
-    np.testing.assert_allclose(work.time_energy, time.energy[np.abs(J[0])].sum(axis=(1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(time_contact, time.contact[np.abs(J[0])].sum(), rtol=1e-12)
+    for c, (J, words) in enumerate(zip(chains.currents(), chains.state()["words"], strict=True)):
+        sum_currents(words, c, ops, work)
+        np.testing.assert_array_equal(work.current_x, J[1].sum(axis=(1, 2)))
+        np.testing.assert_array_equal(work.current_y, J[2].sum(axis=(1, 2)))
+        for mu, column in ((1, work.columns[0]), (2, work.columns[1]), (0, work.columns[2])):
+            np.testing.assert_array_equal(column, J[mu].sum(axis=0).ravel())
+        bonds = disorder[c].bonds
+        kinetic_x, kinetic_y, contact, time_contact = work.totals
+        for mu, kinetic in ((1, kinetic_x), (2, kinetic_y)):
+            wanted = (space.kinetic[np.abs(J[mu])] * bonds[mu - 1]).sum()
+            np.testing.assert_allclose(kinetic, wanted, rtol=1e-12)
+        wanted = sum((space.contact[np.abs(J[mu])] * bonds[mu - 1]).sum() for mu in (1, 2))
+        np.testing.assert_allclose(contact, wanted, rtol=1e-11)
+        wanted = sum((space.energy[np.abs(J[mu])] * bonds[mu - 1]).sum(axis=(1, 2)) for mu in (1, 2))
+        np.testing.assert_allclose(work.space_energy, wanted, rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(work.time_energy, time.energy[np.abs(J[0])].sum(axis=(1, 2)), rtol=1e-12)
+        np.testing.assert_allclose(time_contact, time.contact[np.abs(J[0])].sum(), rtol=1e-12)
 
 
 def test_waiting_times_at_equal_time_are_kept_by_distance():
-    """The histogram over distances and the one over times agree, and x is not mixed up with y."""
+    """G over distances and over times agree at tau = 0, and x is not mixed up with y."""
     model = Model(Lx=4, Ly=3, L_tau=5, eps=0.8, charging=1.5, action="rotor")
     only_x = np.zeros((2, 3, 4), bool)
     only_x[0] = True
     for bonds in (np.ones_like(only_x), only_x):
-        words, waiting, space = empty_lattice(model, bonds), np.zeros(10), np.zeros(48)
-        run_worms(20_000, words, stream(5, 0), np.zeros(3, np.int64), worm_moves(model), waiting, space)
-        distances = fold_space(model, space)
-        assert distances.sum() == pytest.approx(waiting[model.L_tau])
+        short = Schedule(bins=4, measurements_per_bin=400)
+        result = run_chain(model, bonds, seed=5, sample=0, schedule=short)
+        distances = result.maps["G_r0"]
+        assert 1 + distances.sum() == pytest.approx(result.bins["G_k0"][:, 0].mean())
         assert distances[0, 0] == 0
         assert distances[0, 1] == pytest.approx(distances[0, 3], rel=0.1)
         assert distances[0, 1] > distances[0, 2] > 0
@@ -223,16 +241,19 @@ def test_every_kind_of_disorder_is_nested_and_independent_of_the_others():
     assert not narrow.uniform
 
 
-def test_missing_sites_carry_nothing():
-    model = Model(Lx=4, Ly=4, L_tau=6, eps=0.5, charging=1.5, p_site=0.4)
-    disorder = model.draw_disorder(3, 0)
-    words, winding = empty_lattice(model, disorder), np.zeros(3, np.int64)
-    run_worms(20 * words.size, words, stream(3, 0), winding, worm_moves(model), np.zeros(2 * model.L_tau),
-              np.zeros(4 * model.sites))
-    absent = (words.reshape(4, 4, 6) & ((1 << 48) - 1))[~disorder.sites]
+@pytest.mark.parametrize("kind", [{}, {"spread_J": 0.3}])
+@pytest.mark.parametrize("start", ["cold", "hot"])
+def test_missing_sites_carry_nothing(kind, start):
+    model = Model(Lx=4, Ly=4, L_tau=6, eps=0.5, charging=1.5, p_site=0.4, **kind)
+    disorder, short = model.draw_disorder(3, 0), Schedule(therm_sweeps=5, bins=4, measurements_per_bin=1)
+    chains = Chains(model, [disorder], seed=3, samples=[0], schedule=short, start=start)
+    while not chains.finished:
+        chains.step()
+    words = chains.state()["words"].astype(np.int64).reshape(4, 4, 6)
+    absent = (words & ((1 << chains.layout.shift(6)) - 1))[~disorder.sites]
     assert len(absent) > 2
     assert np.all(absent == 0)
-    assert np.abs(currents(model, words)).sum() > 0
+    assert np.abs(chains.currents()).sum() > 0
 
 
 def test_charge_offset_tilts_the_rates():
@@ -298,29 +319,31 @@ def test_wrong_masks_and_frequencies_are_refused():
         run_chain(model, np.ones((2, 3, 2), bool), seed=1, sample=0, n_max=3)
 
 
-def test_chains_resume_and_do_not_depend_on_company():
-    """Three chains at once, stopped and restored at every kind of place, give the bits of single ones."""
-    model = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0, p=0.2)
+@pytest.mark.parametrize("kind", [{}, {"spread_J": 0.4, "spread_C": 0.3}, {"p_site": 0.2, "n_g": 0.2}])
+def test_chains_resume_and_do_not_depend_on_company(kind, monkeypatch):
+    """Three chains at once, stopped and restored at many places, also amid worms, are as single ones."""
+    model = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0, p=0.2, **kind)
     schedule = Schedule(therm_sweeps=60, bins=4, measurements_per_bin=5)
-    masks = [model.draw_bonds(1, s) for s in range(3)]
+    samples = [model.draw_disorder(1, s) for s in range(3)]
+    alone = [run_chain(model, samples[s], seed=4, sample=s, schedule=schedule) for s in range(3)]
 
     def fresh():
-        return Chains(model, masks, seed=4, samples=range(3), schedule=schedule)
+        return Chains(model, samples, seed=4, samples=range(3), schedule=schedule)
 
+    monkeypatch.setattr(qmc.chain, "STEP_TRIALS", 3 * 1024)
     chains, steps = fresh(), 0
     while not chains.finished:
         before = chains.progress
         chains.step()
-        assert chains.progress > before
+        assert chains.progress >= before
         chains, state, steps = fresh(), chains.state(), steps + 1
         chains.restore(state)
-    assert steps > schedule.bins + 1
+    assert steps > 10
     assert chains.progress == pytest.approx(1.0)
-    for s, together in enumerate(chains.results()):
-        alone = run_chain(model, masks[s], seed=4, sample=s, schedule=schedule)
-        assert together.moves == alone.moves
-        assert together.tau_int == alone.tau_int
-        for name, bins in alone.bins.items():
+    for together, single in zip(chains.results(), alone, strict=True):
+        assert together.moves == single.moves
+        assert together.tau_int == single.tau_int
+        for name, bins in single.bins.items():
             assert together.bins[name].tobytes() == bins.tobytes()
 
 
@@ -328,7 +351,7 @@ def test_state_of_another_chain_is_refused():
     model = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0)
     other = Model(Lx=4, Ly=4, L_tau=10, eps=0.3, charging=3.0)
     chains, wrong = (Chains(m, [m.draw_bonds(1, 0)], seed=1, samples=[0]) for m in (model, other))
-    with pytest.raises(ValueError, match="words is int64"):
+    with pytest.raises(ValueError, match="words is uint32"):
         chains.restore(wrong.state())
     with pytest.raises(ValueError, match="entries differ: words"):
         chains.restore({k: v for k, v in chains.state().items() if k != "words"})

@@ -1,0 +1,207 @@
+"""The way of several replicas through thermalisation and bins, as one compiled loop.
+
+Replicas advance together, a block of trials at a time, each at its own place: one may thermalise while
+another measures. Blocks may end anywhere, also within a worm, so a run can pause after any of them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmc import desk as at
+from qmc.desk import BLOCK, ROWS, WIDTH, Desk, windings
+from qmc.estimators import Measured, Operators, Work
+from qmc.jit import kernel
+from qmc.lattice import Words
+from qmc.measure import measure
+from qmc.random_worm import take_random_turns
+from qmc.rng import top_up
+from qmc.worm import take_turns
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+GREEN_EVERY = 4
+"""The Green function is recorded between every so many measurements: its look-ups slow the worm down."""
+
+_u = np.uint64
+_BLOCK = _u(BLOCK)
+
+# Columns of `Way.tally`.
+EARLY_MOVES, EARLY_TRIES, LATE_MOVES, LATE_TRIES, MOVES, WORMS, MEASURED, UNUSED = range(8)
+
+
+class Way(NamedTuple):
+    """What the loop reads and writes of every replica, beside the desk.
+
+    words     uint32 or uint64 (replicas * sites,)
+    lanes     uint64 (replicas, 4, 8), random states
+    tally     int64 (replicas, 8): moves and attempts of the two halves of the thermalisation, moves after
+              it, worms per measurement (0 before), measurements made, random numbers at hand
+    green     uint64 (replicas * (2 L_tau + 4 Lx Ly),), see `worm.take_turns`
+    sums      of the current bin
+    series    float64 (replicas, bins, measurements per bin, quantities)
+    scalars, rho_x, rho_y, chi, chi_c   float64 (replicas, bins, ...): finished bins
+    times     float64 (replicas, bins, 2 L_tau), waiting times per attempt by tau distance
+    distances float64 (replicas, bins, Ly, Lx), the same at tau distance 0 by space distance
+    """
+
+    words: Words
+    lanes: NDArray[np.uint64]
+    tally: Integers
+    green: NDArray[np.uint64]
+    sums: Measured
+    series: Array
+    scalars: Array
+    rho_x: Array
+    rho_y: Array
+    chi: Array
+    chi_c: Array
+    times: Array
+    distances: Array
+
+
+@kernel
+def _thermalised(i: int, tally: Integers, enough: float, wanted: float) -> bool:
+    """Whether replica i is through both halves; then its worms per measurement are fixed.
+
+    Where currents are costly worms hardly move; an attempt per site then counts as a sweep.
+    """
+    if max(tally[i, LATE_MOVES], tally[i, LATE_TRIES]) < enough:
+        return False
+    per_move = tally[i, LATE_TRIES] / max(tally[i, LATE_MOVES], 1)
+    tally[i, WORMS] = max(1, int(np.round(min(wanted * per_move, wanted))))
+    return True
+
+
+@kernel
+def _store_bin(i: int, b: int, per_bin: int, unit: float, way: Way) -> None:
+    """Means of bin b of replica i from its sums, which start anew."""
+    for k in range(way.scalars.shape[2]):
+        way.scalars[i, b, k] = way.sums.scalars[i, k] / per_bin
+        way.sums.scalars[i, k] = 0.0
+    spectra = (way.sums.rho_x, way.sums.rho_y, way.sums.chi, way.sums.chi_c)
+    for out, sums in zip((way.rho_x, way.rho_y, way.chi, way.chi_c), spectra):  # noqa: B905 - numba
+        for n in range(out.shape[2]):
+            out[i, b, n] = sums[i, n] / per_bin
+            sums[i, n] = 0.0
+    Ly, Lx, times = way.distances.shape[2], way.distances.shape[3], way.times.shape[2]
+    start = i * (times + 4 * Lx * Ly)
+    scale = unit / (-(-per_bin // GREEN_EVERY) * way.tally[i, WORMS])
+    for k in range(times):
+        way.times[i, b, k] = scale * way.green[start + k]
+    for y in range(2 * Ly):                      # differences of coordinates become periodic distances
+        for x in range(2 * Lx):
+            way.distances[i, b, y % Ly, x % Lx] += scale * way.green[start + times + y * 2 * Lx + x]
+    way.green[start : start + times + 4 * Lx * Ly] = _u(0)
+
+
+@kernel
+def look(
+    i: int, row: np.uint64, clock: int, enough: float, wanted: float, unit: float,
+    desk: Desk, way: Way, operators: Operators, work: Work,
+) -> bool:
+    """Book what replica i did since the last look, measure if it is due, and say how many worms follow.
+
+    False if the replica has filled all its bins.
+    """
+    tally, sites = way.tally, way.words.size // len(way.tally)
+    bins, per_bin = way.series.shape[1], way.series.shape[2]
+    chunk = max(1, sites // 16)
+    measuring = tally[i, WORMS] > 0
+    tried = tally[i, WORMS] if measuring else chunk
+    moved = clock - np.int64(desk[row + at.BEGUN]) - tried + np.int64(desk[row + at.OPENED])
+    desk[row + at.BEGUN], desk[row + at.OPENED], desk[row + at.GREEN] = _u(clock), _u(0), _u(0)
+    if not measuring:
+        half = EARLY_MOVES if max(tally[i, EARLY_MOVES], tally[i, EARLY_TRIES]) < enough else LATE_MOVES
+        tally[i, half] += moved
+        tally[i, half + 1] += tried
+        if not _thermalised(i, tally, enough, wanted):
+            desk[row + at.LEFT] = _u(chunk)
+            return True
+    else:
+        tally[i, MOVES] += moved
+        b, m = tally[i, MEASURED] // per_bin, tally[i, MEASURED] % per_bin
+        W_x, W_y, W_tau = windings(desk[row + at.HEAD])
+        here, now = way.words[i * sites : (i + 1) * sites], way.series[i, b, m]
+        measure(here, float(W_x), float(W_y), float(W_tau), i, operators, work, way.sums, now)
+        tally[i, MEASURED] += 1
+        if m == per_bin - 1:
+            _store_bin(i, b, per_bin, unit, way)
+    desk[row + at.LEFT] = _u(tally[i, WORMS])
+    if tally[i, MEASURED] % per_bin % GREEN_EVERY == 0:
+        desk[row + at.GREEN] = _u(1 + i * (way.green.size // len(tally)))
+    return bool(tally[i, MEASURED] < bins * per_bin)
+
+
+@kernel
+def _swap(desk: Desk, row: np.uint64, other: np.uint64) -> None:
+    """Exchange two rows."""
+    for field in range(WIDTH):
+        here, there = row + _u(field), other + _u(field)
+        desk[here], desk[there] = desk[there], desk[here]
+
+
+@kernel
+def _use_up(desk: Desk, row: np.uint64, used: int, tally: Integers) -> None:
+    """Take `used` random numbers of a replica away; those left over come first in its next block."""
+    name, first = desk[row + at.NAME], desk[row + at.NUMBERS]
+    tally[name, UNUSED] -= used
+    for k in range(tally[name, UNUSED]):
+        desk[first + _u(k)] = desk[first + _u(used + k)]
+
+
+@kernel
+def advance(
+    blocks: int, clock: int, uniform: bool, enough: float, wanted: float, unit: float,
+    desk: Desk, table: NDArray[np.uint32], rate: Array, rates: NDArray[np.float32],
+    way: Way, operators: Operators, work: Work,
+) -> int:
+    """Let all unfinished replicas make `blocks` blocks of trials, fewer if all finish; returns the clock.
+
+    clock     trials so far of every unfinished replica
+    uniform   whether vertices are tabulated (table, rate), else link by link (rates)
+    enough    moves or attempts of half the thermalisation
+    wanted    moves between measurements
+    unit      of `way.green`, trials
+    """
+    measurements = way.series.shape[1] * way.series.shape[2]
+    replicas, words, green, tally = len(way.tally), way.words, way.green, way.tally
+    end = ROWS + _u(replicas) * WIDTH
+    row = ROWS
+    while row < end:                             # finished ones go to the end
+        if tally[desk[row + at.NAME], MEASURED] == measurements:
+            end -= WIDTH
+            _swap(desk, row, end)
+        else:
+            row += WIDTH
+    for _ in range(blocks):
+        for i in range((end - ROWS) // WIDTH):
+            row = ROWS + _u(i) * WIDTH
+            name = desk[row + at.NAME]
+            tally[name, UNUSED] = top_up(
+                way.lanes[name], desk, np.int64(desk[row + at.NUMBERS]), tally[name, UNUSED], BLOCK
+            )
+        t, row = _u(0), ROWS
+        while t < _BLOCK and end > ROWS:
+            if uniform:
+                t, row = take_turns(t, row, end, desk, words, table, rate, green)
+            else:
+                t, row = take_random_turns(t, row, end, desk, words, rates, green)
+            if t < _BLOCK:
+                name = np.int64(desk[row + at.NAME])
+                now = clock + np.int64(t)
+                if not look(name, row, now, enough, wanted, unit, desk, way, operators, work):
+                    _use_up(desk, row, np.int64(t), tally)
+                    end -= WIDTH
+                    _swap(desk, row, end)
+                    if row == end:
+                        row = ROWS
+                        t += _u(1)
+        if end == ROWS:
+            break
+        clock += BLOCK
+        for i in range((end - ROWS) // WIDTH):
+            _use_up(desk, ROWS + _u(i) * WIDTH, BLOCK, tally)
+    return clock

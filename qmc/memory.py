@@ -1,0 +1,26 @@
+"""Memory for arrays that are read at random: in large pages where the system offers them.
+
+The worm's next site may lie anywhere near; with pages of 4 kB a large lattice would make the processor
+look up page addresses at almost every step.
+"""
+
+import contextlib
+import mmap
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+LARGE_PAGE = 2 * 2**20
+
+
+def zeros_in_large_pages(size: int, dtype: DTypeLike) -> NDArray[np.generic]:
+    """np.zeros(size, dtype), on large pages if it fills one and the system can (Linux)."""
+    wanted = size * np.dtype(dtype).itemsize
+    if wanted < LARGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return np.zeros(size, dtype)
+    memory = mmap.mmap(-1, wanted + LARGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):               # switched off: ordinary pages do as well
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    whole = np.frombuffer(memory, np.uint8)
+    start = -whole.ctypes.data % LARGE_PAGE
+    return whole[start : start + wanted].view(dtype)
