@@ -28,6 +28,25 @@ def add_commands(commands: Any) -> None:
     run.add_argument("--no-analysis", action="store_true", help="simulate only; no tables and figures")
     run.set_defaults(command=_run)
 
+    again = commands.add_parser(
+        "rerun", help="make one chain again and compare it with the store",
+        description="Reproduce the chain of one point and sample and compare it with the store, bit for bit. "
+        "Exit status 1 if it differs.",
+    )  # fmt: skip
+    again.add_argument("folder", help="output.path of a run, its run.h5 or its configuration")
+    again.add_argument("--point", type=int, required=True, help="number of the point, from 0, as in the plan")
+    again.add_argument("--sample", type=int, required=True, help="number of the disorder sample, from 0")
+    again.set_defaults(command=_rerun)
+
+    merge = commands.add_parser(
+        "merge", help="bring finished samples into run.h5, or pool several runs",
+        description="With one folder: bring the parts of a stopped run into its run.h5 (a run does so itself "
+        "when it ends). With more: pool runs of other seeds, samples or points into a new folder.",
+    )  # fmt: skip
+    merge.add_argument("output", help="folder of the run, or of the pool to be made")
+    merge.add_argument("sources", nargs="*", help="folders of runs, or their run.h5")
+    merge.set_defaults(command=_merge)
+
 
 def positive(text: str) -> int:
     """An argument that counts something."""
@@ -79,4 +98,46 @@ def _simulate(arguments: argparse.Namespace, comm: Any) -> int:
             config, processes=arguments.processes, comm=comm, quiet=arguments.quiet, stop=stop,
             retry=arguments.retry, analysis=not arguments.no_analysis,
         )  # fmt: skip
+    return 0
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    from runs.cli_look import folder_of
+    from runs.rerun import rerun
+
+    same, text = rerun(folder_of(arguments.folder), arguments.point, arguments.sample)
+    print(text)
+    return 0 if same else 1
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from runs.files import make_folder
+    from runs.lock import only_one
+    from runs.merge import Store, pool
+    from runs.store import NAME, read_config
+
+    out = Path(arguments.output)
+    if not arguments.sources:
+        store = Store(out)
+        if not store.path.exists():
+            raise UserError(f"{out}: holds no run; give the output.path of a run")
+        with only_one(out):
+            said = store.clean()
+            found = store.merge(read_config(store.path))
+        print("\n".join([*said, f"{store.path}: {len(found.finished)} samples"]))
+        return 0
+    sources = [p / NAME if p.is_dir() else p for p in map(Path, arguments.sources)]
+    for path in sources:
+        if not path.exists():
+            raise UserError(f"{path}: there is no run here; give folders of runs, or their run.h5")
+        if list((path.parent / "parts").glob("*.h5")):
+            raise UserError(f"{path.parent}: has parts not merged yet; sitqmc merge {path.parent} first")
+    if (out / NAME).exists():
+        raise UserError(f"{out / NAME} exists; choose another folder for the pool")
+    make_folder(out)
+    with only_one(out):
+        found = pool(out / NAME, sources)
+    print(f"{out / NAME}: {len(found.finished)} samples of {len(sources)} runs")
     return 0

@@ -9,11 +9,22 @@ import numpy as np
 
 from qmc import Model
 from runs.config import Config, parse_config, points
-from runs.errors import NotOurs, UserError
+from runs.errors import UserError
 from runs.files import remove_leftovers, replace_file
 from runs.parts import Found, StateRef, part_files, read_block, scan_parts
 from runs.provenance import provenance
-from runs.store import NAME, PointData, joined, read_blocks_named, read_named, read_store_head, write_store
+from runs.store import (
+    NAME,
+    Failure,
+    Head,
+    PointData,
+    common,
+    joined,
+    read_blocks_named,
+    read_named,
+    read_store_head,
+    write_store,
+)
 from runs.tasks import sweeps_of_chain
 
 
@@ -122,7 +133,7 @@ def merged_blocks(config: Config, found: Found) -> Iterator[tuple[Model, PointDa
 
 
 def _read(path: Path, name: str) -> PointData:
-    return read_named(path, name) if path.name == NAME else read_block(path, name)
+    return read_named(path, name) if name.startswith("points/") else read_block(path, name)
 
 
 def _groups(model: Model, blocks: Iterable[PointData]) -> Iterator[PointData]:
@@ -190,6 +201,23 @@ def _difference(stored: Model, ours: Iterable[Model]) -> str:
     return f"model.{key} = [{there[key]!r}] there, [{', '.join(here)}] here, and no point in common"
 
 
+def current(store: Path, parts: bool = True) -> tuple[Head, list[PointData], list[Failure]]:
+    """All samples of a store and, if asked for, of the parts beside it, each model once; samples set aside.
+
+    Where chains of different lengths lie side by side, the bins they have in common are taken.
+    """
+    found = Found()
+    scan_store(store, found)
+    head = read_store_head(store)
+    if parts:
+        scan_parts(part_files(store.parent / "parts"), found)
+    data: dict[Model, list[PointData]] = {}
+    for model, block in merged_blocks(head.config, found):
+        if block is not None:
+            data.setdefault(model, []).append(block)
+    return head, [common(model, blocks) for model, blocks in data.items()], list(found.failures().values())
+
+
 def pool(out: Path, sources: Sequence[Path]) -> Found:
     """One store from several runs, of different seeds or points; UserError if their chains differ.
 
@@ -211,5 +239,3 @@ def pool(out: Path, sources: Sequence[Path]) -> Found:
     replace_file(out, lambda beside: write_store(beside, config, history, failed, blocks))
     return found
 
-
-__all__ = ["NotOurs", "Store", "merged_blocks", "new_call", "pool", "scan_store"]

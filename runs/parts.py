@@ -4,7 +4,7 @@ A file is written whole beside its place and renamed, so state and bins of one u
 together. A worker writes to two names in turn: should the newer file be damaged, the older one is one
 checkpoint behind. A file that has grown to PART_BYTES is closed and the next begun.
 
-    /                    format = "sitqmc-part", version; head: config, failed, worker, groups (name: hash)
+    /                    format = "sitqmc-part", version; head: config, failed, worker, groups
     /finished/0000       arrays as in a group of the store
     /open/0000           sample, and state/NAME as `qmc.Chains.state` names it, all with one row per sample
 """
@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ from qmc import Model
 from runs.config import Config
 from runs.errors import NotOurs
 from runs.files import make_folder, replace_file
-from runs.h5 import LAYOUT, read_sealed, reading, write_sealed
+from runs.h5 import read_group, reading, sealed, write_group, writing
 from runs.provenance import package_version
 from runs.store import Array, Failure, PointData, from_arrays, model_of
 
@@ -121,21 +120,23 @@ class RankFile:
         return self.folder / f"{self.name}-{self.number:05d}{'ab'[turn]}.h5"
 
     def _write(self, beside: Path) -> None:
-        with h5py.File(beside, "w", libver=LAYOUT) as file:
-            seals = {}
+        with writing(beside) as file:
+            groups = []
             for i, data in enumerate(self._stacked()):
                 name = f"finished/{i:04d}"
                 head: dict[str, Any] = {"model": asdict(data.model)}
-                seals[name] = write_sealed(file.create_group(name), head, data.arrays(), packed="-")
+                write_group(file.create_group(name), head, data.arrays(), packed="-")
+                groups.append(name)
             if self.open is not None:
                 work = self.open
                 arrays = {"sample": np.array(work.samples, np.int64)}
                 arrays |= {f"state/{key}": a for key, a in work.state.items()}
                 head = {"model": asdict(work.model), "progress": work.progress}
-                seals["open/0000"] = write_sealed(file.create_group("open/0000"), head, arrays, packed="-")
+                write_group(file.create_group("open/0000"), head, arrays, packed="-")
+                groups.append("open/0000")
             file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-            head = {"config": self.config.resolved(), "failed": self.failed, "groups": seals}
-            write_sealed(file, head | {"worker": self.name, "sitqmc": package_version()}, {})
+            head = {"config": self.config.resolved(), "failed": self.failed, "groups": groups}
+            write_group(file, head | {"worker": self.name, "sitqmc": package_version()}, {})
 
     def _stacked(self) -> Iterator[PointData]:
         """All records, stacked where model, names and shapes are the same."""
@@ -217,14 +218,14 @@ def _scan(path: Path, found: Found) -> None:
     with reading(path) as file:
         if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
             raise NotOurs(f"{path}: not a {FORMAT} file of version {VERSION}; move it away")
-        top, _ = read_sealed(file)
+        if not sealed(path):
+            raise NotOurs(f"{path}: damaged or edited, its hash is missing; move it away")
+        top, _ = read_group(file)
         found.configs.append((path, top["config"]))
         found.failed += top["failed"]
         seed = int(top["config"]["disorder"]["seed"])
-        for name, seal in top["groups"].items():
-            head, arrays = read_sealed(file[name])
-            if file[name].attrs["sha256"] != seal:
-                raise ValueError(f"{name} is not the group the file was written with")
+        for name in top["groups"]:
+            head, arrays = read_group(file[name])
             model = model_of(head["model"])
             if name.startswith("open/"):
                 for row, sample in enumerate(arrays["sample"]):
@@ -238,7 +239,7 @@ def _scan(path: Path, found: Found) -> None:
 def read_block(path: Path, group: str) -> PointData:
     """One group of finished samples of a part file."""
     with reading(path) as file:
-        head, arrays = read_sealed(file[group])
+        head, arrays = read_group(file[group])
         return from_arrays(model_of(head["model"]), arrays)
 
 
@@ -254,7 +255,7 @@ def read_states(refs: Sequence[StateRef], *, read: Callable[[Path, str], State] 
 def _read_state(path: Path, group: str) -> State:
     """Arrays state/* of a group; the bins are added where only the store holds them."""
     with reading(path) as file:
-        _, arrays = read_sealed(file[group])
+        _, arrays = read_group(file[group])
     state = {name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")}
     if not any(name.startswith("bins/") for name in state):
         state |= {name: a for name, a in arrays.items() if name.startswith("bins/")}

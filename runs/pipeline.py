@@ -11,7 +11,6 @@ import numpy as np
 
 from qmc import Model, per_sample
 from runs.analysis import PointResult, analyse
-from runs.clock import clock
 from runs.config import Config, points
 from runs.errors import Stopped, UserError
 from runs.files import make_folder
@@ -26,6 +25,7 @@ from runs.store import read_named, read_points
 from runs.tables import final_table, write_tables
 from runs.target import wanted_samples
 from runs.tasks import Task, open_tasks
+from runs.text import clock
 from runs.work import warm_up
 
 
@@ -221,7 +221,7 @@ def report(config: Config, *, quiet: bool = False, stop: Stop | None = None) -> 
                 if stop is not None and stop.reason():
                     raise Stopped(str(stop.reason()))
                 result = analyse(config, ours.index(data.model), data)
-                result.warnings.extend(_set_aside(aside, data.model))
+                result.warnings.extend(set_aside(aside, data.model))
                 results.append(result)
     written = write_tables(folder, results) + write_figures(folder, results)
     print(final_table(results))
@@ -230,7 +230,7 @@ def report(config: Config, *, quiet: bool = False, stop: Stop | None = None) -> 
     return results
 
 
-def _set_aside(aside: Any, model: Model) -> list[str]:
+def set_aside(aside: Any, model: Model) -> list[str]:
     """A warning that names the samples missing from the averages of a point."""
     mine = {sample: failure["error"] for (m, _, sample), failure in aside.items() if m == model}
     if not mine:

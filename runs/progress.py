@@ -8,10 +8,10 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from runs.clock import clock
 from runs.errors import UserError
 from runs.files import replace_json
 from runs.tasks import Task
+from runs.text import clock
 
 NAME = "progress.json"
 

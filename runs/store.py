@@ -12,11 +12,11 @@
         bin, n, omega_n, slice, tau                  axes: dimension scales, so that xarray names the axes
 
 A model has more than one group only while its chains are being made longer: one for each number of bins.
-Every group is sealed, see `runs.h5`. Files of version 1 (no seals, one seed) are read, not written.
+The file is sealed, see `runs.h5`. Files of version 1 (no seal, one seed) are read, not written.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from qmc import OBSERVABLES, Model
 from runs.config import Config, parse_config
 from runs.errors import NotOurs, UserError
-from runs.h5 import LAYOUT, read_sealed, reading, write_sealed
+from runs.h5 import read_group, reading, sealed, write_group, writing
 
 FORMAT = "sitqmc-run"
 VERSION = 2
@@ -147,31 +147,27 @@ def write_store(
     blocks: Iterable[tuple[Model, PointData | None]],
 ) -> None:  # fmt: skip
     """A run file with the given blocks, in their order."""
-    with h5py.File(beside, "w", libver=LAYOUT, track_order=True) as file:
-        seals = {}
+    with writing(beside) as file:
+        every = file.create_group("points")
         for i, (model, data) in enumerate(blocks):
-            name = f"points/{i:04d}"
-            seals[name] = write_point(file.create_group(name, track_order=True), model, data)
-        file.require_group("points")
-        head = {"config": config.resolved(), "history": history, "failed": failed, "points": seals}
+            write_point(every.create_group(f"{i:04d}"), model, data)
+        head = {"config": config.resolved(), "history": history, "failed": failed}
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         file.attrs["config"] = json.dumps(config.resolved())
         for key, value in (history[0] if history else {}).items():
             file.attrs[key] = value
         file.attrs["wall_seconds"] = sum(float(entry.get("wall_seconds", 0.0)) for entry in history)
-        write_sealed(file, head, {})
+        write_group(file, head, {})
 
 
-def write_point(group: h5py.Group, model: Model, data: PointData | None) -> str:
-    """One group of /points; without data only its parameters. Returns its hash."""
+def write_point(group: h5py.Group, model: Model, data: PointData | None) -> None:
+    """One group of /points; without data only its parameters."""
     for key, value in asdict(model).items():
         group.attrs[key] = value
     group.attrs["beta"] = model.beta
-    if data is None:
-        return write_sealed(group, {"model": asdict(model)}, {})
-    seal = write_sealed(group, {"model": asdict(model)}, data.arrays())
-    _describe(group, model, data)
-    return seal
+    write_group(group, {"model": asdict(model)}, data.arrays() if data is not None else {})
+    if data is not None:
+        _describe(group, model, data)
 
 
 def _describe(group: h5py.Group, model: Model, data: PointData) -> None:
@@ -244,6 +240,8 @@ def _check_format(file: h5py.File, path: Path) -> int:
         raise NotOurs(
             f"{path}: not a {FORMAT} file of version 1 or {VERSION} (version {version}); move it away"
         )
+    if version > 1 and not sealed(path):
+        raise NotOurs(f"{path}: damaged or edited, its hash is missing; restore it or move it away")
     return int(version)
 
 
@@ -253,11 +251,11 @@ def read_store_head(path: Path) -> Head:
         version = _check_format(file, path)
         try:
             if version == 1:
-                origin = {k: _plain(v) for k, v in file.attrs.items()}
+                origin = {k: _plain(v) for k, v in file.attrs.items() if k not in ("format", "version")}
                 table = json.loads(origin.pop("config"))
                 table["model"] = {k: v for k, v in table["model"].items() if v != []}
                 return Head(parse_config(table), [origin], [], 1)
-            head, _ = read_sealed(file)
+            head, _ = read_group(file)
             return Head(parse_config(head["config"]), head["history"], head["failed"], version)
         except (KeyError, ValueError, UserError) as error:
             raise NotOurs(f"{path}: its configuration is damaged ({error}); move it away") from None
@@ -272,13 +270,9 @@ def read_blocks_named(path: Path) -> Iterator[tuple[str, PointData]]:
     """Every group that has samples, by its name, checked; NotOurs if anything is damaged."""
     with reading(path) as file:
         version = _check_format(file, path)
-        names = [f"points/{key}" for key in sorted(file["points"])]
-        seals = {} if version == 1 else read_sealed(file)[0]["points"]
-        if version > 1 and set(names) != set(seals):
-            raise NotOurs(f"{path}: points are missing; restore it or move it away")
-        for name in names:
+        for name in [f"points/{key}" for key in sorted(file["points"])]:
             try:
-                data = _read_point_1(file[name]) if version == 1 else _read_point(file[name], seals[name])
+                data = _read_point_1(file[name]) if version == 1 else _read_point(file[name])
             except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
                 reason = (str(error) or type(error).__name__).splitlines()[0]
                 raise NotOurs(f"{path}: {name} is damaged ({reason}); restore it or move it away") from None
@@ -289,19 +283,14 @@ def read_blocks_named(path: Path) -> Iterator[tuple[str, PointData]]:
 def read_named(path: Path, name: str) -> PointData:
     """One group of a store; NotOurs if it is damaged."""
     with reading(path) as file:
-        if _check_format(file, path) == 1:
-            data = _read_point_1(file[name])
-        else:
-            data = _read_point(file[name], file[name].attrs["sha256"])
+        data = _read_point_1(file[name]) if _check_format(file, path) == 1 else _read_point(file[name])
         if data is None:
             raise KeyError(f"{name} is empty")
         return data
 
 
-def _read_point(group: h5py.Group, seal: str) -> PointData | None:
-    head, arrays = read_sealed(group)
-    if group.attrs["sha256"] != seal:
-        raise ValueError("it is not the group the file was written with")
+def _read_point(group: h5py.Group) -> PointData | None:
+    head, arrays = read_group(group)
     return from_arrays(model_of(head["model"]), arrays) if arrays else None
 
 
@@ -329,12 +318,13 @@ def read_points(path: Path) -> list[PointData]:
     blocks: dict[Model, list[PointData]] = {}
     for _, data in read_blocks_named(path):
         blocks.setdefault(data.model, []).append(data)
-    out = []
-    for model, found in blocks.items():
-        shortest = min(b.n_bins for b in found)
-        longest_first = sorted(found, key=lambda b: -b.n_bins)
-        cut = [b if b.n_bins == shortest else b.cut(shortest) for b in longest_first]
-        whole = joined(model, cut)
-        assert whole is not None
-        out.append(whole)
-    return out
+    return [common(model, found) for model, found in blocks.items()]
+
+
+def common(model: Model, blocks: Sequence[PointData]) -> PointData:
+    """Blocks of one model as one, with the bins all of them have."""
+    shortest = min(b.n_bins for b in blocks)
+    cut = [b if b.n_bins == shortest else b.cut(shortest) for b in sorted(blocks, key=lambda b: -b.n_bins)]
+    whole = joined(model, cut)
+    assert whole is not None
+    return whole

@@ -13,21 +13,11 @@ from continuation import Value
 from qmc import Estimate
 from runs.analysis import PointResult
 from runs.files import replace_text
+from runs.text import columns, with_error
 
 NONE = "-"
 
 Array = NDArray[np.float64]
-
-
-def with_error(value: float, error: float) -> str:
-    """0.3412(21): the error in units of the last digit, two digits of it."""
-    if not (math.isfinite(value) and math.isfinite(error)):
-        return f"{value:.4g}(?)"
-    if error <= 0:
-        return f"{value:.4g}(0)"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    shown = error if digits == 0 else round(error * 10**digits)
-    return f"{value:.{digits}f}({shown:.0f})"
 
 
 def _estimate(e: Estimate) -> str:
@@ -71,9 +61,7 @@ def _row(result: PointResult) -> list[str]:
 def final_table(results: Sequence[PointResult]) -> str:
     """The table that ends a run, and the warnings behind its last column."""
     rows = [list(HEAD), *(_row(r) for r in results)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    lines.insert(1, "-" * len(lines[0]))
+    lines = columns(rows)
     for r in results:
         lines += [f"warning, L = {r.model.Lx}, p = {r.model.p:g}: {text}" for text in r.warnings]
     return "\n".join(lines)

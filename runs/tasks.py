@@ -46,12 +46,12 @@ def sweeps_of_chain(config: Config, bins: int | None = None) -> float:
 def open_tasks(
     config: Config, found: Found, wanted: Mapping[Model, int], workers: int, retry: bool = False
 ) -> list[Task]:
-    """Tasks for everything missing, costly samples first.
+    """Tasks for everything missing: chains begun before, so that few states lie about, then costly samples.
 
     Towards the end groups become smaller, so that no worker is left alone with a long one: a task is
     never more than half of a worker's share of what is left, unless it is a single sample.
     """
-    batches = sorted(_batches(config, found, wanted, retry), key=lambda b: (-b.each, b.point))
+    batches = sorted(_batches(config, found, wanted, retry), key=lambda b: (not b.states, -b.each, b.point))
     left = sum(b.each * len(b.samples) for b in batches)
     tasks: list[Task] = []
     for batch in batches:
@@ -60,7 +60,7 @@ def open_tasks(
             task = batch.take(max(1, min(config.schedule.interleave, share)))
             left -= task.cost
             tasks.append(task)
-    return sorted(tasks, key=lambda task: -task.cost)
+    return tasks
 
 
 def _batches(config: Config, found: Found, wanted: Mapping[Model, int], retry: bool) -> Iterable[_Batch]:

@@ -1,0 +1,63 @@
+"""Make one chain again and compare it with the store, bit for bit."""
+
+from pathlib import Path
+
+import numpy as np
+
+from qmc import Model
+from runs.config import Config, points
+from runs.errors import UserError
+from runs.merge import current
+from runs.parts import Record
+from runs.store import NAME, PointData
+from runs.work import new_chains, records_of
+
+
+def rerun(folder: Path, point: int, sample: int) -> tuple[bool, str]:
+    """Whether the chain of a point (its number in `sitqmc plan`) and sample comes out as stored; in words."""
+    store = folder / NAME if folder.is_dir() else folder
+    if not store.exists():
+        raise UserError(f"{store}: there is no run here; give the output.path of a run, or a run.h5")
+    head, data, _ = current(store, parts=folder.is_dir())
+    model = _point(head.config, point)
+    stored = next((d for d in data if d.model == model), None)
+    seed = head.config.disorder.seed
+    row = _row(stored, seed, sample, point)
+    assert stored is not None
+    record = remake(head.config, model, sample)
+    differ = [
+        name for name, values in record.bins.items()
+        if name in stored.bins and values[: stored.n_bins].tobytes() != stored.bins[name][row].tobytes()
+    ]  # fmt: skip
+    what = f"point {point}, sample {sample}, seed {seed}: "
+    what += f"{stored.n_bins} bins of {len(stored.bins)} observables"
+    if not differ:
+        return True, f"{what}: the same bits as in {store}"
+    worst = max(float(np.max(np.abs(record.bins[n][: stored.n_bins] - stored.bins[n][row]))) for n in differ)
+    made = head.history[0]
+    return False, (
+        f"{what}: {', '.join(differ)} differ by up to {worst:.3g} from {store}, which was begun by sitqmc "
+        f"{made.get('sitqmc')}, commit {made.get('git')}, numba {made.get('numba')}"
+    )
+
+
+def remake(config: Config, model: Model, sample: int) -> Record:
+    """The chain of one sample, from the configuration alone."""
+    chains = new_chains(config, model, [sample])
+    while not chains.finished:
+        chains.step()
+    return records_of(chains)[0]
+
+
+def _point(config: Config, point: int) -> Model:
+    models = list(points(config))
+    if not 0 <= point < len(models):
+        raise UserError(f"--point {point}: must be between 0 and {len(models) - 1}, see sitqmc plan")
+    return models[point]
+
+
+def _row(stored: PointData | None, seed: int, sample: int, point: int) -> int:
+    pairs = stored.pairs() if stored is not None else []
+    if (seed, sample) not in pairs:
+        raise UserError(f"--sample {sample}: point {point} has no such sample on the disk, see sitqmc status")
+    return pairs.index((seed, sample))
