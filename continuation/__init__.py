@@ -19,14 +19,16 @@ from continuation.conductivity import continue_conductivity
 from continuation.consensus import Consensus, consensus
 from continuation.data import CorrelatorData
 from continuation.decay import Decay, decay_energy
+from continuation.facts import Fact, known_f_sum, known_moment, known_stiffness
 from continuation.features import Interval, Value, lowest_peak, onset, optical_gap
 from continuation.grids import FrequencyGrid, sinh_grid
 from continuation.higgs import HiggsScales, higgs_scales
 from continuation.kernels import current_kernel, matsubara, response_kernel, tau_kernel
 from continuation.models import DefaultModel
 from continuation.options import Options
-from continuation.solve import continue_correlator
+from continuation.solve import continue_correlator, cutoff_dependence
 from continuation.spectrum import PeakValue, Spectrum, SumRule
+from continuation.textfiles import read_correlator, read_samples
 from continuation.whitening import WhiteningReport
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "CorrelatorData",
     "Decay",
     "DefaultModel",
+    "Fact",
     "FrequencyGrid",
     "HiggsScales",
     "Interval",
@@ -49,13 +52,19 @@ __all__ = [
     "continue_conductivity",
     "continue_correlator",
     "current_kernel",
+    "cutoff_dependence",
     "decay_energy",
     "higgs_scales",
+    "known_f_sum",
+    "known_moment",
+    "known_stiffness",
     "lowest_peak",
     "matsubara",
     "midpoint_conductivity",
     "onset",
     "optical_gap",
+    "read_correlator",
+    "read_samples",
     "response_kernel",
     "sigma_matsubara",
     "sinh_grid",

@@ -25,8 +25,8 @@ from continuation.whitening import whiten
 class WeightBounds:
     """Bounds on the integral of A over [low, high] at a stated probability.
 
-    slack   largest whitened residual that was allowed; needed: the smallest with which any spectrum fits.
-            needed > slack (the data contradict every non-negative spectrum) widens slack to 1.2 needed
+    slack   largest whitened residual that was allowed; needed: the smallest with which any spectrum fits
+    consistent  whether a non-negative spectrum fits at that probability; if not, slack is 1.2 needed
     """
 
     low: float
@@ -36,11 +36,7 @@ class WeightBounds:
     probability: float
     slack: float
     needed: float
-
-    @property
-    def consistent(self) -> bool:
-        """Whether some non-negative spectrum fits within the stated probability."""
-        return self.slack > 1.2 * self.needed * (1.0 - 1e-9)
+    consistent: bool
 
 
 def joint_slack(equations: int, probability: float) -> float:
@@ -68,10 +64,12 @@ def weight_bounds(
     white, _ = equations.whiten(data.vector())
     goal = window_weights(nodes.omega, low, min(high, float(nodes.omega[-1]))) / nodes.weights
     needed = smallest_slack(equations.kernel, white)
-    slack = max(joint_slack(len(white), probability), 1.2 * needed)
+    limit = joint_slack(len(white), probability)
+    slack = max(limit, 1.2 * needed)
     lower = _extreme(equations.kernel, white, slack, goal)
     upper = -_extreme(equations.kernel, white, slack, -goal)
-    return WeightBounds(low, high, max(lower, 0.0), max(upper, lower, 0.0), probability, slack, needed)
+    lower, upper = max(lower, 0.0), max(upper, lower, 0.0)
+    return WeightBounds(low, high, lower, upper, probability, slack, needed, needed <= limit)
 
 
 def smallest_slack(K: Array, d: Array) -> float:

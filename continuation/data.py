@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from continuation.facts import Fact
 from continuation.kernels import Array, current_kernel, matsubara, response_kernel, sum_kernel, tau_kernel
 
 Kind = Literal["rho_iw", "lambda_tau", "green_tau", "chi_tau", "chi_iw"]
@@ -31,6 +32,7 @@ class CorrelatorData:
     kinetic     (mean of <-k_x>, its variance, its covariance (n_points,) with the mean), or None
     samples     (n_samples, n_points [+ 1 with kinetic]), kept for the jackknife, or None
     warnings    remarks on the data, carried into the result
+    facts       further equations: a known stiffness, f-sum or moment, with errors
     """
 
     kind: str
@@ -43,6 +45,7 @@ class CorrelatorData:
     kinetic: tuple[float, float, Array] | None = None
     samples: Array | None = None
     warnings: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     def __post_init__(self) -> None:
         _check_axes(self)
@@ -105,6 +108,15 @@ class CorrelatorData:
             covariance=np.array(covariance, dtype=float), n_samples=n_samples, eps=eps, kinetic=joint,
         )  # fmt: skip
 
+    def knowing(self, *facts: Fact) -> CorrelatorData:
+        """The same data with further known facts."""
+        return replace(self, facts=(*self.facts, *facts))
+
+    @property
+    def bare(self) -> CorrelatorData:
+        """The data without facts, for scales and magnitudes."""
+        return replace(self, facts=()) if self.facts else self
+
     @property
     def is_matsubara(self) -> bool:
         """Whether the grid holds Matsubara integers."""
@@ -118,10 +130,15 @@ class CorrelatorData:
         return matsubara(self.grid, self.beta)
 
     def kernel(self, omega: Array) -> Array:
-        """Kernel against the even spectrum, shape (rows, omega); the f-sum row last when kinetic is given."""
+        """Kernel against the even spectrum, shape (rows, omega): data, f-sum with kinetic, facts."""
+        rows = [self._kernel(omega)]
+        if self.kinetic is not None:
+            rows.append(sum_kernel(omega))
+        return np.vstack([*rows, *(fact.row(omega) for fact in self.facts)])
+
+    def _kernel(self, omega: Array) -> Array:
         if self.kind == "rho_iw":
-            rows = current_kernel(self.grid, omega, self.beta, self.eps)
-            return rows if self.kinetic is None else np.vstack([rows, sum_kernel(omega)])
+            return current_kernel(self.grid, omega, self.beta, self.eps)
         if self.kind == "chi_iw":
             return response_kernel(self.grid, omega, self.beta, self.eps)
         return tau_kernel(self.grid, omega, self.beta)
@@ -129,20 +146,27 @@ class CorrelatorData:
     def constant_column(self) -> Array | None:
         """Column of the additive constant: rho_s for rho_iw, the contact term for chi_iw at finite eps."""
         if self.kind == "rho_iw" or (self.kind == "chi_iw" and self.eps is not None):
-            return np.ones(self.vector().size)
+            plain = np.ones(self.mean.size + (self.kinetic is not None))
+            return np.append(plain, [fact.constant for fact in self.facts])
         return None
 
     def vector(self) -> Array:
         """Data of the joint likelihood, shape (rows,)."""
-        return self.mean if self.kinetic is None else np.append(self.mean, self.kinetic[0])
+        kinetic = [] if self.kinetic is None else [self.kinetic[0]]
+        return np.concatenate([self.mean, kinetic, [fact.value for fact in self.facts]])
 
     def joint_covariance(self) -> Array:
         """Covariance of `vector`, shape (rows, rows), symmetric to the last bit."""
         C = 0.5 * (self.covariance + self.covariance.T)
-        if self.kinetic is None:
-            return C
-        _, variance, cross = self.kinetic
-        return np.block([[C, cross[:, None]], [cross[None, :], np.array([[variance]])]])
+        if self.kinetic is not None:
+            _, variance, cross = self.kinetic
+            C = np.block([[C, cross[:, None]], [cross[None, :], np.array([[variance]])]])
+        for fact in self.facts:
+            column = np.zeros(len(C))
+            if fact.covariance is not None:
+                column[: self.mean.size] = fact.covariance
+            C = np.block([[C, column[:, None]], [column[None, :], np.array([[fact.error**2]])]])
+        return np.asarray(C)
 
 
 def _check_axes(data: CorrelatorData) -> None:
@@ -166,6 +190,11 @@ def _check_axes(data: CorrelatorData) -> None:
             raise ValueError(f"kinetic given with kind {data.kind}: the f-sum rule belongs to rho_iw")
         if data.kinetic[2].shape != (n,):
             raise ValueError(f"kinetic covariance has shape {data.kinetic[2].shape}: need ({n},)")
+    for fact in data.facts:
+        if fact.covariance is not None and np.shape(fact.covariance) != (n,):
+            raise ValueError(f"{fact.name}: covariance has shape {np.shape(fact.covariance)}, need ({n},)")
+        if fact.constant and data.constant_column() is None:
+            raise ValueError(f"{fact.name} with kind {data.kind}: these data have no additive constant")
     if data.is_matsubara:
         _check_matsubara(data)
     elif not (np.all(data.grid >= 0) and np.all(data.grid <= data.beta * (1 + 1e-12))):

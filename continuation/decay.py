@@ -5,7 +5,8 @@
 is fitted to windows [tau_min, beta/2] with one, two or three states. Every window and number of states is a
 model with weight exp(-(chi^2 + 2 parameters + 2 points left out)/2) (Jay and Neil, PRD 103, 114502 (2021)):
 too early a window with too few states fits badly, too late a one throws data away. The error has the
-statistical part and the scatter between models.
+statistical part and the scatter between models. The logarithms of the gaps between states have a wide
+normal prior, without which a third state has no place.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from continuation.whitening import hartlap_factor
 
 MAX_STATES = 3
 WINDOWS = 12
+GAP_SPREAD = 1.0      # of the logarithms of the gaps between states, about the first guess
 EIGEN_FLOOR = 1e-8
 
 
@@ -120,10 +122,11 @@ def _fit(
 
     def residual(logs: Array) -> Array:
         columns = root @ _columns(logs, tau, beta)
-        return np.asarray(columns @ nnls(columns, white)[0] - white)
+        misfit = columns @ nnls(columns, white)[0] - white
+        return np.append(misfit, (logs - start)[1:] / GAP_SPREAD)
 
     start = np.log(guess) + np.append(0.0, np.linspace(0.7, 1.4, states - 1))
-    result = least_squares(residual, start, method="trf", x_scale=0.3, max_nfev=200)
+    result = least_squares(residual, start, method="trf", x_scale=0.3, max_nfev=60)
     columns = root @ _columns(result.x, tau, beta)
     amplitudes = nnls(columns, white)[0]
     if np.any(amplitudes <= 0.0):
@@ -134,6 +137,8 @@ def _fit(
     steps = [(_columns(result.x + h * e, tau, beta) - _columns(result.x - h * e, tau, beta)) / (2 * h)
              for e in np.eye(states)]  # fmt: skip
     J = np.column_stack([*(root @ (s @ amplitudes) for s in steps), columns])
+    prior = np.eye(states, J.shape[1])[1:] / GAP_SPREAD
+    J = np.vstack([J, prior])
     norms = np.maximum(np.linalg.norm(J, axis=0), 1e-300)
     covariance = np.linalg.pinv((J / norms).T @ (J / norms), rcond=1e-12) / np.outer(norms, norms)
     error = float(energies[0] * np.sqrt(max(covariance[0, 0], 0.0)))

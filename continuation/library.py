@@ -1,14 +1,18 @@
 """The library of log-Gaussian processes that is averaged over by evidence.
 
-Three families of base shapes, frequencies in units of the characteristic frequency of the data:
+Six families of base shapes (`shapes`), their parameters continuous and fitted with the process, so that a
+sharp feature is taken at the sharpness the data ask for, and its uncertainty is in the posterior:
 
-broad   1/cosh of four widths (exponential tails), with four correlation lengths and three amplitudes of u
-peak    a wide half-Gaussian with a peak ten times higher, at ten positions, sharp or less sharp
-drude   the same with the peak at zero, half or 1.5 times pi T wide
+broad           a decaying background with correlation lengths and amplitudes of u from smooth to rough
+peak            a background with a peak, at several places
+edge            a threshold, soft or hard
+peak and edge   a leading peak, quasi-particle or Higgs, and a continuum that begins above it
+drude           a peak at zero frequency
+power law       omega^k below a corner
 
-Without the second family a quasi-particle peak needs a rough u everywhere, and is smeared; which positions
-and widths matter is left to the evidence. Families with a threshold were tried and left out: they gained
-nothing on average and made the bands too narrow where the truth has no sharp edge.
+The positions are in units of the characteristic frequency of the data. Every family has the same
+probability before the data, divided among its members. Without the families quasi-particle peaks and gaps
+need a rough u everywhere and come out smeared, with bands that do not know it.
 """
 
 from __future__ import annotations
@@ -18,72 +22,79 @@ import numpy as np
 from continuation.data import CorrelatorData
 from continuation.grids import FrequencyGrid
 from continuation.kernels import Array
-from continuation.logprocess import Prior, covariance_root, make_prior
+from continuation.logprocess import Base, Prior, covariance_root, make_prior
 from continuation.models import DefaultModel, characteristic_frequency, normalised
+from continuation.shapes import BROAD, DRUDE, EDGE, PEAK, PEAK_EDGE, POWER
 
 LENGTHS = (0.2, 0.4, 0.7, 1.2)                  # correlation length of u, in t = asinh(omega/omega_0)
 AMPLITUDES = (1.0, 2.0, 4.0)                    # standard deviation of u
-WIDTHS = (0.6, 1.2, 2.5, 5.0)                   # of the broad shapes
-POSITIONS = tuple(np.geomspace(0.35, 2.2, 10))  # of the peaks
-SHARPNESS = (0.08, 0.2)                         # width of a peak over its position
-DRUDE_WIDTHS = (0.5, 1.5)                       # in units of pi T
-BACKGROUND = 2.5                                # width of the half-Gaussian under a peak
-CONTRAST = 10.0
-PEAK_PROCESS = (0.7, 1.0)                       # correlation length and amplitude of u for the peaks
-
-
-def broad_shapes(omega: Array, scale: float) -> list[DefaultModel]:
-    """1/cosh(omega/(0.7 width)), omega (omega,), scale in the same unit."""
-    return [
-        DefaultModel(f"width {r * scale:.3g}", 1.0 / np.cosh(np.minimum(omega / (0.7 * r * scale), 300.0)))
-        for r in WIDTHS
-    ]
-
-
-def peaked_shapes(omega: Array, scale: float, temperature: float) -> list[DefaultModel]:
-    """A background with one peak, at finite frequency or at zero."""
-    background = _gauss(omega, BACKGROUND * scale)
-    peaks = [
-        (f"peak {p * scale:.3g}, relative width {r}", _gauss(omega - p * scale, r * p * scale))
-        for p in POSITIONS
-        for r in SHARPNESS
-    ]
-    peaks += [(f"drude {r} pi T", _gauss(omega, r * np.pi * temperature)) for r in DRUDE_WIDTHS]
-    return [DefaultModel(name, background * (1.0 + CONTRAST * peak)) for name, peak in peaks]
+FAMILIES: dict[int, tuple[float, float, int]] = {     # first and last place of the feature, how many
+    PEAK: (0.35, 2.2, 6),
+    EDGE: (0.15, 1.5, 5),
+    PEAK_EDGE: (0.3, 1.5, 5),
+    POWER: (0.3, 1.8, 3),
+}
+DRUDE_SPREAD = 0.9                              # of the logarithm of its width about pi T
+SHAPE_PROCESSES = ((0.7, 1.0),)                 # correlation length and amplitude of u on a shape
+NAMES = ("broad", "peak", "edge", "peak and edge", "drude", "power law")
 
 
 def process_priors(
-    data: CorrelatorData, grid: FrequencyGrid, given: list[DefaultModel] | None = None
-) -> list[Prior]:
-    """All priors of the library on a grid; `given` base shapes, if any, replace the three families."""
-    scale = characteristic_frequency(data)
-    t = np.arcsinh(grid.omega / min(np.pi / data.beta, scale))
-    broad = given or broad_shapes(grid.omega, scale)
-    priors = []
-    for length in LENGTHS:
-        for amplitude in AMPLITUDES:
-            priors += _priors(data, grid, broad, t, length, amplitude)
-    if given:
-        return priors
-    return priors + _priors(data, grid, peaked_shapes(grid.omega, scale, 1.0 / data.beta), t, *PEAK_PROCESS)
-
-
-def _priors(
     data: CorrelatorData,
     grid: FrequencyGrid,
-    shapes: list[DefaultModel],
-    t: Array,
-    length: float,
-    amplitude: float,
+    given: list[DefaultModel] | None = None,
+    factor: Array | None = None,
 ) -> list[Prior]:
-    root = covariance_root(t, length, amplitude)
-    priors = []
-    for shape in shapes:
-        name = f"{shape.name}, length {length}, amplitude {amplitude}"
-        model = normalised(data, grid, shape.values, name)
-        priors.append(make_prior(name, model.values * grid.weights, root))
+    """All priors of the library on a grid.
+
+    given   base shapes that replace the families
+    factor  (omega,) on every prior: a gap, a power law
+    """
+    scale = characteristic_frequency(data)
+    t = np.arcsinh(grid.omega / min(np.pi / data.beta, scale))
+    roots = {(a, b): covariance_root(t, a, b) for a in LENGTHS for b in AMPLITUDES}
+    common = np.log(grid.weights) if factor is None else np.log(grid.weights * factor)
+    if given:
+        return [
+            make_prior(f"{m.name}, {_label(key)}",
+                       np.log(normalised(data, grid, m.values, m.name).values) + common, root)
+            for m in given for key, root in roots.items()
+        ]  # fmt: skip
+    w, row = grid.omega / scale, _magnitude(data, grid)
+
+    def member(family: int, place: float, spread: float, root: Array, label: str, count: int) -> Prior:
+        base = Base(family, place, spread, w, row, common)
+        return make_prior(f"{NAMES[family]} {label}", base, root, -float(np.log(count)))
+
+    priors = [
+        member(BROAD, 1.0, 1.0, root, _label(key), len(roots)) for key, root in roots.items()
+    ]
+    ways = len(SHAPE_PROCESSES)
+    for key in SHAPE_PROCESSES:
+        root = covariance_root(t, *key)
+        for family, (first, last, count) in FAMILIES.items():
+            places = np.geomspace(first, last, count)
+            # Neighbouring members meet at one standard deviation: no place is left out.
+            spread = 0.5 * float(np.log(places[1] / places[0])) + 0.05
+            priors += [
+                member(family, float(p), spread, root, f"at {p * scale:.3g}, {_label(key)}", count * ways)
+                for p in places
+            ]
+        width = np.pi / data.beta / scale
+        priors.append(member(DRUDE, width, DRUDE_SPREAD, root, _label(key), ways))
     return priors
 
 
-def _gauss(x: Array, width: float) -> Array:
-    return np.asarray(np.exp(-0.5 * (x / width) ** 2))
+def _label(key: tuple[float, float]) -> str:
+    return f"length {key[0]}, amplitude {key[1]}"
+
+
+def _magnitude(data: CorrelatorData, grid: FrequencyGrid) -> Array:
+    """Row whose product with A is 1 when the range of the data is reproduced, (omega,)."""
+    bare = data.bare
+    kernel, vector = bare.kernel(grid.omega), bare.vector()
+    high, low = int(np.argmax(vector)), int(np.argmin(vector))
+    row = kernel[high] / float(np.abs(vector).max())
+    if data.constant_column() is not None:
+        row = (kernel[high] - kernel[low]) / float(np.ptp(vector))
+    return np.asarray(np.maximum(row, 1e-9 * float(np.abs(row).max())) * grid.weights)

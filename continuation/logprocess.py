@@ -21,6 +21,7 @@ import numpy as np
 from scipy.linalg.lapack import dposv
 from scipy.special import ndtr
 
+from continuation import shapes
 from continuation.kernels import Array
 
 LEVEL = 1.0                            # standard deviation of a constant in u: the total weight is not given
@@ -28,22 +29,96 @@ RANK = 48
 RANK_CUT = 1e-6                        # of the variance of u, what the rank may leave out
 COOLING = 10.0                         # the noise variance is lowered to 1 in factors of this
 COOLING_STEPS, COOLING_TOLERANCE = 30, 1.0   # at every higher noise: only a good start is wanted
-MAX_STEPS = 100
+MAX_STEPS = 200
 GAUSS_NEWTON_STEPS = 3                 # far from the minimum they are the better ones
-MAX_HALVINGS = 12
+MAX_TRIALS = 12                        # of the damping, per step
+MIN_DAMPING = 0.03
+PATIENCE = 4                           # steps without a gain before the search ends
 MAX_EXPONENT_CHANGE = 2.0
+MAX_SHAPE_CHANGE = 0.7                 # of a shape parameter in one step, in standard deviations
 TOLERANCE = 1e-7                       # on the Newton decrement of the target, a change of chi^2
-SAMPLE_TOLERANCE = 1e-3                # for a sample, whose own spread is of order 1
+ROUGH_TOLERANCE, ROUGH_MARGIN = 0.02, 12.0
+SAMPLE_TOLERANCE = 1e-2                # for a sample, whose own spread is of order 1
 NEGLIGIBLE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Base:
+    """A base shape with parameters: family, place and spread as in `shapes.log_shape`.
+
+    w, response (omega,): frequencies in natural units, and the row that sets the magnitude
+    offset (omega,): added to the logarithm, to turn densities into x
+    """
+
+    family: int
+    place: float
+    spread: float
+    w: Array
+    response: Array
+    offset: Array
+
+    def log(self, theta: Array) -> Array:
+        """(omega,)."""
+        out = np.empty(self.w.size)
+        shapes.log_shape(
+            self.family, theta, self.place, self.spread, self.w, self.response, out, np.empty((0, len(theta)))
+        )
+        return out + self.offset
+
+    def tangent(self, theta: Array) -> Array:
+        """d log/d theta, (omega, n_theta)."""
+        out = np.empty((self.w.size, len(theta)))
+        shapes.log_shape(
+            self.family, theta, self.place, self.spread, self.w, self.response, np.empty(self.w.size), out
+        )
+        return out
+
+
+@dataclass(frozen=True, eq=False)
 class Prior:
-    """One member of the library: name, m (omega,) in x = A * weights, Phi (omega, rank)."""
+    """One member of the library: ln x = base(theta) + Phi u, with c = (theta, u) standard normal.
+
+    base    the fixed logarithm (omega,), or a `Base` with parameters
+    Phi     (omega, rank)
+    log_prior  ln of the probability given to this member before the data
+    """
 
     name: str
-    m: Array
+    base: Array | Base
     Phi: Array
+    log_prior: float = 0.0
+
+    @property
+    def n_theta(self) -> int:
+        """Number of parameters of the base shape."""
+        return shapes.N_THETA[self.base.family] if isinstance(self.base, Base) else 0
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients c."""
+        return self.n_theta + self.Phi.shape[1]
+
+    def log_x(self, c: Array) -> Array:
+        """ln x (omega,) of the coefficients."""
+        k = self.n_theta
+        base = self.base.log(c[:k]) if isinstance(self.base, Base) else self.base
+        return np.clip(base + self.Phi @ c[k:], -600.0, 600.0)
+
+    def tangent(self, c: Array) -> Array:
+        """d ln x/dc, (omega, size)."""
+        b = self.base
+        if not isinstance(b, Base):
+            return self.Phi
+        return np.column_stack([b.tangent(c[: self.n_theta]), self.Phi])
+
+    def bending(self, c: Array, pull: Array, tangent: Array) -> Array:
+        """Second derivatives of pull @ ln x with respect to theta, (n_theta, n_theta)."""
+        b = self.base
+        assert isinstance(b, Base)
+        k = self.n_theta
+        return np.asarray(
+            shapes.bending(b.family, c[:k], b.place, b.spread, b.w, b.response, pull, tangent[:, :k])
+        )
 
 
 @dataclass(frozen=True)
@@ -58,12 +133,13 @@ class Mode:
     x: Array
     chi2: float
     log_evidence: float
+    tangent: Array
     root: Array
 
     @property
     def log_error(self) -> Array:
         """Standard deviation of u, (omega,)."""
-        return np.asarray(np.sqrt(np.sum((self.prior.Phi @ self.root) ** 2, axis=1)))
+        return np.asarray(np.sqrt(np.sum((self.tangent @ self.root) ** 2, axis=1)))
 
 
 def covariance_root(t: Array, length: float, amplitude: float) -> Array:
@@ -88,9 +164,9 @@ def covariance_root(t: Array, length: float, amplitude: float) -> Array:
     return columns.T
 
 
-def make_prior(name: str, m: Array, root: Array) -> Prior:
+def make_prior(name: str, base: Array | Base, root: Array, log_prior: float = 0.0) -> Prior:
     """A prior with root (omega, rank) of `covariance_root`, the overall level free within exp(LEVEL)."""
-    return Prior(name, m, np.column_stack([root, np.full(len(root), LEVEL)]))
+    return Prior(name, base, np.column_stack([root, np.full(len(root), LEVEL)]), log_prior)
 
 
 def minimise(
@@ -105,35 +181,41 @@ def minimise(
 ) -> tuple[Array, Array]:
     """(c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
 
-    The first steps are Gauss-Newton, the later ones Newton where the Hessian is positive (at low noise the
-    valley is so narrow and bent that Gauss-Newton alone creeps). A step is taken only if it lowers the
-    target, so the search cannot fail; it ends when a step promises less than `tolerance`.
+    Damped Newton: the first steps use the Gauss-Newton part of the Hessian, the later ones all of it where
+    that is positive (at low noise the valley is so narrow and bent that Gauss-Newton alone creeps). The
+    damping grows until the target falls, so the search cannot fail; it ends when an undamped step promises
+    less than `tolerance`, or several steps in a row bring less.
     """
-    Phi = prior.Phi
-    x = prior.m * np.exp(np.clip(Phi @ c, -600.0, 600.0))
+    x = np.exp(prior.log_x(c))
     residual = d - K @ x
-    target = _target(residual, noise, c - centre)
+    target, damping, slow = _target(residual, noise, c - centre), 0.0, 0
     for i in range(steps):
-        J = (K * x) @ Phi
+        tangent = prior.tangent(c)
+        J = (K * x) @ tangent
         gradient = c - centre - J.T @ (residual / noise)
-        step = _newton_step(K, J, Phi, x, residual, noise, gradient) if i >= GAUSS_NEWTON_STEPS else None
-        if step is None:
-            step = _gauss_newton_step(J, noise, gradient)
-        decrease = -float(gradient @ step)
-        if decrease < tolerance:
-            break
-        change = Phi @ step
-        t = min(1.0, MAX_EXPONENT_CHANGE / max(float(np.abs(change).max()), 1e-300))
-        for _ in range(MAX_HALVINGS):
-            new_x = x * np.exp(t * change)
+        H = J.T @ J / noise
+        H[np.diag_indices_from(H)] += 1.0
+        second = _second(K, prior, c, tangent, x, residual) / noise if i >= GAUSS_NEWTON_STEPS else None
+        for _ in range(MAX_TRIALS):
+            step = _damped_step(H, second, damping, gradient)
+            decrease = -float(gradient @ step) - 0.5 * damping * float(step @ step)
+            t = _shortening(prior, tangent, step)
+            new_c = c + t * step
+            new_x = np.exp(prior.log_x(new_c))
             new_residual = d - K @ new_x
-            new_target = _target(new_residual, noise, c + t * step - centre)
+            new_target = _target(new_residual, noise, new_c - centre)
             if new_target < target - 1e-4 * t * decrease:
+                damping = 0.0 if damping < MIN_DAMPING else damping / 5.0
                 break
-            t *= 0.4
+            if damping == 0.0 and decrease < tolerance:
+                return c, x
+            damping = max(8.0 * damping, MIN_DAMPING)
         else:
+            return c, x
+        slow = slow + 1 if target - new_target < tolerance else 0
+        c, x, residual, target = new_c, new_x, new_residual, new_target
+        if slow == PATIENCE or (slow and damping == 0.0 and decrease < tolerance):
             break
-        c, x, residual, target = c + t * step, new_x, new_residual, new_target
     return c, x
 
 
@@ -141,45 +223,65 @@ def _target(residual: Array, noise: float, deviation: Array) -> float:
     return 0.5 * float(residual @ residual) / noise + 0.5 * float(deviation @ deviation)
 
 
-def _gauss_newton_step(J: Array, noise: float, gradient: Array) -> Array:
-    """-(1 + J^T J/noise)^(-1) gradient, solved in the space of the data, which is smaller."""
-    H = J @ J.T
-    H[np.diag_indices_from(H)] += noise
-    return np.asarray(J.T @ np.linalg.solve(H, J @ gradient) - gradient)
+def _damped_step(H: Array, second: Array | None, damping: float, gradient: Array) -> Array:
+    """-(H - second + damping)^(-1) gradient; without `second` where the matrix is not positive."""
+    for matrix in (H, ) if second is None else (H - second, H):
+        M = matrix.copy()
+        M[np.diag_indices_from(M)] += damping
+        _, solution, failed = dposv(M, gradient)
+        if not failed:
+            return -np.asarray(solution)
+    return -gradient / float(np.abs(np.diag(H)).max())
 
 
-def _newton_step(
-    K: Array, J: Array, Phi: Array, x: Array, residual: Array, noise: float, gradient: Array
-) -> Array | None:
-    """-Hessian^(-1) gradient, or None where the Hessian is not positive."""
-    H = (J.T @ J - (Phi.T * (x * (K.T @ residual))) @ Phi) / noise
-    H[np.diag_indices_from(H)] += 1.0
-    _, solution, failed = dposv(H, gradient)
-    return None if failed else -np.asarray(solution)
+def _shortening(prior: Prior, tangent: Array, step: Array) -> float:
+    """Factor <= 1 on a step that keeps the exponent and the shape parameters within their limits."""
+    change = float(np.abs(tangent @ step).max())
+    t = min(1.0, MAX_EXPONENT_CHANGE / max(change, 1e-300))
+    if prior.n_theta:
+        t = min(t, MAX_SHAPE_CHANGE / max(float(np.abs(step[: prior.n_theta]).max()), 1e-300))
+    return t
 
 
-def find_mode(K: Array, d: Array, prior: Prior) -> Mode:
+def _second(K: Array, prior: Prior, c: Array, tangent: Array, x: Array, residual: Array) -> Array:
+    """residual . K d^2 x/dc^2, (size, size)."""
+    pull = x * (K.T @ residual)
+    out: Array = (tangent.T * pull) @ tangent
+    k = prior.n_theta
+    if k:
+        out[:k, :k] += prior.bending(c, pull, tangent)
+    return out
+
+
+def find_mode(K: Array, d: Array, prior: Prior, tolerance: float = TOLERANCE) -> Mode:
     """Posterior mode, cooled from a high noise level, and its Laplace evidence."""
-    c = np.zeros(prior.Phi.shape[1])
-    start = d - K @ prior.m
+    c = np.zeros(prior.size)
+    start = d - K @ np.exp(prior.log_x(c))
     noise = float(start @ start) / len(d)
     while noise > COOLING:
         noise /= COOLING
         c, _ = minimise(K, d, prior, c, np.zeros_like(c), noise, COOLING_TOLERANCE, COOLING_STEPS)
-    c, x = minimise(K, d, prior, c, np.zeros_like(c))
+    return mode_from(K, d, prior, c, tolerance)
+
+
+def mode_from(K: Array, d: Array, prior: Prior, c: Array, tolerance: float = TOLERANCE) -> Mode:
+    """The mode reached from c, and its Laplace evidence."""
+    c, x = minimise(K, d, prior, c, np.zeros_like(c), tolerance=tolerance)
     residual = d - K @ x
-    values, vectors = _curvature(K, prior, x, residual)
+    Phi = prior.tangent(c)
+    values, vectors = _curvature(K, prior, c, Phi, x, residual)
     chi2 = float(residual @ residual)
-    evidence = -0.5 * chi2 - 0.5 * float(c @ c) - 0.5 * float(np.sum(np.log(values)))
-    return Mode(prior, c, x, chi2, evidence, vectors / np.sqrt(values))
+    evidence = prior.log_prior - 0.5 * chi2 - 0.5 * float(c @ c) - 0.5 * float(np.sum(np.log(values)))
+    return Mode(prior, c, x, chi2, evidence, Phi, vectors / np.sqrt(values))
 
 
-def _curvature(K: Array, prior: Prior, x: Array, residual: Array) -> tuple[Array, Array]:
+def _curvature(
+    K: Array, prior: Prior, c: Array, Phi: Array, x: Array, residual: Array
+) -> tuple[Array, Array]:
     """Eigenvalues and vectors of the Hessian in c; of its Gauss-Newton part if that alone is positive."""
-    Phi = prior.Phi
     J = (K * x) @ Phi
     gauss_newton = J.T @ J + np.eye(Phi.shape[1])
-    values, vectors = np.linalg.eigh(gauss_newton - Phi.T @ ((x * (K.T @ residual))[:, None] * Phi))
+    values, vectors = np.linalg.eigh(gauss_newton - _second(K, prior, c, Phi, x, residual))
     if values[0] < 0.05:
         values, vectors = np.linalg.eigh(gauss_newton)
     return values, vectors
@@ -211,7 +313,7 @@ class Mixture:
         """d(mean x)/d(data), (omega, m), at fixed probabilities."""
         total = np.zeros(K.shape[::-1])
         for w, mode in zip(self.weights, self.modes, strict=True):
-            XP = mode.x[:, None] * mode.prior.Phi
+            XP = mode.x[:, None] * mode.tangent
             J = K @ XP
             total += w * XP @ np.linalg.solve(J.T @ J + np.eye(J.shape[1]), J.T)
         return total
@@ -220,7 +322,7 @@ class Mixture:
         """Number of combinations of the data that determine the spectrum, averaged over the modes."""
         total = 0.0
         for w, mode in zip(self.weights, self.modes, strict=True):
-            J = (K * mode.x) @ mode.prior.Phi
+            J = (K * mode.x) @ mode.tangent
             G = J @ J.T
             total += float(w) * float(np.trace(np.linalg.solve(G + np.eye(len(G)), G)))
         return total
@@ -243,7 +345,10 @@ class Mixture:
 
 def average(K: Array, d: Array, priors: list[Prior]) -> Mixture:
     """Modes of all priors, weighted by evidence; the negligible ones are left out."""
-    modes = [find_mode(K, d, prior) for prior in priors]
+    rough = [find_mode(K, d, prior, ROUGH_TOLERANCE) for prior in priors]
+    best = max(mode.log_evidence for mode in rough)
+    # Only those that can matter are followed to the end.
+    modes = [mode_from(K, d, m.prior, m.c) for m in rough if m.log_evidence > best - ROUGH_MARGIN]
     logs = np.array([mode.log_evidence for mode in modes])
     weights = np.exp(logs - logs.max())
     weights[weights < NEGLIGIBLE] = 0.0

@@ -25,7 +25,10 @@ class Options:
                 "sparse": leading singular components with positivity. "rational": barycentric form through
                 Matsubara data, a cross-check. benchmarks/continuation.py compares them
     constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
-                solves it together with the spectrum, with the joint covariance
+                solves it together with the spectrum, with the joint covariance. Known with an error:
+                `data.knowing(known_stiffness(...))`
+    gap         A = 0 below this frequency
+    onset_power (k, omega_c): A follows omega^k below omega_c
     default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models
     alpha_rule  "curvature" (corner of chi^2), "classic" (largest evidence), "bryan" (average over alpha)
     average     average over default models and alpha by evidence instead of choosing
@@ -37,6 +40,8 @@ class Options:
 
     method: Method = "process"
     constant: float | None = None
+    gap: float | None = None
+    onset_power: tuple[float, float] | None = None
     default: str | Array | list[DefaultModel] = "gaussian"
     alpha_rule: AlphaRule = "curvature"
     average: bool = False
@@ -45,7 +50,7 @@ class Options:
     n_omega: int = 400
     n_blocks: int | None = None
     alpha_top: float = 1e12
-    n_draws: int = 200
+    n_draws: int = 120
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,14 +1,13 @@
 """A rational function through Matsubara data: continuation without any prior, as a cross-check.
 
-On the time lattice the data are a Stieltjes function of y = (2 sin(w_n eps/2)/eps)^2 (y = w_n^2 for
-eps -> 0),
+In s = 2 sin(w_n eps/2)/eps (w_n for eps -> 0) the data are
 
-    rho = rho_s + int d omega A(omega) (a/pi) coth(a/2) y/(y + W^2),   a = eps omega,  W = 2 sinh(a/2)/eps,
+    rho = rho_s + int d omega A(omega) (a/pi) coth(a/2) s^2/(s^2 + W^2),  a = eps omega,  W = 2 sinh(a/2)/eps,
 
-so that the imaginary part across the cut y = -W^2 is omega A at any eps. A barycentric form is
-built by the AAA algorithm (Nakatsukasa, Sete, Trefethen, SIAM J. Sci. Comput. 40, A1494 (2018)): support
-points are added greedily where the misfit is largest in units of the error. The noise test ends it: as soon
-as chi^2 is as small as noise makes it, a further pole would fit noise.
+analytic for Re s > 0, and at s = -i W + 0 the imaginary part is -omega A (for chi: +omega A) at any eps. A
+barycentric form in s is built by the AAA algorithm (Nakatsukasa, Sete, Trefethen, SIAM J. Sci. Comput. 40,
+A1494 (2018)): support points are added greedily where the misfit is largest in units of the error. The noise
+test ends it: as soon as chi^2 is as small as noise makes it, a further pole would fit noise.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from continuation.data import CorrelatorData
 from continuation.kernels import Array
 
 Complex = NDArray[np.complex128]
-BROADENING = 0.15        # imaginary part of the frequency, relative to it
+BROADENING = 0.02        # distance to the cut, relative to the frequency
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,10 @@ def aaa(y: Array, f: Array, errors: Array, max_support: int | None = None) -> tu
             return result, chi2
 
 
-def lattice_square(data: CorrelatorData) -> Array:
-    """y of the grid (n_points,): (2 sin(w_n eps/2)/eps)^2, or w_n^2 in continuous time."""
+def lattice_frequency(data: CorrelatorData) -> Array:
+    """s of the grid (n_points,): 2 sin(w_n eps/2)/eps, or w_n in continuous time."""
     w = data.frequencies
-    return w**2 if data.eps is None else (2.0 * np.sin(0.5 * data.eps * w) / data.eps) ** 2
+    return w if data.eps is None else 2.0 * np.sin(0.5 * data.eps * w) / data.eps
 
 
 def rational_spectrum(data: CorrelatorData, vector: Array, omega: Array) -> tuple[Array, int, float]:
@@ -80,10 +79,10 @@ def rational_spectrum(data: CorrelatorData, vector: Array, omega: Array) -> tupl
         raise ValueError(f"kind {data.kind}: a rational fit needs Matsubara data, use sparse or maxent")
     variances = np.diag(data.covariance)
     errors = np.sqrt(np.maximum(variances, 1e-6 * variances.max()))
-    form, chi2 = aaa(lattice_square(data), vector, errors)
-    w = np.maximum(omega, 0.5 * np.pi / data.beta)
-    z: Complex = np.asarray(w * (1.0 + 1j * BROADENING))
-    W = z if data.eps is None else np.asarray(2.0 * np.sinh(0.5 * data.eps * z) / data.eps)
+    form, chi2 = aaa(lattice_frequency(data), vector, errors)
+    w = np.maximum(omega, 1e-3 * np.pi / data.beta)
+    W = w if data.eps is None else 2.0 * np.sinh(0.5 * data.eps * w) / data.eps
+    s: Complex = np.asarray(W * (BROADENING - 1j), dtype=np.complex128)
     sign = -1.0 if data.kind == "rho_iw" else 1.0
-    values = sign * np.imag(form(np.asarray(-W * W))) / w
+    values = sign * np.imag(form(s)) / w
     return np.asarray(values), len(form.support), chi2

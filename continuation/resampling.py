@@ -59,7 +59,10 @@ def propagation_replicas(vector: Array, covariance: Array) -> Replicas:
 def replicas_of(data: CorrelatorData, n_blocks: int | None = None) -> Replicas:
     """Jackknife if the samples are there, else propagation of the covariance."""
     if data.samples is not None:
-        return jackknife_replicas(data.samples, n_blocks)
+        replicas = jackknife_replicas(data.samples, n_blocks)
+        # Known facts do not fluctuate with the samples; their errors are in the posterior.
+        fixed = np.tile([fact.value for fact in data.facts], (len(replicas.vectors), 1))
+        return Replicas(np.hstack([replicas.vectors, fixed]), replicas.factor, replicas.method)
     if n_blocks is not None:
         raise ValueError(f"n_blocks = {n_blocks} without samples: build the data by from_samples")
     return propagation_replicas(data.vector(), data.joint_covariance())

@@ -119,13 +119,17 @@ def sample(K: Array, d: Array, m: Array, seed: int, sweeps: int = SAMPLE_SWEEPS)
     for _ in range(sweeps // EVERY):
         state.run(theta, EVERY, rng, adapt=False)
         samples.append(state.x())
-    return Chain(_smooth(np.array(samples)), thetas, np.array(trail), chosen)
+    return Chain(_smooth(np.array(samples), m), thetas, np.array(trail), chosen)
 
 
-def _smooth(samples: Array) -> Array:
-    """Spread every delta over its neighbours by a Gaussian of SMOOTHING nodes; keeps the total weight."""
+def _smooth(samples: Array, m: Array) -> Array:
+    """Spread every delta over its neighbours by a Gaussian of SMOOTHING nodes; keeps the total weight.
+
+    Nothing is spread to where the measure m is absent, such as a hard gap.
+    """
     index = np.arange(samples.shape[1])
     B = np.exp(-0.5 * ((index[:, None] - index) / SMOOTHING) ** 2)
+    B = np.where(m > 1e-20 * m.max(), B, 0.0) + 1e-300
     return np.asarray(samples @ (B / B.sum(axis=1, keepdims=True)))
 
 

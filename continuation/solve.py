@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from continuation.data import CorrelatorData
+from continuation.facts import support_factor
 from continuation.features import Value
 from continuation.grids import FrequencyGrid, grid_from_nodes
 from continuation.kernels import Array
 from continuation.methods import Fit, fit_maxent, fit_process, fit_rational, fit_sampling, fit_sparse
-from continuation.models import default_grid, default_models
+from continuation.models import DefaultModel, default_grid, default_models
 from continuation.options import Options, resolve
 from continuation.posterior import Posterior
 from continuation.resampling import Replicas, replicas_of
@@ -34,8 +35,10 @@ def continue_correlator(
     grid = default_grid(data, o.n_omega, o.omega_max)
     if o.omega is not None:
         grid = grid_from_nodes(np.asarray(o.omega))
-    models = default_models(data, grid, o.default)
-    given = [] if isinstance(o.default, str) and o.default == "gaussian" else models
+    factor = support_factor(grid.omega, o.gap, o.onset_power)
+    plain = default_models(data, grid, o.default)
+    given = [] if isinstance(o.default, str) and o.default == "gaussian" else plain
+    models = [DefaultModel(m.name, m.values * factor) for m in plain]
     replicas = replicas_of(data, o.n_blocks)
     shift = 0.0 if o.constant is None else float(o.constant)
     column = data.constant_column()
@@ -47,13 +50,13 @@ def continue_correlator(
         equations = whiten(data, grid, constant=free)
         vector = data.vector() - known
         if o.method == "process":
-            return equations, fit_process(equations, vector, data, given, o)
+            return equations, fit_process(equations, vector, data, given, factor, o)
         if o.method == "sampling":
             return equations, fit_sampling(equations, vector, models, o)
         if o.method == "sparse":
-            return equations, fit_sparse(equations, vector, o)
+            return equations, fit_sparse(equations, vector, factor, o)
         if o.method == "rational":
-            return equations, fit_rational(equations, vector, data, o)
+            return equations, fit_rational(equations, vector, data, factor, o)
         return equations, fit_maxent(equations, vector, models, o)
 
     equations, fit = attempt(o.constant is None)
@@ -163,3 +166,22 @@ def _fit_warnings(grid: FrequencyGrid, x: Array, chi2: float, n_data: int, effec
     if tail > TAIL_SHARE:
         notes.append(f"{100 * tail:.0f} % of the weight lies above 0.8 omega_max, {0.8 * grid.omega[-1]:.3g}")
     return notes
+
+
+def cutoff_dependence(data: CorrelatorData, factor: float = 1.6, **changes: Any) -> float:
+    """Largest change of A, in units of its error, when omega_max is multiplied by `factor`.
+
+    Compared where 98 % of the weight lies. Below about 1 the cut-off does not matter; above, set omega_max
+    larger until it does not.
+    """
+    o = resolve(None, changes)
+    if o.omega is not None:
+        raise ValueError("omega given: the check needs the default grid, give omega_max and n_omega instead")
+    first = continue_correlator(data, o)
+    top = float(first.omega[-1])
+    other = continue_correlator(data, o, omega_max=factor * top)
+    share = np.cumsum(first.values * first.grid.weights) / float(first.values @ first.grid.weights)
+    used = (share > 0.01) & (share < 0.99)
+    moved = np.interp(first.omega, other.omega, other.values)
+    error = np.maximum(first.error, 1e-3 * first.values.max())
+    return float(np.max((np.abs(moved - first.values) / error)[used]))

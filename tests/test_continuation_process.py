@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from continuation import CorrelatorData, current_kernel, sinh_grid
+from continuation import CorrelatorData, current_kernel, sinh_grid, tau_kernel
 from continuation.library import process_priors
 from continuation.logprocess import Mixture, average, covariance_root, find_mode, make_prior, minimise
+from continuation.shapes import N_THETA, bending, log_shape
+from continuation.whitening import whiten
 
 GRID = sinh_grid(40.0, 0.5, 80)
 T = np.arcsinh(GRID.omega / 0.5)
@@ -15,7 +17,7 @@ TRUTH = 0.2 * np.exp(-0.5 * ((GRID.omega - 3.0) / 1.0) ** 2) * GRID.weights
 
 def prior(length=0.6, amplitude=1.5):
     base = 0.1 * np.exp(-GRID.omega / 6.0) * GRID.weights
-    return make_prior("test", base, covariance_root(T, length, amplitude))
+    return make_prior("test", np.log(base), covariance_root(T, length, amplitude))
 
 
 def data(seed=0):
@@ -23,7 +25,7 @@ def data(seed=0):
 
 
 def target(d, p, c, centre):
-    x = p.m * np.exp(p.Phi @ c)
+    x = np.exp(p.log_x(c))
     return 0.5 * np.sum((d - KERNEL @ x) ** 2) + 0.5 * np.sum((c - centre) ** 2)
 
 
@@ -52,13 +54,13 @@ def test_minimum_is_stationary_and_below_its_neighbours():
         h = np.zeros(c.size)
         h[axis] = 1e-4
         assert abs(target(d, p, c + h, zero) - target(d, p, c - h, zero)) / 2e-4 < 0.02
-    assert np.allclose(x, p.m * np.exp(p.Phi @ c))
+    assert np.allclose(x, np.exp(p.log_x(c)))
 
 
 def test_laplace_evidence_against_direct_integration():
     # One free coefficient: the evidence is a one-dimensional integral.
     d = 3.0 * (KERNEL @ TRUTH)
-    p = make_prior("one", TRUTH, np.zeros((80, 0)))
+    p = make_prior("one", np.log(TRUTH), np.zeros((80, 0)))
     c = np.linspace(-6, 6, 20001)
     chi2 = np.array([np.sum((d - KERNEL @ TRUTH * np.exp(v)) ** 2) for v in c])
     logs = -0.5 * chi2 - 0.5 * c**2
@@ -105,7 +107,7 @@ def test_evidence_prefers_the_prior_that_made_the_data():
     gains = []
     for true, other in ((smooth, rough), (rough, smooth)):
         for _ in range(8):
-            x = true.m * np.exp(true.Phi @ rng.normal(size=true.Phi.shape[1]))
+            x = np.exp(true.log_x(rng.normal(size=true.size)))
             d = KERNEL @ x + rng.normal(size=8)
             gains.append(find_mode(KERNEL, d, true).log_evidence - find_mode(KERNEL, d, other).log_evidence)
     assert np.mean(gains) > 0.5
@@ -127,6 +129,54 @@ def test_library_is_positive_and_complete():
     rho = 0.2 + current_kernel(n, GRID.omega, beta) @ TRUTH
     source = CorrelatorData.from_mean_cov(rho, 1e-6 * np.eye(30), kind="rho_iw", beta=beta, grid=n)
     priors = process_priors(source, GRID)
-    assert len(priors) == 4 * 3 * 4 + 10 * 2 + 2
+    assert len(priors) == 4 * 3 + 6 + 5 + 5 + 3 + 1
     assert len({p.name for p in priors}) == len(priors)
-    assert all(np.all(p.m > 0) for p in priors)
+    for p in priors:
+        x = np.exp(p.log_x(np.zeros(p.size)))
+        assert np.all(x > 0)
+        # The range of the data is reproduced before anything is fitted.
+        assert current_kernel(n, GRID.omega, beta)[-1] @ x == pytest.approx(np.ptp(rho), rel=1e-6)
+    # Every family is as probable as the others.
+    families = {}
+    for p in priors:
+        key = p.base.family
+        families[key] = families.get(key, 0.0) + np.exp(p.log_prior)
+    assert np.allclose(list(families.values()), 1.0)
+
+
+@pytest.mark.parametrize("family", range(6))
+def test_shape_derivatives_against_differences(family):
+    rng = np.random.default_rng(family)
+    theta = 0.7 * rng.normal(size=N_THETA[family])
+    n, w, row, h = theta.size, GRID.omega, np.exp(-GRID.omega) * GRID.weights, 1e-5
+
+    def shape(at):
+        out, tangent = np.empty(w.size), np.empty((w.size, n))
+        log_shape(family, at, 0.8, 0.3, w, row, out, tangent)
+        return out, tangent
+
+    out, tangent = shape(theta)
+    assert row @ np.exp(out) == pytest.approx(1.0)
+    pull = rng.normal(size=w.size)
+    second = bending(family, theta, 0.8, 0.3, w, row, pull, tangent)
+    for i, e in enumerate(h * np.eye(n)):
+        (high, high_tangent), (low, low_tangent) = shape(theta + e), shape(theta - e)
+        assert np.allclose(tangent[:, i], (high - low) / (2 * h), rtol=1e-5, atol=1e-6)
+        numeric = pull @ (high_tangent - low_tangent) / (2 * h)
+        assert np.allclose(second[i], numeric, rtol=1e-2, atol=1e-2 * np.abs(second).max())
+
+
+def test_a_sharp_peak_is_found_by_the_family_that_has_one():
+    narrow = 0.3 * np.exp(-0.5 * ((GRID.omega - 2.0) / 0.1) ** 2) * GRID.weights
+    tail = 0.05 / (1.0 + np.exp((4.5 - GRID.omega) / 0.3)) * np.exp(-GRID.omega / 5.0) * GRID.weights
+    beta, tau = 8.0, 0.1 * np.arange(1, 41)
+    mean = tau_kernel(tau, GRID.omega, beta) @ (narrow + tail)
+    source = CorrelatorData.from_mean_cov(
+        mean, (1e-4 * mean.max()) ** 2 * np.eye(40), kind="green_tau", beta=beta, grid=tau
+    )
+    equations = whiten(source, GRID)
+    white, _ = equations.whiten(mean)
+    modes = average(equations.kernel, white, process_priors(source, GRID))
+    best = modes.modes[int(np.argmax(modes.weights))]
+    assert "peak" in best.prior.name
+    assert GRID.omega[int(np.argmax(best.x / GRID.weights))] == pytest.approx(2.0, rel=0.1)

@@ -1,0 +1,159 @@
+"""Base shapes of the log-Gaussian processes: six families with a few parameters each.
+
+Frequencies w are in units of the characteristic frequency of the data. Every family has parameters theta
+that are standard normal a priori; what they mean stands in `log_shape`. A shape is the logarithm of
+
+    background * threshold + C * peak + FLOOR,    background = exp(1 - (1 + (w/r)^2)^(q/2)),
+
+q = 1 an exponential tail, q = 2 a Gaussian one; normalised so that the data have the right magnitude.
+Derivatives are taken numerically: the parameters are few and the functions smooth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+BROAD, PEAK, EDGE, PEAK_EDGE, DRUDE, POWER = range(6)
+N_THETA = (2, 4, 4, 6, 4, 4)
+FLOOR = 1e-5           # where a shape vanishes, the process must still be able to raise it
+STEP = 1e-4            # of the numerical second derivatives
+
+# Places of the parameters in `_parameters`: width and power of the tail, height, position and width of a
+# peak, position, softness and power of a threshold, width of a Drude peak.
+R, Q, C, P, S, E, D, K, G = range(9)
+
+
+@njit(cache=True)
+def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-untyped-def]
+    """value[9] of the parameters and slope[9, n_theta], their derivatives; unused ones stay."""
+    value[:] = np.array([2.5, 2.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    slope[:] = 0.0
+    if family == 0:
+        value[R], value[Q] = 1.2 * np.exp(0.8 * theta[0]), np.exp(0.4 * theta[1])
+        slope[R, 0], slope[Q, 1] = 0.8 * value[R], 0.4 * value[Q]
+        return
+    moving = place * np.exp(spread * theta[0])
+    if family == 1 or family == 3:
+        width = 0.15 if family == 1 else 0.10
+        value[P], slope[P, 0] = moving, spread * moving
+        value[S] = moving * (0.02 + width * np.exp(0.7 * theta[1]))
+        slope[S, 0], slope[S, 1] = spread * value[S], 0.7 * (value[S] - 0.02 * moving)
+        rate = 1.0 if family == 1 else 1.2
+        value[C] = 10.0 * np.exp(rate * theta[2])
+        slope[C, 2] = rate * value[C]
+        last = 3 if family == 1 else 5
+        value[R] = 2.5 * np.exp(0.6 * theta[last])
+        slope[R, last] = 0.6 * value[R]
+        if family == 3:
+            value[Q] = 1.0
+            beyond = 0.7 * np.exp(0.5 * theta[3])
+            value[E] = moving * (1.0 + beyond)
+            slope[E, 0], slope[E, 3] = spread * value[E], 0.5 * beyond * moving
+            value[D] = 0.1 * value[E] * np.exp(0.7 * theta[4])
+            slope[D, 0], slope[D, 4] = spread * value[D], 0.7 * value[D]
+            slope[D, 3] = value[D] / value[E] * slope[E, 3]
+        return
+    if family == 2:
+        value[E], slope[E, 0] = moving, spread * moving
+        value[D] = 0.06 * moving * np.exp(0.8 * theta[1])
+        slope[D, 0], slope[D, 1] = spread * value[D], 0.8 * value[D]
+        value[R], slope[R, 2] = 1.2 * np.exp(0.7 * theta[2]), 0.7
+    elif family == 4:
+        value[G], slope[G, 0] = moving, spread * moving
+        value[C] = 10.0 * np.exp(1.2 * theta[1])
+        slope[C, 1] = 1.2 * value[C]
+        value[R], slope[R, 2] = 2.5 * np.exp(0.6 * theta[2]), 0.6
+    else:
+        value[E], slope[E, 0] = moving, spread * moving
+        value[K] = 3.0 * np.exp(0.5 * theta[1])
+        slope[K, 1] = 0.5 * value[K]
+        value[R], slope[R, 2] = 1.5 * np.exp(0.6 * theta[2]), 0.6
+    slope[R, 2] *= value[R]
+    value[Q] = np.exp(0.4 * theta[3])
+    slope[Q, 3] = 0.4 * value[Q]
+
+
+@njit(cache=True)
+def log_shape(family, theta, place, spread, w, response, out, tangent):  # type: ignore[no-untyped-def]
+    """out[j] = ln of the normalised shape at w[j]; response @ exp(out) = 1.
+
+    tangent  (omega, n_theta), filled with d out/d theta; an array of no rows if it is not wanted
+    place, spread: centre and logarithmic standard deviation of the position of the family's feature
+    """
+    n = theta.size
+    v, slope, d = np.empty(9), np.empty((9, n)), np.zeros(9)
+    _parameters(family, theta, place, spread, v, slope)
+    r, q = v[R], v[Q]
+    total, shift, wanted = 0.0, np.zeros(n), tangent.shape[0] > 0
+    for j in range(w.size):
+        x = w[j]
+        ratio = (x / r) ** 2
+        bend = 1.0 + ratio if q == 2.0 else (1.0 + ratio) ** (0.5 * q)
+        plain = np.exp(max(1.0 - bend, -80.0))
+        factor = 1.0
+        if family == 2 or family == 3:
+            z = min(max((x - v[E]) / v[D], -60.0), 60.0)
+            factor = 1.0 / (1.0 + np.exp(-z))
+            d[E] = -plain * factor * (1.0 - factor) / v[D]
+            d[D] = d[E] * z
+        elif family == 5:
+            share = x * x / (x * x + v[E] ** 2)
+            if share > 0.0:
+                factor = share ** (0.5 * v[K])
+                d[E] = -plain * factor * v[K] * (1.0 - share) / v[E]
+                d[K] = 0.5 * plain * factor * np.log(share)
+            else:
+                factor, d[E], d[K] = 0.0, 0.0, 0.0
+        value = plain * factor
+        if bend < 81.0:
+            d[R] = value * q * bend * ratio / (1.0 + ratio) / r
+            d[Q] = -value * bend * 0.5 * np.log1p(ratio)
+        else:
+            d[R], d[Q] = 0.0, 0.0
+        if family == 1 or family == 3:
+            z = (x - v[P]) / v[S]
+            d[C] = np.exp(-min(0.5 * z * z, 80.0))
+            d[P] = v[C] * d[C] * z / v[S]
+            d[S] = d[P] * z
+            value += v[C] * d[C]
+        elif family == 4:
+            z = (x / v[G]) ** 2
+            d[C] = 1.0 / ((1.0 + z) * np.sqrt(1.0 + z))
+            d[G] = 3.0 * v[C] * d[C] * z / (1.0 + z) / v[G]
+            value += v[C] * d[C]
+        ground = FLOOR * np.exp(-min(x / (4.0 * r), 80.0))
+        d[R] += ground * x / (4.0 * r * r)
+        value += ground
+        out[j] = np.log(value)
+        total += response[j] * value
+        if wanted:
+            for i in range(n):
+                change = 0.0
+                for k in range(9):
+                    change += d[k] * slope[k, i]
+                tangent[j, i] = change / value
+                shift[i] += response[j] * change
+    level = np.log(total)
+    for j in range(w.size):
+        out[j] -= level
+        if wanted:
+            for i in range(n):
+                tangent[j, i] -= shift[i] / total
+
+
+@njit(cache=True)
+def bending(family, theta, place, spread, w, response, pull, tangent):  # type: ignore[no-untyped-def]
+    """Second derivatives of pull @ log_shape, (n_theta, n_theta); tangent from log_shape."""
+    n, moved, out = theta.size, theta.copy(), np.empty(w.size)
+    shifted, second = np.empty((w.size, n)), np.empty((n, n))
+    for i in range(n):
+        moved[i] = theta[i] + STEP
+        log_shape(family, moved, place, spread, w, response, out, shifted)
+        moved[i] = theta[i]
+        for k in range(n):
+            total = 0.0
+            for j in range(w.size):
+                total += pull[j] * (shifted[j, k] - tangent[j, k])
+            second[i, k] = total / STEP
+    return 0.5 * (second + second.T)
