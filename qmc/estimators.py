@@ -50,8 +50,9 @@ MAPS = ("density", "kappa", "kappa_loc")
 class Operators(NamedTuple):
     """Estimators of links by table and current, and the Fourier basis, for several replicas.
 
-    kinetic, contact, space_energy   float64 (tables, width), of bonds
-    time_energy, time_contact        float64 (tables, width), of time links
+    bonds                            float64 (tables, width, 3): kinetic, contact and energy of a bond with a
+                                     current, less those without; side by side for one load
+    times                            float64 (tables, width, 2): energy and contact of a time link
     bond_row, site_row               (replicas, 2, Lx Ly), (replicas, Lx Ly): table of each link
     empty                            float64 (replicas, 4): kinetic x and y, contact and energy of the
                                      bonds of one slice without currents
@@ -61,11 +62,8 @@ class Operators(NamedTuple):
     space_mask .. t_shift            layout of the words
     """
 
-    kinetic: Array
-    contact: Array
-    space_energy: Array
-    time_energy: Array
-    time_contact: Array
+    bonds: Array
+    times: Array
     bond_row: Rows
     site_row: Rows
     empty: Array
@@ -127,12 +125,15 @@ def operators(
     if not 1 <= n_max <= model.L_tau // 2:
         raise ValueError(f"n_max = {n_max}: must be between 1 and L_tau/2 = {model.L_tau // 2}")
     width = max(some.width for some in links)
-    bonds = [table for some in links for table in some.space]
-    sites = [table for some in links for table in some.time]
-    kinetic, contact, space_energy = (
-        np.stack([by_current(getattr(t, name), width) for t in bonds])
-        for name in ("kinetic", "contact", "energy")
-    )
+    bonds = np.stack([
+        np.stack([by_current(getattr(t, name), width) for name in ("kinetic", "contact", "energy")], axis=-1)
+        for some in links for t in some.space
+    ])  # fmt: skip
+    times = np.stack([
+        np.stack([by_current(t.energy, width, -t.field), by_current(t.contact, width)], axis=-1)
+        for some in links for t in some.time
+    ])  # fmt: skip
+    still = bonds[:, width // 2]
     # The tables of all samples follow each other.
     bond_row = np.stack([
         some.bond_row + first for some, first in zip(links, _starts([x.space for x in links]), strict=True)
@@ -142,17 +143,11 @@ def operators(
     ]).astype(np.int32)
     phase = 2 * np.pi / model.L_tau * (np.outer(np.arange(model.L_tau), np.arange(n_max + 1)) % model.L_tau)
     return Operators(
-        kinetic=kinetic,
-        contact=contact,
-        space_energy=space_energy,
-        time_energy=np.stack([by_current(t.energy, width, -t.field) for t in sites]),
-        time_contact=np.stack([by_current(t.contact, width) for t in sites]),
+        bonds=bonds - still[:, None],
+        times=times,
         bond_row=bond_row,
         site_row=site_row,
-        empty=np.stack([
-            _empty(kinetic, contact, space_energy, rows, sample)
-            for rows, sample in zip(bond_row, disorder, strict=True)
-        ]),
+        empty=np.stack([_empty(still, *pair) for pair in zip(bond_row, disorder, strict=True)]),
         cosine=np.cos(phase),
         sine=np.sin(phase),
         wave_x=_wave(model.Lx),
@@ -177,12 +172,10 @@ def _starts(groups: Sequence[Sequence[LinkTable]]) -> list[int]:
     return [sum(counts[:i]) for i in range(len(counts))]
 
 
-def _empty(kinetic: Array, contact: Array, energy: Array, rows: Rows, sample: Disorder) -> Array:
-    """See `Operators.empty`."""
-    x_rows, y_rows = (row[mask.ravel()] for row, mask in zip(rows, sample.bonds, strict=True))
-    both, middle = np.concatenate([x_rows, y_rows]), kinetic.shape[1] // 2
-    pairs = ((kinetic, x_rows), (kinetic, y_rows), (contact, both), (energy, both))
-    return np.array([table[chosen, middle].sum() for table, chosen in pairs])
+def _empty(still: Array, rows: Rows, sample: Disorder) -> Array:
+    """See `Operators.empty`; still: (tables, 3), of a bond without current."""
+    x, y = (still[row[mask.ravel()]].sum(axis=0) for row, mask in zip(rows, sample.bonds, strict=True))
+    return np.array([x[0], y[0], x[1] + y[1], x[2] + y[2]])
 
 
 def _wave(L: int) -> Array:

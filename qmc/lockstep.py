@@ -22,8 +22,8 @@ from qmc.worm import take_turns
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-GREEN_EVERY = 4
-"""The Green function is recorded between every so many measurements: its look-ups slow the worm down."""
+GREEN_SHARE = 4
+"""The Green function is recorded in the first 1/GREEN_SHARE of each bin: its look-ups slow the worm down."""
 
 _u = np.uint64
 _BLOCK = _u(BLOCK)
@@ -88,7 +88,7 @@ def _store_bin(i: int, b: int, per_bin: int, unit: float, way: Way) -> None:
             sums[i, n] = 0.0
     Ly, Lx, times = way.distances.shape[2], way.distances.shape[3], way.times.shape[2]
     start = i * (times + 4 * Lx * Ly)
-    scale = unit / (-(-per_bin // GREEN_EVERY) * way.tally[i, WORMS])
+    scale = unit / (-(-per_bin // GREEN_SHARE) * way.tally[i, WORMS])
     for k in range(times):
         way.times[i, b, k] = scale * way.green[start + k]
     for y in range(2 * Ly):                      # differences of coordinates become periodic distances
@@ -130,7 +130,7 @@ def look(
         if m == per_bin - 1:
             _store_bin(i, b, per_bin, unit, way)
     desk[row + at.LEFT] = _u(tally[i, WORMS])
-    if tally[i, MEASURED] % per_bin % GREEN_EVERY == 0:
+    if GREEN_SHARE * (tally[i, MEASURED] % per_bin) < per_bin:
         desk[row + at.GREEN] = _u(1 + i * (way.green.size // len(tally)))
     return bool(tally[i, MEASURED] < bins * per_bin)
 
@@ -150,6 +150,17 @@ def _use_up(desk: Desk, row: np.uint64, used: int, tally: Integers) -> None:
     tally[name, UNUSED] -= used
     for k in range(tally[name, UNUSED]):
         desk[first + _u(k)] = desk[first + _u(used + k)]
+
+
+@kernel
+def _recording(desk: Desk, end: np.uint64) -> bool:
+    """Whether any replica up to `end` records its Green function."""
+    row = ROWS
+    while row < end:
+        if desk[row + at.GREEN] != _u(0):
+            return True
+        row += WIDTH
+    return False
 
 
 @kernel
@@ -185,7 +196,9 @@ def advance(
             )
         t, row = _u(0), ROWS
         while t < _BLOCK and end > ROWS:
-            if uniform:
+            if uniform and not _recording(desk, end):
+                t, row = take_turns(t, row, end, desk, words, table, rate, None)
+            elif uniform:
                 t, row = take_turns(t, row, end, desk, words, table, rate, green)
             else:
                 t, row = take_random_turns(t, row, end, desk, words, rates, green)

@@ -14,12 +14,12 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
     Most space links carry no current, so each slice starts from the value of the empty configuration,
     and only words that differ from it are looked at link by link.
     """
-    L_tau, middle = operators.L_tau, operators.kinetic.shape[1] // 2
+    L_tau, middle = operators.L_tau, operators.bonds.shape[1] // 2
     x_bits, y_shift, t_shift = operators.space_mask, operators.y_shift, operators.t_shift
     t_bits, bias, t_bias = operators.time_mask, operators.space_bias, operators.time_bias
     first, t_first = bias - middle, t_bias - middle      # fields of the first entry of a table
     # Arrays are taken out of their tuples here: inside the loop that would count references.
-    kinetic, contact, space_energy = operators.kinetic, operators.contact, operators.space_energy
+    bonds, times = operators.bonds, operators.times
     bond_row, site_row = operators.bond_row[replica], operators.site_row[replica]
     current_x, current_y, columns = out.current_x, out.current_y, out.columns
     space_sum, time_sum, totals = out.space_energy, out.time_energy, out.totals
@@ -37,31 +37,30 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
         word = np.int64(words[start])
         if (word >> t_shift) & t_bits == 0:              # no rotor
             continue
-        time_energy = operators.time_energy[site_row[column]]
-        time_contact = operators.time_contact[site_row[column]]
+        time, x_bond, y_bond = times[site_row[column]], bonds[bond_row[0, column]], bonds[bond_row[1, column]]
         still = (bias if word & x_bits else 0) | (bias << y_shift if word & (x_bits << y_shift) else 0)
-        row_x, row_y = bond_row[0, column], bond_row[1, column]
-        charge = np.int64(0)
+        charge = x_sum = y_sum = np.int64(0)
         for k in range(L_tau):
             word = np.int64(words[start + k])
             current = (word >> t_shift) & t_bits
             charge += current
-            time_sum[k] += time_energy[current - t_first]
-            time_contact_sum += time_contact[current - t_first]
+            time_sum[k] += time[current - t_first, 0]
+            time_contact_sum += time[current - t_first, 1]
             if word & space_bits != still:
                 x, y = word & x_bits, (word >> y_shift) & x_bits
-                if x != 0:
+                if x != 0 and x != bias:
                     current_x[k] += x - bias
-                    columns[0, column] += x - bias
-                    kinetic_x += kinetic[row_x, x - first] - kinetic[row_x, middle]
-                    contact_sum += contact[row_x, x - first] - contact[row_x, middle]
-                    space_sum[k] += space_energy[row_x, x - first] - space_energy[row_x, middle]
-                if y != 0:
+                    x_sum += x - bias
+                    kinetic_x += x_bond[x - first, 0]
+                    contact_sum += x_bond[x - first, 1]
+                    space_sum[k] += x_bond[x - first, 2]
+                if y != 0 and y != bias:
                     current_y[k] += y - bias
-                    columns[1, column] += y - bias
-                    kinetic_y += kinetic[row_y, y - first] - kinetic[row_y, middle]
-                    contact_sum += contact[row_y, y - first] - contact[row_y, middle]
-                    space_sum[k] += space_energy[row_y, y - first] - space_energy[row_y, middle]
+                    y_sum += y - bias
+                    kinetic_y += y_bond[y - first, 0]
+                    contact_sum += y_bond[y - first, 1]
+                    space_sum[k] += y_bond[y - first, 2]
+        columns[0, column], columns[1, column] = x_sum, y_sum
         columns[2, column] = charge - t_bias * L_tau
     totals[0], totals[1], totals[2], totals[3] = kinetic_x, kinetic_y, contact_sum, time_contact_sum
 

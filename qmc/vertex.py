@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from qmc.actions import Action, LinkTable, space_links, time_links
 from qmc.jit import kernel
 from qmc.lattice import COMPACT, DIRECTIONS, WIDE, Layout
+from qmc.memory import zeros_in_large_pages
 
 RARE = 1 << 29
 """Marks links outside the table; two of them still add up within 32 bits."""
@@ -260,7 +261,7 @@ def vertex_tables(action: Action, eps: float, charging: float, n_g: float = 0.0)
     down = _classes(down_table, layout.time_bits, MAX_TIME_LEVELS)
     ns, nt = len(space.rate), len(up.rate) * len(down.rate)
     first = SPACE_AT + (1 << 4 * layout.space_bits)
-    table = np.zeros(first + ns**4 * nt * ROW, np.uint32)
+    table = zeros_in_large_pages(first + ns**4 * nt * ROW, np.uint32)
     times = _addresses([up, down], 1, first)
     table[: len(times)] = times
     table[SPACE_AT:first] = _addresses([space] * 4, nt)

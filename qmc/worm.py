@@ -33,14 +33,18 @@ _RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
 
 
 @kernel
-def heat_bath(
-    word: np.uint64, desk: Desk, rate: NDArray[np.float64], u: float
-) -> tuple[np.uint64, np.uint64]:
-    """Of a rare state: direction drawn with probability A_d / sum A, waiting time in RESIDENCE_UNIT."""
+def total_rate(word: np.uint64, desk: Desk, rate: NDArray[np.float64]) -> float:
+    """Sum of A over the six links."""
     total = 0.0
     for d in range(DIRECTIONS):
         total += rate[256 * d + ((word >> desk[at.SHIFT + _u(d)]) & desk[at.MASK + _u(d)])]
-    target = u * total
+    return total
+
+
+@kernel
+def heat_bath(word: np.uint64, desk: Desk, rate: NDArray[np.float64], u: float) -> np.uint64:
+    """Direction drawn with probability A_d / sum A, of a rare state."""
+    target = u * total_rate(word, desk, rate)
     chosen = _0
     for d in range(DIRECTIONS):
         a = rate[256 * d + ((word >> desk[at.SHIFT + _u(d)]) & desk[at.MASK + _u(d)])]
@@ -49,7 +53,13 @@ def heat_bath(
             target -= a
             if target < 0.0:
                 break
-    return chosen, _u(DIRECTIONS / total / RESIDENCE_UNIT + 0.5)
+    return chosen
+
+
+@kernel
+def residence(word: np.uint64, desk: Desk, rate: NDArray[np.float64]) -> np.uint64:
+    """Mean waiting time 6 / sum A in RESIDENCE_UNIT, of a rare state."""
+    return _u(DIRECTIONS / total_rate(word, desk, rate) / RESIDENCE_UNIT + 0.5)
 
 
 @kernel
@@ -61,13 +71,14 @@ def take_turns(
     words: Words,
     table: NDArray[np.uint32],
     rate: NDArray[np.float64],
-    green: NDArray[np.uint64],
+    green: NDArray[np.uint64] | None,
 ) -> tuple[np.uint64, np.uint64]:
     """Trials of the replicas with rows up to `end`, from trial t of the block and `row` on.
 
     words  uint32 or uint64, of all replicas one after the other
     green  per replica 2 L_tau waiting times by tau distance, first at space distance zero, then at all
-           others; then 4 Lx Ly by space distance at tau distance zero, see `lattice.fold_space`
+           others; then 4 Lx Ly by space distance at tau distance zero; None: nothing is recorded, and
+           all that belongs to it is left out when the function is compiled
 
     Returns (t, row) of a replica without attempts left, before its trial t; or t = BLOCK.
     """
@@ -103,15 +114,15 @@ def take_turns(
             else:
                 state = _u(table[_SPACE_AT + (word & space_mask)])
                 state += _u(table[(word >> time_shift) & time_mask])
-                start = desk[row + at.GREEN]
                 if state < _RARE:
                     slot = _u(table[state + desk[row + at.INCOMING] * _8 + (r >> _61)])
                     own = (r & _LOW) < slot
                     d = (slot >> (_3 * _u(own))) & _7        # no branch here and below: hard to predict
-                    time = _u(table[state + _RESIDENCE])
                 else:
-                    d, time = heat_bath(word, desk, rate, np.float64(r >> _11) * 2.0**-53)
-                if start != _0:
+                    d = heat_bath(word, desk, rate, np.float64(r >> _11) * 2.0**-53)
+                if green is not None and desk[row + at.GREEN] != _0:
+                    start = desk[row + at.GREEN]
+                    time = _u(table[state + _RESIDENCE]) if state < _RARE else residence(word, desk, rate)
                     column, tail_column = (site * reciprocal) >> reciprocal_shift, desk[row + at.TAIL_COLUMN]
                     k = site - desk[row + at.TAIL] - (column - tail_column) * L_tau
                     k += L_tau * (k >> _63)              # negative: once round
