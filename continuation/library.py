@@ -1,6 +1,6 @@
 """The library of log-Gaussian processes that is averaged over by evidence.
 
-Six families of base shapes (`shapes`), their parameters continuous and fitted with the process, so that a
+Seven families of base shapes (`shapes`), their parameters continuous and fitted with the process, so that a
 sharp feature is taken at the sharpness the data ask for, and its uncertainty is in the posterior:
 
 broad           a decaying background with correlation lengths and amplitudes of u from smooth to rough
@@ -9,6 +9,7 @@ edge            a threshold, soft or hard
 peak and edge   a leading peak, quasi-particle or Higgs, and a continuum that begins above it
 drude           a peak at zero frequency
 power law       omega^k below a corner
+two peaks       on a background
 
 The positions are in units of the characteristic frequency of the data. Every family has the same
 probability before the data, divided among its members. Without the families quasi-particle peaks and gaps
@@ -24,7 +25,7 @@ from continuation.grids import FrequencyGrid
 from continuation.kernels import Array
 from continuation.logprocess import Base, Prior, covariance_root, make_prior
 from continuation.models import DefaultModel, characteristic_frequency, normalised
-from continuation.shapes import BROAD, DRUDE, EDGE, PEAK, PEAK_EDGE, POWER
+from continuation.shapes import BROAD, DRUDE, EDGE, PEAK, PEAK_EDGE, POWER, TWO_PEAKS
 
 LENGTHS = (0.2, 0.4, 0.7, 1.2)                  # correlation length of u, in t = asinh(omega/omega_0)
 AMPLITUDES = (1.0, 2.0, 4.0)                    # standard deviation of u
@@ -33,10 +34,11 @@ FAMILIES: dict[int, tuple[float, float, int]] = {     # first and last place of 
     EDGE: (0.15, 1.5, 5),
     PEAK_EDGE: (0.3, 1.5, 5),
     POWER: (0.3, 1.8, 3),
+    TWO_PEAKS: (0.25, 1.2, 4),
 }
 DRUDE_SPREAD = 0.9                              # of the logarithm of its width about pi T
 SHAPE_PROCESSES = ((0.7, 1.0),)                 # correlation length and amplitude of u on a shape
-NAMES = ("broad", "peak", "edge", "peak and edge", "drude", "power law")
+NAMES = ("broad", "peak", "edge", "peak and edge", "drude", "power law", "two peaks")
 
 
 def process_priors(

@@ -1,4 +1,4 @@
-"""Base shapes of the log-Gaussian processes: six families with a few parameters each.
+"""Base shapes of the log-Gaussian processes: seven families with a few parameters each.
 
 Frequencies w are in units of the characteristic frequency of the data. Every family has parameters theta
 that are standard normal a priori; what they mean stands in `log_shape`. A shape is the logarithm of
@@ -14,20 +14,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-BROAD, PEAK, EDGE, PEAK_EDGE, DRUDE, POWER = range(6)
-N_THETA = (2, 4, 4, 6, 4, 4)
+BROAD, PEAK, EDGE, PEAK_EDGE, DRUDE, POWER, TWO_PEAKS = range(7)
+N_THETA = (2, 4, 4, 6, 4, 4, 7)
 FLOOR = 1e-5           # where a shape vanishes, the process must still be able to raise it
 STEP = 1e-4            # of the numerical second derivatives
 
 # Places of the parameters in `_parameters`: width and power of the tail, height, position and width of a
-# peak, position, softness and power of a threshold, width of a Drude peak.
-R, Q, C, P, S, E, D, K, G = range(9)
+# peak, position, softness and power of a threshold, width of a Drude peak, a second peak.
+R, Q, C, P, S, E, D, K, G, C2, P2, S2 = range(12)
+COUNT = 12
 
 
 @njit(cache=True)
 def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-untyped-def]
-    """value[9] of the parameters and slope[9, n_theta], their derivatives; unused ones stay."""
-    value[:] = np.array([2.5, 2.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    """value[COUNT] of the parameters and slope[COUNT, n_theta], their derivatives; unused ones stay."""
+    value[:] = np.array([2.5, 2.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0])
     slope[:] = 0.0
     if family == 0:
         value[R], value[Q] = 1.2 * np.exp(0.8 * theta[0]), np.exp(0.4 * theta[1])
@@ -53,6 +54,24 @@ def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-
             value[D] = 0.1 * value[E] * np.exp(0.7 * theta[4])
             slope[D, 0], slope[D, 4] = spread * value[D], 0.7 * value[D]
             slope[D, 3] = value[D] / value[E] * slope[E, 3]
+        return
+    if family == 6:
+        value[P], slope[P, 0] = moving, spread * moving
+        value[S] = moving * (0.02 + 0.15 * np.exp(0.7 * theta[1]))
+        slope[S, 0], slope[S, 1] = spread * value[S], 0.7 * (value[S] - 0.02 * moving)
+        value[C] = 20.0 * np.exp(1.2 * theta[2])
+        slope[C, 2] = 1.2 * value[C]
+        beyond = 1.2 * np.exp(0.6 * theta[3])
+        value[P2] = moving * (1.0 + beyond)
+        slope[P2, 0], slope[P2, 3] = spread * value[P2], 0.6 * beyond * moving
+        share = 0.02 + 0.15 * np.exp(0.7 * theta[4])
+        value[S2] = value[P2] * share
+        slope[S2, 0], slope[S2, 3] = share * slope[P2, 0], share * slope[P2, 3]
+        slope[S2, 4] = 0.7 * (share - 0.02) * value[P2]
+        value[C2] = 0.6 * value[C] * np.exp(theta[5])
+        slope[C2, 2], slope[C2, 5] = 1.2 * value[C2], value[C2]
+        value[R] = 4.0 * np.exp(0.6 * theta[6])
+        slope[R, 6] = 0.6 * value[R]
         return
     if family == 2:
         value[E], slope[E, 0] = moving, spread * moving
@@ -82,7 +101,7 @@ def log_shape(family, theta, place, spread, w, response, out, tangent):  # type:
     place, spread: centre and logarithmic standard deviation of the position of the family's feature
     """
     n = theta.size
-    v, slope, d = np.empty(9), np.empty((9, n)), np.zeros(9)
+    v, slope, d = np.empty(COUNT), np.empty((COUNT, n)), np.zeros(COUNT)
     _parameters(family, theta, place, spread, v, slope)
     r, q = v[R], v[Q]
     total, shift, wanted = 0.0, np.zeros(n), tangent.shape[0] > 0
@@ -111,12 +130,18 @@ def log_shape(family, theta, place, spread, w, response, out, tangent):  # type:
             d[Q] = -value * bend * 0.5 * np.log1p(ratio)
         else:
             d[R], d[Q] = 0.0, 0.0
-        if family == 1 or family == 3:
+        if family == 1 or family == 3 or family == 6:
             z = (x - v[P]) / v[S]
             d[C] = np.exp(-min(0.5 * z * z, 80.0))
             d[P] = v[C] * d[C] * z / v[S]
             d[S] = d[P] * z
             value += v[C] * d[C]
+            if family == 6:
+                z = (x - v[P2]) / v[S2]
+                d[C2] = np.exp(-min(0.5 * z * z, 80.0))
+                d[P2] = v[C2] * d[C2] * z / v[S2]
+                d[S2] = d[P2] * z
+                value += v[C2] * d[C2]
         elif family == 4:
             z = (x / v[G]) ** 2
             d[C] = 1.0 / ((1.0 + z) * np.sqrt(1.0 + z))
@@ -130,7 +155,7 @@ def log_shape(family, theta, place, spread, w, response, out, tangent):  # type:
         if wanted:
             for i in range(n):
                 change = 0.0
-                for k in range(9):
+                for k in range(COUNT):
                     change += d[k] * slope[k, i]
                 tangent[j, i] = change / value
                 shift[i] += response[j] * change

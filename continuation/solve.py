@@ -14,8 +14,8 @@ from continuation.kernels import Array
 from continuation.methods import Fit, fit_maxent, fit_process, fit_rational, fit_sampling, fit_sparse
 from continuation.models import DefaultModel, default_grid, default_models
 from continuation.options import Options, resolve
-from continuation.posterior import Posterior
 from continuation.resampling import Replicas, replicas_of
+from continuation.resolution import averaging
 from continuation.spectrum import CONDUCTIVITY, Spectrum, SumRule
 from continuation.whitening import Equations, whiten
 
@@ -97,18 +97,6 @@ def _constant(
     )
 
 
-def _averaging(posterior: Posterior, grid: FrequencyGrid) -> tuple[Array, Array]:
-    """(G, width): rows G (omega, omega) that average x over the resolution, and its width (omega,).
-
-    Row i is d A(omega_i)/d A_true(omega') made a unit window; its width is (int R)^2/int R^2.
-    """
-    R = np.maximum(posterior.response() @ posterior.kernel, 0.0) / grid.weights[:, None]
-    density = R / grid.weights
-    integral = np.maximum(density @ grid.weights, 1e-300)
-    width = integral**2 / np.maximum(density**2 @ grid.weights, 1e-300)
-    return density / integral[:, None], width
-
-
 def _assemble(
     data: CorrelatorData,
     equations: Equations,
@@ -121,7 +109,7 @@ def _assemble(
     grid, posterior = equations.grid, fit.posterior
     x = posterior.centre
     solutions = _replica_solutions(equations, fit, replicas, known)
-    windows, width = _averaging(posterior, grid)
+    windows, width = averaging(posterior, grid)
     residual = fit.data - equations.kernel @ x
     chi2 = float(residual @ residual)
     notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), fit.effective)]

@@ -15,6 +15,7 @@ from continuation.grids import FrequencyGrid
 from continuation.kernels import Array
 from continuation.posterior import Posterior
 from continuation.resampling import jackknife_replicas
+from continuation.resolution import averaging
 from continuation.whitening import WhiteningReport
 
 CONDUCTIVITY = ("rho_iw", "lambda_tau")
@@ -176,6 +177,10 @@ class Spectrum:
         factor = self.omega if spectral else 1.0
         samples = np.array([feature(self.omega, factor * row) for row in self.samples()])
         return interval(float(feature(self.omega, factor * self.values)), samples)
+
+    def as_resolved(self, values: Array) -> Array:
+        """Another spectrum (omega,) on the same grid, seen through the averaging kernels of this fit."""
+        return np.asarray(averaging(self.posterior, self.grid)[0] @ (values * self.grid.weights))
 
     def samples(self) -> Array:
         """Samples of the posterior (n, omega) of A."""
