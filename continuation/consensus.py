@@ -1,25 +1,37 @@
-"""Three independent methods on the same data: what they agree on, and where nobody should read anything.
+"""Several independent methods on the same data: what they agree on, and where nobody should read anything.
 
-The process, maximum entropy at the corner of chi^2 and stochastic sampling share the data, the covariance
-and the frequency grid, but neither prior nor algorithm. Where one of them leaves the two-sigma band of the
-process, the answer depends on the prior: the region is called unresolved.
+The process, maximum entropy at the corner of chi^2, stochastic sampling and the sparse fit share the data,
+the covariance and the frequency grid, but neither prior nor algorithm. Where one of the first three leaves
+the two-sigma band of the process, the answer depends on the prior: the region is called unresolved. The
+sparse fit and, for Matsubara data, the rational function ring where the spectrum is sharp; they are shown,
+and do not vote.
+
+The band pools samples of all voting methods (posterior, noise included) with the weights `SHARE`, so that it
+contains the spread between methods, and the refits of a bootstrap over the samples where one is asked for.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtr
 
+from continuation.bootstrap import bootstrap
 from continuation.data import CorrelatorData
+from continuation.features import Feature, Interval, interval
 from continuation.grids import FrequencyGrid
 from continuation.kernels import Array
 from continuation.models import default_grid
+from continuation.options import Method, Options
 from continuation.solve import continue_correlator
 from continuation.spectrum import Spectrum
 
 BAND_SIGMA = 2.0
 SLACK = 0.05           # of the largest value: smaller differences are nobody's disagreement
+SHARE: dict[Method, float] = {"process": 0.7, "maxent": 0.2, "sampling": 0.1}
+SHOWN: tuple[Method, ...] = ("sparse",)
+POOL = 400             # samples in the pooled band
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,18 +39,26 @@ class Consensus:
     """Spectra of all methods on one grid and their summary.
 
     spectra  by method name
-    median   pointwise over the methods (omega,)
-    agree    (omega,) bool: all methods inside the two-sigma band of the process
+    median   pointwise over the voting methods (omega,)
+    agree    (omega,) bool: all voting methods inside the two-sigma band of the process
+    pool     (n, omega) samples of all voting methods and of the bootstrap
     """
 
     spectra: dict[str, Spectrum]
     median: Array
     agree: Array
+    pool: Array
 
     @property
     def best(self) -> Spectrum:
-        """The spectrum to report: the process, the most accurate of the three in the benchmark."""
+        """The spectrum to report: the process, the most accurate of them in the benchmark."""
         return self.spectra["process"]
+
+    @property
+    def mean(self) -> Array:
+        """Mean over the pool (omega,), cut at its 1 % tails."""
+        low, high = np.quantile(self.pool, [0.01, 0.99], axis=0)
+        return np.asarray(np.clip(self.pool, low, high).mean(axis=0))
 
     @property
     def grid(self) -> FrequencyGrid:
@@ -56,6 +76,18 @@ class Consensus:
         x = self.best.values * self.grid.weights
         return float(x[self.agree].sum() / x.sum())
 
+    def band(self, n_sigma: float = 1.0) -> tuple[Array, Array]:
+        """(lower, upper) of A (omega,): 68 % for n_sigma = 1, 95 % for 2; never narrower than the process."""
+        low, high = np.quantile(self.pool, [float(ndtr(-n_sigma)), float(ndtr(n_sigma))], axis=0)
+        inner = self.best.band(n_sigma)
+        return np.minimum(low, inner[0]), np.maximum(high, inner[1])
+
+    def interval(self, feature: Feature, spectral: bool = False) -> Interval:
+        """A feature of the process with its interval over the pool; see `Spectrum.interval`."""
+        factor = self.omega if spectral else 1.0
+        samples = np.array([feature(self.omega, factor * row) for row in self.pool])
+        return interval(float(feature(self.omega, factor * self.best.values)), samples)
+
     def unresolved(self) -> list[tuple[float, float]]:
         """Frequency intervals where they disagree."""
         edges = np.flatnonzero(np.diff(np.concatenate([[True], self.agree, [True]]).astype(int)))
@@ -65,23 +97,44 @@ class Consensus:
     def verdict(self) -> str:
         """One line."""
         where = ", ".join(f"{a:.3g} - {b:.3g}" for a, b in self.unresolved())
-        text = f"{len(self.spectra)} methods agree on {100 * self.agreed_share:.0f} % of the weight"
+        text = f"{len(SHARE)} methods agree on {100 * self.agreed_share:.0f} % of the weight"
         return f"{text}; unresolved: {where}" if where else text
 
 
 def consensus(
-    data: CorrelatorData, *, omega: Array | None = None, constant: float | None = None
+    data: CorrelatorData,
+    *,
+    omega: Array | None = None,
+    constant: float | None = None,
+    resamples: int = 0,
+    workers: int = 1,
+    seed: int = 0,
 ) -> Consensus:
-    """Run process, maximum entropy and sampling with their default options; about two seconds."""
+    """Run all methods with their default options.
+
+    resamples  refits of the process to resampled data (a bootstrap over samples), 0 for none; they take
+               half of the process's place in the band, and run on `workers` processes
+    """
     nodes = default_grid(data).omega if omega is None else omega
-    spectra = {
-        "process": continue_correlator(data, method="process", omega=nodes, constant=constant),
-        "maxent": continue_correlator(data, method="maxent", omega=nodes, constant=constant),
-        "sampling": continue_correlator(data, method="sampling", omega=nodes, constant=constant),
+    options = Options(omega=nodes, constant=constant, seed=seed)
+    shown: tuple[Method, ...] = (*SHOWN, "rational") if data.is_matsubara else SHOWN
+    spectra: dict[str, Spectrum] = {
+        method: continue_correlator(data, replace(options, method=method)) for method in (*SHARE, *shown)
     }
-    table = np.array([s.values for s in spectra.values()])
+    table = np.array([spectra[name].values for name in SHARE])
     median = np.median(table, axis=0)
     wide_low, wide_high = spectra["process"].band(BAND_SIGMA)
     slack = SLACK * median.max()
     agree = np.all((table >= wide_low - slack) & (table <= wide_high + slack), axis=0)
-    return Consensus(spectra, median, agree)
+    rows = {name: spectra[name].samples() for name in SHARE}
+    if resamples:
+        refits = bootstrap(data, options, nodes, resamples, workers, seed)
+        half = len(rows["process"])
+        rows["process"] = np.vstack([rows["process"], np.resize(refits, (half, nodes.size))])
+    pool = np.vstack([_thinned(rows[name], round(share * POOL)) for name, share in SHARE.items()])
+    return Consensus(spectra, median, agree, pool)
+
+
+def _thinned(rows: Array, count: int) -> Array:
+    """`count` rows, evenly taken or repeated."""
+    return rows[(np.arange(count) * len(rows)) // count]

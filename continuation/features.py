@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from continuation.kernels import Array
+
+Feature = Callable[[Array, Array], float]     # (omega, values) -> a number, NaN where the spectrum lacks it
 
 
 @dataclass(frozen=True)

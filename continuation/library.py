@@ -37,7 +37,7 @@ FAMILIES: dict[int, tuple[float, float, int]] = {     # first and last place of 
     TWO_PEAKS: (0.25, 1.2, 4),
 }
 DRUDE_SPREAD = 0.9                              # of the logarithm of its width about pi T
-SHAPE_PROCESSES = ((0.7, 1.0),)                 # correlation length and amplitude of u on a shape
+SHAPE_PROCESSES = ((0.7, 1.0), (0.35, 1.0))     # correlation length and amplitude of u on a shape
 NAMES = ("broad", "peak", "edge", "peak and edge", "drude", "power law", "two peaks")
 
 

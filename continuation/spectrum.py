@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +9,16 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from continuation.alpha import AlphaScan
-from continuation.features import Interval, Peak, Value, find_peaks, interval, peak_near, window_weights
+from continuation.features import (
+    Feature,
+    Interval,
+    Peak,
+    Value,
+    find_peaks,
+    interval,
+    peak_near,
+    window_weights,
+)
 from continuation.grids import FrequencyGrid
 from continuation.kernels import Array
 from continuation.posterior import Posterior
@@ -167,7 +175,7 @@ class Spectrum:
         """integral of A over [low, high], with errors; high is cut at the end of the grid."""
         return self._linear(window_weights(self.omega, low, min(high, float(self.omega[-1]))))
 
-    def interval(self, feature: Callable[[Array, Array], float], spectral: bool = False) -> Interval:
+    def interval(self, feature: Feature, spectral: bool = False) -> Interval:
         """A feature f(omega, A) with its own 68 % and 95 % intervals from samples of the posterior.
 
         feature   any function of (omega, values) giving a number, or NaN where the spectrum lacks it;

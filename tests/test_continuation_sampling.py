@@ -8,11 +8,14 @@ from continuation import (
     consensus,
     continue_correlator,
     current_kernel,
+    lowest_peak,
     midpoint_conductivity,
     sigma_matsubara,
     sinh_grid,
     tau_kernel,
 )
+from continuation.bootstrap import bootstrap, resampled
+from continuation.options import Options
 from continuation.sampling import _State, sample
 
 BETA, EPS = 6.0, 0.1
@@ -107,17 +110,23 @@ def test_linear_response_by_fluctuations():
 
 def test_consensus_agrees_on_good_data_and_says_so():
     c = consensus(build(3e-4))
-    assert set(c.spectra) == {"process", "maxent", "sampling"}
+    assert set(c.spectra) == {"process", "maxent", "sampling", "sparse", "rational"}
     assert c.agreed_share > 0.7
     assert "methods agree on" in c.verdict()
     assert np.all(c.median <= np.max([s.values for s in c.spectra.values()], axis=0))
     for low, high in c.unresolved():
         assert low <= high
+    (low, high), (wide_low, wide_high) = c.band(), c.band(2.0)
+    assert np.all((wide_low <= low) & (low <= high) & (high <= wide_high))
+    assert np.all(low <= c.best.band()[0] + 1e-12)
+    peak = c.interval(lowest_peak)
+    assert peak.contains(3.0, 95)
+    assert peak.low95 <= peak.low <= peak.value <= peak.high <= peak.high95
 
 
 def test_disagreement_is_located():
     c = consensus(build(3e-4))
-    broken = type(c)(c.spectra, c.median, np.abs(c.omega - 5.0) > 1.0)
+    broken = type(c)(c.spectra, c.median, np.abs(c.omega - 5.0) > 1.0, c.pool)
     (low, high), = broken.unresolved()
     assert (low, high) == pytest.approx((4.0, 6.0), abs=0.1)
     assert "unresolved: 4" in broken.verdict()
@@ -155,3 +164,22 @@ def test_midpoint_refuses_incomplete_data():
     with pytest.raises(ValueError, match="needs rho_iw or lambda_tau"):
         midpoint_conductivity(CorrelatorData.from_mean_cov(
             np.ones(5), np.eye(5), kind="green_tau", beta=BETA, grid=np.arange(5.0)))  # fmt: skip
+
+
+def test_bootstrap_is_independent_of_the_number_of_workers():
+    data, options = build(1e-3), Options(method="maxent", n_omega=80)
+    omega = sinh_grid(30.0, 1.0, 80).omega
+    alone = bootstrap(data, options, omega, 4, workers=1)
+    shared = bootstrap(data, options, omega, 4, workers=2)
+    assert np.allclose(alone, shared, rtol=1e-10, atol=1e-14)
+    assert np.ptp(alone, axis=0).max() > 0
+    with pytest.raises(ValueError, match="bootstrap = 2"):
+        bootstrap(data, options, omega, 2)
+
+
+def test_resampled_means_scatter_like_the_error():
+    for data in (build(1e-3), CorrelatorData.from_mean_cov(
+        build(1e-3).mean, build(1e-3).covariance, kind="rho_iw", beta=BETA, grid=N, eps=EPS)):  # fmt: skip
+        rng = np.random.default_rng(5)
+        means = np.array([resampled(data, rng).mean for _ in range(400)])
+        assert np.allclose(means.std(axis=0), np.sqrt(np.diag(data.covariance)), rtol=0.2)
