@@ -1,22 +1,35 @@
 """Speed of the worm: ns per head move, sweeps per second, tau_int, figure of merit.
 
-    python benchmarks/worm.py [--quick] [--json FILE]
+    python benchmarks/worm.py [--quick] [--replicas 1,8] [--json FILE]
 
-Figure of merit: CPU seconds x variance of the mean of rho_s and of rho(i w_1), relative to their squares,
+ns/trial is the worm alone, without measurements and Green function; ns/move is everything. Figure of
+merit: CPU seconds x variance of the mean of rho_s and of rho(i w_1), relative to their squares, per chain,
 so that half the figure is half the time for the same relative error. Pin it to a core and alternate with
 what it is compared with: machines are shared and drift.
 """
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from qmc import Chains, Model, Schedule
+from qmc.chain import STEP_TRIALS
+from qmc.desk import BLOCK
 
 VILLAIN_K_C = 0.33306704         # Xu, Sun, Lv, Deng, PRB 100, 064525 (2019)
+BINS = 16
+
+COLUMNS = (
+    ("action", "8s"), ("L", "4d"), ("L_tau", "6d"), ("p", "6.3f"), ("replicas", "9d"),
+    ("ns_per_trial", "13.2f"), ("ns_per_move", "12.2f"),
+    ("sweeps_per_s", "13.1f"), ("tau_rho_s", "10.2f"), ("tau_rho_1", "10.2f"), ("merit_rho_s", "12.3g"),
+    ("merit_rho_1", "12.3g"), ("bytes_per_site", "15.1f"),
+)  # fmt: skip
 
 
 def models(quick: bool) -> Iterator[Model]:
@@ -28,51 +41,82 @@ def models(quick: bool) -> Iterator[Model]:
             yield Model(Lx=L, Ly=L, L_tau=2 * round(L**1.5), eps=0.1, charging=3.0, action="cosine", p=p)
 
 
-def run(model: Model, moves: float) -> dict[str, float | int | str]:
-    """One chain of about `moves` head moves."""
+def new_chains(model: Model, replicas: int, schedule: Schedule) -> Chains:
+    """Chains on different samples."""
+    bonds = [model.draw_bonds(1, s) for s in range(replicas)]
+    return Chains(model, bonds, seed=1, samples=range(replicas), schedule=schedule)
+
+
+def seconds_of_steps(chains: Chains, count: int) -> list[float]:
+    """CPU seconds of the next steps, one by one."""
+    out = []
+    for _ in range(count):
+        begun = time.process_time()
+        chains.step()
+        out.append(time.process_time() - begun)
+    return out
+
+
+def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | str]:
+    """`replicas` chains at once, of about `moves` head moves in all."""
     sites = model.sites * model.L_tau
-    per_bin = max(2, round(moves / (32 * 2 * sites)))
-    schedule = Schedule(therm_sweeps=20, bins=32, measurements_per_bin=per_bin)
-    bonds = model.draw_bonds(1, 0)
-    chains = Chains(model, [bonds], seed=1, samples=[0], schedule=schedule)
-    while chains.progress * (schedule.bins * per_bin * 2 + 20) < 20:
-        chains.step()                            # thermalisation
+    per_bin = max(2, round(moves / (replicas * BINS * 2 * sites)))
+    schedule = Schedule(therm_sweeps=20, bins=BINS, measurements_per_bin=per_bin)
+    endless = new_chains(model, replicas, replace(schedule, therm_sweeps=1e9))
+    endless.step()
+    per_step = float(np.median(seconds_of_steps(endless, 7)))
+    per_trial = per_step / trials_per_step(replicas)
+    chains = new_chains(model, replicas, schedule)
     begun = time.process_time()
     while not chains.finished:
         chains.step()
-    per_chain, result = time.process_time() - begun, chains.results()[0]
-    rho_s = (result.bins["rho_s_x"] + result.bins["rho_s_y"]) / 2
-    rho_1 = (result.bins["rho_x"][:, 1] + result.bins["rho_y"][:, 1]) / 2
-    relative = [bins.var(ddof=1) / len(bins) / max(bins.mean() ** 2, 1e-300) for bins in (rho_s, rho_1)]
+    seconds = (time.process_time() - begun) / replicas - schedule.therm_sweeps * sites * per_trial
+    results = chains.results()
+    made = float(np.mean([r.moves for r in results]))
+    sweeps = float(np.mean([r.sweeps_per_measurement for r in results]))
+    merits = [
+        seconds * np.mean([relative_variance(r.bins[f"{name}_x"], r.bins[f"{name}_y"]) for r in results])
+        for name in ("rho_s", "rho")
+    ]
+    taus = [np.mean([r.tau_int[name] for r in results]) * sweeps for name in ("rho_s_x", "rho_x_1")]
     return {
-        "action": model.action, "L": model.Lx, "L_tau": model.L_tau, "p": model.p,
-        "ns_per_move": per_chain / result.moves * 1e9,
-        "sweeps_per_s": result.moves / sites / per_chain,
-        "sweeps_per_measurement": result.sweeps_per_measurement,
-        "tau_rho_s": result.tau_int["rho_s_x"], "tau_rho_1": result.tau_int["rho_x_1"],
-        "merit_rho_s": per_chain * relative[0], "merit_rho_1": per_chain * relative[1],
+        "action": model.action, "L": model.Lx, "L_tau": model.L_tau, "p": model.p, "replicas": replicas,
+        "ns_per_trial": per_trial * 1e9,
+        "ns_per_move": seconds / made * 1e9, "sweeps_per_s": made / sites / seconds,
+        "tau_rho_s": float(taus[0]), "tau_rho_1": float(taus[1]),
+        "merit_rho_s": float(merits[0]), "merit_rho_1": float(merits[1]),
+        "bytes_per_site": chains.layout.dtype.itemsize,
     }  # fmt: skip
+
+
+def trials_per_step(replicas: int) -> float:
+    """Trials of all replicas in one step of `Chains`, which makes whole blocks."""
+    return max(1, round(STEP_TRIALS / (BLOCK * replicas))) * BLOCK * replicas
+
+
+def relative_variance(x: np.ndarray, y: np.ndarray) -> float:
+    """Variance of the mean of both directions over the square of the mean; of w_1 where bins are spectra."""
+    bins = (x + y) / 2
+    bins = bins[:, 1] if bins.ndim > 1 else bins
+    return float(bins.var(ddof=1) / len(bins) / max(bins.mean() ** 2, 1e-300))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--quick", action="store_true", help="small sizes, about half a minute")
+    parser.add_argument("--quick", action="store_true", help="small sizes, about a minute")
+    parser.add_argument("--replicas", default="1,8", help="chains at once, a list")
     parser.add_argument("--json", help="write the rows to this file")
     arguments = parser.parse_args()
-    moves = 2e7 if arguments.quick else 2e8
-    warm = Model(Lx=2, Ly=2, L_tau=2, eps=0.5, charging=2.0)
-    Chains(warm, np.ones((2, 2, 2), bool), seed=0, sample=0, schedule=Schedule(therm_sweeps=1))
     rows = []
-    print("tau in sweeps; ns per move includes the measurements")
-    print(f"{'action':8s} {'L':>3s} {'L_tau':>5s} {'p':>6s} {'ns/move':>8s} {'sweeps/s':>9s} "
-          f"{'tau rho_s':>9s} {'tau rho_1':>9s} {'s x var rho_s':>13s} {'s x var rho_1':>13s}")
+    print("tau in sweeps; merits in CPU s x relative variance of one chain")
+    print(" ".join(f"{name:>{spec.strip('sdfg').split('.')[0]}s}" for name, spec in COLUMNS), flush=True)
     for model in models(arguments.quick):
-        row = run(model, moves)
-        rows.append(row)
-        sweeps = float(row["sweeps_per_measurement"])
-        print(f"{row['action']:8s} {row['L']:3d} {row['L_tau']:5d} {row['p']:6.3f} {row['ns_per_move']:8.2f} "
-              f"{row['sweeps_per_s']:9.1f} {row['tau_rho_s'] * sweeps:9.2f} {row['tau_rho_1'] * sweeps:9.2f} "
-              f"{row['merit_rho_s']:13.3g} {row['merit_rho_1']:13.3g}", flush=True)
+        for replicas in (int(r) for r in arguments.replicas.split(",")):
+            row = run(model, replicas, 2e7 if arguments.quick else 2e8)
+            rows.append(row)
+            print(" ".join(f"{row[name]:{spec}}" for name, spec in COLUMNS), flush=True)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"largest memory of the process: {memory:.0f} MB")
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

@@ -97,6 +97,9 @@ class ChainResult:
     sweeps_per_measurement: float           # as made
 
 
+FIRST_WORMS = 16
+"""Attempts before a chain first looks how long its worms are."""
+
 STEP_TRIALS = 3e7
 """Trials of all replicas in one step of `Chains`: about a tenth of a second."""
 
@@ -169,7 +172,7 @@ class Chains:
             else:
                 self._words[c] = empty_lattice(model, disorder, self.layout)
         row = rows(self._desk, count)
-        row[:, at.WORD], row[:, at.LEFT] = self._words[:, 0], max(1, sites // 16)
+        row[:, at.WORD], row[:, at.LEFT], row[:, at.GIVEN] = self._words[:, 0], FIRST_WORMS, FIRST_WORMS
 
     @property
     def _sweeps(self) -> int:
@@ -293,7 +296,7 @@ class Chains:
             self._desk[int(n) : int(n) + BLOCK + 8] = numbers
 
 
-PLACE = [at.HEAD, at.TAIL, at.WORD, at.INCOMING, at.LEFT, at.OPENED]
+PLACE = [at.HEAD, at.TAIL, at.WORD, at.INCOMING, at.LEFT, at.GIVEN, at.OPENED]
 """Fields of a row of the desk that a state keeps as they are, but for the first site of the replica."""
 
 BIN_PARTS = ("scalars", "rho_x", "rho_y", "chi", "chi_c", "times", "distances")

@@ -39,6 +39,7 @@ TAIL_COLUMN = _u(8)     # column of the tail
 OPENED = _u(9)          # worms that got beyond their first step
 NAME = _u(10)           # number of the replica
 BEGUN = _u(11)          # clock at the last look
+GIVEN = _u(12)          # attempts it was given then
 
 WINDING_SHIFT = (32, 43, 54)
 """Of the net windings along x, y, tau within HEAD: 11, 11 and 10 bits, which never run over."""

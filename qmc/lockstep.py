@@ -108,17 +108,17 @@ def look(
     """
     tally, sites = way.tally, way.words.size // len(way.tally)
     bins, per_bin = way.series.shape[1], way.series.shape[2]
-    chunk = max(1, sites // 16)
-    measuring = tally[i, WORMS] > 0
-    tried = tally[i, WORMS] if measuring else chunk
+    tried = np.int64(desk[row + at.GIVEN])
     moved = clock - np.int64(desk[row + at.BEGUN]) - tried + np.int64(desk[row + at.OPENED])
     desk[row + at.BEGUN], desk[row + at.OPENED], desk[row + at.GREEN] = _u(clock), _u(0), _u(0)
-    if not measuring:
+    if tally[i, WORMS] == 0:
         half = EARLY_MOVES if max(tally[i, EARLY_MOVES], tally[i, EARLY_TRIES]) < enough else LATE_MOVES
         tally[i, half] += moved
         tally[i, half + 1] += tried
         if not _thermalised(i, tally, enough, wanted):
-            desk[row + at.LEFT] = _u(chunk)
+            # A thirtieth of what is wanted, as far as the last worms tell.
+            portion = _u(max(1, min(tried * enough / (30 * max(moved, tried)), 4 * tried)))
+            desk[row + at.LEFT] = desk[row + at.GIVEN] = portion
             return True
     else:
         tally[i, MOVES] += moved
@@ -129,7 +129,7 @@ def look(
         tally[i, MEASURED] += 1
         if m == per_bin - 1:
             _store_bin(i, b, per_bin, unit, way)
-    desk[row + at.LEFT] = _u(tally[i, WORMS])
+    desk[row + at.LEFT] = desk[row + at.GIVEN] = _u(tally[i, WORMS])
     if GREEN_SHARE * (tally[i, MEASURED] % per_bin) < per_bin:
         desk[row + at.GREEN] = _u(1 + i * (way.green.size // len(tally)))
     return bool(tally[i, MEASURED] < bins * per_bin)

@@ -6,6 +6,7 @@ look up page addresses at almost every step.
 
 import contextlib
 import mmap
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 LARGE_PAGE = 2 * 2**20
 
 
-def zeros_in_large_pages(size: int, dtype: DTypeLike) -> NDArray[np.generic]:
+def zeros_in_large_pages(size: int, dtype: DTypeLike) -> NDArray[Any]:
     """np.zeros(size, dtype), on large pages if it fills one and the system can (Linux)."""
     wanted = size * np.dtype(dtype).itemsize
     if wanted < LARGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
