@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,18 @@ def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool = T
             _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:     # h5py raises RuntimeError where a close fails
         beside.unlink(missing_ok=True)
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{path}: cannot be written ({reason}); free space or choose another output.path"
+            f"{path}: cannot be written ({_reason(error)}); free space or choose another output.path"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, also where HDF5 tells a long story around it."""
+    text = str(error) or type(error).__name__
+    told = re.search(r"error message = '([^']+)'", text)
+    if told:
+        return told.group(1)
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else text.splitlines()[0]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ from runs.errors import UserError
 NAME = ".lock"
 HEARTBEAT = 10.0             # s
 EXPIRES = 120.0              # s
+PATIENCE = 2.0               # s
 
 
 def owner_of(folder: Path) -> dict[str, Any] | None:
@@ -76,10 +77,20 @@ def _held_elsewhere(lock: TextIO) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return not _freed(lock)
     except OSError:                              # this file system knows no locks
         owner = _read(Path(lock.name))
         return bool(owner) and owner["host"] == os.uname().nodename and _lives(int(owner["process"]))
+    return False
+
+
+def _freed(lock: TextIO) -> bool:
+    """Wait a little for a killed owner to be gone altogether; whether the lock is ours then."""
+    for _ in range(round(PATIENCE / 0.1)):
+        time.sleep(0.1)
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
     return False
 
 

@@ -87,10 +87,10 @@ def _trials(config: Config, models: list[Model], seconds: float) -> Iterator[Tri
     volumes = sorted(by_volume)
     chosen = {volumes[round(i * (len(volumes) - 1) / (TRIAL_SIZES - 1))] for i in range(TRIAL_SIZES)}
     for volume in sorted(chosen):
-        yield _trial(config, by_volume[volume], seconds)
+        yield trial(config, by_volume[volume], seconds)
 
 
-def _trial(config: Config, model: Model, seconds: float) -> Trial:
+def trial(config: Config, model: Model, seconds: float) -> Trial:
     """A chain of the planned kind, cut off when the time is over."""
     s, volume = config.schedule, model.sites * model.L_tau
     long = Schedule(

@@ -67,7 +67,37 @@ BAD = [
     ('path = "out"', 'path = ""', "path = ''"),
     ('path = "out"', "", "path is missing"),
     ("[model]", "[model", "not valid TOML"),
+    ("L_tau = 4", "L_tau = 4\nbeta = 0.8", "one of L_tau and beta"),
+    ("L_tau = 4", "beta = 0.85", "must be a multiple of eps = 0.2"),
+    ("L_tau = 4", 'beta = "L +"', "cannot be evaluated"),
+    ("L_tau = 4", 'L_tau = "2 * eps2"', "'eps2' is not known"),
+    ("charging = 3.0", 'charging = "1/p"', "cannot be evaluated"),
+    ("charging = 3.0", 'charging = "L_tau"\n', None),
+    ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2 }", "either step or count"),
+    ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, stepp = 0.1 }", "did you mean 'step'"),
+    ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, step = -0.1 }", "does not lead from 0 to 0.2"),
+    ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, count = 1 }", "count = 1: must be an integer >= 2"),
+    ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, step = 1e-9 }", "values: at most"),
+    ("p = [0.0, 0.2]", "p = [[0.1]]", "must be a number"),
+    ("p = [0.0, 0.2]", "p = 0.0\n[[model.points]]\npp = 0.1", "[[model.points]] unknown key 'pp'"),
+    ("p = [0.0, 0.2]", "p = 0.0\npoints = 3", "must be tables"),
+    ("p = [0.0, 0.2]", "p = 0.0\n[[model.points]]\nLx = 4", "both Lx and Ly"),
+    ("L = 2", "L = { start = 2, stop = 3, step = 0.5 }", "L = 2.5"),
+    ("L = 2", "L = 60000", "space-time sites"),
+    ("[disorder]", "[target]\nrho = 0.1\nmax_samples = 5\n[disorder]", "did you mean 'rho_s'"),
+    ("[disorder]", "[target]\nrho_s = 0.1\n[disorder]", "max_samples is missing"),
+    ("[disorder]", "[target]\nrho_s = -0.1\nmax_samples = 5\n[disorder]", "must be positive and finite"),
+    ("[disorder]", "[target]\nrho_s = 0.1\nmax_samples = 1\n[disorder]", "max_samples = 1"),
+    ("[disorder]", "[target]\nrho_s = { relativ = 1 }\nmax_samples = 5\n[disorder]", "mean 'relative'"),
+    ("bins = 4", "bins = 4\ninterleave = 0", "interleave = 0"),
+    ("bins = 4", "bins = 4.0", "must be an integer"),
+    ("bins = 4", "bins = 4\nmeasurements_per_bin = 0", "not valid TOML"),
+    ("samples = 2", "samples = 2\nseed = 1.5", "seed = 1.5"),
+    ('path = "out"', 'path = "out"\ncheckpoint_seconds = -1', "checkpoint_seconds = -1"),
+    ('path = "out"', 'path = "out"\nkeep_state = 1', "must be true or false"),
+    ('path = "out"', "path = 3", "must be a word"),
 ]
+BAD = [case for case in BAD if case[2]]
 
 
 @pytest.mark.parametrize(("old", "new", "words"), BAD)
@@ -93,9 +123,47 @@ def test_points_are_all_combinations_with_p_fastest():
     assert [(m.Lx, m.L_tau, m.p) for m in models] == [(2, 6, 0.0), (2, 6, 0.2), (3, 10, 0.0), (3, 10, 0.2)]
 
 
+MORE = """
+[[model.points]]
+L = 4
+beta = "L * 0.3"
+[[model.points]]
+p = { start = 0.0, stop = 0.3, step = 0.1 }
+charging = "1/eps**2"
+"""
+
+
 def test_resolved_configuration_is_a_configuration():
-    config = parse_config(tomllib.loads(GOOD))
-    assert parse_config(config.resolved()) == config
+    for text in (GOOD, changed("[disorder]", MORE + "[target]\nkappa = 0.1\nmax_samples = 3\n[disorder]")):
+        config = parse_config(tomllib.loads(text))
+        assert parse_config(config.resolved()) == config
+
+
+def test_tables_of_points_ranges_and_expressions():
+    """Each table replaces keys; beta goes to the nearest slice; 0.3 stays 0.3."""
+    models = list(points(parse_config(tomllib.loads(changed("[disorder]", MORE + "[disorder]")))))
+    assert [(m.Lx, m.L_tau, m.p) for m in models[:2]] == [(4, 6, 0.0), (4, 6, 0.2)]
+    assert [m.p for m in models[2:]] == [0.0, 0.1, 0.2, 0.3]
+    assert {m.charging for m in models[2:]} == {1 / 0.2**2}
+
+
+def test_a_point_named_twice_is_one_point():
+    assert len(list(points(parse_config(tomllib.loads(changed("[0.0, 0.2]", "[0.1, 0.2, 0.1]")))))) == 2
+
+
+def test_every_parameter_of_the_model_is_a_key():
+    """Also those that this test does not know: each is accepted with its default, as a list and alone."""
+    from dataclasses import MISSING, fields
+
+    from qmc import Model
+
+    plain = tomllib.loads(GOOD)
+    for f in fields(Model):
+        if f.default is not MISSING:
+            for value in (f.default, [f.default]):
+                model = plain["model"] | {f.name: value}
+                made = list(points(parse_config(plain | {"model": model})))
+                assert getattr(made[0], f.name) == f.default
 
 
 @pytest.mark.parametrize(
