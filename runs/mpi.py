@@ -46,6 +46,14 @@ def world() -> Any:
     return MPI.COMM_WORLD
 
 
+def wait_for_all(comm: Any) -> None:
+    """A barrier that sleeps: MPI itself spins, and takes the cores from those who still work."""
+    request, pause = comm.Ibarrier(), 1e-4
+    while not request.Test():
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.02)
+
+
 class SharedCounter:
     """Numbers that any rank reads and raises at any time."""
 
@@ -116,6 +124,7 @@ def run_mpi(
     except Exception as error:                   # a full disk, say: the other ranks would wait for ever
         print(f"sitqmc: rank {comm.rank}: {error}", file=sys.stderr, flush=True)
         comm.Abort(2 if isinstance(error, UserError) else 1)
+    wait_for_all(comm)
     complete = all(comm.allgather(complete and stop.reason() is None))
     if progress is not None and complete:
         progress.finished_tasks(len(todo))

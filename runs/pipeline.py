@@ -17,11 +17,11 @@ from runs.files import make_folder
 from runs.local import available_cores, run_local
 from runs.lock import only_one
 from runs.merge import Store, new_call
-from runs.mpi import run_mpi
+from runs.mpi import run_mpi, wait_for_all
 from runs.parts import Found
 from runs.progress import Progress
 from runs.stop import Stop
-from runs.store import read_named, read_points
+from runs.store import read_named, read_points, read_store_head
 from runs.tables import final_table, write_tables
 from runs.target import wanted_samples
 from runs.tasks import Task, open_tasks
@@ -72,6 +72,7 @@ def _shared(comm: Any, make: Any) -> list[Task]:
         except UserError as error:
             made = error
     if comm is not None:
+        wait_for_all(comm)
         made = comm.bcast(made)
     if isinstance(made, UserError):
         raise made
@@ -211,6 +212,7 @@ def _timed(what: str, quiet: bool) -> Iterator[None]:
 def report(config: Config, *, quiet: bool = False, stop: Stop | None = None) -> list[PointResult]:
     """Analyse a finished store and write tables and figures beside it."""
     from runs.figures import write_figures  # matplotlib is slow to import and not needed before
+    from runs.report import Told, write_report
 
     folder = Path(config.output.path)
     path, ours, results = Store(folder).path, list(points(config)), []
@@ -223,7 +225,9 @@ def report(config: Config, *, quiet: bool = False, stop: Stop | None = None) -> 
                 result = analyse(config, ours.index(data.model), data)
                 result.warnings.extend(set_aside(aside, data.model))
                 results.append(result)
-    written = write_tables(folder, results) + write_figures(folder, results)
+    head = read_store_head(path)
+    told = Told(folder.resolve().name, config, head.history, head.failed, results)
+    written = [*write_tables(folder, results), *write_figures(folder, results), write_report(folder, told)]
     print(final_table(results))
     if not quiet:
         print("written: " + ", ".join(os.fspath(p) for p in (path, *written)))

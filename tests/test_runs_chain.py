@@ -1,5 +1,7 @@
 """The whole chain: the same bits however it is run, with tables and figures at its end."""
 
+import os
+
 import numpy as np
 import pytest
 from runs_tools import datasets, environment, mpiexec, sitqmc, write_config
