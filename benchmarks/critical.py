@@ -223,13 +223,14 @@ def seed_crossings() -> list[Row]:
 
 
 def seed_pairs() -> list[Row]:
-    d = seed_data(0.3, 0.38)
-    scaling = Scaling(degree=3, power=((0, 0), (0, 0)), z=None, aspect_degree=2, logarithmic=True)
+    d = seed_data(0.28, 0.38)
     rows, sizes = [], np.unique(d["Lx"])
     for small, large in itertools.pairwise(sizes):
         two = (d["Lx"] == small) | (d["Lx"] == large)
         windings = np.stack([d["wx2"], d["wtau2"]])[:, two]
         points = make_points(d["Lx"][two], d["p"][two], windings, L_tau=d["L_tau"][two], shared=True)
+        degree = 4 if two.sum() > 16 else 3          # four aspect ratios of one size call for the fourth power
+        scaling = Scaling(degree, ((0, 0), (0, 0)), z=None, aspect_degree=degree, logarithmic=True)
         f = collapse(points, scaling, start=(0.335, 0.9, 1.25))
         label = f"L = {small}, {large}"
         rows += [
@@ -268,9 +269,12 @@ def report(names: list[str]) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("studies", nargs="*", choices=[[], *STUDIES], help="default: all")
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"{', '.join(STUDIES)}; default: all")
     parser.add_argument("--json", help="write the rows to this file")
     arguments = parser.parse_args()
+    for name in arguments.studies:
+        if name not in STUDIES:
+            parser.error(f"{name}: no such study; known: {', '.join(STUDIES)}")
     rows = report(arguments.studies or list(STUDIES))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
