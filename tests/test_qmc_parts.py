@@ -7,13 +7,28 @@ import pytest
 from scipy.special import iv, ive
 
 import qmc.chain
-from qmc import Chains, Model, Schedule, run_chain, space_links, time_links
+from qmc import (
+    Chains,
+    Model,
+    Schedule,
+    currents,
+    empty_lattice,
+    make_disorder,
+    run_chain,
+    space_links,
+    time_links,
+)
+from qmc import desk as at
+from qmc.desk import BLOCK, new_desk, rows, windings
 from qmc.estimators import new_work, operators
-from qmc.lattice import BYTES, COMPACT, WIDE
+from qmc.lattice import BYTES, COMPACT, WIDE, fold_space, steps
 from qmc.links import link_tables
 from qmc.measure import sum_currents
+from qmc.random_worm import link_rates, take_random_turns
 from qmc.rng import LANES, fill_u64, lanes, stream, top_up
-from qmc.vertex import ROW, SLOTS, SPACE_AT, hollow_flux, vertex_tables
+from qmc.start import hot_lattice
+from qmc.statistics import start_z
+from qmc.vertex import RESIDENCE_UNIT, ROW, SLOTS, SPACE_AT, hollow_flux, vertex_tables
 
 
 def test_random_numbers_of_the_published_generator():
@@ -357,3 +372,150 @@ def test_state_of_another_chain_is_refused():
         chains.restore({k: v for k, v in chains.state().items() if k != "words"})
     with pytest.raises(RuntimeError, match="0 of 32 bins"):
         chains.results()
+
+
+def flux_walk(model, disorder, links, words, numbers):
+    """The second worm in plain Python, from its definition, one trial for each number.
+
+    Returns the windings and the waiting times (tau distance, column of the head, column of the tail); the
+    words are changed in place, that of an open head counts its last step.
+    """
+    tables = {}
+    for y, x in np.ndindex(model.Ly, model.Lx):
+        column = y * model.Lx + x
+        left, below = y * model.Lx + (x - 1) % model.Lx, (y - 1) % model.Ly * model.Lx + x
+        for d, row in enumerate((links.bond_row[0, column], links.bond_row[0, left],
+                                 links.bond_row[1, column], links.bond_row[1, below])):  # fmt: skip
+            tables[column, d] = links.space[row]
+        up = links.time[links.site_row[column]]
+        tables[column, 4], tables[column, 5] = up, up.reversed()
+
+    def rate(site, d):
+        field = (words[site] >> (8 * d)) & 0xFF
+        return float(np.float32(tables[site // model.L_tau, d].raise_rate(field - 128))) if field else 0.0
+
+    step = steps(model).tolist()
+    waiting, winding = np.zeros((model.L_tau, model.sites, model.sites)), [0, 0, 0]
+    head = tail = back = 0
+    for r in numbers.tolist():
+        high, low = r >> 32, r % 2**32
+        if head == tail:
+            head = tail = high * len(words) >> 32
+            d, draw = divmod(low * 6, 2**32)
+            if draw / 2**32 >= rate(tail, d):
+                continue
+        else:
+            A = [rate(head, i) for i in range(6)]
+            waiting[(head - tail) % model.L_tau, head // model.L_tau, tail // model.L_tau] += 6 / sum(A)
+            others = [0.0 if i == back else a for i, a in enumerate(A)]
+            target, d = high / 2**32 * sum(others), 0
+            while target >= sum(others[: d + 1]):
+                d += 1
+            if low / 2**32 >= sum(others) / (sum(A) - A[d]):
+                d = back
+        wrap = (words[head] >> (48 + d)) & 1
+        words[head] += 1 << (8 * d)
+        winding[d // 2] += wrap * (1 - 2 * (d % 2))
+        head, back = head + step[2 * d + wrap], d ^ 1
+        words[head] -= 1 << (8 * back)
+    return winding, waiting
+
+
+@pytest.mark.parametrize("action", ["rotor", "cosine", "villain"])
+def test_second_worm_against_its_definition(action):
+    """Every word, winding and waiting time, for random couplings, missing sites and a charge offset."""
+    model = Model(Lx=3, Ly=3, L_tau=4, eps=0.4, charging=2.0, action=action, p=0.1, p_site=0.1, n_g=0.2,
+                  spread_J=0.6, spread_C=0.4)  # fmt: skip
+    disorder = model.draw_disorder(1, 4)
+    assert 4 < disorder.present < 9
+    links = link_tables(model, disorder)
+    words, green = empty_lattice(model, disorder), np.zeros(8 + 36, np.uint64)
+    slow = [int(word) for word in words]
+    desk, numbers = new_desk(model, BYTES, 1), np.zeros(4 * BLOCK, np.uint64)
+    fill_u64(stream(7, 0), numbers)
+    row = rows(desk, 1)[0]
+    row[at.WORD], row[at.LEFT], row[at.GREEN] = words[0], 10**6, 1
+    first = int(row[at.NUMBERS])
+    for block in numbers.reshape(-1, BLOCK):
+        desk[first : first + BLOCK] = block
+        end = at.ROWS + at.WIDTH
+        take_random_turns(np.uint64(0), at.ROWS, end, desk, words, link_rates(model, disorder, links), green)
+    words[row[at.HEAD] & np.uint64(2**32 - 1)] = row[at.WORD]
+    winding, waiting = flux_walk(model, disorder, links, slow, numbers)
+    assert words.tolist() == slow
+    assert list(windings(row[at.HEAD])) == winding
+    same = np.einsum("kii->k", waiting)
+    times = green * RESIDENCE_UNIT
+    np.testing.assert_allclose(times[:8], np.concatenate([same, waiting.sum(axis=(1, 2)) - same]), rtol=1e-4)
+    distances = np.zeros((3, 3))
+    for head, tail in np.ndindex(9, 9):
+        distances[(head // 3 - tail // 3) % 3, (head - tail) % 3] += waiting[0, head, tail]
+    np.testing.assert_allclose(fold_space(model, times[8:]), distances, rtol=1e-4)
+    assert min(distances.ravel()[1:]) > 5
+
+
+@pytest.mark.parametrize("kind", [{}, {"p": 0.3}, {"p_site": 0.3}, {"p": 0.2, "spread_J": 0.5, "n_g": 0.3}])
+def test_hot_start_is_a_closed_configuration(kind):
+    model = Model(Lx=5, Ly=4, L_tau=6, eps=0.2, charging=3.0, action="villain", **kind)
+    for sample in range(5):
+        disorder = model.draw_disorder(2, sample)
+        links = link_tables(model, disorder)
+        words, winding = hot_lattice(model, disorder, links, BYTES, 2, sample, 0)
+        J = currents(model, words)
+        axis = (0, 2, 1)
+        assert np.all(sum(J[mu] - np.roll(J[mu], 1, axis=axis[mu]) for mu in range(3)) == 0)
+        assert winding.tolist() == [J[1].sum() // 5, J[2].sum() // 4, J[0].sum() // 6]
+        absent = np.stack([~disorder.sites, *~disorder.bonds])
+        assert np.all(J.transpose(0, 2, 3, 1)[absent] == 0)
+        assert np.abs(J[1:]).max() <= max(table.j_max for table in links.space)
+        assert np.mean(J[0] != 0) > 0.3
+        assert np.mean(J[1:] != 0) > 0.2
+        if not kind:
+            assert np.all(np.abs(winding[:2]) == 1)
+            edges = (words ^ empty_lattice(model, disorder)) >> np.uint64(48)
+            assert not edges.any()
+
+
+def test_both_starts_forget_themselves():
+    """Hot and cold chains differ at first and agree after thermalisation."""
+    model = Model(Lx=4, Ly=4, L_tau=16, eps=0.25, charging=3.0, action="rotor", p=0.1)
+    disorder = [model.draw_disorder(1, s) for s in range(12)]
+
+    def energies(therm, start):
+        schedule = Schedule(therm_sweeps=therm, bins=8, measurements_per_bin=60, sweeps_per_measurement=1)
+        chains = Chains(model, disorder, seed=1, samples=range(12), schedule=schedule, start=start)
+        while not chains.finished:
+            chains.step()
+        return np.stack([r.bins["energy"] for r in chains.results()])
+
+    assert np.abs(start_z(energies(100, "cold"), energies(100, "hot"))) < 4
+    hot, cold = (Chains(model, disorder, seed=1, samples=range(12), start=s) for s in ("hot", "cold"))
+    assert not np.array_equal(hot.state()["words"], cold.state()["words"])
+    with pytest.raises(ValueError, match="start = 'warm'"):
+        run_chain(model, disorder[0], seed=1, sample=0, start="warm")
+
+
+def test_longitudinal_static_current_vanishes(walk):
+    """Static currents along q are zero in every configuration: what flows into a column flows out of it."""
+    model, chains = walk
+    wave = np.exp(2j * np.pi * np.arange(model.Lx) / model.Lx)
+    X = chains.currents()[:, 1].sum(axis=1)
+    np.testing.assert_allclose((X * wave).sum(axis=(1, 2)), 0, atol=1e-9)
+    assert np.abs(chains.currents()[:, 1]).sum() > 0
+
+
+def test_disorder_given_as_arrays():
+    model = Model(Lx=3, Ly=2, L_tau=4, eps=0.5, charging=2.0)
+    short = Schedule(therm_sweeps=5, bins=4, measurements_per_bin=2)
+    mask = model.draw_bonds(1, 0)
+    plain, same = (run_chain(model, d, seed=1, sample=0, schedule=short)
+                   for d in (mask, make_disorder(3, 2, bonds=mask)))  # fmt: skip
+    for name, bins in plain.bins.items():
+        assert bins.tobytes() == same.bins[name].tobytes()
+    for wrong, words in (
+        ({"sites": np.zeros((2, 3))}, "at least one"),
+        ({"E_J": -np.ones((2, 2, 3))}, "E_J = -1.0"),
+        ({"E_C": np.ones((3, 2))}, "E_C of shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make_disorder(3, 2, **wrong)

@@ -21,14 +21,22 @@ hence in one slice (sum J)^2 -> (sum i V')^2 + sum V''; the last term is the dia
 L = 2 the two bonds between the same sites carry opposite V': where both are present they add nothing to
 (sum i V')^2, and a clean L = 2 direction has the same rho(i w_n) at all frequencies.
 
-Units: E_J = 1, eps = beta/L_tau, K_x = eps, K_tau = 1/(eps E_C). Bonds: bool (2, Ly, Lx), bonds[0, y, x]
-joins (x, y) and (x+1, y), bonds[1, y, x] joins (x, y) and (x, y+1); where L = 2 two distinct bonds join the
-same two sites.
+Disorder: missing bonds, missing sites (neither charge nor angle: the matrices know the present ones only),
+E_J of each bond, E_C of each site. A charge offset n_g multiplies w_tau(n) by exp(eps E_C n_g n); then the
+blocks q and -q differ, and all of them are diagonalised.
+
+Windings. A twist exp(i phi J) of the bonds that cross x = 0 weighs a configuration with exp(i phi W_x): the
+distribution of the windings is the Fourier transform of Z(phi_x, phi_y).
+
+Units: clean E_J = 1, eps = beta/L_tau, K_x = eps E_J, K_tau = 1/(eps E_C).
+Bonds: bool (2, Ly, Lx), bonds[0, y, x] joins (x, y) and (x+1, y), bonds[1, y, x] joins (x, y) and (x, y+1);
+where L = 2 two distinct bonds join the same two sites.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -38,12 +46,16 @@ from scipy.special import iv
 
 ACTIONS = ("rotor", "cosine", "villain")
 Link = tuple[int, int, int]       # direction, y, x
+Weighted = dict[Link, float]
 J_RANGE = np.arange(-40, 41)      # currents in the series of g: the neglected ones are below 1e-30
 
 
 @dataclass(frozen=True)
 class Case:
-    """A tiny model. charging = E_C, removed = cut bonds as (direction, y, x)."""
+    """A tiny model. charging = E_C, removed = cut bonds as (direction, y, x), absent = sites as (y, x).
+
+    E_J and E_C lie in boxes of relative half width spread_J and spread_C, drawn from one fixed stream.
+    """
 
     name: str
     Lx: int
@@ -53,6 +65,10 @@ class Case:
     charging: float
     action: str
     removed: tuple[Link, ...] = ()
+    absent: tuple[tuple[int, int], ...] = ()
+    spread_J: float = 0.0
+    spread_C: float = 0.0
+    n_g: float = 0.0
 
     @property
     def beta(self) -> float:
@@ -63,14 +79,33 @@ class Case:
         bonds = np.ones((2, self.Ly, self.Lx), dtype=bool)
         for bond in self.removed:
             bonds[bond] = False
+        bonds[0] &= self.sites & np.roll(self.sites, -1, axis=1)
+        bonds[1] &= self.sites & np.roll(self.sites, -1, axis=0)
         return bonds
+
+    @property
+    def sites(self) -> np.ndarray:
+        sites = np.ones((self.Ly, self.Lx), dtype=bool)
+        for site in self.absent:
+            sites[site] = False
+        return sites
+
+    @property
+    def E_J(self) -> np.ndarray:
+        u = np.random.default_rng(7).random((2, self.Ly, self.Lx))
+        return 1 + self.spread_J * (2 * u - 1)
+
+    @property
+    def E_C(self) -> np.ndarray:
+        u = np.random.default_rng(8).random((self.Ly, self.Lx))
+        return self.charging * (1 + self.spread_C * (2 * u - 1))
 
 
 # ---- link weights ----------------------------------------------------------------------------------------
 
 
 def time_weight(action: str, eps: float, charging: float, n: np.ndarray) -> np.ndarray:
-    """w_tau(n)/w_tau(0)."""
+    """w_tau(n)/w_tau(0) without charge offset; charging and n broadcast."""
     if action == "cosine":
         K = 1 / (eps * charging)
         return iv(np.abs(n), K) / iv(0, K)
@@ -84,6 +119,13 @@ def time_energy(action: str, eps: float, charging: float, n: np.ndarray) -> np.n
         slope = (iv(np.abs(n - 1), K) + iv(np.abs(n + 1), K)) / (2 * iv(np.abs(n), K))
         return K / eps * (slope - iv(1, K) / iv(0, K))
     return 0.5 * charging * np.square(n)
+
+
+def time_contact(action: str, eps: float, charging: float, n: np.ndarray) -> np.ndarray:
+    """d^2 ln [w_tau(n)/w_tau(0)] / d eps^2, by differences of `time_energy`; zero for Gaussian weights."""
+    h = 1e-3 * eps
+    steps = [time_energy(action, eps + k * h, charging, n) for k in (-2, -1, 1, 2)]
+    return (8 * (steps[1] - steps[2]) - (steps[0] - steps[3])) / (12 * h)
 
 
 def space_weight(action: str, eps: float, J: np.ndarray) -> np.ndarray:
@@ -100,26 +142,65 @@ def space_energy(action: str, eps: float, J: np.ndarray) -> np.ndarray:
     return (iv(np.abs(J - 1), eps) + iv(np.abs(J + 1), eps)) / (2 * iv(np.abs(J), eps))
 
 
+def space_contact(action: str, eps: float, J: np.ndarray) -> np.ndarray:
+    """d^2 ln w_x(J)/d eps^2."""
+    if action == "villain":
+        return 1 / (2 * eps**2) - np.square(J) / eps**3
+    cos = space_energy(action, eps, J)
+    cos2 = (iv(abs(J - 2), eps) + 2 * iv(abs(J), eps) + iv(abs(J + 2), eps)) / (4 * iv(abs(J), eps))
+    return cos2 - cos**2
+
+
 # ---- charges and angles ----------------------------------------------------------------------------------
 
 
-def charge_states(
-    N: int, action: str, eps: float, charging: float, cut: float, max_block: int,
-) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray], float]:
-    """All n with time weight prod w_tau(n_r) >= cut, dict total charge q >= 0 -> int (states, N).
+@dataclass(frozen=True)
+class Charges:
+    """Time links of the present sites: E_C (N,), and the offset n_g."""
 
-    Where the block q = 0 would exceed max_block states, the cut is raised until it fits.
-    Returns the blocks, the blocks of the states next in weight (down to cut/1000), and the cut.
+    action: str
+    eps: float
+    E_C: np.ndarray
+    n_g: float
+
+    def log_weight(self, n: np.ndarray, site: int | slice = slice(None)) -> np.ndarray:
+        """ln w_tau of charges n; site picks the E_C that belong to the last axis."""
+        E_C = self.E_C[site]
+        weight = np.maximum(time_weight(self.action, self.eps, E_C, n), 1e-300)
+        return np.log(weight) + self.eps * self.n_g * E_C * n
+
+    def energy(self, n: np.ndarray) -> np.ndarray:
+        return time_energy(self.action, self.eps, self.E_C, n) - self.E_C * self.n_g * n
+
+    def contact(self, n: np.ndarray) -> np.ndarray:
+        if self.action != "cosine":
+            return np.zeros(n.shape)
+        return time_contact(self.action, self.eps, self.E_C, n)
+
+    def root_D(self, n: np.ndarray) -> np.ndarray:
+        return np.exp(0.5 * self.log_weight(n).sum(axis=-1))
+
+
+def charge_states(
+    charges: Charges, cut: float, max_block: int,
+) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray], float]:
+    """All n of time weight prod w_tau(n_r) >= cut times the largest: total charge q -> int (states, N).
+
+    Where the block q = 0 would exceed max_block states, the cut is raised until it fits. Without charge
+    offset only q >= 0. Returns the blocks, the blocks of the states next in weight (down to cut/1000), and
+    the cut.
     """
     floor = np.log(cut / 1000)
-    charges = np.arange(100)
-    n_max = int(charges[time_weight(action, eps, charging, charges) >= cut / 1000].max())
-    log_w = np.log(time_weight(action, eps, charging, np.arange(-n_max, n_max + 1)))
+    n_max, N = 100, len(charges.E_C)
+    softest = int(charges.E_C.argmin())
+    while charges.log_weight(np.array([n_max, -n_max]), softest).max() < floor:
+        n_max -= 1
+    n = np.arange(-n_max, n_max + 1)
     states, log_weight = np.zeros((1, 0), dtype=int), np.zeros(1)
-    for _ in range(N):
-        states = np.column_stack([np.repeat(states, 2 * n_max + 1, axis=0),
-                                  np.tile(np.arange(-n_max, n_max + 1), len(states))])
-        log_weight = (log_weight[:, None] + log_w).ravel()
+    for site in range(N):
+        states = np.column_stack([np.repeat(states, len(n), axis=0), np.tile(n, len(states))])
+        log_w = charges.log_weight(n, site)
+        log_weight = (log_weight[:, None] + log_w - log_w.max()).ravel()
         states, log_weight = states[log_weight >= floor], log_weight[log_weight >= floor]
     q = states.sum(axis=1)
     log_cut = np.log(cut)
@@ -129,7 +210,8 @@ def charge_states(
         log_cut = max(log_cut, neutral[max_block] + 1e-9)
     kept = log_weight >= log_cut
     edge = (log_weight < log_cut) & (log_weight >= log_cut - np.log(1000))
-    blocks = {k: states[kept & (q == k)] for k in range(q[kept].max() + 1)}
+    first = q[kept].min() if charges.n_g else 0
+    blocks = {k: states[kept & (q == k)] for k in range(first, q[kept].max() + 1)}
     return blocks, {k: states[edge & (q == k)] for k in blocks}, float(np.exp(log_cut))
 
 
@@ -159,28 +241,47 @@ def series(w: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 
 
 class Slice:
-    """The angles of one slice on a grid: M^(N-1) points, theta = 0 at site 0."""
+    """The angles of the present sites in one slice on a grid: M^(N-1) points, theta = 0 at the first site."""
 
-    def __init__(self, bonds: np.ndarray, action: str, eps: float, d_max: int):
+    def __init__(
+        self, bonds: np.ndarray, sites: np.ndarray, E_J: np.ndarray, action: str, eps: float, d_max: int
+    ) -> None:
         _, self.Ly, self.Lx = bonds.shape
-        self.N, self.d_max = self.Lx * self.Ly, d_max
-        w = space_weight(action, eps, J_RANGE)
-        self.M = grid_size(w, eps, d_max)
-        theta = 2 * np.pi * np.arange(self.M) / self.M
-        g, slope, curvature = series(w, theta)
-        self.V1, self.V2 = -slope, slope**2 - curvature     # V', V'' of V = -ln g
-        self.c, self.J2 = self.V2 / eps, -curvature         # J2: J^2 of one link at given angles
-        self.cosine = np.cos(theta)
-        # Functions of one current, as functions of the angles: sum_J w(J) f(J) exp(i J theta)/g.
-        e_J = space_energy(action, eps, J_RANGE)
-        self.e, self.e_squared = (np.cos(np.outer(theta, J_RANGE)) @ (w * f) / g for f in (e_J, e_J**2))
-        self.g, self.log_g0 = g / w.sum(), np.log(w.sum())
+        self.N, self.d_max = int(sites.sum()), d_max
+        self.number = np.cumsum(sites.ravel()).reshape(sites.shape) - 1      # of a present site
         self.links = [(mu, y, x) for mu, y, x in np.ndindex(*bonds.shape) if bonds[mu, y, x]]
+        K_max = eps * max((E_J[link] for link in self.links), default=1.0)
+        self.M = grid_size(space_weight(action, K_max, J_RANGE), K_max, d_max)
+        self.theta = 2 * np.pi * np.arange(self.M) / self.M
+        self.action, self.eps, self.E_J = action, eps, E_J
+        self.functions = {link: self.link_functions(E_J[link]) for link in self.links}
+        self.log_g0 = sum(float(f["log_g0"]) for f in self.functions.values())
+        self.cosine = np.cos(self.theta)
         self.strides = (2 * d_max + 1) ** np.arange(self.N - 1, -1, -1)
         self.strides[0] = 0
         self.S = np.ones((self.M,) * (self.N - 1))
         for link in self.links:
-            self.S *= self.on_link(self.g, link)
+            self.S *= self.on_link("g", link)
+
+    @cache  # noqa: B019
+    def link_functions(self, E_J: float) -> dict[str, np.ndarray]:
+        """Functions of the angle of a bond, (M,).
+
+        g over its value at 0; V1, V2 = V', V'' of V = -ln g; c = V''/eps. Functions of one current, as
+        functions of the angles, sum_J w(J) f(J) exp(i J theta)/g: J2 of J^2, e and e_squared of d ln w/d eps
+        and its square, contact of d^2 ln w/d eps^2.
+        """
+        K = self.eps * E_J
+        w = space_weight(self.action, K, J_RANGE)
+        g, slope, curvature = series(w, self.theta)
+        V2 = slope**2 - curvature
+        e = E_J * space_energy(self.action, K, J_RANGE)
+        contact = E_J**2 * space_contact(self.action, K, J_RANGE)
+        of_current = {"J2": np.square(J_RANGE), "e": e, "e_squared": e**2, "contact": contact}
+        phase = np.cos(np.outer(self.theta, J_RANGE))
+        return {"g": g / w.sum(), "log_g0": np.log(w.sum()), "V1": -slope, "V2": V2, "c": V2 / self.eps} | {
+            name: phase @ (w * f) / g for name, f in of_current.items()
+        }
 
     def angle(self, site: int) -> np.ndarray:
         """Angle of a site in units of 2 pi/M, as int array that broadcasts over the grid."""
@@ -192,24 +293,47 @@ class Slice:
     def difference(self, i: int, j: int) -> np.ndarray:
         return (self.angle(i) - self.angle(j)) % self.M
 
-    def on_link(self, f: np.ndarray, link: Link) -> np.ndarray:
-        """f(theta_i - theta_j) on the bond from i to j."""
+    def ends(self, link: Link) -> tuple[int, int]:
+        """Numbers of the sites i and j that a bond joins."""
         mu, y, x = link
-        j = y * self.Lx + (x + 1) % self.Lx if mu == 0 else (y + 1) % self.Ly * self.Lx + x
-        return f[self.difference(y * self.Lx + x, j)]
+        there = (y, (x + 1) % self.Lx) if mu == 0 else ((y + 1) % self.Ly, x)
+        return int(self.number[y, x]), int(self.number[there])
 
-    def total(self, f: np.ndarray, links: list[Link]) -> np.ndarray:
-        """sum over links of f(theta_i - theta_j)."""
+    def on_link(self, name: str, link: Link) -> np.ndarray:
+        """Function f(theta_i - theta_j) of the bond from i to j."""
+        return self.functions[link][name][self.difference(*self.ends(link))]
+
+    def total(self, name: str, links: Weighted) -> np.ndarray:
+        """sum over links of weight f(theta_i - theta_j)."""
         out = np.zeros_like(self.S)
-        for link in links:
-            out += self.on_link(f, link)
+        for link, weight in links.items():
+            out += weight * self.on_link(name, link)
         return out
+
+    def squared(self, name: str, links: Weighted) -> np.ndarray:
+        """sum over links of weight^2 f(theta_i - theta_j)."""
+        return self.total(name, {link: weight**2 for link, weight in links.items()})
+
+    def twisted(self, phi: tuple[float, float]) -> np.ndarray:
+        """S with the phase exp(i phi_mu J) on the bonds that cross the edge of the torus; complex."""
+        S = self.S.astype(complex)
+        for mu, y, x in self.links:
+            if (x, y)[mu] == (self.Lx, self.Ly)[mu] - 1:
+                w = space_weight(self.action, self.eps * self.E_J[mu, y, x], J_RANGE)
+                g = np.exp(1j * np.outer(self.theta + phi[mu], J_RANGE)) @ w / w.sum()
+                difference = self.difference(*self.ends((mu, y, x)))
+                S *= (g / self.functions[mu, y, x]["g"])[difference]
+        return S
 
     def coefficients(self, f: np.ndarray | None = None, odd: bool = False) -> np.ndarray:
         """Fourier coefficients of f S (odd: of i f S) at all |d_r| <= d_max, flat; f even (odd) in theta."""
+        c = self.window(self.S if f is None else f * self.S)
+        return np.ascontiguousarray(-c.imag if odd else c.real)
+
+    def window(self, f: np.ndarray) -> np.ndarray:
+        """Fourier coefficients of f at all |d_r| <= d_max, flat, complex."""
         window = np.ix_(*[np.arange(-self.d_max, self.d_max + 1)] * (self.N - 1))
-        c = fftn(self.S if f is None else f * self.S)[window] / self.S.size
-        return np.ascontiguousarray(-c.imag if odd else c.real).ravel()
+        return fftn(f)[window].ravel() / f.size
 
     def index(self, left: np.ndarray, right: np.ndarray, raised: int | None = None) -> np.ndarray:
         """Position of d = n' - n in a flat table of coefficients, n' in left, n in right.
@@ -238,76 +362,121 @@ def two_slices(left: np.ndarray, right: np.ndarray, X: np.ndarray, L_tau: int) -
     return np.array([Y[L_tau - k - 1, k - 1] for k in range(1, L_tau)])
 
 
+def checked(
+    Lx: int, Ly: int, L_tau: int, charging: float, action: str, bonds: np.ndarray,
+    sites: np.ndarray | None, E_J: np.ndarray | None, E_C: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """bonds, sites, E_J, E_C in full; ValueError if they make no model."""
+    if action not in ACTIONS:
+        raise ValueError(f"action = {action!r}: must be one of {ACTIONS}")
+    bonds = np.array(bonds, dtype=bool)
+    if bonds.shape != (2, Ly, Lx) or min(Lx, Ly, L_tau) < 2:
+        raise ValueError(f"bonds {bonds.shape}, L_tau = {L_tau}: need (2, {Ly}, {Lx}) and every length >= 2")
+    sites = np.ones((Ly, Lx), dtype=bool) if sites is None else np.asarray(sites, dtype=bool)
+    for mu in range(2):
+        bonds[mu] &= sites & np.roll(sites, -1, axis=1 - mu)
+    E_J = np.ones((2, Ly, Lx)) if E_J is None else np.asarray(E_J, dtype=float)
+    E_C = np.full((Ly, Lx), float(charging)) if E_C is None else np.asarray(E_C, dtype=float)
+    return bonds, sites, E_J, E_C
+
+
 def thermal_averages(
     Lx: int, Ly: int, L_tau: int, eps: float, charging: float, action: str, bonds: np.ndarray,
-    *, cut: float = 1e-16, max_block: int | None = None,
+    *, sites: np.ndarray | None = None, E_J: np.ndarray | None = None, E_C: np.ndarray | None = None,
+    n_g: float = 0.0, cut: float = 1e-16, max_block: int | None = None,
 ) -> dict[str, Any]:
     """Every thermal average of one model. Exact up to `truncation`, an estimate of the relative error.
 
-    cut         charge configurations with a smaller time weight (of one slice, relative to n = 0) are dropped
+    sites, E_J, E_C   present sites (Ly, Lx), couplings (2, Ly, Lx) and (Ly, Lx); clean if None
+    cut         charge configurations with a smaller time weight (of one slice, relative to the largest one)
+                are dropped
     max_block   largest matrix; the cut is raised to meet it (default 500 for 4 sites, 1800 otherwise)
 
+    Per site means per Lx Ly, missing sites included.
     Scalars     rho_s_x, rho_s_y, kappa, minus_kx, minus_ky, B, charging, bond, energy (per site), log_Z,
-                n2 = <J_tau^2> per link, W2_x, W2_y, W2_tau
-    n = 0 .. L_tau//2      rho_x, rho_y, chi_s_raw, chi_s (n = 0 connected), chi_e_raw
+                n2 = <J_tau^2> per present time link, W2_x, W2_y, W2_tau, W4_tau, density, rho_t_x, rho_t_y
+                (static current response at the smallest transverse wave vector), contact and time_contact
+                (sums over the links of one slice of d^2 ln w/d eps^2)
+    n = 0 .. L_tau//2      rho_x, rho_y, chi_s_raw, chi_s (n = 0 connected), chi_e_raw, chi_c_raw
     k = 0 .. L_tau-1       G_k0, G_loc
-    (L_tau, Ly, Lx)        G, averaged over origins, G_k0 = sum over r, G_loc at r = 0
+    (L_tau, Ly, Lx)        G, summed over origins and divided by Lx Ly; G_k0 = sum over r, G_loc at r = 0 per
+                           present site. For tau > 0 there is one more pair between 0 and tau
     (2, Ly, Lx)            c, J2: <c> and <J^2> of each bond, 0 where it is cut
+    (Ly, Lx)               density_map <n(r)>, kappa_map beta <n(r) Q>, kappa_loc_map beta <n(r)^2>, n(r) the
+                           mean of J_tau over time; G_r0 = G at equal time
     bookkeeping            truncation, cut, block, M, n_max
 
-    chi_s is the response of sum c(theta), c = V''/K_x. chi_e_raw correlates the currents' own
-    e(J) = d ln w_x/d eps without contact terms, <e> = -bond. Bessel weights: both are cos theta, and
-    chi_s_raw - chi_e_raw is the contact term eps/N sum <cos^2 - e^2>. Villain: c(J), the coefficient of c g
-    over that of g, alternates and grows like exp(J^2/(2 eps) - |J|/(2 eps)), so that c, minus_k and chi_s can
-    be had here but hardly by sampling currents; there chi_e_raw is the one to compare.
+    kappa and its maps are not connected. chi_s is the response of sum c(theta), c = V''/eps. chi_e_raw
+    correlates the currents' own e(J) = d ln w_x/d eps without contact terms, <e> = -bond. Bessel weights:
+    both are E_J cos theta, and chi_s_raw - chi_e_raw is the contact term. Villain: c(J), the coefficient of
+    c g over that of g, alternates and grows like exp(J^2/(2 eps) - |J|/(2 eps)), so that c, minus_k and chi_s
+    can be had here but hardly by sampling currents; there chi_e_raw is the one to compare. chi_c_raw
+    responds to E_C: charging energies of two slices, with the contact term.
     """
-    bonds = np.asarray(bonds, dtype=bool)
-    if action not in ACTIONS:
-        raise ValueError(f"action = {action!r}: must be one of {ACTIONS}")
-    if bonds.shape != (2, Ly, Lx) or min(Lx, Ly, L_tau) < 2:
-        raise ValueError(f"bonds {bonds.shape}, L_tau = {L_tau}: need (2, {Ly}, {Lx}) and every length >= 2")
-    N, beta = Lx * Ly, eps * L_tau
-    blocks, edges, cut = charge_states(N, action, eps, charging, cut, max_block or (500 if N <= 4 else 1800))
+    bonds, sites, E_J, E_C = checked(Lx, Ly, L_tau, charging, action, bonds, sites, E_J, E_C)
+    volume, N, beta = Lx * Ly, int(sites.sum()), eps * L_tau
+    links_t = Charges(action, eps, E_C[sites], n_g)
+    blocks, edges, cut = charge_states(links_t, cut, max_block or (500 if N <= 4 else 1800))
     n_max = max(int(np.abs(n).max()) for n in blocks.values())
     n_edge = max((int(np.abs(n).max(initial=0)) for n in edges.values()), default=0)
-    sl = Slice(bonds, action, eps, d_max=max(2 * n_max + 1, n_max + n_edge))
-    root_D = {q: np.sqrt(time_weight(action, eps, charging, n).prod(axis=1)) for q, n in blocks.items()}
+    sl = Slice(bonds, sites, E_J, action, eps, d_max=max(2 * n_max + 1, n_max + n_edge))
+    root_D = {q: links_t.root_D(n) for q, n in blocks.items()}
 
     def matrix(table: np.ndarray, left: int, right: int, raised: int | None = None) -> np.ndarray:
         """D^(1/2) f S D^(1/2) between the blocks of charge left and right."""
         inner = table[sl.index(blocks[left], blocks[right], raised)]
         return root_D[left][:, None] * inner * root_D[right]
 
-    # Currents of one slice: all links of a direction, and those through one column (its sum: the winding).
+    # Currents of one slice: all links of a direction, those through one column (its sum: the winding), and
+    # the two parts of the wave across.
     x_links, y_links = ([b for b in sl.links if b[0] == mu] for mu in (0, 1))
-    currents = {"x": x_links, "y": y_links,
-                "W_x": [b for b in x_links if b[2] == 0], "W_y": [b for b in y_links if b[1] == 0]}
-    slope = {key: sl.total(sl.V1, links) for key, links in currents.items()}
-    B = sl.total(sl.c, sl.links)
+    currents: dict[str, Weighted] = {
+        "x": dict.fromkeys(x_links, 1.0), "y": dict.fromkeys(y_links, 1.0),
+        "W_x": {b: 1.0 for b in x_links if b[2] == 0}, "W_y": {b: 1.0 for b in y_links if b[1] == 0},
+    }
+    for part, wave in (("c", np.cos), ("s", np.sin)):
+        currents[f"t{part}_x"] = {b: wave(2 * np.pi * b[1] / Ly) for b in x_links}
+        currents[f"t{part}_y"] = {b: wave(2 * np.pi * b[2] / Lx) for b in y_links}
+    all_links = dict.fromkeys(sl.links, 1.0)
+    slope = {key: sl.total("V1", links) for key, links in currents.items()}
+    B, E_x = sl.total("c", all_links), sl.total("e", all_links)
     table_S = sl.coefficients()
     tables = {key: sl.coefficients(slope[key], odd=True) for key, links in currents.items() if links}
     tables["B"] = sl.coefficients(B)
-    E_x = sl.total(sl.e, sl.links)
     if action == "villain":
         tables["E"] = sl.coefficients(E_x)
 
     spectra = {q: np.linalg.eigh(matrix(table_S, q, q)) for q in blocks}
-    double = {q: 1 if q == 0 else 2 for q in blocks}              # the blocks q and -q
+    top = max(np.abs(lam).max() for lam, _ in spectra.values())       # a common factor, against overflow
+    spectra = {q: (lam / top, U) for q, (lam, U) in spectra.items()}
+    double = {q: 1 if q == 0 or n_g else 2 for q in blocks}           # the blocks q and -q
     weight = {q: double[q] * (lam**L_tau).sum() for q, (lam, _) in spectra.items()}
     Z = sum(weight.values())
 
-    # One time link: distribution of the charges. One slice: distribution of the angles.
-    n2 = energy_tau = 0.0
+    # Time links: distribution of the charges, their correlations. One slice: distribution of the angles.
+    n2 = energy_tau = contact_tau = 0.0
+    C_tau = np.zeros(L_tau)
+    density_map, kappa_map, kappa_loc_map = np.zeros((3, N))
     lost = lost_n2 = 0.0
     rho = np.zeros(table_S.size)
     for q, n in blocks.items():
         lam, U = spectra[q]
         p = double[q] * U**2 @ lam**L_tau / Z
         n2 += p @ (n**2).mean(axis=1)
-        energy_tau += p @ time_energy(action, eps, charging, n).mean(axis=1)
+        T = links_t.energy(n).sum(axis=1)
+        energy_tau += p @ T
+        contact_tau += p @ links_t.contact(n).sum(axis=1)
+        A = U.T @ (T[:, None] * U)
+        C_tau += double[q] * two_slices(lam, lam, A**2, L_tau + 2)[:-1] / Z
+        if n_g:
+            density_map += p @ n
+        kappa_map += beta * q * (p @ n)
+        for r in range(N):
+            A = U.T @ (n[:, [r]] * U)
+            kappa_loc_map[r] += beta * double[q] * two_slices(lam, lam, A**2, L_tau + 2)[:-1].mean() / Z
         # Visits of one time link to a state that was dropped, from the states kept on all others.
-        V = table_S[sl.index(edges[q], n)] @ (root_D[q][:, None] * U)
-        w_edge = time_weight(action, eps, charging, edges[q]).prod(axis=1)
+        V = table_S[sl.index(edges[q], n)] @ (root_D[q][:, None] * U) / top
+        w_edge = links_t.root_D(edges[q]) ** 2
         p = double[q] * w_edge * (V**2 @ lam ** (L_tau - 2)) / Z
         lost += p.sum()
         lost_n2 += p @ (edges[q] ** 2).mean(axis=1)
@@ -321,68 +490,137 @@ def thermal_averages(
     # Same slice: averages over the angles.
     C = {key: np.zeros(L_tau) for key in (*currents, "B", "E")}
     for key, links in currents.items():
-        C[key][0] = mean(sl.total(sl.V2, links) - slope[key] ** 2)
+        C[key][0] = mean(sl.squared("V2", links) - slope[key] ** 2)
     C["B"][0] = mean(B**2)
-    C["E"][0] = mean(E_x**2 + sl.total(sl.e_squared - sl.e**2, sl.links))      # e(J)^2 on the same link
-    c, J2, bond = np.zeros(bonds.shape), np.zeros(bonds.shape), -mean(E_x) / N
+    own = sl.total("e_squared", all_links) - sum(sl.on_link("e", link) ** 2 for link in sl.links)
+    C["E"][0] = mean(E_x**2 + own)                                    # e(J)^2 on the same link
+    c, J2, bond = np.zeros(bonds.shape), np.zeros(bonds.shape), -mean(E_x) / volume
     for link in sl.links:
-        c[link] = mean(sl.on_link(sl.c, link))
-        J2[link] = mean(sl.on_link(sl.J2, link))
+        c[link] = mean(sl.on_link("c", link))
+        J2[link] = mean(sl.on_link("J2", link))
     G_pair = np.zeros((N, N, L_tau))
     for i, j in np.ndindex(N, N):
         G_pair[i, j, 0] = mean(sl.cosine[sl.difference(i, j)])
 
-    # Different slices: matrix elements between eigenstates.
+    # Different slices: matrix elements between eigenstates. Every table holds one factor of the matrix.
     for q in blocks:
         lam, U = spectra[q]
         for key, table in tables.items():
-            A = U.T @ matrix(table, q, q) @ U
+            A = U.T @ matrix(table, q, q) @ U / top
             C[key][1:] += double[q] * two_slices(lam, lam, A * A.T, L_tau) / Z
-    for q in range(len(blocks) - 1):
-        # exp(i theta_i) at slice k raises q to q+1, exp(-i theta_j) at slice 0 has lowered it; the pair of
-        # blocks -q-1, -q gives the same with k -> L_tau-k.
+    for q in range(min(blocks), max(blocks)):
+        # exp(-i theta_i) at slice k lowers q+1 to q, exp(i theta_j) at slice 0 has raised it; without offset
+        # the pair of blocks -q-1, -q gives the same with k -> L_tau-k.
         (low, U_low), (high, U_high) = spectra[q], spectra[q + 1]
-        E = [U_high.T @ matrix(table_S, q + 1, q, raised=r) @ U_low for r in range(N)]
+        E = [U_high.T @ matrix(table_S, q + 1, q, raised=r) @ U_low / top for r in range(N)]
         for i, j in np.ndindex(N, N):
-            Y = two_slices(high, low, E[i] * E[j], L_tau) / Z
-            G_pair[i, j, 1:] += Y + Y[::-1]
+            Y = two_slices(low, high, (E[i] * E[j]).T, L_tau) / Z
+            G_pair[i, j, 1:] += Y if n_g else Y + Y[::-1]
     if action != "villain":
-        C["E"][1:] = C["B"][1:]        # e and c are both cos theta
+        C["E"][1:] = C["B"][1:]        # e and c are both E_J cos theta
 
     G = np.zeros((L_tau, Ly, Lx))
+    places = np.argwhere(sites)
     for i, j in np.ndindex(N, N):
-        G[:, (i // Lx - j // Lx) % Ly, (i % Lx - j % Lx) % Lx] += G_pair[i, j] / N
+        dy, dx = places[i] - places[j]
+        G[:, dy % Ly, dx % Lx] += G_pair[i, j] / volume
 
     transform = np.cos(2 * np.pi / L_tau * np.outer(np.arange(L_tau // 2 + 1), np.arange(L_tau)))
-    chi_s_raw = eps / N * transform @ C["B"]
+    chi_s_raw = eps / volume * transform @ C["B"]
     chi_s = chi_s_raw.copy()
-    chi_s[0] -= eps * L_tau * c.sum() ** 2 / N
+    chi_s[0] -= eps * L_tau * c.sum() ** 2 / volume
     W2_x, W2_y = L_tau * C["W_x"].sum(), L_tau * C["W_y"].sum()
-    W2_tau = sum(weight[q] * q**2 for q in blocks) / Z
+    W2_tau, W4_tau = (sum(weight[q] * q**power for q in blocks) / Z for power in (2, 4))
+    energy_tau /= volume
     scalars = {
-        "rho_s_x": W2_x * Lx / (Ly * beta), "rho_s_y": W2_y * Ly / (Lx * beta), "kappa": beta * W2_tau / N,
-        "W2_x": W2_x, "W2_y": W2_y, "W2_tau": W2_tau, "n2": n2,
-        "minus_kx": c[0].sum() / N, "minus_ky": c[1].sum() / N, "B": c.sum(),
+        "rho_s_x": W2_x * Lx / (Ly * beta), "rho_s_y": W2_y * Ly / (Lx * beta),
+        "kappa": beta * W2_tau / volume,
+        "W2_x": W2_x, "W2_y": W2_y, "W2_tau": W2_tau, "W4_tau": W4_tau, "n2": n2,
+        "density": density_map.sum() / volume,
+        "rho_t_x": L_tau / (volume * beta) * (C["tc_x"] + C["ts_x"]).sum(),
+        "rho_t_y": L_tau / (volume * beta) * (C["tc_y"] + C["ts_y"]).sum(),
+        "minus_kx": c[0].sum() / volume, "minus_ky": c[1].sum() / volume, "B": c.sum(),
         "charging": energy_tau, "bond": bond, "energy": energy_tau + bond,
-        "log_Z": L_tau * len(sl.links) * sl.log_g0 + np.log(Z),
+        "contact": mean(sl.total("contact", all_links)), "time_contact": contact_tau,
+        "log_Z": L_tau * (sl.log_g0 + np.log(top)) + np.log(Z),
         "truncation": max(L_tau * lost, lost_n2 / n2),
         "cut": cut,
     }
     arrays = {
-        "rho_x": L_tau / (N * beta) * transform @ C["x"], "rho_y": L_tau / (N * beta) * transform @ C["y"],
-        "chi_s_raw": chi_s_raw, "chi_s": chi_s, "chi_e_raw": eps / N * transform @ C["E"], "c": c, "J2": J2,
-        "G": G, "G_k0": G.sum(axis=(1, 2)), "G_loc": G[:, 0, 0].copy(),
+        "rho_x": L_tau / (volume * beta) * transform @ C["x"],
+        "rho_y": L_tau / (volume * beta) * transform @ C["y"],
+        "chi_s_raw": chi_s_raw, "chi_s": chi_s, "chi_e_raw": eps / volume * transform @ C["E"],
+        "c": c, "J2": J2, "chi_c_raw": eps / volume * (transform @ C_tau + contact_tau),
+        "G": G, "G_k0": G.sum(axis=(1, 2)), "G_loc": G[:, 0, 0] * (volume / N), "G_r0": G[0].copy(),
     }
+    for name, values in (("density", density_map), ("kappa", kappa_map), ("kappa_loc", kappa_loc_map)):
+        arrays[f"{name}_map"] = np.zeros((Ly, Lx))
+        arrays[f"{name}_map"][sites] = values
     for array in arrays.values():
         array.setflags(write=False)          # results are cached and shared
     bookkeeping = {"block": len(blocks[0]), "M": sl.M, "n_max": n_max}
     return {key: float(value) for key, value in scalars.items()} | arrays | bookkeeping
 
 
+def log_partition(case: Case, cut: float) -> Callable[[tuple[float, float]], float]:
+    """ln Z(phi_x, phi_y) with twisted edges, by powers of the matrices; `cut` as in `thermal_averages`."""
+    bonds, sites, E_J, E_C = checked(
+        case.Lx, case.Ly, case.L_tau, case.charging, case.action, case.bonds, case.sites, case.E_J, case.E_C)
+    links_t = Charges(case.action, case.eps, E_C[sites], case.n_g)
+    blocks, _, _ = charge_states(links_t, cut, 2000)
+    n_max = max(int(np.abs(n).max()) for n in blocks.values())
+    sl = Slice(bonds, sites, E_J, case.action, case.eps, d_max=2 * n_max + 1)
+    root_D = {q: links_t.root_D(n) for q, n in blocks.items()}
+    index = {q: sl.index(n, n) for q, n in blocks.items()}
+
+    @cache
+    def log_Z(phi: tuple[float, float]) -> float:
+        table, total = sl.window(sl.twisted(phi)) if any(phi) else sl.coefficients(), 0.0
+        for q in blocks:
+            T = root_D[q][:, None] * table[index[q]] * root_D[q]
+            low, high = (np.linalg.matrix_power(T, m) for m in (case.L_tau // 2, (case.L_tau + 1) // 2))
+            total += (1 if q == 0 or case.n_g else 2) * np.vdot(low.conj().T, high).real
+        return float(case.L_tau * sl.log_g0 + np.log(total))
+
+    return log_Z
+
+
+def winding_distribution(case: Case, size: int, both: bool, cut: float = 1e-6) -> np.ndarray:
+    """P(W_x, W_y), (size, size), W modulo size in the order of a discrete Fourier transform.
+
+    both = False: (2, size), the distribution of either winding for itself.
+    """
+    log_Z = log_partition(case, cut)
+    # Z(-x, -y) = Z(x, y): reversing all currents and then the time changes no weight.
+    half = [min(x, size - x) for x in range(size)]
+    if both:
+        twists = [[min((x, y), (-x % size, -y % size)) for y in range(size)] for x in range(size)]
+    else:
+        twists = [[(x, 0) for x in half], [(0, y) for y in half]]
+    Z = np.exp([[log_Z((2 * np.pi * x / size, 2 * np.pi * y / size)) for x, y in row] for row in twists])
+    P = (np.fft.fft2 if both else np.fft.fft)(Z).real
+    return np.asarray(P / P.sum(axis=None if both else 1, keepdims=True))
+
+
+def heat(case: Case, cut: float = 1e-11) -> float:
+    """Specific heat per site at fixed L_tau, eps^2/(Lx Ly) d^2 ln Z/d eps^2, by differences (error h^4)."""
+    h = 0.02 * case.eps
+    models = [replace(case, eps=case.eps + k * h) for k in range(-2, 3)]
+    a, b, c, d, e = (log_partition(model, cut)((0.0, 0.0)) for model in models)
+    return float(case.eps**2 / (case.Lx * case.Ly) * (16 * (b + d) - (a + e) - 30 * c) / (12 * h**2))
+
+
+def solve(case: Case, **options: Any) -> dict[str, Any]:
+    """thermal_averages of a case."""
+    return thermal_averages(
+        case.Lx, case.Ly, case.L_tau, case.eps, case.charging, case.action, case.bonds,
+        **({"sites": case.sites, "E_J": case.E_J, "E_C": case.E_C, "n_g": case.n_g} | options))
+
+
 @cache
 def exact(case: Case) -> dict[str, Any]:
     """thermal_averages of a case, computed once per process; the arrays are read-only."""
-    return thermal_averages(case.Lx, case.Ly, case.L_tau, case.eps, case.charging, case.action, case.bonds)
+    return solve(case)
 
 
 # Parameters with averages of order 0.01 to 1 and truncation < 1e-8 (1e-7 for the cosine action on six sites,
@@ -405,4 +643,19 @@ CASES = (
     Case("villain-3x2-two-rings", 3, 2, 5, 0.4, 6.0, "villain",
          tuple((1, y, x) for y in range(2) for x in range(3))),
     Case("villain-2x3-diluted", 2, 3, 6, 0.35, 8.0, "villain", ((0, 1, 1), (1, 0, 0))),
+)
+
+# Other kinds of disorder, four rotors at most.
+DISORDERED = (
+    Case("rotor-sites", 2, 3, 6, 0.5, 3.0, "rotor", absent=((0, 0), (2, 1))),
+    Case("cosine-sites-bonds", 3, 2, 6, 0.5, 4.0, "cosine", ((0, 1, 1),), absent=((0, 1), (1, 0))),
+    Case("villain-sites", 3, 2, 6, 0.35, 5.0, "villain", absent=((1, 2), (0, 0))),
+    Case("rotor-spread", 2, 2, 6, 0.5, 3.5, "rotor", spread_J=0.8, spread_C=0.3),
+    Case("cosine-spread", 2, 2, 6, 0.4, 4.5, "cosine", ((0, 0, 1),), spread_J=0.6, spread_C=0.4),
+    Case("villain-spread-sites", 2, 3, 6, 0.35, 5.0, "villain", absent=((0, 1), (1, 0)),
+         spread_J=0.7, spread_C=0.3),
+    Case("rotor-offset", 2, 2, 6, 0.5, 4.0, "rotor", ((0, 0, 1), (1, 1, 0)), n_g=0.3),
+    Case("cosine-offset", 2, 2, 5, 0.5, 4.0, "cosine", ((0, 0, 1),), n_g=-0.4),
+    Case("villain-offset-spread", 2, 2, 6, 0.35, 5.0, "villain", ((0, 1, 0),),
+         spread_J=0.5, spread_C=0.2, n_g=0.45),
 )
