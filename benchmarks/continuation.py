@@ -13,7 +13,7 @@ default model, with alpha from 1e12 down.
 Noise: relative to the largest value of the correlator, correlated over neighbouring points. Scores: L1
 distance over the total weight; position of the main peak (cut at 2 true widths) over its width; dc value
 over the largest value; D_s over <-k_x>; share of the grid nodes holding the central 98 % of the weight
-where the 68 % band covers the truth, as it is and as resolved by the averaging kernels; share of features
+where the 68 % band covers the truth, as it is, and both averaged over the resolution; share of features
 (D_s, weight below the median frequency, dc, peak)
 within one error; chi^2 per equation; seconds.
 """
@@ -181,8 +181,8 @@ def score(case: Case, s) -> dict:
     truth, (low, high) = case.truth(s.omega), s.band()
     nodes = central(truth * s.grid.weights)
     result["coverage"] = float(np.mean((low <= truth)[nodes] & (truth <= high)[nodes]))
-    seen = s.as_resolved(truth)
-    result["resolved"] = float(np.mean((low <= seen)[nodes] & (seen <= high)[nodes]))
+    seen, (seen_low, seen_high) = s.as_resolved(truth), s.resolved_band()
+    result["resolved"] = float(np.mean((seen_low <= seen)[nodes] & (seen <= seen_high)[nodes]))
     result["width"] = float(np.mean((high - low)[nodes]) / truth.max())
     middle = float(np.interp(0.5, np.cumsum(truth * s.grid.weights) / (truth @ s.grid.weights), s.omega))
     inside = FINE.omega <= middle

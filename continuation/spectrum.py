@@ -187,8 +187,15 @@ class Spectrum:
         return interval(float(feature(self.omega, factor * self.values)), samples)
 
     def as_resolved(self, values: Array) -> Array:
-        """Another spectrum (omega,) on the same grid, seen through the averaging kernels of this fit."""
-        return np.asarray(averaging(self.posterior, self.grid)[0] @ (values * self.grid.weights))
+        """Spectra (..., omega) on the same grid, seen through the averaging kernels of this fit."""
+        windows, _ = averaging(self.posterior, self.grid)
+        return np.asarray((values * self.grid.weights) @ windows.T)
+
+    def resolved_band(self, n_sigma: float = 1.0) -> tuple[Array, Array]:
+        """(lower, upper) (omega,) of `as_resolved`: what is known of A averaged over the resolution."""
+        seen = self.as_resolved(self.samples())
+        low, high = np.quantile(seen, [float(ndtr(-n_sigma)), float(ndtr(n_sigma))], axis=0)
+        return low, high
 
     def samples(self) -> Array:
         """Samples of the posterior (n, omega) of A."""
