@@ -1,7 +1,7 @@
 """Which points of a run belong in one panel, and what tells them apart."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from qmc import Model
@@ -55,6 +55,27 @@ def families(models: Sequence[Model]) -> Families:
 def parameters(model: Model) -> dict[str, Any]:
     """Fields of a model, with beta."""
     return asdict(model) | {"beta": model.beta}
+
+
+def shared(models: Sequence[Model]) -> str:
+    """What all models have in common, in words; kinds of disorder that none has are left out."""
+    rows = [parameters(model) for model in models]
+    same = {key: value for key, value in rows[0].items() if all(row[key] == value for row in rows)}
+    silent = {f.name: f.default for f in fields(Model) if f.name not in ("p", "action")}
+    return ", ".join(_word(key, value) for key, value in same.items() if value != silent.get(key, MISSING))
+
+
+def named(model: Model, models: Sequence[Model]) -> str:
+    """A model by what it does not share with the others, in words."""
+    row, rows = parameters(model), [parameters(other) for other in models]
+    varied = [key for key in row if any(other[key] != row[key] for other in rows)]
+    if "L_tau" in varied and "beta" in varied:
+        varied.remove("beta")
+    return ", ".join(_word(key, row[key]) for key in varied) or f"p = {model.p:g}"
+
+
+def _word(key: str, value: Any) -> str:
+    return f"{key} = {value:g}" if isinstance(value, (int, float)) else f"{key} {value}"
 
 
 def symbol(key: str) -> str:

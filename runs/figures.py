@@ -87,10 +87,10 @@ def write_figures(
     return made
 
 
-def image(name: str, results: Sequence[PointResult], kind: str = "svg") -> bytes:
+def image(figure: Figure, kind: str, name: str) -> bytes:
     """A figure as the bytes of a file."""
     out = io.BytesIO()
-    _save(draw(name, results), kind, name, out)
+    _save(figure, kind, name, out)
     return out.getvalue()
 
 

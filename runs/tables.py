@@ -58,10 +58,14 @@ def _row(result: PointResult) -> list[str]:
     ]  # fmt: skip
 
 
+def final_rows(results: Sequence[PointResult]) -> list[list[str]]:
+    """Head and rows of the table that ends a run."""
+    return [list(HEAD), *(_row(r) for r in results)]
+
+
 def final_table(results: Sequence[PointResult]) -> str:
     """The table that ends a run, and the warnings behind its last column."""
-    rows = [list(HEAD), *(_row(r) for r in results)]
-    lines = columns(rows)
+    lines = columns(final_rows(results))
     for r in results:
         lines += [f"warning, L = {r.model.Lx}, p = {r.model.p:g}: {text}" for text in r.warnings]
     return "\n".join(lines)

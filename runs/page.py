@@ -1,0 +1,99 @@
+"""Pieces of a page of HTML that opens offline: text, tables, embedded figures. Knows nothing of physics."""
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+
+MIME = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+def text(value: object) -> str:
+    """Any value as text that HTML takes literally."""
+    return html.escape(str(value), quote=True)
+
+
+def tag(name: str, *inside: str, **attributes: str) -> str:
+    """<name attribute="...">inside</name>; `inside` is HTML already, attributes are text. class_ is class."""
+    words = "".join(f' {key.rstrip("_").replace("_", "-")}="{text(v)}"' for key, v in attributes.items())
+    return f"<{name}{words}>{''.join(inside)}</{name}>"
+
+
+def table(rows: Sequence[Sequence[str]], caption: str = "") -> str:
+    """A table of plain texts whose first row is its head; scrolls sideways where the page is narrow."""
+    head, *body = rows
+    said = tag("caption", text(caption)) if caption else ""
+    cells = tag("thead", tag("tr", *(tag("th", text(c), scope="col") for c in head)))
+    cells += tag("tbody", *(tag("tr", *(tag("td", text(c)) for c in row)) for row in body))
+    return tag("div", tag("table", said, cells), class_="wide", tabindex="0", role="region",
+               aria_label=caption or "table")  # fmt: skip
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> str:
+    """Names and values, one below the other."""
+    return tag("dl", *(tag("dt", text(name)) + tag("dd", text(value)) for name, value in rows))
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list of plain texts."""
+    return tag("ul", *(tag("li", text(line)) for line in lines))
+
+
+def folded(summary: str, inside: str) -> str:
+    """Shown after a click; the style sheet opens it on paper."""
+    return tag("details", tag("summary", text(summary)), inside)
+
+
+def figure(data: bytes, kind: str, alt: str, caption: str, *, wide: bool = True) -> str:
+    """An image inside the page, so that the file travels alone; wide: as wide as the page."""
+    source = f"data:{MIME[kind]};base64,{base64.b64encode(data).decode()}"
+    picture = f'<img src="{source}" alt="{text(alt)}">'
+    return tag("figure", picture, tag("figcaption", text(caption)), class_="all" if wide else "one")
+
+
+def section(title: str, *inside: str) -> str:
+    """A heading of the second order and what stands under it."""
+    return tag("section", tag("h2", text(title)), *inside)
+
+
+def page(title: str, style: str, body: str) -> str:
+    """A whole document."""
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head += tag("title", text(title)) + tag("style", style)
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+
+
+STYLE = """
+:root { --ink: #1f2328; --faint: #59636e; --line: #d8dee4; --good: #116329; --bad: #9a3412; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; color: var(--ink); background: #fff;
+  font: 400 1rem/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.7rem; font-weight: 300; line-height: 1.2; margin: 0 0 .3rem; }
+h2 { font-size: 1.2rem; font-weight: 400; margin: 2.4rem 0 .6rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1rem; font-weight: 600; margin: 1.2rem 0 .3rem; }
+p, ul, dl { max-width: 46rem; } .faint { color: var(--faint); font-size: .9rem; }
+.state { border-left: .3rem solid var(--good); padding: .5rem .9rem; margin: 1.2rem 0; background: #f3faf5; }
+.state.bad { border-color: var(--bad); background: #fef6f0; }
+.state strong { color: var(--good); } .state.bad strong { color: var(--bad); }
+.state ul { margin: .4rem 0 0; padding-left: 1.2rem; }
+.wide { overflow-x: auto; margin: .6rem 0 1rem; overflow-wrap: normal; }
+table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; color: var(--faint); padding: 0 0 .3rem; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
+th { font-weight: 600; } th:first-child, td:first-child { text-align: left; padding-left: 0; }
+figure { margin: 1rem 0 1.6rem; } figcaption { max-width: 46rem; color: var(--faint); font-size: .9rem; }
+img { display: block; max-width: 100%; height: auto; margin: 0 0 .4rem; }
+figure.one img { width: 34rem; }
+dl { display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: .15rem 1rem; font-size: .9rem;
+  margin: .3rem 0; }
+dt { color: var(--faint); } dd { margin: 0; }
+pre { font-size: .8rem; white-space: pre-wrap; background: #f6f8fa; padding: .8rem; }
+details { margin: .4rem 0; } summary { cursor: pointer; padding: .3rem 0; }
+@media (max-width: 30rem) { body { padding: 1rem .8rem 3rem; } h1 { font-size: 1.4rem; }
+  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } }
+@media print { body { max-width: none; padding: 0; font-size: 9.5pt; } .wide { overflow: visible; }
+  table { font-size: 6.5pt; } th, td { padding: .1rem .3rem; white-space: normal; }
+  figure, .state, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  figure.one img { width: 110mm; } details::details-content { content-visibility: visible; height: auto; } }
+"""

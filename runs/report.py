@@ -1,0 +1,190 @@
+"""One page that tells a run: what was found, how far to trust it, what was simulated, where it comes from.
+
+    from runs.report import report_of
+    Path("report.html").write_text(report_of("results/my-run"))
+
+The page holds its figures, loads nothing, and runs no script.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qmc import OBSERVABLES
+from runs.analysis import PointResult, analyse
+from runs.config import Config, points
+from runs.errors import UserError
+from runs.families import named, shared
+from runs.figures import COLUMN, draw, drawings, image
+from runs.files import replace_text
+from runs.page import STYLE, bullets, folded, page, pairs, section, table, tag, text
+from runs.page import figure as embedded
+from runs.results import Run, load
+from runs.tables import final_rows
+from runs.text import clock, with_error
+
+NAME = "report.html"
+
+READING = (
+    "Errors are one standard error over disorder samples, in units of the last digits: 0.4725(19) is "
+    "0.4725 ± 0.0019. The sum rule is (rho_s + (2/π) ∫ σ_reg dω)/⟨−k_x⟩, which is not imposed and must be 1 "
+    "up to O(eps). Energies in E_J, times in 1/E_J, conductivities in 4e²/h."
+)
+CHECKS = (
+    "tau_int is the integrated autocorrelation time in measurements. Thermalisation: the probability that "
+    "the two halves of the chains differ as much as they do by chance; below 0.001 divided by the number of "
+    "observables it warns. Thermal: the share of the squared error that longer chains would remove; the rest "
+    "is disorder, which only more samples average. Outliers and stuck samples are counted by position."
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a report is made from."""
+
+    name: str
+    config: Config
+    history: Sequence[dict[str, Any]]
+    failed: Sequence[dict[str, Any]]
+    results: Sequence[PointResult]
+
+
+def report_of(folder: str | Path) -> str:
+    """The page of a run, finished or not: everything that is there is analysed. UserError without samples."""
+    return report_page(told_of(load(folder)))
+
+
+def told_of(run: Run) -> Told:
+    """Averages and spectra of all points of a run, in the order of its configuration, others after."""
+    if not run.points:
+        raise UserError(f"{run.path}: has no finished samples yet; nothing to report")
+    planned = list(points(run.config))
+    order = {model: i for i, model in enumerate(planned)}
+    for data in run.points:
+        order.setdefault(data.model, len(order))
+    ordered = sorted(run.points, key=lambda data: order[data.model])
+    results = [analyse(run.config, order[data.model], data) for data in ordered]
+    return Told(run.path.resolve().parent.name, run.config, run.history, run.failed, results)
+
+
+def write_report(folder: Path, told: Told) -> Path:
+    """report.html in the folder of a run."""
+    path = folder / NAME
+    replace_text(path, report_page(told))
+    return path
+
+
+def report_page(told: Told) -> str:
+    """The whole page."""
+    body = tag("header", *_header(told)) + tag(
+        "main",
+        section("Results", table(final_rows(told.results), "Main results by point"), tag("p", READING)),
+        section("Figures", *_figures(told.results)),
+        section("Checks", tag("p", CHECKS), *_checks(told.results)),
+        section("Averages", *_averages(told.results)),
+        section("Configuration", *_configuration(told.config)),
+        section("Where it comes from", *_provenance(told.history)),
+    )
+    return page(f"{told.name} · sitqmc", STYLE, body)
+
+
+def problems(told: Told) -> list[str]:
+    """What a reader must know before the numbers: samples missing or set aside, and every warning."""
+    models = [r.model for r in told.results]
+    out = [f"{named(r.model, models)}: {warning}" for r in told.results for warning in r.warnings]
+    there = {r.model: r.averages.n_samples for r in told.results}
+    planned = list(points(told.config))
+    lacking = [m for m in planned if there.get(m, 0) < told.config.disorder.samples]
+    if lacking:
+        samples = sum(min(there.get(m, 0), told.config.disorder.samples) for m in planned)
+        wanted = len(planned) * told.config.disorder.samples
+        out.insert(0, f"unfinished: {samples} of {wanted} samples; {len(lacking)} points lack some")
+    if told.failed:
+        numbers = ", ".join(sorted({str(f["sample"]) for f in told.failed}))
+        out.insert(0, f"set aside, in no average: {len(told.failed)} samples ({numbers})")
+    return out
+
+
+def _header(told: Told) -> Iterator[str]:
+    models = [r.model for r in told.results]
+    samples = sum(r.averages.n_samples for r in told.results)
+    yield tag("h1", text(told.name))
+    yield tag("p", text(
+        f"{len(models)} point{'s' * (len(models) != 1)}, {samples} disorder samples; "
+        f"{shared(models)}"), class_="faint")  # fmt: skip
+    found = problems(told)
+    if not found:
+        yield tag("div", tag("strong", "All checks passed."), class_="state", role="status")
+        return
+    word = f"{len(found)} remark{'s' * (len(found) != 1)} to read before the numbers"
+    yield tag("div", tag("strong", text(word)), bullets(found), class_="state bad", role="alert")
+
+
+def _figures(results: Sequence[PointResult]) -> Iterator[str]:
+    for name, drawing in drawings(results).items():
+        drawn = draw(name, results)
+        alt = f"{drawing.title} of {len(results)} points. {drawing.caption}"
+        yield tag("h3", text(drawing.title))
+        yield embedded(
+            image(drawn, "svg", name), "svg", alt, drawing.caption, wide=drawn.get_figwidth() > 1.2 * COLUMN
+        )
+
+
+def _checks(results: Sequence[PointResult]) -> Iterator[str]:
+    models = [r.model for r in results]
+    for r in results:
+        rows = [["observable", "tau_int", "thermalisation", "thermal", "outliers", "stuck"]]
+        for name, check in r.averages.checks.items():
+            share = "" if np.isnan(check.within_share) else f"{100 * check.within_share:.0f} %"
+            rows.append([
+                name, f"{check.tau_int:.2f}", f"{check.thermalisation_p:.3f}", share,
+                str(len(check.outliers) or ""), str(len(check.frozen) or ""),
+            ])  # fmt: skip
+        name, count = named(r.model, models), len(r.warnings)
+        said = f"{name}: {count or 'no'} warning{'s' * (count != 1)}"
+        yield folded(said, (bullets(r.warnings) if count else "") + table(rows, f"Checks, {name}"))
+
+
+def _averages(results: Sequence[PointResult]) -> Iterator[str]:
+    models = [r.model for r in results]
+    for r in results:
+        rows = [["observable", "average", "unit", "meaning"]]
+        for name, e in r.averages.values.items():
+            if np.ndim(e.mean) == 0:
+                unit, meaning = MEANINGS.get(name) or OBSERVABLES.get(name, ("", ""))
+                rows.append([name, with_error(float(e.mean), float(e.error)), unit, meaning])
+        point = named(r.model, models)
+        yield folded(point, table(rows, f"Averages, {point}"))
+
+
+MEANINGS = {
+    "rho_s": ("E_J", "superfluid stiffness, mean of x and y on a square"),
+    "minus_k": ("E_J", "⟨−k_x⟩ per site, mean of x and y on a square"),
+    "heat": ("1", "specific heat per site at fixed L_tau, connected"),
+    "c": ("E_J", "phase velocity sqrt(rho_s/kappa), in lattice constants"),
+}
+
+
+def _configuration(config: Config) -> Iterator[str]:
+    """Every value in force, defaults included."""
+    resolved = config.resolved()
+    for name, values in resolved.items():
+        yield tag("h3", text(f"[{name}]"))
+        yield pairs((key, json.dumps(value)) for key, value in _flat(values))
+    yield folded("As JSON", tag("pre", text(json.dumps(resolved, indent=1))))
+
+
+def _flat(values: Any) -> Iterable[tuple[str, Any]]:
+    return values.items() if isinstance(values, dict) else [("", values)]
+
+
+def _provenance(history: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for i, call in enumerate(history, start=1):
+        yield tag("h3", text(f"Call {i} of {len(history)}"))
+        yield pairs((key, clock(v) if key == "wall_seconds" else str(v)) for key, v in call.items())
+    if not history:
+        yield tag("p", "Nothing is recorded.")
