@@ -4,7 +4,7 @@ The sample is the unit: bins are averaged within a sample first (for connected c
 bias), then mean, covariance and jackknife run over samples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,7 @@ class PointAverages:
     """Averages of one point.
 
     samples   per-sample means: scalars (n,), correlators (n, m); see `per_sample`
-    values    disorder mean and error of each of them, and of c = sqrt(rho_s/kappa)
+    values    disorder mean and error of each of them and of what is `derived` from them
     checks    by observable of the bins
     warnings  one line each
     """
@@ -76,8 +76,8 @@ def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
     """Means of every sample from bins (samples, bins, ...).
 
     Scalars (n,): rho_s, minus_k (mean of x and y on a square, x otherwise) and all of the bins.
-    Correlators (n, m): rho, chi_s and chi_c (connected) by Matsubara number, G_k0 and G_loc (symmetric in
-    tau -> beta - tau) by slice. Also heat (connected); kappa is connected where n_g is not 0.
+    Correlators (n, m): rho, chi_s and chi_c (connected) by Matsubara number, G_k0 and G_loc (made symmetric
+    in tau -> beta - tau if n_g is 0) by slice. Also heat (connected); kappa is connected where n_g is not 0.
     Products of averages are taken within a sample, between different bins, so without bias.
     """
     mean = {name: values.mean(axis=1) for name, values in bins.items()}
@@ -93,7 +93,8 @@ def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
         first -= factor * squared_mean(bins[one])
         return out
 
-    mirror = -np.arange(model.L_tau) % model.L_tau
+    # A charge offset tells an added pair from a removed one: G(tau) is then not symmetric.
+    mirror = np.arange(model.L_tau) if model.n_g else -np.arange(model.L_tau) % model.L_tau
     out = {name: mean[name] for name in mean if mean[name].ndim == 1}
     if "chi_c_raw" in bins:                      # not in stores of earlier versions
         out["chi_c"] = connected("chi_c_raw", "charging_energy", model.beta * model.sites)
@@ -107,7 +108,7 @@ def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
         "chi_s": connected("chi_s_raw", "bond", model.beta / model.sites),
         "G_k0": (mean["G_k0"] + mean["G_k0"][:, mirror]) / 2,
         "G_loc": (mean["G_loc"] + mean["G_loc"][:, mirror]) / 2,
-    }
+    } | {name: mean[name] for name in ("S_x", "S_y") if name in mean}
 
 
 def average_point(
@@ -120,7 +121,7 @@ def average_point(
     """
     samples = per_sample(model, bins)
     values = {name: average(array) for name, array in samples.items()}
-    values["c"] = jackknife(_velocity, samples["rho_s"], samples["kappa"])
+    values |= derived(model, samples)
     checks = {
         name: _check(name, array, _mean_time(name, bins, tau_int, measurements_per_bin))
         for name, array in bins.items()
@@ -148,6 +149,46 @@ def _within_share(bins: Array) -> float:
     components = variance_components(bins)
     share = components.within_share[components.total > 0]
     return float(np.median(share)) if share.size else 0.0
+
+
+def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
+    """What is not linear in the averages: functions of the disorder means, with jackknife errors.
+
+    c              phase velocity sqrt(rho_s/kappa)
+    xi_tau         correlation length in time, 1/E_J, second moment of G(k = 0, tau)
+    xi_x, xi_y     correlation lengths in space, lattice constants, second moment of the equal-time G
+    winding_ratio  <W^4>/<W^2>^2 along x, y and tau (disorder means of both): 1 .. 3 in a superfluid
+    """
+    out = {"c": jackknife(_velocity, samples["rho_s"], samples["kappa"])}
+    if model.L_tau > 2:
+        phase = 2 * np.pi * np.arange(model.L_tau) / model.L_tau
+        still, wave = samples["G_k0"].sum(axis=1), samples["G_k0"] @ np.cos(phase)
+        out["xi_tau"] = jackknife(_length(model.L_tau, model.eps), still, wave)
+    for name, L in (("x", model.Lx), ("y", model.Ly)):
+        if f"S_{name}" in samples:               # not in stores of earlier versions
+            S = samples[f"S_{name}"]
+            out[f"xi_{name}"] = jackknife(_length(L, 1.0), S[:, 0], S[:, 1])
+            square = samples[f"rho_s_{name}"] * (model.sites / L**2 * model.beta)
+            out[f"winding_ratio_{name}"] = jackknife(_ratio, samples[f"W4_{name}"], square)
+    if "W4_tau" in samples and model.n_g == 0:
+        square = samples["kappa"] * (model.sites / model.beta)
+        out["winding_ratio_tau"] = jackknife(_ratio, samples["W4_tau"], square)
+    return out
+
+
+def _length(L: int, unit: float) -> Callable[[Array, Array], Array]:
+    """Second-moment length sqrt(S(0)/S(k_1) - 1)/(2 sin(k_1/2)) in a periodic direction of L steps."""
+
+    def length(still: Array, wave: Array) -> Array:
+        ratio = still / wave if wave > 0 else np.ones(())
+        return np.asarray(unit * np.sqrt(np.maximum(ratio - 1, 0.0)) / (2 * np.sin(np.pi / L)))
+
+    return length
+
+
+def _ratio(fourth: Array, square: Array) -> Array:
+    """<W^4>/<W^2>^2; zero where nothing winds."""
+    return np.asarray(fourth / square**2) if square > 0 else np.zeros(())
 
 
 def _velocity(rho_s: Array, kappa: Array) -> Array:

@@ -85,7 +85,7 @@ class ChainResult:
     """bins[name]: float64 (bins, ...), see OBSERVABLES. tau_int in units of measurements.
 
     maps[name]: float64 (Ly, Lx), means over the chain: density <n(r)>, kappa d<n(r)>/d mu, kappa_loc
-    beta <n(r)^2> (both not connected if n_g is not 0), and G_r0, the equal-time G by distance.
+    beta <n(r)^2> (both not connected if n_g is not 0), and G_r0, the equal-time G by distance, per Lx Ly.
     """
 
     bins: dict[str, Array]
@@ -220,7 +220,7 @@ class Chains:
         return [
             ChainResult(
                 bins=_bins(c, self._way, disorder.present / self.model.sites),
-                maps=_maps(c, self._way, measurements),
+                maps=_maps(c, self._way, measurements, disorder.present / self.model.sites),
                 tau_int=_times(self._way.series[c].reshape(measurements, -1)),
                 moves=int(count[c, lockstep.MOVES]),
                 attempts=int(count[c, lockstep.WORMS]) * measurements,
@@ -309,7 +309,7 @@ def _new_way(model: Model, count: int, schedule: Schedule, n_max: int, dtype: np
     return Way(
         words=zeros_in_large_pages(count * sites, dtype),
         lanes=np.zeros((count, 4, 8), np.uint64),
-        tally=np.zeros((count, 8), np.int64),
+        tally=np.zeros((count, lockstep.COLUMNS), np.int64),
         green=np.zeros(count * (2 * model.L_tau + 4 * model.sites), np.uint64),
         sums=new_measured(model, count, n_max),
         series=np.zeros((count, bins, schedule.measurements_per_bin, len(SERIES))),
@@ -375,9 +375,10 @@ def _bins(c: int, way: Way, share: float) -> dict[str, Array]:
     return {name: bins[name] for name in OBSERVABLES}
 
 
-def _maps(c: int, way: Way, measurements: int) -> dict[str, Array]:
+def _maps(c: int, way: Way, measurements: int, share: float) -> dict[str, Array]:
     """Maps of chain c by name, see `ChainResult`."""
     distances = way.distances[c].mean(axis=0)
+    distances[0, 0] += share
     maps = way.sums.maps[c].reshape(-1, *distances.shape) / measurements
     return dict(zip(MAP_NAMES, [*maps, distances], strict=True))
 

@@ -217,6 +217,17 @@ def test_connected_responses(case):
         z = (found[name].mean - wanted)[moving] / found[name].error[moving]
         assert np.all(np.abs(z) < 4), name
         assert np.all(found[name].error < 0.1 * np.abs(wanted)), name
+    if case.n_g:
+        return
+    S, G, W = np.fft.rfft2(truth["G_r0"]).real, truth["G_k0"], np.fft.fftfreq(WINDINGS, 1 / WINDINGS)
+    wave = G @ np.cos(2 * np.pi * np.arange(case.L_tau) / case.L_tau)
+    P = winding_distribution(case, WINDINGS, both=False)[0]
+    for name, value in (
+        ("xi_x", np.sqrt(S[0, 0] / S[0, 1] - 1) / (2 * np.sin(np.pi / case.Lx))),
+        ("xi_tau", case.eps * np.sqrt(G.sum() / wave - 1) / (2 * np.sin(np.pi / case.L_tau))),
+        ("winding_ratio_x", P @ W**4 / (P @ W**2) ** 2),
+    ):
+        assert abs(found[name].mean - value) < 4 * found[name].error < 0.1 * value, name
 
 
 @pytest.mark.parametrize("case", [DISORDERED[1], DISORDERED[8]], ids=lambda case: case.name)
@@ -234,4 +245,4 @@ def test_maps(case):
         assert np.all(np.abs(z) < 4), (name, z)
         if name != "density" or case.n_g:
             assert moving.sum() >= case.sites.sum() - 1, name
-            assert np.all(error < 0.02 * np.abs(truth[key]).max()), name
+            assert np.all(error < 0.07 * np.abs(truth[key]).max()), name

