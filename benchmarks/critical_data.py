@@ -23,7 +23,7 @@ from runs.expressions import evaluate
 
 DATA = Path(__file__).parent / "data"
 PARAMETERS = ("Lx", "Ly", "L_tau", "eps", "charging", "p")
-GROUP = 8                        # chains that take turns, for speed alone
+GROUP = 8  # chains that take turns, for speed alone
 SCALARS = ("rho_s", "kappa", "minus_k", "energy")
 
 
@@ -48,7 +48,7 @@ def reduced(model: Model, bins: dict[str, Any], n_rho: int) -> dict[str, Any]:
     out["rho_s_within"] = both.var(axis=1, ddof=1) / both.shape[1]
     out["kappa_within"] = bins["kappa"].var(axis=1, ddof=1) / both.shape[1]
     if n_rho:
-        missing = max(0, n_rho + 1 - means["rho"].shape[1])          # of a small L_tau: zeros
+        missing = max(0, n_rho + 1 - means["rho"].shape[1])  # of a small L_tau: zeros
         out["rho"] = np.pad(means["rho"], ((0, 0), (0, missing)))[:, : n_rho + 1]
     return {name: np.asarray(values, np.float32) for name, values in out.items()}
 
