@@ -79,9 +79,10 @@ p, ul, dl { max-width: 46rem; } .faint { color: var(--faint); font-size: .9rem; 
 .wide { overflow-x: auto; margin: .6rem 0 1rem; overflow-wrap: normal; }
 table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--faint); padding: 0 0 .3rem; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
+th, td { padding: .25rem .5rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
-th { font-weight: 600; } th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th { font-weight: 600; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
 figure { margin: 1rem 0 1.6rem; } figcaption { max-width: 46rem; color: var(--faint); font-size: .9rem; }
 img { display: block; max-width: 100%; height: auto; margin: 0 0 .4rem; }
 figure.one img { width: 34rem; }

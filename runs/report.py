@@ -28,6 +28,7 @@ from runs.tables import final_rows
 from runs.text import clock, with_error
 
 NAME = "report.html"
+SPELLED = 4                  # points named in one remark
 
 READING = (
     "Errors are one standard error over disorder samples, in units of the last digits: 0.4725(19) is "
@@ -94,8 +95,11 @@ def report_page(told: Told) -> str:
 
 def problems(told: Told) -> list[str]:
     """What a reader must know before the numbers: samples missing or set aside, and every warning."""
-    models = [r.model for r in told.results]
-    out = [f"{named(r.model, models)}: {warning}" for r in told.results for warning in r.warnings]
+    models, by_text = [r.model for r in told.results], dict[str, list[str]]()
+    for r in told.results:
+        for warning in r.warnings:
+            by_text.setdefault(warning, []).append(named(r.model, models))
+    out = [f"{_listed(names, len(models))}: {warning}" for warning, names in by_text.items()]
     there = {r.model: r.averages.n_samples for r in told.results}
     planned = list(points(told.config))
     lacking = [m for m in planned if there.get(m, 0) < told.config.disorder.samples]
@@ -107,6 +111,13 @@ def problems(told: Told) -> list[str]:
         numbers = ", ".join(sorted({str(f["sample"]) for f in told.failed}))
         out.insert(0, f"set aside, in no average: {len(told.failed)} samples ({numbers})")
     return out
+
+
+def _listed(names: Sequence[str], of: int) -> str:
+    """Several points, not more of them than one reads."""
+    if len(names) == of > 1:
+        return "all points"
+    return "; ".join(names[:SPELLED]) + (f" and {len(names) - SPELLED} more" if len(names) > SPELLED else "")
 
 
 def _header(told: Told) -> Iterator[str]:
