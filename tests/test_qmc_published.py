@@ -198,3 +198,19 @@ def test_crossings_of_the_diluted_transition_close_in():
     assert space[0] > space[1] > 0.31
     assert time[0] < time[1] < 0.35
     assert space[-1] - time[-1] < 0.6 * (space[0] - time[0])
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent.parent / "runs/configs/critical").glob("*.toml"))
+)
+def test_configurations_of_the_kept_data(path):
+    """They parse, and the kept data are of their points."""
+    maker = benchmark("critical_data")
+    models = [m for table in maker.expanded(path) for m in maker.points(maker.parse_config(table))]
+    assert models
+    kept = maker.DATA / f"{path.stem}.npz"
+    if kept.exists():
+        data = critical.load(path.stem)
+        found = zip(*(data[name].tolist() for name in maker.PARAMETERS), strict=True)
+        expected = {tuple(getattr(m, name) for name in maker.PARAMETERS) for m in models}
+        assert set(found) == expected
