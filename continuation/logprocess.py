@@ -284,6 +284,8 @@ def _curvature(
     values, vectors = np.linalg.eigh(gauss_newton - _second(K, prior, c, Phi, x, residual))
     if values[0] < 0.05:
         values, vectors = np.linalg.eigh(gauss_newton)
+        # One at least; rounding may say otherwise where the data contradict every spectrum.
+        values = np.maximum(values, 1.0)
     return values, vectors
 
 
