@@ -43,6 +43,9 @@ SCALARS = (
 SERIES = (*SCALARS, "rho_x_1", "rho_y_1", "chi_s_raw_1", "chi_c_raw_1")
 """What `measure` reports of one measurement: the scalars and the responses at the first frequency."""
 
+TURNS = 9
+"""Entries of `Measured.turns`."""
+
 MAPS = ("density", "kappa", "kappa_loc")
 """Names of the rows of `Measured.maps`."""
 
@@ -108,6 +111,8 @@ class Measured(NamedTuple):
     scalars                   float64 (replicas, len(SCALARS))
     rho_x, rho_y, chi, chi_c  float64 (replicas, n_max + 1)
     maps                      float64 (replicas, len(MAPS), Lx Ly): n(r), beta n(r) W_tau, beta n(r)^2
+    turns                     float64 (replicas, TURNS): sums over looks at the windings since the last
+                              measurement, see `measure.add_turns`; they cost nothing, so there are many
     """
 
     scalars: Array
@@ -116,6 +121,7 @@ class Measured(NamedTuple):
     chi: Array
     chi_c: Array
     maps: Array
+    turns: Array
 
 
 def operators(
@@ -193,4 +199,5 @@ def new_measured(model: Model, replicas: int, n_max: int) -> Measured:
     """Accumulators set to zero."""
     rho_x, rho_y, chi, chi_c = np.zeros((4, replicas, n_max + 1))
     maps = np.zeros((replicas, len(MAPS), model.sites))
-    return Measured(np.zeros((replicas, len(SCALARS))), rho_x, rho_y, chi, chi_c, maps)
+    turns = np.zeros((replicas, TURNS))
+    return Measured(np.zeros((replicas, len(SCALARS))), rho_x, rho_y, chi, chi_c, maps, turns)

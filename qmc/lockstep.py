@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from qmc import desk as at
 from qmc.desk import BLOCK, ROWS, WIDTH, Desk, windings
 from qmc.estimators import Measured, Operators, Work
-from qmc.jit import kernel
+from qmc.jit import inlined, kernel
 from qmc.lattice import Words
-from qmc.measure import measure
+from qmc.measure import add_turns, measure
 from qmc.random_worm import take_random_turns
 from qmc.rng import top_up
 from qmc.worm import take_turns
@@ -22,14 +22,18 @@ from qmc.worm import take_turns
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-GREEN_SHARE = 4
+GREEN_SHARE = 8
 """The Green function is recorded in the first 1/GREEN_SHARE of each bin: its look-ups slow the worm down."""
 
 _u = np.uint64
 _BLOCK = _u(BLOCK)
 
 # Columns of `Way.tally`.
-EARLY_MOVES, EARLY_TRIES, LATE_MOVES, LATE_TRIES, MOVES, WORMS, MEASURED, UNUSED = range(8)
+EARLY_MOVES, EARLY_TRIES, LATE_MOVES, LATE_TRIES, MOVES, WORMS, MEASURED, UNUSED, LOOKS = range(9)
+COLUMNS = 9
+
+LOOKS_PER_MEASUREMENT = 8
+"""The windings are known without reading the lattice: so many looks, or one per worm if those are fewer."""
 
 
 class Way(NamedTuple):
@@ -37,8 +41,9 @@ class Way(NamedTuple):
 
     words     uint32 or uint64 (replicas * sites,)
     lanes     uint64 (replicas, 4, 8), random states
-    tally     int64 (replicas, 8): moves and attempts of the two halves of the thermalisation, moves after
-              it, worms per measurement (0 before), measurements made, random numbers at hand
+    tally     int64 (replicas, 9): moves and attempts of the two halves of the thermalisation, moves after
+              it, worms per measurement (0 before), measurements made, random numbers at hand,
+              looks at the windings since the last measurement
     green     uint64 (replicas * (2 L_tau + 4 Lx Ly),), see `worm.take_turns`
     sums      of the current bin
     series    float64 (replicas, bins, measurements per bin, quantities)
@@ -97,20 +102,16 @@ def _store_bin(i: int, b: int, per_bin: int, unit: float, way: Way) -> None:
     way.green[start : start + times + 4 * Lx * Ly] = _u(0)
 
 
-@kernel
-def look(
-    i: int, row: np.uint64, clock: int, enough: float, wanted: float, unit: float,
-    desk: Desk, way: Way, operators: Operators, work: Work,
-) -> bool:
-    """Book what replica i did since the last look, measure if it is due, and say how many worms follow.
+@inlined
+def book(i, row, clock, enough, wanted, stride, desk, tally, turns):  # type: ignore[no-untyped-def]
+    """Book what replica i did since the last look, and say how many worms follow.
 
-    False if the replica has filled all its bins.
+    True if a measurement is due; what follows is then said by `read`. This is the frequent part of a look,
+    kept apart from `read`: passing all the arrays of the latter would cost more than the work.
     """
-    tally, sites = way.tally, way.words.size // len(way.tally)
-    bins, per_bin = way.series.shape[1], way.series.shape[2]
     tried = np.int64(desk[row + at.GIVEN])
     moved = clock - np.int64(desk[row + at.BEGUN]) - tried + np.int64(desk[row + at.OPENED])
-    desk[row + at.BEGUN], desk[row + at.OPENED], desk[row + at.GREEN] = _u(clock), _u(0), _u(0)
+    desk[row + at.BEGUN], desk[row + at.OPENED] = _u(clock), _u(0)
     if tally[i, WORMS] == 0:
         half = EARLY_MOVES if max(tally[i, EARLY_MOVES], tally[i, EARLY_TRIES]) < enough else LATE_MOVES
         tally[i, half] += moved
@@ -119,19 +120,47 @@ def look(
             # A thirtieth of what is wanted, as far as the last worms tell.
             portion = _u(max(1, min(tried * enough / (30 * max(moved, tried)), 4 * tried)))
             desk[row + at.LEFT] = desk[row + at.GIVEN] = portion
-            return True
+            return False
+        tally[i, LOOKS] = -1
+        desk[row + at.GREEN] = _u(1 + i * stride)
     else:
         tally[i, MOVES] += moved
-        b, m = tally[i, MEASURED] // per_bin, tally[i, MEASURED] % per_bin
         W_x, W_y, W_tau = windings(desk[row + at.HEAD])
-        here, now = way.words[i * sites : (i + 1) * sites], way.series[i, b, m]
-        measure(here, float(W_x), float(W_y), float(W_tau), i, operators, work, way.sums, now)
-        tally[i, MEASURED] += 1
-        if m == per_bin - 1:
-            _store_bin(i, b, per_bin, unit, way)
-    desk[row + at.LEFT] = desk[row + at.GIVEN] = _u(tally[i, WORMS])
-    if GREEN_SHARE * (tally[i, MEASURED] % per_bin) < per_bin:
-        desk[row + at.GREEN] = _u(1 + i * (way.green.size // len(tally)))
+        add_turns(float(W_x), float(W_y), float(W_tau), turns[i])
+    tally[i, LOOKS] += 1
+    looks = min(LOOKS_PER_MEASUREMENT, tally[i, WORMS])
+    if tally[i, LOOKS] == looks:
+        return True
+    _give(i, row, desk, tally)
+    return False
+
+
+@kernel
+def _give(i: int, row: np.uint64, desk: Desk, tally: Integers) -> None:
+    """Give replica i the attempts until its next look."""
+    worms, looks = tally[i, WORMS], min(LOOKS_PER_MEASUREMENT, tally[i, WORMS])
+    share = worms * (tally[i, LOOKS] + 1) // looks - worms * tally[i, LOOKS] // looks
+    desk[row + at.LEFT] = desk[row + at.GIVEN] = _u(share)
+
+
+@kernel
+def read(
+    i: int, row: np.uint64, unit: float, desk: Desk, way: Way, operators: Operators, work: Work
+) -> bool:
+    """Measure replica i; False if it has filled all its bins."""
+    tally, sites = way.tally, way.words.size // len(way.tally)
+    bins, per_bin = way.series.shape[1], way.series.shape[2]
+    b, m = tally[i, MEASURED] // per_bin, tally[i, MEASURED] % per_bin
+    W_x, W_y, W_tau = windings(desk[row + at.HEAD])
+    here, now = way.words[i * sites : (i + 1) * sites], way.series[i, b, m]
+    measure(here, float(W_x), float(W_y), float(W_tau), i, operators, work, way.sums, now)
+    tally[i, MEASURED] += 1
+    tally[i, LOOKS] = 0
+    if m == per_bin - 1:
+        _store_bin(i, b, per_bin, unit, way)
+    _give(i, row, desk, tally)
+    recording = GREEN_SHARE * (tally[i, MEASURED] % per_bin) < per_bin
+    desk[row + at.GREEN] = _u(1 + i * (way.green.size // len(tally))) if recording else _u(0)
     return bool(tally[i, MEASURED] < bins * per_bin)
 
 
@@ -179,6 +208,7 @@ def advance(
     """
     measurements = way.series.shape[1] * way.series.shape[2]
     replicas, words, green, tally = len(way.tally), way.words, way.green, way.tally
+    stride, turns = green.size // replicas, way.sums.turns
     end = ROWS + _u(replicas) * WIDTH
     row = ROWS
     while row < end:                             # finished ones go to the end
@@ -205,7 +235,8 @@ def advance(
             if t < _BLOCK:
                 name = np.int64(desk[row + at.NAME])
                 now = clock + np.int64(t)
-                if not look(name, row, now, enough, wanted, unit, desk, way, operators, work):
+                due = book(name, row, now, enough, wanted, stride, desk, tally, turns)
+                if due and not read(name, row, unit, desk, way, operators, work):
                     _use_up(desk, row, np.int64(t), tally)
                     end -= WIDTH
                     _swap(desk, row, end)

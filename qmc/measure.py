@@ -3,11 +3,11 @@
 import numpy as np
 
 from qmc.estimators import Array, Measured, Operators, Work
-from qmc.jit import kernel
+from qmc.jit import inlined
 from qmc.lattice import Words
 
 
-@kernel
+@inlined
 def sum_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
     """Fill the sums of `out` (but the transform) from the words of a replica, (Lx Ly L_tau,).
 
@@ -65,7 +65,7 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
     totals[0], totals[1], totals[2], totals[3] = kinetic_x, kinetic_y, contact_sum, time_contact_sum
 
 
-@kernel
+@inlined
 def add_spectrum(
     series: Array, contact: float, scale: float, operators: Operators, fourier: Array, out: Array
 ) -> float:
@@ -83,7 +83,21 @@ def add_spectrum(
     return scale * (re[1] ** 2 + im[1] ** 2 + contact)
 
 
-@kernel
+@inlined
+def add_turns(W_x: float, W_y: float, W_tau: float, turns: Array) -> None:
+    """Add one look at windings: 1, W_tau, W_x^2, W_y^2, W_tau^2, their squares, 1 if one winds in space."""
+    turns[0] += 1.0
+    turns[1] += W_tau
+    turns[2] += W_x**2
+    turns[3] += W_y**2
+    turns[4] += W_tau**2
+    turns[5] += W_x**4
+    turns[6] += W_y**4
+    turns[7] += W_tau**4
+    turns[8] += 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
+
+
+@inlined
 def measure(
     words: Words,
     W_x: float,
@@ -99,6 +113,7 @@ def measure(
 
     words            of the replica, (Lx Ly L_tau,)
     W_x, W_y, W_tau  its net windings
+    Averages of windings alone are those over all looks since the last measurement, also rho at w = 0.
     """
     sum_currents(words, replica, operators, work)
     Lx, Ly, L_tau, eps = operators.Lx, operators.Ly, operators.L_tau, operators.eps
@@ -121,22 +136,25 @@ def measure(
         work.totals[0], work.totals[1], work.totals[2], work.totals[3]
     )  # fmt: skip
     charging, bond = work.time_energy.sum(), work.space_energy.sum()
-    now[0] = W_x**2 * (Lx / (Ly * beta))
-    now[1] = W_y**2 * (Ly / (Lx * beta))
-    now[2] = W_tau**2 * (beta / sites)
+    turns = out.turns[replica]
+    looks = turns[0]
+    now[0] = turns[2] / looks * (Lx / (Ly * beta))
+    now[1] = turns[3] / looks * (Ly / (Lx * beta))
+    now[2] = turns[4] / looks * (beta / sites)
     now[3] = kinetic_x / (sites * L_tau)
     now[4] = kinetic_y / (sites * L_tau)
     now[5] = charging / (sites * L_tau)
     now[6] = bond / (sites * L_tau)
     now[7] = now[5] + now[6]
     now[8] = -bond / L_tau
-    now[9] = W_tau / sites
+    now[9] = turns[1] / looks / sites
     now[10] = beta * squares / operators.present[replica]
     now[11] = eps**2 / sites * ((charging + bond) ** 2 + contact + time_contact)
     now[12] = (x_re**2 + x_im**2) / (sites * beta)
     now[13] = (y_re**2 + y_im**2) / (sites * beta)
-    now[14], now[15], now[16] = W_x**4, W_y**4, W_tau**4
-    now[17] = 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
+    now[14], now[15], now[16] = turns[5] / looks, turns[6] / looks, turns[7] / looks
+    now[17] = turns[8] / looks
+    turns[:] = 0.0
     sums = out.scalars[replica]
     for i in range(sums.size):
         sums[i] += now[i]
@@ -146,3 +164,5 @@ def measure(
     now[19] = add_spectrum(work.current_y, 0.0, current, operators, fourier, out.rho_y[replica])
     now[20] = add_spectrum(work.space_energy, contact, energy, operators, fourier, out.chi[replica])
     now[21] = add_spectrum(work.time_energy, time_contact, energy, operators, fourier, out.chi_c[replica])
+    out.rho_x[replica, 0] += now[0] - W_x**2 * (Lx / (Ly * beta))
+    out.rho_y[replica, 0] += now[1] - W_y**2 * (Ly / (Lx * beta))
