@@ -26,8 +26,10 @@ SEAL_BYTES = len(MARK) + 64 + 1
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_checked: dict[Path, tuple[int, int, int, bool]] = {}
-"""Files whose seal was checked, while they stay the same: inode, size, time of change; whether sealed."""
+Identity = tuple[int, int, int, int]
+
+_checked: dict[Identity, bool] = {}
+"""Files looked at before, by device, inode, size and time of change; whether they bear a (good) seal."""
 
 
 @contextmanager
@@ -39,6 +41,13 @@ def writing(path: Path) -> Iterator[h5py.File]:
         seal = _hash(written, path.stat().st_size)
     with open(path, "ab") as written:
         written.write(seal)
+        written.flush()
+        _checked[_identity(written)] = True
+
+
+def _identity(file: Any) -> Identity:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _hash(file: Any, size: int) -> bytes:
@@ -56,11 +65,10 @@ def _hash(file: Any, size: int) -> bytes:
 def sealed(path: Path) -> bool:
     """Whether the file bears a seal; NotOurs if the seal is broken."""
     with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        now = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if path in _checked and _checked[path][:3] == now:
-            return _checked[path][3]
-        size = status.st_size - SEAL_BYTES
+        now = _identity(file)
+        if now in _checked:
+            return _checked[now]
+        size = now[2] - SEAL_BYTES
         file.seek(max(size, 0))
         seal = file.read()
         found = size > 0 and seal.startswith(MARK)
@@ -68,7 +76,7 @@ def sealed(path: Path) -> bool:
             file.seek(0)
             if _hash(file, size) != seal:
                 raise NotOurs(f"{path}: damaged, its bytes do not fit its hash; restore it or move it away")
-    _checked[path] = (*now, found)
+    _checked[now] = found
     return found
 
 

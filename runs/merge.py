@@ -20,8 +20,8 @@ from runs.store import (
     PointData,
     common,
     joined,
-    read_blocks_named,
     read_named,
+    read_outlines,
     read_store_head,
     write_store,
 )
@@ -110,15 +110,15 @@ def scan_store(path: Path, found: Found) -> None:
     """Add what a store holds; NotOurs if it is damaged."""
     head = read_store_head(path)
     found.failed += [f for f in head.failed if f not in found.failed]
-    for name, data in read_blocks_named(path):
-        found.blocks.setdefault(data.model, []).append((path, name))
-        sweeps = sweeps_of_chain(head.config, data.n_bins)
-        for row, (seed, sample) in enumerate(data.pairs()):
-            key = (data.model, seed, sample)
-            found.finished[key] = max(data.n_bins, found.finished.get(key, 0))
-            if data.state:
-                there = found.states.get(key)
-                if there is None or there.progress < sweeps:
+    for name, there in read_outlines(path):
+        found.blocks.setdefault(there.model, []).append((path, name))
+        sweeps = sweeps_of_chain(head.config, there.n_bins)
+        for row, (seed, sample) in enumerate(there.pairs):
+            key = (there.model, seed, sample)
+            found.finished[key] = max(there.n_bins, found.finished.get(key, 0))
+            if there.has_state:
+                known = found.states.get(key)
+                if known is None or known.progress < sweeps:
                     found.states[key] = StateRef(path, name, row, sweeps)
 
 
@@ -137,15 +137,16 @@ def _read(path: Path, name: str) -> PointData:
 
 
 def _groups(model: Model, blocks: Iterable[PointData]) -> Iterator[PointData]:
-    """Each sample once, from where its chain is longest; one group per number of bins and kind of state."""
+    """Each sample once, from where its chain is longest; one group per number of bins and set of arrays."""
     blocks = list(blocks)
-    best: dict[tuple[int, int], tuple[int, bool, int, int]] = {}
+    best: dict[tuple[int, int], tuple[int, tuple[str, ...], int, int]] = {}
     for b, data in enumerate(blocks):
+        names = tuple(sorted(data.arrays()))
         for row, key in enumerate(data.pairs()):
-            rank = (data.n_bins, bool(data.state), -b, -row)
-            best[key] = max(best.get(key, rank), rank)
-    kinds = sorted({rank[:2] for rank in best.values()}, reverse=True)
-    for kind in kinds:
+            rank = (data.n_bins, names, -b, -row)
+            known = best.get(key, rank)
+            best[key] = max(known, rank, key=lambda r: (r[0], len(r[1]), r[2], r[3]))
+    for kind in sorted({rank[:2] for rank in best.values()}, key=lambda k: (-k[0], -len(k[1]), k[1])):
         chosen: dict[int, list[int]] = {}
         for rank in best.values():
             if rank[:2] == kind:

@@ -23,9 +23,9 @@ from qmc import Model
 from runs.config import Config
 from runs.errors import NotOurs
 from runs.files import make_folder, replace_file
-from runs.h5 import read_group, reading, sealed, write_group, writing
+from runs.h5 import read_group, read_head, reading, sealed, write_group, writing
 from runs.provenance import package_version
-from runs.store import Array, Failure, PointData, from_arrays, model_of
+from runs.store import Array, Failure, PointData, from_arrays, model_of, outline
 
 FORMAT = "sitqmc-part"
 VERSION = 2
@@ -38,16 +38,20 @@ State = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Record:
-    """One finished sample: bins[name] (bins, ...), tau_int[name], cost[name]; state of its chain if kept."""
+    """One finished sample: bins[name] (bins, ...), tau_int[name], cost[name], maps[name] (Ly, Lx).
+
+    state  end of its chain, if kept
+    """
 
     bins: dict[str, Array]
     tau_int: dict[str, float]
     cost: dict[str, float]
     state: State = field(default_factory=dict)
+    maps: dict[str, Array] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
-        return sum(a.nbytes for a in (*self.bins.values(), *self.state.values()))
+        return sum(a.nbytes for part in (self.bins, self.state, self.maps) for a in part.values())
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ class RankFile:
         alike: dict[Any, dict[int, Record]] = {}
         for model, records in self.records.items():
             for sample, r in records.items():
-                shape = tuple((name, a.shape) for part in (r.bins, r.state) for name, a in part.items())
+                arrays = (item for part in (r.bins, r.state, r.maps) for item in part.items())
+                shape = tuple((name, a.shape) for name, a in arrays)
                 alike.setdefault((model, shape), {})[sample] = r
         for (model, _), some in alike.items():
             yield stack(model, self.config.disorder.seed, some)
@@ -161,6 +166,7 @@ def stack(model: Model, seed: int, records: Mapping[int, Record]) -> PointData:
         cost={name: np.array([records[s].cost[name] for s in order]) for name in first.cost},
         seed=np.full(len(order), seed, np.int64),
         state={name: np.stack([records[s].state[name] for s in order]) for name in first.state},
+        maps={name: np.stack([records[s].maps[name] for s in order]) for name in first.maps},
     )
 
 
@@ -225,15 +231,16 @@ def _scan(path: Path, found: Found) -> None:
         found.failed += top["failed"]
         seed = int(top["config"]["disorder"]["seed"])
         for name in top["groups"]:
-            head, arrays = read_group(file[name])
-            model = model_of(head["model"])
             if name.startswith("open/"):
-                for row, sample in enumerate(arrays["sample"]):
-                    found.states[model, seed, int(sample)] = StateRef(path, name, row, head["progress"])
-            else:
-                data = from_arrays(model, arrays)
-                found.finished |= {(model, *key): data.n_bins for key in data.pairs()}
-                found.blocks.setdefault(model, []).append((path, name))
+                head = read_head(file[name])
+                model = model_of(head["model"])
+                for row, sample in enumerate(file[name]["sample"][:].tolist()):
+                    found.states[model, seed, sample] = StateRef(path, name, row, head["progress"])
+                continue
+            there = outline(file[name])
+            if there is not None:
+                found.finished |= {(there.model, *key): there.n_bins for key in there.pairs}
+                found.blocks.setdefault(there.model, []).append((path, name))
 
 
 def read_block(path: Path, group: str) -> PointData:
@@ -253,10 +260,7 @@ def read_states(refs: Sequence[StateRef], *, read: Callable[[Path, str], State] 
 
 
 def _read_state(path: Path, group: str) -> State:
-    """Arrays state/* of a group; the bins are added where only the store holds them."""
+    """Arrays state/* of a group."""
     with reading(path) as file:
         _, arrays = read_group(file[group])
-    state = {name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")}
-    if not any(name.startswith("bins/") for name in state):
-        state |= {name: a for name, a in arrays.items() if name.startswith("bins/")}
-    return state
+    return {name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")}

@@ -8,10 +8,12 @@
         bins/NAME         float64 (samples, bins, ...), attributes unit, description
         tau_int/NAME      float64 (samples,)         in measurements
         cost/NAME         float64 (samples,)         moves, attempts, worms_per_measurement, ...
+        maps/NAME         float64 (samples, Ly, Lx)  means over the chain, by site or distance
         state/NAME        (samples, ...)             ends of the chains; only with output.keep_state
-        bin, n, omega_n, slice, tau                  axes: dimension scales, so that xarray names the axes
+        bin, n, omega_n, slice, tau, ...             axes: dimension scales, so that xarray names the axes
 
-A model has more than one group only while its chains are being made longer: one for each number of bins.
+A model has more than one group while its chains are being made longer, one for each number of bins, and
+where samples of an older version know fewer observables.
 The file is sealed, see `runs.h5`. Files of version 1 (no seal, one seed) are read, not written.
 """
 
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from qmc import OBSERVABLES, Model
 from runs.config import Config, parse_config
 from runs.errors import NotOurs, UserError
-from runs.h5 import read_group, reading, sealed, write_group, writing
+from runs.h5 import read_group, read_head, reading, sealed, write_group, writing
 
 FORMAT = "sitqmc-run"
 VERSION = 2
@@ -37,6 +39,8 @@ NAME = "run.h5"
 Array = NDArray[np.float64]
 Failure = dict[str, Any]
 """A sample set aside: model (its parameters), seed, sample, error, host."""
+
+PARTS = ("bins", "tau_int", "cost", "state", "maps")
 
 COST = {
     "moves": ("1", "head moves after thermalisation"),
@@ -50,7 +54,8 @@ COST = {
 class PointData:
     """Samples of a model, stacked: the leading axis of every array is `sample` (samples,).
 
-    state  ends of the chains without their bins, as `qmc.Chains.state` names them; empty if not kept
+    maps   by site or distance, see `qmc.ChainResult`
+    state  ends of the chains, as `qmc.Chains.state` names them; empty if not kept
     """
 
     model: Model
@@ -60,6 +65,7 @@ class PointData:
     cost: dict[str, Array]
     seed: NDArray[np.int64]
     state: dict[str, NDArray[Any]] = field(default_factory=dict)
+    maps: dict[str, Array] = field(default_factory=dict)
 
     @property
     def n_bins(self) -> int:
@@ -68,7 +74,7 @@ class PointData:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All columns by the names they have in a file."""
         out: dict[str, NDArray[Any]] = {"sample": self.sample, "seed": self.seed}
-        for part in ("bins", "tau_int", "cost", "state"):
+        for part in PARTS:
             out |= {f"{part}/{name}": values for name, values in getattr(self, part).items()}
         return out
 
@@ -91,7 +97,7 @@ class PointData:
 
 def from_arrays(model: Model, arrays: Mapping[str, NDArray[Any]]) -> PointData:
     """Back from `PointData.arrays`; ValueError if something is missing, misshaped or not finite."""
-    parts: dict[str, dict[str, NDArray[Any]]] = {"bins": {}, "tau_int": {}, "cost": {}, "state": {}}
+    parts: dict[str, dict[str, NDArray[Any]]] = {part: {} for part in PARTS}
     for name, values in arrays.items():
         part, _, rest = name.partition("/")
         if rest:
@@ -104,8 +110,8 @@ def from_arrays(model: Model, arrays: Mapping[str, NDArray[Any]]) -> PointData:
             raise ValueError(f"{name} holds values that are not finite")
     if not parts["bins"]:
         raise ValueError("bins are missing")
-    bins, tau_int, cost, state = parts.values()
-    return PointData(model, sample, bins, tau_int, cost, arrays["seed"], state)
+    bins, tau_int, cost, state, maps = parts.values()
+    return PointData(model, sample, bins, tau_int, cost, arrays["seed"], state, maps)
 
 
 def joined(model: Model, blocks: Iterable[PointData]) -> PointData | None:
@@ -113,7 +119,7 @@ def joined(model: Model, blocks: Iterable[PointData]) -> PointData | None:
     blocks = list(blocks)
     if not blocks:
         return None
-    # Observables that an older part does not know, or states only some of them kept, are not joined.
+    # What only some of them have (observables new to a version, states) cannot be joined.
     names = set.intersection(*(set(b.arrays()) for b in blocks))
     columns = {name: np.concatenate([b.arrays()[name] for b in blocks]) for name in sorted(names)}
     keys = [key for b in blocks for key in b.pairs()]
@@ -173,7 +179,7 @@ def write_point(group: h5py.Group, model: Model, data: PointData | None) -> None
 def _describe(group: h5py.Group, model: Model, data: PointData) -> None:
     """Units, meanings and named axes."""
     texts = {
-        "sample": ("1", "number of the disorder sample; its mask is Model.draw_bonds(seed, sample)"),
+        "sample": ("1", "number of the disorder sample; its mask is Model.draw_disorder(seed, sample)"),
         "seed": ("1", "seed of the bond mask and of the chain"),
     }
     texts |= {f"bins/{name}": text for name, text in OBSERVABLES.items()}
@@ -182,6 +188,8 @@ def _describe(group: h5py.Group, model: Model, data: PointData) -> None:
         part, _, rest = name.partition("/")
         if part == "tau_int":
             texts[name] = ("measurements", f"integrated autocorrelation time of {rest}")
+        elif part == "maps":
+            texts[name] = ("1", f"{rest} by site or distance, mean over the chain")
         elif part == "state":
             texts[name] = ("1", f"end of the chain: {rest} of qmc.Chains.state")
         unit, description = texts.get(name, ("1", rest))
@@ -193,35 +201,51 @@ def _describe(group: h5py.Group, model: Model, data: PointData) -> None:
         if part in ("state", "sample"):
             continue
         group[name].dims[0].attach_scale(axes["sample"])
-        if part == "bins":
-            group[name].dims[1].attach_scale(axes["bin"])
-            for i, length in enumerate(group[name].shape[2:], start=2):
-                axis = "slice" if length == model.L_tau else f"n_{length}"
-                if axis in axes:
-                    group[name].dims[i].attach_scale(axes[axis])
+        for i, axis in enumerate(_axis_names(name, group[name].shape), start=1):
+            group[name].dims[i].attach_scale(axes[axis])
+
+
+def _axis_names(name: str, shape: tuple[int, ...]) -> list[str]:
+    """Names of the axes of an array behind the first, which is the sample."""
+    part, _, rest = name.partition("/")
+    if part == "maps":
+        return ["y", "x"]
+    if part != "bins":
+        return []
+    return ["bin", _LAST_AXIS.get(rest, f"index_{rest}")][: len(shape) - 1]
+
+
+_LAST_AXIS = {
+    "rho_x": "n", "rho_y": "n", "chi_s_raw": "n", "chi_c_raw": "n", "G_k0": "slice", "G_loc": "slice",
+}  # fmt: skip
+
+
+AXES = {
+    "bin": "number of the bin, in the order of the chain",
+    "n": "Matsubara number",
+    "slice": "number of the time slice",
+    "x": "column",
+    "y": "row",
+}
 
 
 def _axes(group: h5py.Group, model: Model, data: PointData) -> dict[str, h5py.Dataset]:
-    """Dimension scales: sample, bin, n (Matsubara numbers) and slice; omega_n and tau beside them."""
+    """Dimension scales: sample, bin, n (Matsubara number), slice, ..; omega_n and tau beside them."""
     group["sample"].make_scale("sample")
     axes = {"sample": group["sample"]}
-
-    def axis(key: str, name: str, values: Any, unit: str, description: str) -> None:
-        group[name] = values
-        group[name].attrs["unit"] = group[name].attrs["units"] = unit
-        group[name].attrs["description"] = description
-        group[name].make_scale(name)
-        axes[key] = group[name]
-
-    axis("bin", "bin", np.arange(data.n_bins), "1", "number of the bin, in the order of the chain")
-    widths = {a.shape[2] for a in data.bins.values() if a.ndim > 2}
-    for width in sorted(widths - {model.L_tau}):
-        name = "n" if "n" not in group else f"n_{width}"
-        axis(f"n_{width}", name, np.arange(width), "1", "Matsubara number")
-        group[f"omega_{name}"] = 2 * np.pi * np.arange(width) / model.beta
-        _beside(group[f"omega_{name}"], axes[f"n_{width}"], "E_J", "Matsubara frequency")
-    if model.L_tau in widths:
-        axis("slice", "slice", np.arange(model.L_tau), "1", "number of the time slice")
+    for name, a in data.arrays().items():
+        for axis, length in zip(_axis_names(name, a.shape), a.shape[1:], strict=False):
+            if axis in axes:
+                continue
+            group[axis] = np.arange(length)
+            group[axis].attrs["unit"] = group[axis].attrs["units"] = "1"
+            group[axis].attrs["description"] = AXES.get(axis, "index")
+            group[axis].make_scale(axis)
+            axes[axis] = group[axis]
+    if "n" in axes:
+        group["omega_n"] = 2 * np.pi * np.arange(len(axes["n"])) / model.beta
+        _beside(group["omega_n"], axes["n"], "E_J", "Matsubara frequency")
+    if "slice" in axes:
         group["tau"] = model.eps * np.arange(model.L_tau)
         _beside(group["tau"], axes["slice"], "1/E_J", "imaginary time")
     return axes
@@ -266,8 +290,40 @@ def read_config(path: Path) -> Config:
     return read_store_head(path).config
 
 
-def read_blocks_named(path: Path) -> Iterator[tuple[str, PointData]]:
-    """Every group that has samples, by its name, checked; NotOurs if anything is damaged."""
+@dataclass(frozen=True)
+class Outline:
+    """What a group holds, without its numbers: pairs are (seed, sample) by row."""
+
+    model: Model
+    pairs: list[tuple[int, int]]
+    n_bins: int
+    has_state: bool
+
+
+def outline(group: h5py.Group) -> Outline | None:
+    """Of a group of a store or a part file; None if it has no samples."""
+    if "sample" not in group:
+        return None
+    old = "head" not in group.attrs              # version 1
+    model = model_of(_attributes(group) if old else read_head(group)["model"])
+    sample = group["sample"][:].tolist()
+    seeds = [int(group.attrs["disorder_seed"])] * len(sample) if old else group["seed"][:].tolist()
+    first = next(iter(group["bins"].values()))
+    return Outline(model, list(zip(seeds, sample, strict=True)), int(first.shape[1]), "state" in group)
+
+
+def read_outlines(path: Path) -> Iterator[tuple[str, Outline]]:
+    """Every group of a store that has samples, by its name; NotOurs if the file is damaged."""
+    with reading(path) as file:
+        _check_format(file, path)
+        for name in [f"points/{key}" for key in sorted(file["points"])]:
+            found = outline(file[name])
+            if found is not None:
+                yield name, found
+
+
+def read_blocks(path: Path) -> Iterator[PointData]:
+    """Every group that has samples, checked; NotOurs if anything is damaged."""
     with reading(path) as file:
         version = _check_format(file, path)
         for name in [f"points/{key}" for key in sorted(file["points"])]:
@@ -277,7 +333,7 @@ def read_blocks_named(path: Path) -> Iterator[tuple[str, PointData]]:
                 reason = (str(error) or type(error).__name__).splitlines()[0]
                 raise NotOurs(f"{path}: {name} is damaged ({reason}); restore it or move it away") from None
             if data is not None:
-                yield name, data
+                yield data
 
 
 def read_named(path: Path, name: str) -> PointData:
@@ -298,12 +354,16 @@ def _read_point_1(group: h5py.Group) -> PointData | None:
     """Layout version 1: the model as attributes, one seed, no seals."""
     if "sample" not in group:
         return None
-    model = model_of({key: _plain(value) for key, value in group.attrs.items()})
+    model = model_of(_attributes(group))
     arrays = {"sample": group["sample"][:]}
     for part in ("bins", "tau_int", "cost"):
         arrays |= {f"{part}/{name}": group[part][name][:] for name in group[part]}
     arrays["seed"] = np.full(len(arrays["sample"]), int(group.attrs["disorder_seed"]), np.int64)
     return from_arrays(model, arrays)
+
+
+def _attributes(group: h5py.Group) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in group.attrs.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -316,7 +376,7 @@ def read_points(path: Path) -> list[PointData]:
     Where chains of different lengths lie side by side, the bins they have in common are taken.
     """
     blocks: dict[Model, list[PointData]] = {}
-    for _, data in read_blocks_named(path):
+    for data in read_blocks(path):
         blocks.setdefault(data.model, []).append(data)
     return [common(model, found) for model, found in blocks.items()]
 

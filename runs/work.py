@@ -25,7 +25,7 @@ def new_chains(config: Config, model: Model, samples: Sequence[int]) -> Chains:
     seed = config.disorder.seed
     return Chains(
         model,
-        [model.draw_bonds(seed, sample) for sample in samples],
+        [model.draw_disorder(seed, sample) for sample in samples],
         seed=seed,
         samples=samples,
         schedule=config.schedule,
@@ -44,8 +44,8 @@ def records_of(chains: Chains, keep_state: bool = False) -> list[Record]:
             "worms_per_measurement": float(result.worms_per_measurement),
             "sweeps_per_measurement": result.sweeps_per_measurement,
         }
-        state = {name: a[i] for name, a in rows.items() if not name.startswith("bins/")}
-        out.append(Record(result.bins, result.tau_int, cost, state))
+        state = {name: a[i] for name, a in rows.items()}
+        out.append(Record(result.bins, result.tau_int, cost, state, result.maps))
     return out
 
 
@@ -121,8 +121,8 @@ class Worker:
             self.flush()
 
     def _due(self) -> bool:
-        pause = max(self.config.output.checkpoint_seconds, RARELY * self.spent)
-        return time.monotonic() - self.last >= pause
+        wanted = self.config.output.checkpoint_seconds           # 0: after every step
+        return wanted == 0 or time.monotonic() - self.last >= max(wanted, RARELY * self.spent)
 
     def flush(self) -> None:
         """Bring everything to the disk."""

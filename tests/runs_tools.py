@@ -23,6 +23,7 @@ seed = 3
 therm_sweeps = {sweeps}
 bins = {bins}
 measurements_per_bin = {measurements}
+sweeps_per_measurement = {apart}
 {more}
 [continuation]
 method = "maxent"
@@ -36,7 +37,7 @@ LAUNCHERS = ("PMI", "OMPI", "PMIX", "MPI", "HYDRA", "SLURM")
 LIMIT = 240
 
 
-DEFAULTS = {"samples": 12, "sweeps": 20, "bins": 8, "measurements": 4, "more": "", "checkpoint": 0.1}
+DEFAULTS = {"samples": 12, "sweeps": 20, "bins": 8, "measurements": 4, "apart": 2, "more": "", "checkpoint": 0.1}
 
 
 def write_config(folder, name="run.toml", **changes):

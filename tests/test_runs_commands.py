@@ -93,7 +93,7 @@ def test_status_without_numba_and_mpi(finished):
 
 
 def test_status_while_it_runs(folder):
-    write_config(folder, samples=4, sweeps=200, bins=200, measurements=3000)
+    write_config(folder, samples=4, bins=20, apart=100_000, checkpoint=0)
     process = subprocess.Popen(
         command("run", "run.toml", "-n", "1", "--no-analysis"), env=environment(), stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

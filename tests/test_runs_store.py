@@ -95,13 +95,20 @@ def test_points_that_are_no_longer_asked_for_are_kept(folder, capsys):
     assert [data.model.p for data in read_points(folder / "out/run.h5")] == [0.2, 0.3, 0.0]
 
 
-def test_bins_are_added_where_states_are_kept(folder):
+def test_bins_are_added_where_states_are_kept(folder, capsys):
     path = edited(write_config(folder), ('path = "out"', 'path = "out"\nkeep_state = true'))
     simulate(path)
     simulate(edited(path, ("bins = 8", "bins = 13")))
-    path = edited(path, ('"out"', '"whole"'))
-    simulate(path)
-    assert datasets("out/run.h5") == datasets("whole/run.h5")
+    assert "anew" not in capsys.readouterr().err
+    simulate(edited(path, ('"out"', '"whole"')))
+    assert without_states("out/run.h5") == without_states("whole/run.h5")
+
+
+def without_states(path):
+    """Ends of chains may hold other random numbers in advance; what was measured is the same."""
+    found = datasets(path)
+    assert any("/state/" in name for name in found)
+    return {name: values for name, values in found.items() if "/state/" not in name}
 
 
 def test_bins_are_not_added_without_states(folder, capsys):
@@ -156,13 +163,12 @@ def test_targets_are_met_by_more_samples(folder):
 
 
 class Broken(Chains):
-    """Sample 3 raises in its fifth step, always or the first time only."""
+    """Sample 3 raises, always or the first time only."""
 
     always, tries = True, 0
 
     def step(self):
-        self.steps = getattr(self, "steps", 0) + 1
-        if 3 in self.samples and self.steps == 5 and self.model.p == 0.2:
+        if 3 in self.samples and self.model.p == 0.2:
             Broken.tries += 1
             if Broken.always or Broken.tries == 1:
                 raise FloatingPointError("a broken sample")
@@ -275,7 +281,13 @@ def test_version_1_is_read_and_continued(folder):
     assert len(runs.load("out").table()) == 2
     simulate(path)
     simulate(edited(path, ('"out"', '"whole"')))
-    assert datasets("out/run.h5") == datasets("whole/run.h5")
+    with h5py.File("out/run.h5") as file:                    # version 1 has no maps: they stand apart
+        assert [len(file[f"points/{name}/sample"]) for name in sorted(file["points"])] == [7, 5, 7, 5]
+    stores = [read_points(folder / name / "run.h5") for name in ("out", "whole")]
+    for mixed, whole in zip(*stores, strict=True):
+        assert mixed.pairs() == whole.pairs()
+        for name, values in mixed.arrays().items():
+            assert values.tobytes() == whole.arrays()[name].tobytes()
 
 
 def test_load_gives_tables_with_errors(folder):
