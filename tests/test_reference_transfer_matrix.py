@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reference.transfer_matrix import ACTIONS, CASES, Case, exact, thermal_averages
+from reference import transfer_matrix
+from reference.transfer_matrix import ACTIONS, CASES, DISORDERED, Case, exact, thermal_averages
 from scipy.special import iv
 
 BOOKKEEPING = {"truncation", "cut", "block", "M", "n_max"}
@@ -293,3 +294,68 @@ def test_two_slices_against_the_sum_over_link_currents(action):
     for key, value in expected.items():
         actual = result[key][1] if key == "G_k0" else result[key]
         np.testing.assert_allclose(actual, value, rtol=2e-6, err_msg=key)
+
+
+# ---- missing sites, spread couplings, charge offset -------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=DISORDERED, ids=lambda case: case.name)
+def disordered(request):
+    return request.param, transfer_matrix.solve(request.param, cut=1e-9)
+
+
+def test_parts_of_a_disordered_model_agree(disordered):
+    """Windings from twists and from currents, kappa from sites and as a whole, ln Z from powers."""
+    case, r = disordered
+    numbers = np.fft.fftfreq(24, 1 / 24)
+    W2 = transfer_matrix.winding_distribution(case, 24, both=False) @ numbers**2
+    np.testing.assert_allclose(W2, [r["W2_x"], r["W2_y"]], atol=1e-5)
+    assert r["kappa_map"].mean() == pytest.approx(r["kappa"], rel=1e-9)
+    assert r["density_map"].mean() == pytest.approx(r["density"], abs=1e-12)
+    assert transfer_matrix.log_partition(case, 1e-9)((0.0, 0.0)) == pytest.approx(r["log_Z"], rel=1e-7)
+    assert r["rho_x"][0] == pytest.approx(r["rho_s_x"], abs=1e-7)
+    assert (np.abs(r["G"][1:] - r["G"][:0:-1]).max() > 0.01) == (case.n_g != 0)
+
+
+def test_energies_of_a_disordered_model_are_derivatives(disordered):
+    """Of ln Z: the energy in eps; the connected response of the charging energy, twice in all E_C."""
+    case, r = disordered
+    volume = case.Lx * case.Ly
+
+    def log_Z(**change):
+        return transfer_matrix.log_partition(replace(case, **change), 1e-12)((0.0, 0.0))
+
+    h = 0.01 * case.eps
+    a, b, c, d = (log_Z(eps=case.eps + k * h) for k in (-2, -1, 1, 2))
+    slope = (8 * (c - b) - (d - a)) / (12 * h)
+    assert r["energy"] == pytest.approx(-slope / (case.L_tau * volume), rel=1e-5)
+    h = 0.02
+    a, b, c, d, e = (log_Z(charging=case.charging * (1 + k * h)) for k in (-2, -1, 0, 1, 2))
+    second = (16 * (b + d) - (a + e) - 30 * c) / (12 * h**2)
+    connected = r["chi_c_raw"][0] - volume * case.beta * r["charging"] ** 2
+    assert connected == pytest.approx(second / (case.beta * volume), rel=1e-4)
+
+
+def test_charge_offsets_an_integer_apart():
+    """Gaussian weights: n -> n + 1 everywhere turns n_g - 1 into n_g."""
+    case = replace(DISORDERED[6], n_g=0.3)
+    here, there = (transfer_matrix.solve(replace(case, n_g=n_g), cut=1e-12) for n_g in (0.3, -0.7))
+    assert here["density"] == pytest.approx(there["density"] + 1, rel=1e-8)
+    shift = case.L_tau * 4 * case.eps * case.charging * (0.3 - 0.5)
+    assert here["log_Z"] == pytest.approx(there["log_Z"] + shift, rel=1e-8)
+    for key in ("rho_x", "G_k0", "bond"):
+        np.testing.assert_allclose(here[key], there[key], rtol=1e-7)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_missing_site_is_a_free_rotor_less(action):
+    around = ((0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 1, 0))
+    free = Case("", 2, 2, 6, 0.5, 4.0, action, around)
+    gone = Case("", 2, 2, 6, 0.5, 4.0, action, absent=((0, 0),))
+    a, b = (transfer_matrix.solve(case, cut=1e-11) for case in (free, gone))
+    n, K = np.arange(-20, 21), 1 / (free.eps * free.charging)
+    w = (iv(abs(n), K) / iv(0, K) if action == "cosine" else np.exp(-n**2 / (2 * K))) ** 6
+    assert a["log_Z"] == pytest.approx(b["log_Z"] + np.log(w.sum()), rel=1e-7)
+    assert a["kappa"] == pytest.approx(b["kappa"] + free.beta * (w @ n**2) / w.sum() / 4, rel=1e-7)
+    for key in ("rho_y", "bond", "chi_s_raw"):
+        np.testing.assert_allclose(a[key], b[key], rtol=1e-7, atol=1e-12)
