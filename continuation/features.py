@@ -186,6 +186,15 @@ def optical_gap(omega: Array, values: Array) -> float:
 
 
 def lowest_peak(omega: Array, values: Array, min_prominence: float = 0.1) -> float:
-    """Position of the lowest peak at omega > 0 of at least this prominence; NaN if there is none."""
-    found = find_peaks(omega, values, min_prominence)
-    return min(p.position for p in found) if found else float("nan")
+    """Position of the lowest peak at omega > 0 of at least this prominence; NaN if there is none.
+
+    The spectrum must also fall by that much below the peak: a maximum of a Drude peak just above zero
+    frequency is none.
+    """
+    drop = min_prominence * float(values.max())
+    found = [
+        p.position
+        for p in find_peaks(omega, values, min_prominence)
+        if p.height - float(values[omega <= p.position].min()) >= drop
+    ]
+    return min(found) if found else float("nan")

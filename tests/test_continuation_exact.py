@@ -101,5 +101,7 @@ def test_features_of_known_shapes():
     assert 2.0 < onset(w, edge) < 2.1
     assert lowest_peak(w, edge) == pytest.approx(3.0, abs=0.01)
     assert np.isnan(lowest_peak(w, np.exp(-w)))
+    drude_first = np.exp(-((w - 0.05) ** 2)) + np.exp(-((w - 4.0) ** 2))
+    assert lowest_peak(w, drude_first) == pytest.approx(4.0, abs=0.01)
     assert np.isnan(optical_gap(w, np.exp(-w)))
     assert onset(w, np.exp(-w)) == 0.0
