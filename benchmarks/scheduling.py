@@ -10,6 +10,7 @@ serves one request at a time, and only between two steps of rank 0 (MPI without 
 import argparse
 import heapq
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from runs.plan import trial
 from runs.tasks import open_tasks
 from runs.work import new_chains
 
+STEP = 0.1                   # s; rank 0 looks at the network between two steps of `qmc.Chains`
 SPREAD = 0.1                 # relative spread of the cost of chains of one point, assumed
 Speed = dict[int, float]
 """ns per site and sweep, by L_tau."""
@@ -88,9 +90,8 @@ def scaling(speed: Speed, service: float, samples: int) -> list[dict[str, float]
     config = configuration("unused", disorder={"samples": samples})
     for ranks in RANKS:
         durations = durations_of(config, ranks, speed)
-        step = 0.5 * max(durations) / 100        # rank 0 looks between steps; a task has about 50 to 200
         ideal, _ = simulate(durations, ranks, service, 0.0)
-        real, end = simulate(durations, ranks, service, step)
+        real, end = simulate(durations, ranks, service, 0.5 * STEP)
         rows.append({
             "ranks": ranks, "tasks": len(durations), "hours": end / 3600, "efficiency": real,
             "ideal": ideal, "task_seconds": float(np.mean(durations)),
@@ -146,6 +147,7 @@ def processes(scale: float) -> list[dict[str, float | str]]:
     if beside.exists():
         ways |= {"1 rank": [], "2 ranks": []}
     times: dict[str, list[float]] = {name: [] for name in ways}
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
     sizes: list[float] = []
     for _ in range(3):
         for name, arguments in ways.items():
@@ -154,12 +156,18 @@ def processes(scale: float) -> list[dict[str, float | str]]:
                 before = [str(beside), "-n", name[0]] if "rank" in name else []
                 job = ["run", str(small(folder, scale)), "--no-analysis", *arguments]
                 command = [*before, sys.executable, "-m", "runs.cli", *job]
+                before_it = resource.getrusage(resource.RUSAGE_CHILDREN)
                 subprocess.run(command, cwd=folder, check=True, capture_output=True)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                cpu[name].append(after.ru_utime + after.ru_stime - before_it.ru_utime - before_it.ru_stime)
                 history = Store(folder / "out").history()
                 times[name].append(history[-1]["wall_seconds"])
                 sizes.append((folder / "out/run.h5").stat().st_size / (2 * round(32 * scale)))
-    return [{"way": name, "seconds": float(np.min(t)), "median": float(np.median(t)), "bytes": sizes[0]}
-            for name, t in times.items()]  # fmt: skip
+    return [
+        {"way": name, "seconds": float(np.min(t)), "median": float(np.median(t)), "bytes": sizes[0],
+         "cpu_seconds": float(np.min(cpu[name]))}
+        for name, t in times.items()
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -190,10 +198,11 @@ def main() -> None:
 
     if not a.quick:
         out["processes"] = processes(1.0)
-        print("the same run here, wall seconds of simulation and merging (best, median of 3)")
+        print("the same run here: wall seconds (best, median of 3), CPU seconds with start-up")
         for row in out["processes"]:
             size = row["bytes"] / 1e3
-            print(f"  {row['way']:12s} {row['seconds']:7.2f} {row['median']:7.2f}   {size:.1f} kB per sample")
+            print(f"  {row['way']:12s} {row['seconds']:7.2f} {row['median']:7.2f} {row['cpu_seconds']:7.2f}"
+                  f"   {size:.1f} kB per sample")  # fmt: skip
     if a.json:
         Path(a.json).write_text(json.dumps(out, indent=1))
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,18 +91,15 @@ def _trials(config: Config, models: list[Model], seconds: float) -> Iterator[Tri
 
 
 def trial(config: Config, model: Model, seconds: float) -> Trial:
-    """A chain of the planned kind, cut off when the time is over."""
+    """A group of chains of the planned kind, cut off when the time is over."""
     s, volume = config.schedule, model.sites * model.L_tau
     long = Schedule(
         therm_sweeps=min(s.therm_sweeps, 20.0), bins=1000, measurements_per_bin=1,
         sweeps_per_measurement=s.sweeps_per_measurement,
     )  # fmt: skip
-    chains = Chains(
-        model, [model.draw_bonds(config.disorder.seed, 0)], seed=config.disorder.seed, samples=[0],
-        schedule=long, n_max=matsubara_count(config, model),
-    )  # fmt: skip
-    chains.step()                                # with what the machine does only once
-    sweeps = long.therm_sweeps + long.bins * long.sweeps_per_measurement
+    group = range(min(s.interleave, config.disorder.samples))
+    chains = new_chains(replace(config, schedule=replace(s, **asdict(long))), model, group)
+    sweeps = (long.therm_sweeps + long.bins * long.sweeps_per_measurement) * len(group)
     begun, wall, first = time.process_time(), time.monotonic(), chains.progress
     while not chains.finished and (time.monotonic() - wall < seconds or chains.progress == first):
         chains.step()
@@ -113,7 +110,8 @@ def trial(config: Config, model: Model, seconds: float) -> Trial:
 
 
 def _slowest(chains: Chains) -> tuple[float, str]:
-    times = chains.results()[0].tau_int
+    results = chains.results()
+    times = {name: float(np.mean([r.tau_int[name] for r in results])) for name in results[0].tau_int}
     name = max(times, key=lambda key: times[key])
     return times[name], name
 

@@ -37,7 +37,9 @@ LAUNCHERS = ("PMI", "OMPI", "PMIX", "MPI", "HYDRA", "SLURM")
 LIMIT = 240
 
 
-DEFAULTS = {"samples": 12, "sweeps": 20, "bins": 8, "measurements": 4, "apart": 2, "more": "", "checkpoint": 0.1}
+DEFAULTS = {
+    "samples": 12, "sweeps": 20, "bins": 8, "measurements": 4, "apart": 2, "more": "", "checkpoint": 0.1,
+}  # fmt: skip
 
 
 def write_config(folder, name="run.toml", **changes):

@@ -22,7 +22,8 @@ from runs.lock import owner_of
 from runs.pipeline import run
 
 # Chains of several steps each (a step of `qmc.Chains` is about 0.1 s), a checkpoint after every step.
-LONG = {"samples": 4, "bins": 20, "measurements": 20, "apart": 6000, "checkpoint": 0, "more": "interleave = 2"}
+LONG = {"samples": 4, "bins": 20, "measurements": 20, "apart": 2500, "checkpoint": 0}
+LONG["more"] = "interleave = 2"
 MODES = ("-n 1", "-n 2", "mpi 1", "mpi 2", "mpi 4")
 
 
