@@ -61,18 +61,14 @@ def test_spectrum_of_the_ring_is_recovered(operator):
     lines, width = ring_lines(4, 2.0, BETA, n_max=2, operator=operator), 0.4
     clean = broadened_correlator(lines, TAU, width)
     kind = "lambda_tau" if operator == "current" else "chi_tau"
-    distances, hits = [], []
-    for seed in range(2):
-        s = continue_correlator(build(clean, 1e-4, seed, kind), n_omega=240, n_draws=40)
-        truth = lines.broadened(s.omega, width)
-        distances.append(np.abs(s.values - truth) @ s.grid.weights / (truth @ s.grid.weights))
-        share = np.cumsum(truth * s.grid.weights) / (truth @ s.grid.weights)
-        low, high = s.band(2.0)
-        nodes = np.abs(share - 0.5) < 0.48
-        hits.append(np.mean((low <= truth)[nodes] & (truth <= high)[nodes]))
-        assert s.weight().value == pytest.approx(truth @ s.grid.weights, rel=0.02)
-    assert np.mean(distances) < 0.3
-    assert np.mean(hits) > 0.5
+    s = continue_correlator(build(clean, 1e-4, 0, kind), n_omega=200, n_draws=40)
+    truth = lines.broadened(s.omega, width)
+    weights = s.grid.weights
+    assert np.abs(s.values - truth) @ weights < 0.3 * (truth @ weights)
+    assert s.weight().value == pytest.approx(truth @ weights, rel=0.02)
+    low, high = s.band(2.0)
+    nodes = np.abs(np.cumsum(truth * weights) / (truth @ weights) - 0.5) < 0.48
+    assert np.mean((low <= truth)[nodes] & (truth <= high)[nodes]) > 0.5
 
 
 def test_bounds_and_decay_of_the_free_rotor():
