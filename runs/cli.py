@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runs import cli_look, cli_plan, cli_report, cli_run, cli_submit
+from runs import cli_look, cli_plan, cli_report, cli_reproduce, cli_run, cli_submit
 from runs.errors import Stopped, UserError
 from runs.provenance import package_version
 from runs.stop import STOPPED
 
 BAD_INPUT = 2
-GROUPS = (cli_plan, cli_run, cli_look, cli_report, cli_submit)
+GROUPS = (cli_plan, cli_run, cli_look, cli_report, cli_reproduce, cli_submit)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

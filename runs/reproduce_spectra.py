@@ -119,7 +119,8 @@ def _scales(
             out[name] = Number(value["value"], value["low"], value["high"], value["found"])
     try:
         energy = decay_energy(point.correlator("G_k0")).energy
-        out["pair_decay"] = Number(energy.value, energy.value - energy.error, energy.value + energy.error)
+        low = max(energy.value - energy.error, 0.0)
+        out["pair_decay"] = Number(energy.value, low, energy.value + energy.error)
     except ValueError as error:
         notes.append(f"omega_pair from the decay of G: {error}")
     return out
@@ -162,12 +163,12 @@ def fingerprint(point: Point) -> str:
 
 
 class Cache:
-    """Spectra by fingerprint, from files (the first that has it) and into the last of them."""
+    """Spectra by fingerprint, from files, and into one of them if it is given."""
 
-    def __init__(self, read: Sequence[Path], write: Path) -> None:
+    def __init__(self, read: Sequence[Path], write: Path | None) -> None:
         self.path, self.known = write, dict[str, Any]()
         for path in (*read, write):
-            if path.exists():
+            if path is not None and path.exists():
                 self.known |= json.loads(path.read_text(encoding="utf-8"))
 
     def get(self, point: Point) -> Spectra | None:
@@ -178,7 +179,8 @@ class Cache:
         self.known[fingerprint(point)] = to_plain(spectra)
 
     def save(self) -> None:
-        replace_text(self.path, json.dumps(self.known, separators=(",", ":")))
+        if self.path is not None:
+            replace_text(self.path, json.dumps(self.known, separators=(",", ":")))
 
 
 def all_spectra(

@@ -1,0 +1,141 @@
+"""Everything the figures of the paper are drawn from, in one value."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmc import Model, Schedule, run_chain
+from qmc.crossings import Crossing, crossings
+from qmc.trotter import TrotterLimit, trotter_limit
+from runs.reproduce_data import Point, Study
+from runs.reproduce_films import Film, films
+from runs.reproduce_spectra import Spectra
+
+Array = NDArray[np.float64]
+
+P_C = 0.337                  # Swanson et al., PRX 4, 021007 (2014)
+G_C, G_C_ERROR = 4.245, 0.008            # clean, this action and time step: our own, README and benchmarks
+SIGMA_C = 0.5                # low-frequency conductivity at the transition, same source as P_C
+PAPER = (0.075, 0.1, 0.125)  # dilutions of the paper's Fig. 3a
+CROSSING_WINDOW = (0.24, 0.38)
+MAP_SEED, MAP_P = 337, 0.3
+
+
+@dataclass(frozen=True)
+class At:
+    """A point with its spectra."""
+
+    point: Point
+    spectra: Spectra
+
+    @property
+    def p(self) -> float:
+        return self.point.model.p
+
+    @property
+    def g(self) -> float:
+        return self.point.model.charging
+
+
+@dataclass(frozen=True)
+class Maps:
+    """One chain of one bond mask: kappa(r), (Ly, Lx), and the bonds that are there, (2, Ly, Lx)."""
+
+    model: Model
+    sample: int
+    kappa: Array
+    bonds: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """Studies and spectra of one size. Films, crossings and maps are worked out when first asked for.
+
+    size      small, medium, or any name
+    command   what makes this data
+    """
+
+    size: str
+    command: str
+    studies: dict[str, Study]
+    spectra: dict[str, list[Spectra]]
+
+    @cached_property
+    def dirty(self) -> list[At]:
+        """The largest size of the diluted array, by p."""
+        return self._at("dirty")
+
+    @cached_property
+    def clean(self) -> list[At]:
+        """The clean array, by E_C/E_J."""
+        return self._at("clean")
+
+    def _at(self, name: str) -> list[At]:
+        if name not in self.studies:
+            return []
+        return [At(*pair) for pair in zip(self.studies[name].largest, self.spectra[name], strict=True)]
+
+    @cached_property
+    def films(self) -> dict[str, Film]:
+        """The SYNTHETIC films."""
+        return films()
+
+    @cached_property
+    def crossings(self) -> list[Crossing]:
+        """p where <W_x^2> of successive sizes cross; those that do not cross inside the data are left out."""
+        return self._crossings(self._window())
+
+    @property
+    def p_c(self) -> Crossing | None:
+        """The crossing of the largest pair of sizes."""
+        return self.crossings[-1] if self.crossings else None
+
+    def _window(self) -> list[Point]:
+        low, high = CROSSING_WINDOW
+        return [point for point in self.studies["dirty"].points if low < point.model.p < high]
+
+    def _crossings(self, points: list[Point]) -> list[Crossing]:
+        sizes = sorted({point.model.Lx for point in points})
+        out = []
+        for pair in zip(sizes, sizes[1:], strict=False):
+            two = [point for point in points if point.model.Lx in pair]
+            count = min(point.samples for point in two)
+            squares = [winding_square(point)[:count] for point in two]
+            per_size = min(sum(point.model.Lx == L for point in two) for L in pair)
+            try:
+                out += crossings(
+                    [point.model.Lx for point in two], [point.model.p for point in two], np.array(squares),
+                    degree=min(3, per_size - 1), shared=True,
+                )  # fmt: skip
+            except ValueError:
+                continue
+        return out
+
+    def trotter(self, name: str) -> tuple[Array, Array, Array, TrotterLimit] | None:
+        """(eps, values, errors, limit) of a scalar; None without three time steps."""
+        points = sorted(self.studies["trotter"].points, key=lambda q: q.model.eps) if "trotter" in self.studies else []
+        if len({point.model.eps for point in points}) < 3:
+            return None
+        eps = np.array([point.model.eps for point in points])
+        found = [point.estimate(name) for point in points]
+        values, errors = (np.array([float(getattr(e, key)) for e in found]) for key in ("mean", "error"))
+        count = min(point.samples for point in points)
+        table = np.array([point.scalars[name][:count] for point in points])
+        covariance = np.cov(table) / count       # the masks are the same at every eps
+        return eps, values, errors, trotter_limit(eps, values, covariance, action=points[0].model.action)
+
+    @cached_property
+    def maps(self) -> Maps:
+        """A fresh chain of one sample at p = 0.3: seconds."""
+        model = Model(Lx=16, Ly=16, L_tau=64, eps=0.1, charging=3.0, action="cosine", p=MAP_P)
+        bonds = model.draw_bonds(MAP_SEED, 0)
+        schedule = Schedule(therm_sweeps=200, bins=8, measurements_per_bin=100)
+        result = run_chain(model, bonds, seed=MAP_SEED, sample=0, schedule=schedule)
+        return Maps(model, 0, result.maps["kappa"], np.asarray(bonds))
+
+
+def winding_square(point: Point) -> Array:
+    """<W_x^2> of every sample, mean of x and y: beta rho_s on a square."""
+    return point.scalars["rho_s"] * point.model.beta
