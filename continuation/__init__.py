@@ -5,10 +5,12 @@
     s.omega, s.sigma, s.sigma_band()                         # sigma(omega) in 4e^2/h with a one-sigma band
     s.stiffness, s.sum_rule, s.dc(), s.weight(0, 2), s.peaks(), s.warnings
 
-`CorrelatorData` takes rho(i w_n), Lambda_xx(tau), G(tau), chi(tau) or chi(i w_n), from samples or as mean
-and covariance; `continue_correlator` continues any of them, by an average over smooth positive priors
-(method "process"), by maximum entropy ("maxent") or by stochastic sampling ("sampling"); `consensus` runs
-all three and says where they agree. `sigma_matsubara` and `midpoint_conductivity` need no continuation.
+`CorrelatorData` takes rho(i w_n), Lambda_xx(tau), G(tau), chi(tau) or chi(i w_n), from samples, as mean and
+covariance, or from text files (`read_correlator`); `continue_correlator` continues any of them, by an average
+over positive priors (method "process"), maximum entropy ("maxent"), stochastic sampling ("sampling"), leading
+singular components ("sparse") or a rational function ("rational"); `consensus` runs all, pools their bands and
+says where they agree. Known facts are added by `data.knowing(...)`. No continuation is needed for
+`sigma_matsubara`, `midpoint_conductivity`, `weight_bounds` and `decay_energy`.
 Frequencies have the unit of 1/beta.
 """
 

@@ -29,6 +29,7 @@ from continuation.sparse import sparse_spectrum
 from continuation.whitening import Equations
 
 CENTRAL = (0.3, 0.4, 0.5, 0.6, 0.7)
+RATIONAL = "rational function"
 REFITS = 40            # of the methods whose band is a bootstrap
 
 
@@ -172,7 +173,7 @@ def fit_rational(
         square = float(image @ image)
         return x * max(float(image @ d) / square, 0.0) if square > 0 else x
 
-    return _refitted(equations, white, offset, answer, options, "rational function")
+    return _refitted(equations, white, offset, answer, options, RATIONAL)
 
 
 def _refitted(

@@ -11,7 +11,15 @@ from continuation.facts import support_factor
 from continuation.features import Value
 from continuation.grids import FrequencyGrid, grid_from_nodes
 from continuation.kernels import Array
-from continuation.methods import Fit, fit_maxent, fit_process, fit_rational, fit_sampling, fit_sparse
+from continuation.methods import (
+    RATIONAL,
+    Fit,
+    fit_maxent,
+    fit_process,
+    fit_rational,
+    fit_sampling,
+    fit_sparse,
+)
 from continuation.models import DefaultModel, default_grid, default_models
 from continuation.options import Options, resolve
 from continuation.resampling import Replicas, replicas_of
@@ -113,6 +121,8 @@ def _assemble(
     residual = fit.data - equations.kernel @ x
     chi2 = float(residual @ residual)
     notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), fit.effective)]
+    if fit.description == RATIONAL:
+        notes.append("rational function: cut at 0 and scaled, its chi^2 is that of the form, not of a fit")
     low, high = posterior.quantile(0.158655), posterior.quantile(0.841345)
     pointwise = None if low is None or high is None else 0.5 * (high - low) / grid.weights
     spread = posterior.spread(windows) if pointwise is None else pointwise
