@@ -8,8 +8,8 @@
 `CorrelatorData` takes rho(i w_n), Lambda_xx(tau), G(tau), chi(tau) or chi(i w_n), from samples, as mean and
 covariance, or from text files (`read_correlator`); `continue_correlator` continues any of them, by an average
 over positive priors (method "process"), maximum entropy ("maxent"), stochastic sampling ("sampling"), leading
-singular components ("sparse") or a rational function ("rational"); `consensus` runs all, pools their bands and
-says where they agree. Known facts are added by `data.knowing(...)`. No continuation is needed for
+singular components ("sparse") or a rational function ("rational"); `consensus` runs all, pools their bands
+and says where they agree. Known facts are added by `data.knowing(...)`. No continuation is needed for
 `sigma_matsubara`, `midpoint_conductivity`, `weight_bounds` and `decay_energy`.
 Frequencies have the unit of 1/beta.
 """

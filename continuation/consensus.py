@@ -6,6 +6,9 @@ the two-sigma band of the process, the answer depends on the prior: the region i
 sparse fit and, for Matsubara data, the rational function ring where the spectrum is sharp; they are shown,
 and do not vote.
 
+A method that does not fit (chi^2 above POOR times the larger of the number of equations and the process's
+chi^2; sampling at very low noise) does not vote either.
+
 The band pools samples of all voting methods (posterior, noise included) with the weights `SHARE`, so that it
 contains the spread between methods, and the refits of a bootstrap over the samples where one is asked for.
 """
@@ -31,6 +34,7 @@ BAND_SIGMA = 2.0
 SLACK = 0.05           # of the largest value: smaller differences are nobody's disagreement
 SHARE: dict[Method, float] = {"process": 0.7, "maxent": 0.2, "sampling": 0.1}
 SHOWN: tuple[Method, ...] = ("sparse",)
+POOR = 3.0
 POOL = 400             # samples in the pooled band
 
 
@@ -42,12 +46,14 @@ class Consensus:
     median   pointwise over the voting methods (omega,)
     agree    (omega,) bool: all voting methods inside the two-sigma band of the process
     pool     (n, omega) samples of all voting methods and of the bootstrap
+    voting   the methods behind median, agree and pool
     """
 
     spectra: dict[str, Spectrum]
     median: Array
     agree: Array
     pool: Array
+    voting: tuple[str, ...] = tuple(SHARE)
 
     @property
     def best(self) -> Spectrum:
@@ -97,7 +103,7 @@ class Consensus:
     def verdict(self) -> str:
         """One line."""
         where = ", ".join(f"{a:.3g} - {b:.3g}" for a, b in self.unresolved())
-        text = f"{len(SHARE)} methods agree on {100 * self.agreed_share:.0f} % of the weight"
+        text = f"{len(self.voting)} methods agree on {100 * self.agreed_share:.0f} % of the weight"
         return f"{text}; unresolved: {where}" if where else text
 
 
@@ -121,18 +127,21 @@ def consensus(
     spectra: dict[str, Spectrum] = {
         method: continue_correlator(data, replace(options, method=method)) for method in (*SHARE, *shown)
     }
-    table = np.array([spectra[name].values for name in SHARE])
+    best = spectra["process"]
+    limit = POOR * max(best.n_data, best.chi2)
+    shares = {name: share for name, share in SHARE.items() if spectra[name].chi2 <= limit}
+    table = np.array([spectra[name].values for name in shares])
     median = np.median(table, axis=0)
-    wide_low, wide_high = spectra["process"].band(BAND_SIGMA)
+    wide_low, wide_high = best.band(BAND_SIGMA)
     slack = SLACK * median.max()
     agree = np.all((table >= wide_low - slack) & (table <= wide_high + slack), axis=0)
-    rows = {name: spectra[name].samples() for name in SHARE}
+    rows = {name: spectra[name].samples() for name in shares}
     if resamples:
         refits = bootstrap(data, options, nodes, resamples, workers, seed)
         half = len(rows["process"])
         rows["process"] = np.vstack([rows["process"], np.resize(refits, (half, nodes.size))])
-    pool = np.vstack([_thinned(rows[name], round(share * POOL)) for name, share in SHARE.items()])
-    return Consensus(spectra, median, agree, pool)
+    pool = np.vstack([_thinned(rows[name], round(share * POOL)) for name, share in shares.items()])
+    return Consensus(spectra, median, agree, pool, tuple(shares))
 
 
 def _thinned(rows: Array, count: int) -> Array:
