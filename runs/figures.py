@@ -23,6 +23,7 @@ from runs.errors import UserError
 from runs.families import Families, families, symbol
 from runs.files import replace_file
 from runs.provenance import package_version
+from runs.shown import ShownFigure
 
 MM = 1 / 25.4
 COLUMN, PAGE = 89 * MM, 183 * MM                 # widths of one and of two columns of a journal, inch
@@ -102,7 +103,7 @@ def draw(name: str, results: Sequence[PointResult]) -> Figure:
     rows = math.ceil(count / columns)
     with matplotlib.rc_context(STYLE):
         size = (COLUMN if columns == 1 else PAGE, PANEL * rows + 7 * MM)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = ShownFigure(figsize=size, layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
         for axis in axes.flat[count:]:
             axis.set_visible(False)

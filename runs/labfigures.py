@@ -6,7 +6,6 @@ colour-blind readers; data are points, models are lines. The figures do without 
 backend is chosen, and a notebook cell that ends with one shows it.
 """
 
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,6 +37,7 @@ from analytic import (
 from analytic.quantities import Line
 from analytic.tunnelfit import tunnelling_model
 from analytic.units import Array
+from runs.shown import ShownFigure as LabFigure
 
 BLUE, RED, GREEN, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "0.45"
 STYLE: Any = {
@@ -48,15 +48,6 @@ NU = r"$\nu$ (THz)"
 CONDUCTIVITY = r"($\Omega^{-1}\,\mathrm{cm}^{-1}$)"
 WEIGHT = r"($\mathrm{meV}\,\Omega^{-1}\,\mathrm{cm}^{-1}$)"
 FINE = 6                     # model lines have so many points per point of the scan
-
-
-class LabFigure(Figure):
-    """A Figure without pyplot that a notebook shows when it is the last value of a cell."""
-
-    def _repr_png_(self) -> bytes:
-        out = io.BytesIO()
-        self.savefig(out, format="png")
-        return out.getvalue()
 
 
 def _figure(width: float, height: float) -> LabFigure:

@@ -1,6 +1,6 @@
-"""The laboratory notebook: both forms hold the same cells, it runs, and its results are those of the truth.
+"""The notebooks: both forms hold the same cells, they run, and their results are those of the truth.
 
-`python tests/test_notebooks.py` writes the .ipynb anew from the percent file, which is the source.
+`python tests/test_notebooks.py` writes every .ipynb anew from its percent file, which is the source.
 """
 
 import ast
@@ -17,7 +17,9 @@ import runs.tables
 from analytic import FILMS, bundled_films
 from runs.labfigures import LabFigure
 
-SOURCE = Path(runs.tables.__file__).parent / "notebooks" / "thz_film.py"
+FOLDER = Path(runs.tables.__file__).parent / "notebooks"
+NAMES = ("first_run", "reading_results", "continuation_trust", "cluster_scaling", "thz_film")
+SOURCE = FOLDER / "thz_film.py"
 CELL = re.compile(r"^# %%(.*)$", re.MULTILINE)
 
 
@@ -50,8 +52,8 @@ def notebook_of(cells):
             "nbformat": 4, "nbformat_minor": 5}
 
 
-def notebook_text():
-    cells = cells_of(SOURCE.read_text(encoding="utf-8"))
+def notebook_text(source):
+    cells = cells_of(source.read_text(encoding="utf-8"))
     return json.dumps(notebook_of(cells), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -59,21 +61,27 @@ def run_cell(source, namespace):
     """Execute a cell; the value of its last expression, as a notebook would show it, or None."""
     tree = ast.parse(source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, SOURCE.name, "exec"), namespace)
-    return eval(compile(ast.Expression(last.value), SOURCE.name, "eval"), namespace) if last else None
+    exec(compile(tree, "cell", "exec"), namespace)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last else None
+
+
+def run_notebook(name, folder):
+    """Names a notebook leaves behind and the figures it shows; run in a foreign, empty directory."""
+    namespace, figures = {"__name__": "notebook"}, []
+    with contextlib.chdir(folder):
+        for kind, source in cells_of((FOLDER / f"{name}.py").read_text(encoding="utf-8")):
+            if kind == "code":
+                shown = run_cell(source, namespace)
+                figures += [shown] if isinstance(shown, LabFigure) else []
+    return namespace, figures
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    """Names the notebook leaves behind and the figures it shows; run in a foreign, empty directory."""
-    namespace, figures = {"__name__": "notebook"}, []
-    with contextlib.chdir(tmp_path_factory.mktemp("elsewhere")):
-        for kind, source in cells_of(SOURCE.read_text(encoding="utf-8")):
-            if kind == "code":
-                shown = run_cell(source, namespace)
-                figures += [shown] if isinstance(shown, LabFigure) else []
-        assert not list(Path.cwd().iterdir())
-    return namespace, figures
+    folder = tmp_path_factory.mktemp("elsewhere")
+    made = run_notebook("thz_film", folder)
+    assert not list(folder.iterdir())
+    return made
 
 
 def truth(name):
@@ -81,9 +89,16 @@ def truth(name):
     return json.loads((bundled_films() / "truth" / f"{name}.json").read_text())["film"]
 
 
-def test_both_forms_hold_the_same_cells():
-    stored = SOURCE.with_suffix(".ipynb").read_text(encoding="utf-8")
-    assert stored == notebook_text(), "run: python tests/test_notebooks.py"
+def test_all_notebooks_are_known():
+    for ending in ("py", "ipynb"):
+        assert {path.stem for path in FOLDER.glob(f"*.{ending}")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_forms_hold_the_same_cells(name):
+    source = FOLDER / f"{name}.py"
+    stored = source.with_suffix(".ipynb").read_text(encoding="utf-8")
+    assert stored == notebook_text(source), "run: python tests/test_notebooks.py"
     cells = json.loads(stored)["cells"]
     assert {c["cell_type"] for c in cells} == {"markdown", "code"}
     assert all(c["outputs"] == [] for c in cells if c["cell_type"] == "code")
@@ -183,5 +198,67 @@ def test_curve_of_a_run_is_read(outcome, tmp_path):
         outcome[0]["read_theory"](tmp_path, 2)
 
 
+def test_first_run(tmp_path):
+    """Stiffness falls with p, the sum rule holds, warnings of a small run are given."""
+    names, figures = run_notebook("first_run", tmp_path)
+    table, results = names["table"], names["results"]
+    assert table["rho_s"][0] > 5 * table["rho_s"][2] > 0
+    assert np.all(table["rho_s_error"] < 0.02)
+    for result in results:
+        rule = result.spectrum.sum_rule.ratio(result.averages.samples["minus_k"])
+        assert abs(rule.value - 1) < 3 * rule.error < 0.3
+    assert any("few samples" in warning for warning in results[0].warnings)
+    assert len(figures) == 2
+    assert (tmp_path / "results/first_run/report.html").read_text() == names["page"]
+
+
+def test_reading_results(tmp_path):
+    """Nested samples sharpen differences; a clean array has thermal noise alone."""
+    names, figures = run_notebook("reading_results", tmp_path)
+    assert names["paired"] < 0.8 * names["naive"]
+    shares = [a.checks["rho_s_x"].within_share for a in names["results"].averages]
+    assert shares[0] > 0.7 > 0.3 > max(shares[1:])
+    assert names["single"].error == pytest.approx(names["bins"][0].std(ddof=1) / np.sqrt(32), rel=0.5)
+    assert names["effort"].error <= 1.001 * names["wanted"]
+    assert names["sigma"][0] > 5 * names["sigma_error"][0]
+    assert len(names["rows"]) > 300
+    assert len(figures) == 1
+
+
+def test_continuation_trust(tmp_path):
+    """What the text says of the broad spectrum, the bounds, the agreement and the better data."""
+    names, figures = run_notebook("continuation_trust", tmp_path)
+    broad, narrow, better = names["broad"], names["narrow"], names["better"]
+    assert abs(broad.stiffness.value - 0.35) < 3 * broad.stiffness.error < 0.01
+    assert names["inside"][names["seen"]].mean() > 0.5
+    assert abs(names["weight"].value - names["exact"]) < 3 * names["weight"].error
+    assert names["bounds"].lower < names["exact"] < names["bounds"].upper
+    line = float(names["two_peaks"](np.array([1.0]))[0])
+    height = {name: float(np.interp(1.0, s.omega, s.values)) for name, s in names["both"].spectra.items()}
+    assert all(value < 0.75 * line for value in height.values())     # every method misses the line ..
+    assert names["both"].agreed_share > 0.9                         # .. and they agree
+    positions = sorted(peak.position.value for peak in better.peaks(limit=2))
+    assert positions == pytest.approx([1.0, 3.0], abs=0.5)
+    assert np.interp(1.0, narrow.omega, narrow.resolution) > 2 * 0.12
+    assert len(figures) == 4
+
+
+def test_cluster_scaling(tmp_path, capsys):
+    """The script asks for what was said, pools hold all samples, crossings bracket the published p_c."""
+    names, figures = run_notebook("cluster_scaling", tmp_path)
+    said = capsys.readouterr().out
+    assert names["status"] == names["merged"] == 0
+    for line in ("#SBATCH --nodes=2", "#SBATCH --time=12:00:00", "pool: 24 samples"):
+        assert line in said
+    assert not (tmp_path / "sit.sbatch").exists()
+    above, below = names["above"], names["below"]
+    assert max(above.error, below.error) < 0.008
+    assert below.value - 2 * below.error < 0.337 < above.value + 2 * above.error
+    first = names["found"]["W_x^2"][0].coupling.value, names["found"]["W_tau^2"][0].coupling.value
+    assert above.value - below.value < first[0] - first[1]
+    assert len(figures) == 1
+
+
 if __name__ == "__main__":
-    SOURCE.with_suffix(".ipynb").write_text(notebook_text(), encoding="utf-8")
+    for name in NAMES:
+        (FOLDER / f"{name}.ipynb").write_text(notebook_text(FOLDER / f"{name}.py"), encoding="utf-8")
