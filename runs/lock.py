@@ -94,6 +94,13 @@ def _freed(lock: TextIO) -> bool:
     return False
 
 
+def gone(owner: dict[str, Any]) -> bool:
+    """Whether the owner is certainly, or by its silence, dead."""
+    if owner["host"] == os.uname().nodename:
+        return not _lives(int(owner["process"]))
+    return float(owner["age"]) > EXPIRES
+
+
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from runs.errors import NotOurs, UserError
 from runs.h5 import read_head, reading
-from runs.lock import owner_of
+from runs.lock import gone, owner_of
 from runs.text import clock, columns, with_error
 
 STORE, PARTS, PROGRESS = "run.h5", "parts", "progress.json"
@@ -131,6 +131,9 @@ def _running(folder: Path) -> str:
     if owner is None:
         return "not running"
     job = f", job {owner['job']}" if owner.get("job") else ""
+    if gone(owner):
+        last = f"host {owner['host']}, process {owner['process']}{job}"
+        return f"not running: the last run ({last}) ended without a word; sitqmc run goes on"
     line = f"running on {owner['host']}, process {owner['process']}{job}, "
     line += f"last heartbeat {owner['age']:.0f} s ago"
     if note:

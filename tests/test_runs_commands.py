@@ -1,5 +1,6 @@
 """The commands around a run, each as a user meets it."""
 
+import json
 import os
 import stat
 import subprocess
@@ -291,6 +292,13 @@ def test_the_lock_names_its_owner_and_expires(folder):
     os.utime(lock, (long_ago, long_ago))
     with only_one(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
+
+
+def test_status_of_a_killed_run(finished, capsys):
+    owner = {"host": os.uname().nodename, "process": 2**22 + 1, "job": "", "started": 1.0}
+    (finished / "out/.lock").write_text(json.dumps(owner))
+    assert main(["status", "out"]) == 0
+    assert "ended without a word; sitqmc run goes on" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_the_lock_notices_that_it_was_taken(folder):
