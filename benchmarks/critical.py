@@ -216,8 +216,13 @@ def seed_crossings() -> list[Row]:
     for name, low in (("wx2", 0.25), ("wtau2", 0.19)):
         d = seed_data(low, 0.38)
         base = d["L_tau"] == 2 * np.round(d["Lx"] ** 1.5)
-        for c in crossings(d["Lx"][base], d["p"][base], d[name][base], degree=3, shared=True):
-            what = f"p where {name} of L = {c.sizes[0]:g}, {c.sizes[1]:g} cross"
+        for two in itertools.pairwise(np.unique(d["Lx"][base])):
+            sizes = [d["p"][base & (d["Lx"] == L)] for L in two]
+            near = base & np.isin(d["Lx"], two)
+            near &= (d["p"] >= max(p.min() for p in sizes)) & (d["p"] <= min(p.max() for p in sizes))
+            degree = min(3, *(len(p) - 1 for p in sizes))    # few couplings at the largest size
+            (c,) = crossings(d["Lx"][near], d["p"][near], d[name][near], degree=degree, shared=True)
+            what = f"p where {name} of L = {two[0]:g}, {two[1]:g} cross"
             rows.append(Row("seed", what, *pair(c.coupling), 0.337, 0.0, PRX, f"height {c.height.value:.2f}"))
     return rows
 
