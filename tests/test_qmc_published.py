@@ -183,8 +183,9 @@ def test_diluted_transition():
     p_c, nu, z = ([row for row in rows if row.quantity.startswith(name)] for name in ("p_c", "nu", "z"))
     assert p_c[-1].error < 0.012
     assert abs(p_c[-1].sigmas) < 3
-    assert [row.value for row in z] == sorted(row.value for row in z)
-    assert 1.2 < z[-1].value < 1.6
+    assert z[0].value < z[1].value                   # larger sizes, larger exponents, where errors are small
+    assert abs(z[-1].value - z[1].value) < 3 * z[-1].error
+    assert 1.0 < z[-1].value < 1.6
     assert z[-1].error < 0.1
     assert 0.6 < nu[-1].value < 1.5
     assert nu[-1].error < 0.25
