@@ -39,6 +39,7 @@ STYLE: Any = {
     "svg.fonttype": "path", "svg.hashsalt": "sitqmc",                    # looks the same everywhere
 }  # fmt: skip
 NEGLIGIBLE = 0.03            # the frequency axis ends where all sigma stay below this share of the largest
+LEGEND_MM, LETTER_MM = 6.5, 1.15                 # room for an entry of the legend and each of its letters
 MANY = 6                     # more curves than this carry no marks of their own
 
 Draw = Callable[[Axes, list[PointResult], "Palette"], None]
@@ -133,10 +134,11 @@ def _legend(figure: Figure, results: Sequence[PointResult], palette: Palette) ->
         mine = [r for r in results if getattr(r.model, key) == value]
         mark = " (!)" if any(r.warnings for r in mine) else ""
         entries[f"{symbol(key)} = {value:.5g}{mark}"] = Line2D([], [], color=palette.colour(mine[0]))
-    wide = figure.get_figwidth() > 1.5 * COLUMN
+    letters = max(len(label.replace("$", "")) for label in entries)
+    fit = int(figure.get_figwidth() / MM / (LEGEND_MM + LETTER_MM * letters))
     figure.legend(
         list(entries.values()), list(entries), loc="outside lower center",
-        ncols=min(len(entries), 8 if wide else 4), handlelength=1.2, columnspacing=1.2,
+        ncols=max(1, min(len(entries), fit)), handlelength=1.2, columnspacing=1.0,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from continuation import CorrelatorData, PeakValue, midpoint_conductivity
 from qmc import OBSERVABLES
 from runs.analysis import PointResult, analyse
 from runs.config import Config, points
@@ -24,16 +25,23 @@ from runs.files import replace_text
 from runs.page import STYLE, bullets, folded, page, pairs, section, table, tag, text
 from runs.page import figure as embedded
 from runs.results import Run, load
-from runs.tables import final_rows
+from runs.tables import NONE, final_rows
 from runs.text import clock, with_error
 
 NAME = "report.html"
+SHARP = 0.5                  # largest share of a peak's width that the resolution may have
 SPELLED = 4                  # points named in one remark
 
 READING = (
     "Errors are one standard error over disorder samples, in units of the last digits: 0.4725(19) is "
     "0.4725 ± 0.0019. The sum rule is (rho_s + (2/π) ∫ σ_reg dω)/⟨−k_x⟩, which is not imposed and must be 1 "
     "up to O(eps). Energies in E_J, times in 1/E_J, conductivities in 4e²/h."
+)
+SPECTRA = (
+    "Resolution is the width of the averaging kernel at the peak: where it is not much smaller than the "
+    "width of the peak, that width is the method's and not the array's. χ² is that of the independent "
+    "combinations of the data. The low-frequency value needs no continuation: β²Λ(β/2)/π in 4e²/h, which is "
+    "σ(0) if σ is flat below 2πT."
 )
 CHECKS = (
     "tau_int is the integrated autocorrelation time in measurements. Thermalisation: the probability that "
@@ -83,9 +91,11 @@ def report_page(told: Told) -> str:
     """The whole page."""
     body = tag("header", *_header(told)) + tag(
         "main",
-        section("Results", table(final_rows(told.results), "Main results by point"), tag("p", READING)),
+        section("Results", table(final_rows(told.results), "Main results by point"), tag("p", text(READING)),
+                *(tag("p", text(word)) for word in [unresolved(told.results)] if word)),
         section("Figures", *_figures(told.results)),
-        section("Checks", tag("p", CHECKS), *_checks(told.results)),
+        section("Spectra", tag("p", text(SPECTRA)), table(_spectra(told.results), "sigma(omega) by point")),
+        section("Checks", tag("p", text(CHECKS)), *_checks(told.results)),
         section("Averages", *_averages(told.results)),
         section("Configuration", *_configuration(told.config)),
         section("Where it comes from", *_provenance(told.history)),
@@ -143,6 +153,55 @@ def _figures(results: Sequence[PointResult]) -> Iterator[str]:
         yield embedded(
             image(drawn, "svg", name), "svg", alt, drawing.caption, wide=drawn.get_figwidth() > 1.2 * COLUMN
         )
+
+
+def _spectra(results: Sequence[PointResult]) -> list[list[str]]:
+    """What was read off each sigma(omega), and how well it could be."""
+    head = ["point", "method", "peak at", "its width", "resolution", "low frequency", "χ² / data", "kept"]
+    rows, models = [head], [r.model for r in results]
+    for r in results:
+        s, peak = r.spectrum, r.peak
+        shape, fit = [NONE, NONE, NONE], [NONE, NONE]
+        if peak is not None:
+            where = with_error(peak.position.value, peak.position.error)
+            shape = [where, f"{peak.width:.2g}", f"{_resolution(r, peak):.2g}"]
+        if s is not None:
+            fit = [f"{s.chi2:.1f} / {s.n_data}", f"{s.report.components} of {s.report.rows}"]
+        rows.append([named(r.model, models), s.method if s else NONE, *shape, _low_frequency(r), *fit])
+    return rows
+
+
+def _resolution(r: PointResult, peak: PeakValue) -> float:
+    """At a peak of the spectrum of this point."""
+    assert r.spectrum is not None
+    return float(np.interp(peak.position.value, r.spectrum.omega, r.spectrum.resolution))
+
+
+def unresolved(results: Sequence[PointResult]) -> str:
+    """A sentence on the peaks whose shape is not in the data; empty if there is none."""
+    models = [r.model for r in results]
+    names = [
+        named(r.model, models) for r in results if r.peak and _resolution(r, r.peak) > SHARP * r.peak.width
+    ]
+    if not names:
+        return ""
+    return (
+        f"Not resolved: the shape of the peak of sigma(omega) at {_listed(names, len(models))}. "
+        "The resolution there exceeds half the width of the peak; a narrower peak, or several, would look the same."
+    )
+
+
+def _low_frequency(r: PointResult) -> str:
+    """beta^2 Lambda(beta/2)/pi of a point, where all Matsubara numbers were kept."""
+    rho = r.averages.samples["rho"]
+    try:
+        data = CorrelatorData.from_samples(
+            rho, kind="rho_iw", beta=r.model.beta, grid=np.arange(rho.shape[1]), eps=r.model.eps
+        )
+        value = midpoint_conductivity(data)
+    except ValueError:                           # odd number of slices, or observables.n_max below L_tau/2
+        return NONE
+    return with_error(value.value, value.error)
 
 
 def _checks(results: Sequence[PointResult]) -> Iterator[str]:

@@ -7,15 +7,16 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from runs_tools import write_config
 
 from qmc import Model
-from runs import cli, figures, page
+from runs import cli, figures, page, report
 from runs.config import load_config
 from runs.families import families, named, shared
 from runs.pipeline import run
-from runs.report import problems, report_page, told_of
+from runs.report import problems, report_page, told_of, unresolved
 from runs.results import load
 
 VOID = {"meta", "img", "br"}
@@ -131,6 +132,31 @@ def test_a_clean_run_says_so_and_a_damaged_one_what_is_missing(made):
         "set aside, in no average: 1 samples (7)", "unfinished: 24 of 40 samples; 2 points lack some",
     ]  # fmt: skip
     assert "All checks passed." not in report_page(lacking)
+
+
+def test_unresolved_peaks_are_named(made):
+    """A peak narrower than the resolution; the same data with a resolution much finer than the peak."""
+    first = made[1].results[0]
+    s = first.spectrum
+    shape = np.exp(-0.5 * ((s.omega - 5) / 0.5) ** 2)
+    coarse = replace(s, values=shape, resolution=np.full(s.omega.size, 2.0))
+    fine = replace(coarse, resolution=np.full(s.omega.size, 0.1))
+    assert "the shape of the peak" in unresolved([replace(first, spectrum=coarse)])
+    assert unresolved([replace(first, spectrum=fine)]) == ""
+    assert "Not resolved" in report_page(replace(made[1], results=[replace(first, spectrum=coarse)]))
+
+
+def test_low_frequency_value_is_shown(reader, made):
+    """beta^2 Lambda(beta/2)/pi by the plain alternating sum over all slices."""
+    r = made[1].results[1]
+    rho = r.averages.values["rho"].mean
+    both = np.concatenate([rho, rho[1:-1]])        # n and -n; the last of an even number of slices is its own
+    signs = (-1.0) ** np.concatenate([np.arange(len(rho)), np.arange(1, len(rho) - 1)])
+    expected = -2 * r.model.beta * (signs @ both)
+    shown = report._low_frequency(r)
+    digits = len(shown.split("(")[0].partition(".")[2])
+    assert float(shown.split("(")[0]) == pytest.approx(expected, abs=0.51 * 10.0**-digits)
+    assert shown in reader.words
 
 
 def test_command(made, capsys, tmp_path):
