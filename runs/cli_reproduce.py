@@ -10,10 +10,10 @@ def add_commands(commands: Any) -> None:
     make = commands.add_parser(
         "reproduce",
         help="make the figures of the paper, with captions and numbers",
-        description="Make figures of Sherman et al., Nature Physics 11, 188 (2015): simulated curves with their "
-        "errors, SYNTHETIC films for the laboratory side, captions that say what is not resolved, and tables. "
-        "small simulates (minutes; resumable), medium draws data kept with the package (--simulate makes them anew), "
-        "cluster writes configurations and a job script, and says what they would cost.",
+        description="Make figures of Sherman et al., Nature Physics 11, 188 (2015): simulated curves with "
+        "errors, SYNTHETIC films for the laboratory side, captions that say what is not resolved, tables. "
+        "small simulates (minutes; resumable), medium draws data kept with the package (--simulate makes "
+        "them anew), cluster writes configurations and a job script, and says what they would cost.",
     )
     make.add_argument("figure", metavar="FIGURE", help="1b, 2, 3 or all")
     make.add_argument("--size", default="small", help="small (default), medium or cluster")

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runs.config import Config, load_config, parse_config
+from qmc import Model
+from runs.config import Config, load_config, parse_config, points
 from runs.errors import UserError
 from runs.files import make_folder, replace_text
 from runs.reproduce_beyond import (
@@ -65,18 +66,44 @@ SPECTRA = "spectra.json"
 PANELS = {
     panel.name: panel
     for panel in (
-        Panel("1b", "Fig. 1b: sigma(omega) across the disorder-driven transition", figure_1b, caption_1b, curves_1b),
+        Panel(
+            "1b",
+            "Fig. 1b: sigma(omega) across the disorder-driven transition",
+            figure_1b,
+            caption_1b,
+            curves_1b,
+        ),
         Panel("1b_clean", "Fig. 1b, clean counterpart", figure_1b_clean, caption_1b_clean, curves_1b_clean),
         Panel("2", "Fig. 2a, b, d, e: tunnelling and optics, SYNTHETIC films", figure_2, caption_2, curves_2),
         Panel("2c", "Fig. 2c: 2 Delta_t and Omega, SYNTHETIC films", figure_2c, caption_2c, curves_2c),
-        Panel("3a", "Fig. 3a: sigma_H of SYNTHETIC films beside the simulation", figure_3a, caption_3a, curves_3a),
+        Panel(
+            "3a",
+            "Fig. 3a: sigma_H of SYNTHETIC films beside the simulation",
+            figure_3a,
+            caption_3a,
+            curves_3a,
+        ),
         Panel("3b", "Fig. 3b: missing weight and stiffness", figure_3b, caption_3b, curves_3b),
         Panel("3c", "Fig. 3c: the sum rule of SYNTHETIC films", figure_3c, caption_3c, curves_3c),
-        Panel("scalar", "Beyond: scalar response of the same samples", figure_scalar, caption_scalar, curves_scalar),
-        Panel("low", "Beyond: low-frequency conductivity without continuation", figure_low, caption_low, curves_low),
+        Panel(
+            "scalar",
+            "Beyond: scalar response of the same samples",
+            figure_scalar,
+            caption_scalar,
+            curves_scalar,
+        ),
+        Panel(
+            "low",
+            "Beyond: low-frequency conductivity without continuation",
+            figure_low,
+            caption_low,
+            curves_low,
+        ),
         Panel("maps", "Beyond: one sample in space", figure_maps, caption_maps, curves_maps),
         Panel("sizes", "Beyond: finite sizes", figure_sizes, caption_sizes, curves_sizes),
-        Panel("trotter", "Beyond: the width of the time slice", figure_trotter, caption_trotter, curves_trotter),
+        Panel(
+            "trotter", "Beyond: the width of the time slice", figure_trotter, caption_trotter, curves_trotter
+        ),
     )
 }
 """All panels by name; each has figure(data), caption(data) and curves(data)."""
@@ -149,7 +176,9 @@ def reproduce(
         if not quiet:
             print(text, flush=True)
 
-    studies = {name: _study(size, name, folder, processes, simulate, configs, quiet) for name in chapter.studies}
+    studies = {
+        name: _study(size, name, folder, processes, simulate, configs, quiet) for name in chapter.studies
+    }
     data = with_spectra(size, studies, folder, processes, say)
     data = replace(data, command=_command(figure, size, simulate))
     made = []
@@ -194,15 +223,17 @@ def _study(
     config = config_of(size, name, folder, configs)
     run(config, processes=processes, quiet=quiet, analysis=False)
     largest = max(model.Lx for model in _models(config))
-    study = reduce_runs(name, [Path(config.output.path)], correlators_from=0 if name == "clean" else largest,
-                        command=_command("all", size, True))
+    study = reduce_runs(
+        name,
+        [Path(config.output.path)],
+        correlators_from=0 if name == "clean" else largest,
+        command=_command("all", size, True),
+    )
     save_study(folder / f"{name}.npz", study)
     return study
 
 
-def _models(config: Config) -> list:  # type: ignore[type-arg]
-    from runs.config import points
-
+def _models(config: Config) -> list[Model]:
     return list(points(config))
 
 

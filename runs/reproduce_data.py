@@ -33,8 +33,8 @@ DATA = Path(__file__).parent / "data"
 STUDIES = ("dirty", "clean", "trotter")
 SCALARS = ("rho_s", "rho_s_x", "rho_s_y", "kappa", "minus_k", "energy")
 CORRELATORS = ("rho", "chi_s", "G_k0")
-ALL_BELOW, EVERY = 32, 4     # Matsubara numbers kept
-SLICES = 36                  # imaginary times kept between 0 and beta/2
+ALL_BELOW, EVERY = 32, 4  # Matsubara numbers kept
+SLICES = 36  # imaginary times kept between 0 and beta/2
 FORMAT = 1
 
 
@@ -43,7 +43,7 @@ class Point:
     """Per-sample means of one model.
 
     scalars      (samples,) by name
-    correlators  (samples, k): rho and chi_s at the Matsubara numbers `n`, G_k0 at the slices `tau`; may be empty
+    correlators  (samples, k): rho and chi_s at Matsubara numbers `n`, G_k0 at slices `tau`; may be empty
     sigma_low    beta^2 Lambda(beta/2)/pi in 4e^2/h with its error; nan where not all n were measured
     """
 
@@ -95,7 +95,7 @@ class Study:
     def largest(self) -> list[Point]:
         """Points of the largest size whose correlators were kept."""
         sizes = [point.model.Lx for point in self.points if point.correlators]
-        return [point for point in self.at(max(sizes))] if sizes else []
+        return self.at(max(sizes)) if sizes else []
 
 
 def kept_numbers(largest: int) -> NDArray[np.int64]:
@@ -131,7 +131,9 @@ def reduce_runs(name: str, folders: Sequence[Path], *, correlators_from: int = 0
     """
     runs: list[Run] = [load(folder) for folder in folders]
     points = [
-        reduce_point(data, correlators=data.model.Lx >= correlators_from) for run in runs for data in run.points
+        reduce_point(data, correlators=data.model.Lx >= correlators_from)
+        for run in runs
+        for data in run.points
     ]
     return Study(name, tuple(points), origin_of(runs, command))
 
@@ -167,7 +169,7 @@ def save_study(path: Path, study: Study) -> None:
     arrays["head"] = np.array(json.dumps(head))
 
     def write(beside: Path) -> None:
-        with open(beside, "wb") as file:         # a name would get .npz appended
+        with open(beside, "wb") as file:  # a name would get .npz appended
             np.savez_compressed(file, **arrays)
 
     replace_file(path, write)
@@ -179,7 +181,9 @@ def load_study(path: Path) -> Study:
         with np.load(path) as file:
             head = json.loads(str(file["head"]))
             if head["format"] != FORMAT:
-                raise UserError(f"{path}: reduced data of format {head['format']}, not {FORMAT}; make it anew")
+                raise UserError(
+                    f"{path}: reduced data of format {head['format']}, not {FORMAT}; make it anew"
+                )
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise UserError(f"{path}: no kept data of this size; simulate it with --simulate") from None

@@ -1,6 +1,7 @@
 """Figure 1b of the paper: sigma(omega) and the energy scales across the transition, diluted and clean."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +11,6 @@ from runs.reproduce_spectra import UNKNOWN, Curve, Number
 from runs.reproduce_study import G_C, G_C_ERROR, P_C, PAPER, At, Reproduction
 from runs.reproduce_style import (
     BLUE,
-    COLUMN,
     GREEN,
     GREY,
     MM,
@@ -34,8 +34,9 @@ from runs.reproduce_style import (
 )
 from runs.text import with_error
 
-TOP = 8.0                    # E_J, end of the frequency axis
-SURE = 0.35                  # a scale is resolved if half its interval is below this share of it
+TOP = 8.0  # E_J, end of the frequency axis
+STEP = 0.6  # distance of curves drawn one above the other, in the largest maximum
+SURE = 0.35  # a scale is resolved if half its interval is below this share of it
 SCALES = (
     ("m_h_sigma", r"$m_H$: peak of $\sigma$", BLUE, "o"),
     ("onset_sigma", r"$m_H$: onset of $\sigma$", GREEN, "v"),
@@ -48,6 +49,13 @@ SCALES = (
 def scale(at: At, name: str) -> Number:
     """A scale of a point, UNKNOWN where it was not found."""
     return at.spectra.scales.get(name, UNKNOWN)
+
+
+def sure(at: At, name: str) -> bool:
+    """Whether a scale of a point is resolved, and its spectrum, if it comes from one, fits the data."""
+    curve = {"m_h_scalar": at.spectra.scalar, "pair_peak": at.spectra.pair}.get(name, at.spectra.sigma)
+    poor = name != "pair_decay" and curve is not None and any("poor fit" in w for w in curve.warnings)
+    return resolved(scale(at, name), 1 / at.point.model.beta) and not poor
 
 
 def resolved(number: Number, temperature: float) -> bool:
@@ -101,16 +109,22 @@ def _surface(figure: Figure, axis: Axes, points: Sequence[At]) -> None:
     figure.colorbar(mesh, ax=axis, label=SIGMA, pad=0.02)
 
 
-def _lines(axis: Axes, points: Sequence[At], label) -> None:  # type: ignore[no-untyped-def]
-    top = 0.0
-    for i, at in enumerate(points):
-        curve = at.spectra.sigma
-        if curve is None:
-            continue
-        band(axis, curve, colour_of(i / max(len(points) - 1, 1)), label(at), top=TOP)
-        top = max(top, float(curve.value[curve.omega <= TOP].max()))
-    axis.set(xlabel=OMEGA, ylabel=SIGMA, xlim=(0, TOP), ylim=(0, 1.75 * top))
-    axis.legend(ncols=2, loc="upper right", columnspacing=1.0, handlelength=1.4)
+def _lines(axis: Axes, points: Sequence[At], label: Callable[[At], str], *, left: bool = False) -> None:
+    """Curves one above the other, each with its own zero line: bands of neighbours hardly overlap."""
+    curves = [(at, at.spectra.sigma) for at in points if at.spectra.sigma is not None]
+    step = STEP * max((float(c.value[c.omega <= TOP].max()) for _, c in curves), default=1.0)
+    for i, (at, curve) in enumerate(curves):
+        zero, colour = i * step, colour_of(i / max(len(curves) - 1, 1))
+        axis.axhline(zero, color="0.85", lw=0.4, zorder=0)
+        band(axis, curve, colour, "", top=TOP, above=zero)
+        mark = "" if curve.trusted else " (!)"
+        axis.text(
+            TOP, zero + 0.12 * step, label(at) + mark, ha="right", va="bottom", color=colour, fontsize=6
+        )
+    end = max(
+        (i * step + float(c.high[c.omega <= TOP].max()) for i, (_, c) in enumerate(curves)), default=1.0
+    )
+    axis.set(xlabel=OMEGA, ylabel=rf"{SIGMA}, steps of {step:.2f}", xlim=(0, TOP), ylim=(0, end))
 
 
 def _order(axis: Axes, data: Reproduction) -> None:
@@ -120,17 +134,24 @@ def _order(axis: Axes, data: Reproduction) -> None:
         points = study.at(L)
         found = [point.estimate("rho_s") for point in points]
         axis.errorbar(
-            [point.model.p for point in points], [float(e.mean) for e in found], [float(e.error) for e in found],
-            fmt="osD^v"[i % 5], ms=3, lw=0.7, ls="-", color=colour_of(i / max(len(study.sizes) - 1, 1)),
+            [point.model.p for point in points], [float(e.mean) for e in found],
+            [float(e.error) for e in found], fmt="osD^v"[i % 5], ms=3, lw=0.7, ls="-",
+            color=colour_of(i / max(len(study.sizes) - 1, 1)),
             label=f"L = {L}",
         )  # fmt: skip
-    axis.set(xlabel="fraction of missing bonds p", ylabel=r"$\rho_s$ ($E_J$)", ylim=(0, None))
+    axis.set(xlabel="fraction of missing bonds p", ylabel=r"$\rho_s$ ($E_J$)")
     _critical(axis, data)
-    low, high = axis.get_ylim()
+    high = 1.35 * axis.get_ylim()[1]
+    axis.set_ylim(0, high)
     for p in PAPER:
         axis.annotate("", (p, 0.02 * high), (p, 0.13 * high), arrowprops={"arrowstyle": "->", "lw": 0.7})
     axis.text(PAPER[1], 0.14 * high, "films of Fig. 3a", ha="center", va="bottom", fontsize=6)
-    axis.legend(loc="upper right")
+    _boxed(axis, loc="upper right")
+
+
+def _boxed(axis: Axes, *entries: Any, **options: Any) -> None:
+    """A legend over a white ground, for panels with lines behind it."""
+    axis.legend(*entries, frameon=True, framealpha=1.0, edgecolor="none", **options)
 
 
 def _critical(axis: Axes, data: Reproduction) -> None:
@@ -138,24 +159,46 @@ def _critical(axis: Axes, data: Reproduction) -> None:
     found = data.p_c
     if found is not None:
         value, error = found.coupling.value, found.coupling.error
-        axis.axvspan(value - error, value + error, color=RED, alpha=0.2, lw=0,
-                     label=f"crossing L = {found.sizes[0]:g}, {found.sizes[1]:g}: {with_error(value, error)}")
+        axis.axvspan(
+            value - error,
+            value + error,
+            color=RED,
+            alpha=0.2,
+            lw=0,
+            label=f"crossing L = {found.sizes[0]:g}, {found.sizes[1]:g}: {with_error(value, error)}",
+        )
 
 
 def _scales(axis: Axes, points: Sequence[At], x: Sequence[float], label: str) -> None:
     temperature = 1 / points[0].point.model.beta
     for name, words, colour, marker in SCALES:
         numbers = [scale(at, name) for at in points]
-        good = [resolved(n, temperature) for n in numbers]
+        good = [sure(at, name) for at in points]
         with_bars(axis, x, numbers, good, colour=colour, marker=marker, label=words)
     axis.axhspan(0, temperature, color="0.9", lw=0)
-    axis.set(xlabel=label, ylabel=r"energy ($E_J$)", ylim=(0, 6.4))
+    axis.set(xlabel=label, ylabel=r"energy ($E_J$)", ylim=(0, _room(points)))
     handles, names = axis.get_legend_handles_labels()
     # One entry a scale: that the open ones are not resolved stands in the caption.
-    kept = {name.removesuffix(", not resolved"): h for h, name in reversed(list(zip(handles, names, strict=True)))}
+    kept = {
+        name.removesuffix(", not resolved"): h for h, name in reversed(list(zip(handles, names, strict=True)))
+    }
     order = [words for _, words, _, _ in SCALES if words in kept]
-    axis.legend([kept[w] for w in order], order, ncols=2, loc="upper right", columnspacing=0.8, handlelength=1.2,
-                fontsize=5.8)
+    _boxed(
+        axis,
+        [kept[w] for w in order],
+        order,
+        ncols=2,
+        loc="upper right",
+        columnspacing=0.8,
+        handlelength=1.2,
+        fontsize=5.8,
+    )
+
+
+def _room(points: Sequence[At]) -> float:
+    """Upper end of an axis of energies: all values, and a third more for the legend."""
+    values = [scale(at, name).value for at in points for name, *_ in SCALES]
+    return 1.45 * max((v for v in values if np.isfinite(v)), default=1.0)
 
 
 def caption_1b(data: Reproduction) -> str:
@@ -165,31 +208,31 @@ def caption_1b(data: Reproduction) -> str:
     own = "the sizes at hand do not cross inside the data"
     if crossing is not None:
         own = (
-            f"{with_error(crossing.coupling.value, crossing.coupling.error)} from L = {crossing.sizes[0]:g} and "
-            f"{crossing.sizes[1]:g} (statistical error; crossings still drift with size)"
+            f"{with_error(crossing.coupling.value, crossing.coupling.error)} from L = {crossing.sizes[0]:g} "
+            f"and {crossing.sizes[1]:g} (statistical error; crossings still drift with size)"
         )
     return (
         f"SIMULATED. Bond-diluted Josephson array, cosine action, eps E_J = {model.eps:g}, E_C/E_J = "
         f"{model.charging:g}, L = {model.Lx}, L_tau = {model.L_tau} (T = {1 / model.beta:.3f} E_J), "
-        f"{points[0].point.samples} bond masks for each p. (a) Regular part of sigma(omega); white marks: simulated p, "
-        "between them interpolated; dotted: the dilutions of Fig. 3a. (b) The same as lines with 68 % bands; the delta "
-        "function of weight rho_s at omega = 0 is not drawn. (c) Superfluid stiffness of all sizes; dashed: published "
-        f"p_c = 0.337; red: own p_c = {own}. (d) Energy scales with 68 % intervals; filled: resolved (interval narrower "
-        f"than {SURE:g} of the value to each side, and above T, the grey zone); open and pale: NOT resolved. "
+        f"{points[0].point.samples} bond masks for each p. (a) Regular part of sigma(omega); white marks: "
+        "simulated p, between them interpolated; dotted: the dilutions of Fig. 3a. (b) The same as lines "
+        "with 68 % bands, one above the other; the delta function of weight rho_s at omega = 0 is not "
+        f"drawn. (c) Superfluid stiffness of all sizes; dashed: published p_c = 0.337; red: own p_c = {own}. "
+        f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {SURE:g} of the "
+        "value to each side, and above T, the grey zone); open and pale: NOT resolved (no bar: an interval "
+        "of over three times the value). "
         + _missing(points)
-        + " NOT resolved: structure below omega ~ T and finer than the resolution of the continuation; which of the two "
-        "features of sigma at small p is the Higgs mode; the closing of either scale at p_c, for which larger L and "
-        "beta are needed."
-        + _failed(points)
+        + " NOT resolved: structure below omega ~ T and finer than the resolution of the continuation; "
+        "which of the two features of sigma at small p is the Higgs mode; the closing of either scale at "
+        "p_c, for which larger L and beta are needed." + _failed(points)
     )
 
 
 def _missing(points: Sequence[At]) -> str:
     """Which scales are resolved where."""
-    temperature = 1 / points[0].point.model.beta
     out = []
     for name, words, _, _ in SCALES:
-        good = [at.p for at in points if resolved(scale(at, name), temperature)]
+        good = [at.p for at in points if sure(at, name)]
         what = f"at p = {', '.join(f'{p:g}' for p in good)}" if good else "nowhere"
         out.append(f"{_plain(words)} {what}")
     return "Resolved: " + "; ".join(out) + "."
@@ -218,11 +261,22 @@ def curves_1b(data: Reproduction) -> list[Series]:
     for L in data.studies["dirty"].sizes:
         points = data.studies["dirty"].at(L)
         found = [point.estimate("rho_s") for point in points]
-        out.append(value_series(f"rho_s L={L}", "p", "rho_s/E_J", [q.model.p for q in points],
-                                [float(e.mean) for e in found], [float(e.error) for e in found]))
+        out.append(
+            value_series(
+                f"rho_s L={L}",
+                "p",
+                "rho_s/E_J",
+                [q.model.p for q in points],
+                [float(e.mean) for e in found],
+                [float(e.error) for e in found],
+            )
+        )
     for name, *_ in SCALES:
-        out.append(number_series(name, "p", "energy/E_J", [at.p for at in data.dirty],
-                                 [scale(at, name) for at in data.dirty]))
+        out.append(
+            number_series(
+                name, "p", "energy/E_J", [at.p for at in data.dirty], [scale(at, name) for at in data.dirty]
+            )
+        )
     return out
 
 
@@ -234,10 +288,10 @@ def figure_1b_clean(data: Reproduction) -> Figure:
     with styled():
         figure = new_figure(PAGE, 60 * MM)
         left, middle, right = figure.subplots(1, 3)
-        _lines(left, shown(data.clean), lambda at: f"g = {at.g:g}")
+        _lines(left, shown(data.clean), lambda at: f"g = {at.g:g}", left=True)
         _scales(middle, data.clean, [at.g for at in data.clean], r"g = $E_C/E_J$")
         middle.axvspan(G_C - G_C_ERROR, G_C + G_C_ERROR, color=RED, alpha=0.4, lw=0)
-        middle.text(G_C + 0.06, 0.03, r"$g_c$", color=RED, fontsize=7, transform=middle.get_xaxis_transform())
+        middle.text(G_C + 0.08, 0.6, r"$g_c$", color=RED, fontsize=7, transform=middle.get_xaxis_transform())
         _low_law(right, data)
         for axis, name in zip((left, middle, right), "abc", strict=True):
             letter(axis, name)
@@ -267,8 +321,14 @@ def _rho(at: At) -> float:
 def _low_law(axis: Axes, data: Reproduction) -> None:
     for label, curve, colour, _ in _deep(data):
         inside = (curve.omega > 0.05) & (curve.omega < TOP)
-        axis.fill_between(curve.omega[inside], np.maximum(curve.low[inside], 1e-4), curve.high[inside], color=colour,
-                          alpha=0.2, lw=0)
+        axis.fill_between(
+            curve.omega[inside],
+            np.maximum(curve.low[inside], 1e-4),
+            curve.high[inside],
+            color=colour,
+            alpha=0.2,
+            lw=0,
+        )
         axis.plot(curve.omega[inside], curve.value[inside], color=colour, label=label)
     temperatures = [t for *_, t in _deep(data)]
     if temperatures:
@@ -284,23 +344,24 @@ def caption_1b_clean(data: Reproduction) -> str:
     model = data.clean[0].point.model
     return (
         f"SIMULATED. Clean array (p = 0), cosine action, eps E_J = {model.eps:g}, L = {model.Lx}, beta = "
-        f"{model.beta:g}/E_J, {data.clean[0].point.samples} independent chains for each g = E_C/E_J. (a) sigma(omega) with "
-        f"68 % bands. (b) Scales, signs as in Fig. 1b; red: g_c = {with_error(G_C, G_C_ERROR)}, from the crossings kept in "
-        "benchmarks/. Superfluid left of it: the absorption has a threshold, expected at m_H. Insulator right of it: "
-        "omega_pair, and a threshold of sigma at twice that. (c) The superfluids of clean and diluted arrays whose rho_s are closest: "
-        "below the threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at low "
-        "frequency. The grey zone lies below T. "
+        f"{model.beta:g}/E_J, {min(at.point.samples for at in data.clean)} independent chains for each g = "
+        "E_C/E_J. (a) sigma(omega) with 68 % bands. (b) Scales, signs as in Fig. 1b; red: g_c = "
+        f"{with_error(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
+        "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
+        "sigma at twice that. (c) The superfluids of clean and diluted arrays whose rho_s are closest: "
+        "below the threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps "
+        "weight at low frequency. The grey zone lies below T. "
         + _missing_clean(data)
-        + " NOT resolved: the exponent of the sub-threshold law (the continued sigma of the clean superfluid falls to a "
-        "plateau set by the method's priors, see the band), and m_H within 10 % of g_c."
+        + " NOT resolved: the exponent of the sub-threshold law (the continued sigma of the clean "
+        "superfluid falls to a plateau set by the method's priors, see the band), and m_H within 10 % of "
+        "g_c."
     )
 
 
 def _missing_clean(data: Reproduction) -> str:
-    temperature = 1 / data.clean[0].point.model.beta
     out = []
     for name, words, _, _ in SCALES:
-        good = [at.g for at in data.clean if resolved(scale(at, name), temperature)]
+        good = [at.g for at in data.clean if sure(at, name)]
         out.append(f"{_plain(words)} {'at g = ' + ', '.join(f'{g:g}' for g in good) if good else 'nowhere'}")
     return "Resolved: " + "; ".join(out) + "."
 
@@ -312,9 +373,23 @@ def curves_1b_clean(data: Reproduction) -> list[Series]:
         if at.spectra.sigma is not None:
             out.append(curve_series(f"sigma g={at.g:g}", "omega/E_J", "sigma/(4e^2/h)", at.spectra.sigma))
     for name, *_ in SCALES:
-        out.append(number_series(name, "E_C/E_J", "energy/E_J", [at.g for at in data.clean],
-                                 [scale(at, name) for at in data.clean]))
+        out.append(
+            number_series(
+                name,
+                "E_C/E_J",
+                "energy/E_J",
+                [at.g for at in data.clean],
+                [scale(at, name) for at in data.clean],
+            )
+        )
     return out
 
 
-__all__ = ["COLUMN", "caption_1b", "caption_1b_clean", "curves_1b", "curves_1b_clean", "figure_1b", "figure_1b_clean"]
+__all__ = [
+    "caption_1b",
+    "caption_1b_clean",
+    "curves_1b",
+    "curves_1b_clean",
+    "figure_1b",
+    "figure_1b_clean",
+]

@@ -1,4 +1,4 @@
-"""Figure 2 of the paper on SYNTHETIC films: tunnelling and optics of weak and strong disorder, and the summary."""
+"""Figure 2 of the paper on SYNTHETIC films: tunnelling and optics of weak and strong disorder, summary."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -50,13 +50,29 @@ def figure_2(data: Reproduction) -> Figure:
 
 def _tunnelling(axis: Axes, film: Film, words: str) -> None:
     curve, fit = film.curve, film.found.tunnelling
-    axis.errorbar(curve.bias_mv, curve.didv, curve.didv_error, fmt=".", ms=2, lw=0.4, color=BLUE,
-                  label=f"SYNTHETIC, $T_c$ = {film.tc_k:g} K ({words} disorder)")
+    axis.errorbar(
+        curve.bias_mv,
+        curve.didv,
+        curve.didv_error,
+        fmt=".",
+        ms=2,
+        lw=0.4,
+        color=BLUE,
+        label=f"SYNTHETIC, $T_c$ = {film.tc_k:g} K ({words} disorder)",
+    )
     if fit is not None:
         fine = np.linspace(curve.bias_mv[0], curve.bias_mv[-1], FINE)
         mark = "" if fit.fits else " (!)"
-        axis.plot(fine, tunnelling_model(fine, fit.fit.values), color=RED, zorder=4, label=(
-            f"Dynes: 2$\\Delta_t$ = {with_error(*film.gap_mev)} meV, $\\Gamma$ = {fit.gamma_mev:.3f} meV{mark}"))
+        axis.plot(
+            fine,
+            tunnelling_model(fine, fit.fit.values),
+            color=RED,
+            zorder=4,
+            label=(
+                f"Dynes: 2$\\Delta_t$ = {with_error(*film.gap_mev)} meV, $\\Gamma$ = {fit.gamma_mev:.3f} "
+                f"meV{mark}"
+            ),
+        )
     axis.set(xlabel="bias (mV)", ylabel="dI/dV (normalised)")
     axis.set_ylim(0, 1.45 * float(curve.didv.max()))
     axis.legend(loc="upper left")
@@ -67,40 +83,64 @@ def _optics(axis: Axes, film: Film) -> None:
     found, unit = film.found, film.found.background.setup.sigma_n
     nu = np.linspace(float(found.points.nu_thz[0]), float(found.points.nu_thz[-1]), FINE)
     pairs = found.pairs
-    axis.errorbar(pairs.nu_thz, pairs.sigma.real / unit, pairs.sigma1_error / unit, fmt="o", ms=3, lw=0.7, color=BLUE,
-                  capsize=1.5, label=r"$\sigma_1/\sigma_n$, SYNTHETIC")
-    axis.plot(nu, found.background.sigma(nu).real / unit, color=RED, label=r"superconductor of gap $\Delta_t$")
+    axis.errorbar(
+        pairs.nu_thz,
+        pairs.sigma.real / unit,
+        pairs.sigma1_error / unit,
+        fmt="o",
+        ms=3,
+        lw=0.7,
+        color=BLUE,
+        capsize=1.5,
+        label=r"$\sigma_1/\sigma_n$, SYNTHETIC",
+    )
+    axis.plot(
+        nu, found.background.sigma(nu).real / unit, color=RED, label=r"superconductor of gap $\Delta_t$"
+    )
     axis.axvline(film.gap_mev[0] / float(thz_to_mev(1.0)), color=GREY, ls="--", lw=0.8, label=r"2$\Delta_t$")
     if film.excess_seen:
         axis.axvspan(found.omega.low, found.omega.high, color=GREEN, alpha=0.2, lw=0)
-        axis.axvline(found.omega.value, color=GREEN, lw=1,
-                     label=rf"$\Omega$ = {found.omega.value:.3f} THz [{found.omega.low:.3f}, {found.omega.high:.3f}]")
+        axis.axvline(
+            found.omega.value,
+            color=GREEN,
+            lw=1,
+            label=rf"$\Omega$ = {found.omega.value:.3f} THz",
+        )
     verdict = "rejected" if film.excess_seen else "fits"
-    axis.set_title(f"routine 1, plain superconductor: {verdict}, "
-                   rf"$\chi^2$/dof = {found.plain.fit.verdict.chi2 / found.plain.fit.verdict.dof:.2f}", fontsize=6.5)
+    axis.set_title(
+        f"routine 1, plain superconductor: {verdict}, "
+        rf"$\chi^2$/dof = {found.plain.fit.verdict.chi2 / found.plain.fit.verdict.dof:.2f}",
+        fontsize=6.5,
+    )
     axis.set(xlabel=r"$\nu$ (THz)", ylabel=r"$\sigma_1/\sigma_n$")
-    axis.set_ylim(0, 1.4 * float((pairs.sigma.real / unit).max()))
-    axis.legend(loc="upper left", ncols=2, columnspacing=0.8)
+    axis.set_ylim(0, 1.6 * float((pairs.sigma.real / unit).max()))
+    axis.legend(loc="upper left", ncols=2, columnspacing=0.8, handlelength=1.4)
 
 
 def caption_2(data: Reproduction) -> str:
     """What was fitted to what."""
-    verdicts = "; ".join(f"{name}: {data.films[name].found.plain.fit.verdict.text}" for name in (WEAK, STRONG))
+    verdicts = "; ".join(
+        f"{name}: {data.films[name].found.plain.fit.verdict.text}" for name in (WEAK, STRONG)
+    )
     return (
-        "SYNTHETIC: computer-made films of known truth (analytic/films), not measurements; nothing is simulated by Monte "
-        "Carlo here. Top: weak disorder; bottom: strong disorder. (a, d) Tunnelling with a Dynes fit, which gives "
-        "2 Delta_t. (b, e) sigma1 at the pairs of routine 2 (sigma1 and sigma2 free at every Fabry-Perot resonance) beside "
-        "the superconductor of gap Delta_t with the mount calibrated on the normal scan; Omega = argmin sigma1 with its "
-        f"68 % interval, where the plain superconductor is rejected. Routine 1 ({verdicts}). The excess of the strongly "
-        "disordered film was put into its truth; that the fits find it tests the analysis, not nature."
-        + _edge(data)
+        "SYNTHETIC: computer-made films of known truth (analytic/films), not measurements; nothing is "
+        "simulated by Monte Carlo here. Top: weak disorder; bottom: strong disorder. (a, d) Tunnelling with "
+        "a Dynes fit, which gives 2 Delta_t. (b, e) sigma1 at the pairs of routine 2 (sigma1 and sigma2 "
+        "free at every Fabry-Perot resonance) beside the superconductor of gap Delta_t with the mount "
+        "calibrated on the normal scan; Omega = argmin sigma1 with its 68 % interval, where the plain "
+        f"superconductor is rejected. Routine 1 ({verdicts}). The excess of the strongly disordered film was "
+        "put into its truth; that the fits find it tests the analysis, not nature." + _edge(data)
     )
 
 
 def _edge(data: Reproduction) -> str:
     """Omega at the end of the scan is no minimum."""
     out = [name for name, film in data.films.items() if film.excess_seen and at_edge(film)]
-    return f" NOT resolved: Omega of {', '.join(out)} lies at the lowest measured frequency: an upper bound." if out else ""
+    return (
+        f" NOT resolved: Omega of {', '.join(out)} lies at the lowest measured frequency: an upper bound."
+        if out
+        else ""
+    )
 
 
 def at_edge(film: Film) -> bool:
@@ -114,15 +154,31 @@ def curves_2(data: Reproduction) -> list[Series]:
     for name in (WEAK, STRONG):
         film, label = data.films[name], f"SYNTHETIC {name}"
         curve, found = film.curve, film.found
-        out.append(value_series(f"{label} tunnelling", "bias/mV", "dI/dV", curve.bias_mv, curve.didv, curve.didv_error))
+        out.append(
+            value_series(
+                f"{label} tunnelling", "bias/mV", "dI/dV", curve.bias_mv, curve.didv, curve.didv_error
+            )
+        )
         if found.tunnelling is not None:
             model = tunnelling_model(curve.bias_mv, found.tunnelling.fit.values)
             out.append(value_series(f"{label} Dynes", "bias/mV", "dI/dV", curve.bias_mv, model, 0 * model))
         pairs, unit = found.pairs, found.background.setup.sigma_n
-        out.append(value_series(f"{label} pairs", "nu/THz", "sigma1/sigma_n", pairs.nu_thz, pairs.sigma.real / unit,
-                                pairs.sigma1_error / unit))
+        out.append(
+            value_series(
+                f"{label} pairs",
+                "nu/THz",
+                "sigma1/sigma_n",
+                pairs.nu_thz,
+                pairs.sigma.real / unit,
+                pairs.sigma1_error / unit,
+            )
+        )
         plain = found.background.sigma(pairs.nu_thz).real / unit
-        out.append(value_series(f"{label} superconductor", "nu/THz", "sigma1/sigma_n", pairs.nu_thz, plain, 0 * plain))
+        out.append(
+            value_series(
+                f"{label} superconductor", "nu/THz", "sigma1/sigma_n", pairs.nu_thz, plain, 0 * plain
+            )
+        )
     return out
 
 
@@ -153,22 +209,42 @@ def figure_2c(data: Reproduction) -> Figure:
                 _omega(axis, film)
         fine = np.linspace(0, 0.65, 200)
         for law, (_, words, colour, style) in zip(laws(data), FORMS, strict=False):
-            axis.plot(fine, law(fine * TC_CLEAN_K), color=colour, ls=style, lw=1,
-                      label=words + rf", $\chi^2$/dof = {law.chi2:.1f}/{law.dof}")
+            axis.plot(
+                fine,
+                law(fine * TC_CLEAN_K),
+                color=colour,
+                ls=style,
+                lw=1,
+                label=words + rf", $\chi^2$/dof = {law.chi2:.1f}/{law.dof}",
+            )
         handles, names = axis.get_legend_handles_labels()
         first = dict(reversed(list(zip(names, handles, strict=True))))
-        axis.set(xlabel=rf"$T_c/T_c^{{clean}}$ ($T_c^{{clean}}$ = {TC_CLEAN_K:g} K)", ylabel="energy (meV)",
-                 xlim=(0, 0.65), ylim=(0, 5.2))
+        axis.set(
+            xlabel=rf"$T_c/T_c^{{clean}}$ ($T_c^{{clean}}$ = {TC_CLEAN_K:g} K)",
+            ylabel="energy (meV)",
+            xlim=(0, 0.65),
+            ylim=(0, 5.2),
+        )
         axis.legend([first[k] for k in first], list(first), loc="upper left", title="SYNTHETIC films")
         return finished(figure)
 
 
 def _omega(axis: Axes, film: Film) -> None:
-    value, low, high = (float(thz_to_mev(v)) for v in (film.found.omega.value, film.found.omega.low, film.found.omega.high))
+    value, low, high = (
+        float(thz_to_mev(v)) for v in (film.found.omega.value, film.found.omega.low, film.found.omega.high)
+    )
     bound = at_edge(film)
-    axis.errorbar([film.tc_k / TC_CLEAN_K], [value], [[value - low], [high - value]], fmt="v" if bound else "o", ms=4,
-                  color=GREEN, mfc="white" if bound else GREEN, capsize=2,
-                  label=r"$\Omega$, upper bound" if bound else r"$\Omega$ = argmin $\sigma_1$")
+    axis.errorbar(
+        [film.tc_k / TC_CLEAN_K],
+        [value],
+        [[value - low], [high - value]],
+        fmt="v" if bound else "o",
+        ms=4,
+        color=GREEN,
+        mfc="white" if bound else GREEN,
+        capsize=2,
+        label=r"$\Omega$, upper bound" if bound else r"$\Omega$ = argmin $\sigma_1$",
+    )
 
 
 def caption_2c(data: Reproduction) -> str:
@@ -183,10 +259,12 @@ def caption_2c(data: Reproduction) -> str:
         )  # fmt: skip
         told += ". With so few films the data choose neither."
     return (
-        "SYNTHETIC films, not measurements. 2 Delta_t from the tunnelling fits; Omega = argmin sigma1 with 68 % intervals, "
-        "open where the minimum lies at the end of the scan. Solid: m_H proportional to Tc, as at a critical point "
-        "where rho_s and m_H scale alike; dashed: m_H proportional to Tc^(1/2), the Gaussian theory. The paper draws one red "
-        "line and gives no formula; both are shown. " + told + f" Tc_clean = {TC_CLEAN_K:g} K is from memory of the "
+        "SYNTHETIC films, not measurements. 2 Delta_t from the tunnelling fits; Omega = argmin sigma1 with "
+        "68 % intervals, open where the minimum lies at the end of the scan. Solid: m_H proportional to Tc, "
+        "as at a critical point where rho_s and m_H scale alike; dashed: m_H proportional to Tc^(1/2), the "
+        "Gaussian theory. The paper draws one red line and gives no formula; both are shown. "
+        + told
+        + f" Tc_clean = {TC_CLEAN_K:g} K is from memory of the "
         "literature and scales the axis only." + _edge(data)
     )
 
@@ -196,8 +274,8 @@ def curves_2c(data: Reproduction) -> list[Series]:
     films = list(data.films.values())
     x = np.array([film.tc_k / TC_CLEAN_K for film in films])
     gaps = np.array([film.gap_mev for film in films])
-    omega = np.array([[float(thz_to_mev(v)) for v in (f.found.omega.value, f.found.omega.low, f.found.omega.high)]
-                      for f in films])  # fmt: skip
+    ranges = [film.found.omega for film in films]
+    omega = np.array([[float(thz_to_mev(v)) for v in (r.value, r.low, r.high)] for r in ranges])
     out = [
         value_series("SYNTHETIC 2 Delta_t", "Tc/Tc_clean", "energy/meV", x, gaps[:, 0], gaps[:, 1]),
         Series("SYNTHETIC Omega", "Tc/Tc_clean", "energy/meV", x, *omega.T),

@@ -23,7 +23,7 @@ from analytic import (
     read_tunnelling,
 )
 
-TC_CLEAN_K = 16.5            # of clean NbN, from memory of the literature: an orientation
+TC_CLEAN_K = 16.5  # of clean NbN, from memory of the literature: an orientation
 DILUTION = {"6.7K": 0.075, "5.0K": 0.1, "4.2K": 0.125}
 TC_K = {"9.5K": 9.5, "6.7K": 6.7, "5.0K": 5.0, "4.2K": 4.2}
 WEAK, STRONG = "9.5K", "4.2K"

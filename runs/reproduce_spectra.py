@@ -30,7 +30,7 @@ from runs.reproduce_data import Point, Study
 Array = NDArray[np.float64]
 
 OPTIONS: dict[str, Any] = {"n_omega": 120, "n_blocks": 20}
-RECIPE = 1                   # of this file: a change makes all spectra anew
+RECIPE = 1  # of this file: a change makes all spectra anew
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Curve:
     value: Array
     low: Array
     high: Array
-    resolution: Array        # width of the averaging kernel, E_J
+    resolution: Array  # width of the averaging kernel, E_J
     chi2: float
     n_data: int
     warnings: tuple[str, ...] = ()
@@ -105,8 +105,8 @@ def continue_point(point: Point) -> Spectra:
     if sigma is not None:
         scales = _scales(point, sigma, scalar, pair, notes)
         scales |= _sums(point, sigma)
-    curves = [None if s is None else _curve(s) for s in (sigma, scalar, pair)]
-    return Spectra(*curves, scales, tuple(notes))
+    first, second, third = (None if s is None else _curve(s) for s in (sigma, scalar, pair))
+    return Spectra(first, second, third, scales, tuple(notes))
 
 
 def _scales(
@@ -216,7 +216,8 @@ def to_plain(spectra: Spectra) -> dict[str, Any]:
         curve = getattr(spectra, name)
         if curve is not None:
             out[name] = {
-                key: [_six(x) for x in v] if isinstance(v, np.ndarray) else v for key, v in vars(curve).items()
+                key: [_six(x) for x in v] if isinstance(v, np.ndarray) else v
+                for key, v in vars(curve).items()
             }
     return out
 
@@ -227,13 +228,15 @@ def from_plain(plain: dict[str, Any]) -> Spectra:
     for name in ("sigma", "scalar", "pair"):
         c = plain.get(name)
         if c is not None:
-            arrays = {key: np.array(v, float) for key, v in c.items() if isinstance(v, list) and key != "warnings"}
+            arrays = {
+                key: np.array(v, float) for key, v in c.items() if isinstance(v, list) and key != "warnings"
+            }
             curves.append(Curve(**arrays, chi2=c["chi2"], n_data=c["n_data"], warnings=tuple(c["warnings"])))
         else:
             curves.append(None)
     numbers = [[float("nan") if x is None else x for x in n] for n in plain["scales"].values()]
     scales = {name: Number(*n) for name, n in zip(plain["scales"], numbers, strict=True)}
-    return Spectra(*curves, scales, tuple(plain["notes"]))
+    return Spectra(curves[0], curves[1], curves[2], scales, tuple(plain["notes"]))
 
 
 def _six(x: float) -> float | None:

@@ -81,13 +81,17 @@ def colour_of(rank: float) -> tuple[float, float, float, float]:
     return float(r), float(g), float(b), float(a)
 
 
-def band(axis: Axes, curve: Curve, colour: Any, label: str, *, top: float = np.inf) -> None:
-    """A spectrum with its band; dashed and (!) where a check of the continuation failed."""
+def band(
+    axis: Axes, curve: Curve, colour: Any, label: str, *, top: float = np.inf, above: float = 0.0
+) -> None:
+    """A spectrum with its band, moved up; dashed and (!) where a check of the continuation failed."""
     inside = curve.omega <= top
-    mark = "" if curve.trusted else " (!)"
-    axis.fill_between(curve.omega[inside], curve.low[inside], curve.high[inside], color=colour, alpha=0.18, lw=0)
-    axis.plot(curve.omega[inside], curve.value[inside], color=colour, ls="-" if curve.trusted else "--",
-              label=label + mark)
+    x, low, high = curve.omega[inside], above + curve.low[inside], above + curve.high[inside]
+    mark = "" if curve.trusted or not label else " (!)"
+    axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+    axis.plot(
+        x, above + curve.value[inside], color=colour, ls="-" if curve.trusted else "--", label=label + mark
+    )
 
 
 def with_bars(
@@ -102,6 +106,8 @@ def with_bars(
         y = np.array([numbers[i].value for i in rows])
         ends = np.array([[numbers[i].low, numbers[i].high] for i in rows])
         bars = np.abs(np.nan_to_num(ends - y[:, None])).T
+        if open_:  # endless bars of what is not resolved would hide the rest
+            bars = np.where(bars > 3 * np.abs(y), 0.0, bars)
         face = "white" if open_ else colour
         axis.errorbar(
             np.array(x)[rows], y, bars, fmt=marker, ms=4, mfc=face, mec=colour, ecolor=colour, color=colour,
@@ -114,7 +120,9 @@ def curve_series(name: str, x_name: str, y_name: str, curve: Curve) -> Series:
     return Series(name, x_name, y_name, curve.omega, curve.value, curve.low, curve.high)
 
 
-def number_series(name: str, x_name: str, y_name: str, x: Iterable[float], numbers: Iterable[Number]) -> Series:
+def number_series(
+    name: str, x_name: str, y_name: str, x: Iterable[float], numbers: Iterable[Number]
+) -> Series:
     """Numbers with intervals against a parameter."""
     rows = np.array([[n.value, n.low, n.high] for n in numbers], float).reshape(-1, 3)
     return Series(name, x_name, y_name, np.array(list(x), float), rows[:, 0], rows[:, 1], rows[:, 2])
@@ -136,7 +144,9 @@ def write_panel(folder: Path, panel: Panel, data: Reproduction) -> list[Path]:
         path = folder / f"{panel.name}.{kind}"
         replace_file(path, partial(_save, figure, kind, panel.title), durable=False)
         made.append(path)
-    text = f"{panel.title}\n\n{panel.caption(data)}\n\nMade by: {data.command}\n(sitqmc {package_version()})\n"
+    text = (
+        f"{panel.title}\n\n{panel.caption(data)}\n\nMade by: {data.command}\n(sitqmc {package_version()})\n"
+    )
     replace_text(folder / f"{panel.name}.txt", text, durable=False)
     replace_text(folder / f"{panel.name}.csv", as_csv(panel.curves(data)), durable=False)
     return [*made, folder / f"{panel.name}.txt", folder / f"{panel.name}.csv"]

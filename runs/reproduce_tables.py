@@ -7,21 +7,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from runs.files import replace_text
-from runs.reproduce_data import DATA
-from runs.reproduce_fig1 import resolved, scale
 from runs.reproduce_beyond import nearest_critical
-from runs.reproduce_study import P_C, SIGMA_C, At, Reproduction
+from runs.reproduce_data import DATA, load_study
+from runs.reproduce_fig1 import scale, sure
+from runs.reproduce_spectra import Cache, all_spectra
+from runs.reproduce_study import G_C, P_C, SIGMA_C, At, Reproduction
 from runs.text import columns, with_error
 
+K_C = 0.45416476  # isotropic XY model: Xu et al., PRB 100, 064525 (2019)
 PUBLISHED = DATA / "published.json"
+KEYS = ("value", "error", "published")
 AVERAGES = (("rho_s", "rho_s"), ("<-k_x>", "minus_k"))
 NUMBERS = (
-    ("sum rule", "sum_rule"), ("m_H onset", "onset_sigma"), ("m_H peak", "m_h_sigma"), ("m_H chi_s", "m_h_scalar"),
-    ("w_pair decay", "pair_decay"), ("w_pair peak", "pair_peak"),
+    ("sum rule", "sum_rule"), ("m_H onset", "onset_sigma"), ("m_H peak", "m_h_sigma"),
+    ("m_H chi_s", "m_h_scalar"), ("w_pair decay", "pair_decay"), ("w_pair peak", "pair_peak"),
 )  # fmt: skip
 
 
@@ -48,8 +52,14 @@ def scale_rows(points: Sequence[At]) -> list[dict[str, float]]:
     """One row a point: values, errors, and NAME_resolved (0 or 1) of the scales."""
     out = []
     for at in points:
-        m, temperature = at.point.model, 1 / at.point.model.beta
-        row: dict[str, float] = {"p": m.p, "E_C/E_J": m.charging, "L": m.Lx, "L_tau": m.L_tau, "samples": at.point.samples}
+        m = at.point.model
+        row: dict[str, float] = {
+            "p": m.p,
+            "E_C/E_J": m.charging,
+            "L": m.Lx,
+            "L_tau": m.L_tau,
+            "samples": at.point.samples,
+        }
         for name, key in AVERAGES:
             e = at.point.estimate(key)
             row[name], row[f"{name}_error"] = float(e.mean), float(e.error)
@@ -57,7 +67,7 @@ def scale_rows(points: Sequence[At]) -> list[dict[str, float]]:
             n = scale(at, key)
             row |= {name: n.value, f"{name}_low": n.low, f"{name}_high": n.high}
             if key != "sum_rule":
-                row[f"{name}_resolved"] = float(resolved(n, temperature))
+                row[f"{name}_resolved"] = float(sure(at, key))
         row["sigma_low"], row["sigma_low_error"] = at.point.sigma_low
         out.append(row)
     return out
@@ -85,49 +95,100 @@ def scale_table(points: Sequence[At], tuned: str = "p") -> str:
 
 def published_rows(data: Reproduction) -> list[Row]:
     """Numbers of the literature beside our own: kept ones of benchmarks/critical.py, and this data's."""
-    return [*_kept(), *_transition(data), *_mirror()]
+    return [*_kept(), *_transition(data), *_clean(data), *_mirror(), *_missing()]
 
 
 def _kept() -> list[Row]:
     if not PUBLISHED.exists():
         return []
-    found = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    nan = float("nan")
-    return [
-        Row(r["quantity"], *(nan if r[k] is None else float(r[k]) for k in ("value", "error", "published")),
-            float(r["published_error"]), r["source"], f"benchmarks/critical.py {r['study']}. {r['note']}".strip())
-        for r in found["rows"]
-    ]  # fmt: skip
+    return [_row(r) for r in json.loads(PUBLISHED.read_text(encoding="utf-8"))["rows"]]
+
+
+def _row(r: dict[str, Any]) -> Row:
+    """A row of benchmarks/critical.py, null where nothing is published."""
+    own, error, published = (float("nan") if r[k] is None else float(r[k]) for k in KEYS)
+    note = f"benchmarks/critical.py {r['study']}. {r['note']}".strip()
+    quantity = r["quantity"] if r["study"] == "seed" else f"{r['study']}: {r['quantity']}"
+    return Row(quantity, own, error, published, float(r["published_error"]), r["source"], note)
 
 
 def _transition(data: Reproduction) -> list[Row]:
-    rows = [
-        Row(f"p_c, crossing L = {c.sizes[0]:g}, {c.sizes[1]:g} ({data.size})", c.coupling.value, c.coupling.error, P_C, 0.0,
-            "Swanson et al. 2014", "drifts with L; " + "; ".join(c.warnings))
-        for c in data.crossings
-    ]  # fmt: skip
+    source, rows = "Swanson et al. 2014", []
+    for c in data.crossings:
+        name = f"p_c, crossing L = {c.sizes[0]:g}, {c.sizes[1]:g} ({data.size})"
+        note = "; ".join(["drifts with L", *c.warnings])
+        rows.append(Row(name, c.coupling.value, c.coupling.error, P_C, 0.0, source, note))
     for L in data.studies["dirty"].sizes:
         p, value, error = nearest_critical(data, L)
-        rows.append(Row(f"sigma_low at p = {p:g}, L = {L} ({data.size})", value, error, SIGMA_C, 0.05, "Swanson et al. 2014",
-                        "published error unknown, 0.05 assumed"))
+        name, note = f"sigma_low at p = {p:g}, L = {L} ({data.size})", "published error unknown, 0.05 assumed"
+        rows.append(Row(name, value, error, SIGMA_C, 0.05, source, note))
     return rows
 
 
-def _mirror() -> list[Row]:
-    if not PUBLISHED.exists():
+def _clean(data: Reproduction) -> list[Row]:
+    """The low-frequency conductivity nearest to the clean transition."""
+    near = min(data.clean, key=lambda at: abs(at.g - G_C), default=None)
+    if near is None:
         return []
-    found = json.loads(PUBLISHED.read_text(encoding="utf-8")).get("mirror", [])
-    return [Row(*r) for r in found]
+    value, error = near.point.sigma_low
+    name = f"clean sigma_low at g = {near.g:g}, L = {near.point.model.Lx} ({data.size})"
+    return [Row(name, value, error, 0.45, 0.05, "Smakov, Sorensen 2005", "theirs from Pade forms")]
+
+
+def _mirror() -> list[Row]:
+    """m_H and rho_s over the gap of the insulator as far beyond the transition: kept points of the XY model.
+
+    All in units of the time slice, in which space and time are alike.
+    """
+    path = DATA / "reproduce_mirror.npz"
+    if not path.exists():
+        return []
+    study = load_study(path)
+    cache = Cache([DATA / "reproduce_mirror_spectra.json"], None)
+    spectra = all_spectra([study], cache, 1, lambda text: None)["mirror"]
+    points = [At(*pair) for pair in zip(study.largest, spectra, strict=True)]
+    fluid = sorted((at for at in points if at.point.model.eps > K_C), key=lambda at: at.point.model.eps)
+    solid = sorted((at for at in points if at.point.model.eps < K_C), key=lambda at: -at.point.model.eps)
+    rows = []
+    for one, other in zip(fluid, solid, strict=False):
+        away = f"at K_c (1 +- {one.point.model.eps / K_C - 1:.2g})"
+        mass, gap = scale(one, "m_h_scalar"), scale(other, "pair_decay")
+        rho, unit = one.point.estimate("rho_s"), one.point.model.eps / other.point.model.eps
+        shares = (mass.error / mass.value, gap.error / gap.value, float(rho.error) / float(rho.mean))
+        ratio, stiffness = unit * mass.value / gap.value, unit * float(rho.mean) / gap.value
+        rows += [
+            Row(f"m_H/Delta, {away}", ratio, ratio * math.hypot(*shares[:2]), 2.1, 0.3, "Gazit et al. 2013",
+                "isotropic XY model, L = 32; peak of chi_s''; others: 3.3(8), 2.2 to 2.4"),
+            Row(f"rho_s/Delta, {away}", stiffness, stiffness * math.hypot(*shares[1:]), 0.44, 0.01,
+                "Gazit et al. 2013", "universal only for K -> K_c"),
+        ]  # fmt: skip
+    return rows
+
+
+def _missing() -> list[Row]:
+    """Published numbers with no value of our own yet, so that nobody looks for them in vain."""
+    nan, note = float("nan"), "not computed"
+    return [
+        Row("eta of O(2)", nan, nan, 0.0381, 8e-5, "Hasenbusch 2019", note),
+        Row("omega of O(2)", nan, nan, 0.789, 0.004, "Hasenbusch 2019", note),
+        Row("sigma_SF sigma_MI, mirror points", nan, nan, 0.21, 0.01, "Gazit et al. 2014", note),
+        Row("beta/nu, diluted rotor", nan, nan, 0.48, 0.02, "Vojta et al. 2016", note),
+        Row("exponent of sigma below m_H, clean", nan, nan, 5.0, 0.0, "Podolsky et al. 2011", "not resolved"),
+    ]
 
 
 def published_table(rows: Sequence[Row]) -> str:
     """For reading: own, published, distance."""
     lines = [["quantity", "own", "published", "sigmas", "source"]]
     for r in rows:
-        published = "-" if math.isnan(r.published) else (
-            with_error(r.published, r.published_error) if r.published_error else f"{r.published:.8g}")
+        published = (
+            "-"
+            if math.isnan(r.published)
+            else (with_error(r.published, r.published_error) if r.published_error else f"{r.published:.8g}")
+        )
+        own = "-" if math.isnan(r.own) else with_error(r.own, r.own_error)
         distance = "-" if math.isnan(r.sigmas) else f"{r.sigmas:+.1f}"
-        lines.append([r.quantity, with_error(r.own, r.own_error), published, distance, r.source])
+        lines.append([r.quantity, own, published, distance, r.source])
     return "\n".join(columns(lines))
 
 
@@ -142,7 +203,7 @@ def write_tables(folder: Path, data: Reproduction) -> list[Path]:
     return [*made, *_write(folder, "table_published", published_table(rows), plain)]
 
 
-def _write(folder: Path, name: str, text: str, rows: Sequence[dict]) -> list[Path]:  # type: ignore[type-arg]
+def _write(folder: Path, name: str, text: str, rows: Sequence[dict[str, Any]]) -> list[Path]:
     out = io.StringIO()
     table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     table.writeheader()
