@@ -187,7 +187,8 @@ def unresolved(results: Sequence[PointResult]) -> str:
         return ""
     return (
         f"Not resolved: the shape of the peak of sigma(omega) at {_listed(names, len(models))}. "
-        "The resolution there exceeds half the width of the peak; a narrower peak, or several, would look the same."
+        "The resolution there exceeds half the width of the peak; a narrower peak, or several, would look "
+        "the same."
     )
 
 
