@@ -24,6 +24,7 @@ from runs.pipeline import run
 # Chains of several steps each (a step of `qmc.Chains` is about 0.1 s), a checkpoint after every step.
 LONG = {"samples": 4, "bins": 20, "measurements": 20, "apart": 2500, "checkpoint": 0}
 LONG["more"] = "interleave = 2"
+LONGER = pytest.mark.physics
 MODES = ("-n 1", "-n 2", "mpi 1", "mpi 2", "mpi 4")
 
 
@@ -163,7 +164,7 @@ def limited():
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
 
 
-@pytest.mark.parametrize("mode", ["-n 1", "-n 2"])
+@pytest.mark.parametrize("mode", ["-n 1", pytest.param("-n 2", marks=LONGER)])
 def test_a_file_that_cannot_be_written(tmp_path, undisturbed, mode):
     """One clear line, an orderly end, the last whole checkpoint; then the same bits."""
     write_config(tmp_path, **LONG)
@@ -176,7 +177,7 @@ def test_a_file_that_cannot_be_written(tmp_path, undisturbed, mode):
     finish(tmp_path, undisturbed)
 
 
-@pytest.mark.parametrize(("mode", "size"), [("-n 2", 120), ("mpi 2", 120)])
+@pytest.mark.parametrize(("mode", "size"), [pytest.param("-n 2", 120, marks=LONGER), ("mpi 2", 120)])
 def test_a_full_file_system(tmp_path, undisturbed, mode, size):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -198,7 +199,11 @@ def test_a_full_file_system(tmp_path, undisturbed, mode, size):
 
 @pytest.mark.parametrize(
     ("mode", "number", "status"),
-    [("-n 2", signal.SIGUSR1, 75), ("mpi 2", signal.SIGTERM, 75), ("-n 1", signal.SIGINT, 130)],
+    [
+        ("mpi 2", signal.SIGTERM, 75),
+        ("-n 2", signal.SIGUSR1, 75),
+        pytest.param("-n 1", signal.SIGINT, 130, marks=LONGER),
+    ],
 )
 def test_signals_stop_in_order(tmp_path, undisturbed, mode, number, status):
     """The signal to the outermost process only, as a batch script sends it."""
