@@ -57,7 +57,8 @@ def script(job: Job) -> str:
         lines.append("#SBATCH --requeue")
     if job.chain:
         lines.append("#SBATCH --dependency=singleton")
-    lines += ["#SBATCH --signal=B:USR1@300", "", "export OMP_NUM_THREADS=1"]
+    notice = min(300, round(0.1 * seconds))      # a short job must not be told to stop at its start
+    lines += [f"#SBATCH --signal=B:USR1@{notice}", "", "export OMP_NUM_THREADS=1"]
     if job.setup:
         lines.append(job.setup)
     lines += ["", *_choice(job, array), *_run(job), *_again(job)]

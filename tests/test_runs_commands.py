@@ -195,6 +195,8 @@ def test_submit_writes_a_script_and_hands_it_over(folder, monkeypatch, capsys):
     assert main(["submit", "run.toml", "--time", "1:00:00", "--chain", "3"]) == 0
     assert (folder / "submitted").read_text().count("run.sbatch") == 1 + 4
     assert "#SBATCH --dependency=singleton" in (folder / "run.sbatch").read_text()
+    assert main(["submit", "run.toml", "--time", "0:10:00", "--dry-run"]) == 0
+    assert "#SBATCH --signal=B:USR1@60" in capsys.readouterr().out       # not before the job has begun
 
 
 def test_submit_dry_run_writes_nothing(folder, capsys):
