@@ -135,10 +135,11 @@ def _legend(figure: Figure, results: Sequence[PointResult], palette: Palette) ->
         mark = " (!)" if any(r.warnings for r in mine) else ""
         entries[f"{symbol(key)} = {value:.5g}{mark}"] = Line2D([], [], color=palette.colour(mine[0]))
     letters = max(len(label.replace("$", "")) for label in entries)
-    fit = int(figure.get_figwidth() / MM / (LEGEND_MM + LETTER_MM * letters))
+    fit = max(1, int(figure.get_figwidth() / MM / (LEGEND_MM + LETTER_MM * letters)))
+    rows = math.ceil(len(entries) / fit)
     figure.legend(
         list(entries.values()), list(entries), loc="outside lower center",
-        ncols=max(1, min(len(entries), fit)), handlelength=1.2, columnspacing=1.0,
+        ncols=math.ceil(len(entries) / rows), handlelength=1.2, columnspacing=1.0,
     )  # fmt: skip
 
 
@@ -168,13 +169,13 @@ def _draw_sigma(axis: Axes, members: list[PointResult], palette: Palette) -> Non
     """sigma(omega) with its 68 % band; dotted, the maximum-entropy cross-check; bars, the resolution."""
     shown = [r for r in members if r.spectrum is not None]
     floor = NEGLIGIBLE * max((float(r.spectrum.sigma.max()) for r in shown if r.spectrum), default=0.0)
-    end = 0.0
+    end, alpha = 0.0, 0.18 if len(shown) <= MANY else 0.08
     for r in shown:
         assert r.spectrum is not None
         s, colour = r.spectrum, palette.colour(r)
         low, high = s.sigma_band()
         axis.plot(s.omega, s.sigma, color=colour)
-        axis.fill_between(s.omega, low, high, color=colour, alpha=0.18, lw=0)
+        axis.fill_between(s.omega, low, high, color=colour, alpha=alpha, lw=0)
         if r.maxent is not None and r.maxent is not s:
             axis.plot(r.maxent.omega, r.maxent.sigma, color=colour, lw=0.7, ls=":")
         above = np.flatnonzero(high > floor)

@@ -134,6 +134,16 @@ def test_a_clean_run_says_so_and_a_damaged_one_what_is_missing(made):
     assert "All checks passed." not in report_page(lacking)
 
 
+def test_a_point_without_spectrum_is_told_all_the_same(made):
+    """One point that could not be continued: no scan, no line, but a page."""
+    bare = replace(made[1].results[0], spectrum=None, maxent=None, warnings=["sigma(omega) was not computed"])
+    assert "scan" not in figures.drawings([bare])
+    told = Reader(report_page(replace(made[1], results=[bare])))
+    assert len(told.of("img")) == 4
+    assert any("sigma(omega) was not computed" in word for word in told.words)
+    assert figures.drawings([]) == {}
+
+
 def test_unresolved_peaks_are_named(made):
     """A peak narrower than the resolution; the same data with a resolution much finer than the peak."""
     first = made[1].results[0]
