@@ -247,18 +247,18 @@ def write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) 
         raise UserError(f"figure {figure} needs no simulation; use --size small")
     folder = Path(output)
     make_folder(folder)
-    lines, files = [], []
-    for name in chapter.studies:
-        source = (CONFIGS / f"reproduce_cluster_{name}.toml").read_text(encoding="utf-8")
+    tables = {name: CONFIGS / f"reproduce_cluster_{name}.toml" for name in chapter.studies}
+    files = [str(folder / path.name) for path in tables.values()]
+    text = script(Job(configs=tuple(files), nodes=nodes, time=time_limit, name="reproduce"))
+    lines = []
+    for name, path in tables.items():
+        source = path.read_text(encoding="utf-8")
         config = parse_config(tomllib.loads(source))
-        text = source.replace(f'"{config.output.path}"', f'"{folder / "runs" / name}"')
-        path = folder / f"reproduce_cluster_{name}.toml"
-        replace_text(path, text)
-        files.append(str(path))
-        lines += [f"{path}:", plan(config, 64, trial_seconds=1.0), ""]
-    job = Job(configs=tuple(files), nodes=nodes, time=time_limit, name="reproduce")
+        own = source.replace(f'"{config.output.path}"', f'"{folder / "runs" / name}"')
+        replace_text(folder / path.name, own)
+        lines += [f"{folder / path.name}:", plan(config, 64, trial_seconds=1.0), ""]
     batch = folder / "reproduce.sbatch"
-    replace_text(batch, script(job))
+    replace_text(batch, text)
     lines += [
         f"{batch} written, with {len(files)} configurations; hand it to the queue with: sbatch {batch}",
         f"when all have ended: sitqmc reproduce {figure} --size cluster --simulate -o {folder}",

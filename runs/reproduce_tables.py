@@ -15,7 +15,7 @@ from runs.files import replace_text
 from runs.reproduce_beyond import nearest_critical
 from runs.reproduce_data import DATA, load_study
 from runs.reproduce_fig1 import scale, sure
-from runs.reproduce_spectra import Cache, all_spectra
+from runs.reproduce_spectra import Cache
 from runs.reproduce_study import G_C, P_C, SIGMA_C, At, Reproduction
 from runs.text import columns, with_error
 
@@ -145,8 +145,8 @@ def _mirror() -> list[Row]:
         return []
     study = load_study(path)
     cache = Cache([DATA / "reproduce_mirror_spectra.json"], None)
-    spectra = all_spectra([study], cache, 1, lambda text: None)["mirror"]
-    points = [At(*pair) for pair in zip(study.largest, spectra, strict=True)]
+    spectra = [cache.get(point) for point in study.largest]
+    points = [At(q, s) for q, s in zip(study.largest, spectra, strict=True) if s is not None]
     fluid = sorted((at for at in points if at.point.model.eps > K_C), key=lambda at: at.point.model.eps)
     solid = sorted((at for at in points if at.point.model.eps < K_C), key=lambda at: -at.point.model.eps)
     rows = []

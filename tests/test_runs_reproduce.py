@@ -1,10 +1,11 @@
 """`sitqmc reproduce`: tiny studies end to end, kept data, tables, and its errors in one line."""
 
 import csv
+import itertools
 
 import numpy as np
 import pytest
-from runs_tools import run_command
+from runs_tools import sitqmc
 
 from runs import load as load_run
 from runs import reproduce_spectra
@@ -83,7 +84,8 @@ def test_the_table_marks_what_is_not_resolved(tiny):
         rows = list(csv.DictReader(file))
     assert [float(r["p"]) for r in rows] == STUDY["dirty"]["p"]
     text = (tiny / "table_dirty.txt").read_text()
-    open_ = sum(r[key] == "0" for r in rows for key in r if key.endswith("_resolved") and r[key[:-9]] != "nan")
+    scales = [key.removesuffix("_resolved") for key in rows[0] if key.endswith("_resolved")]
+    open_ = sum(r[f"{key}_resolved"] == "0" and r[key] != "nan" for r in rows for key in scales)
     assert text.count("(?)") >= open_ > 0
 
 
@@ -163,9 +165,9 @@ def test_the_kept_spectra_obey_the_sum_rule(medium):
 def test_the_clean_scales_close_at_the_transition(medium):
     """Peak of chi_s'' on one side and pair gap on the other shrink towards g_c."""
     mass = [at.spectra.scales["m_h_scalar"] for at in medium.clean if 3.4 < at.g < 4.3]
-    gap = [at.spectra.scales["pair_peak"] for at in medium.clean if 4.4 < at.g]
-    assert all(a.low > b.high for a, b in zip(mass, mass[1:], strict=False))
-    assert all(a.high < b.low for a, b in zip(gap, gap[1:], strict=False))
+    gap = [at.spectra.scales["pair_peak"] for at in medium.clean if at.g > 4.4]
+    assert all(a.low > b.high for a, b in itertools.pairwise(mass))
+    assert all(a.high < b.low for a, b in itertools.pairwise(gap))
 
 
 def test_published_numbers_have_a_distance(medium):
@@ -180,7 +182,7 @@ def test_published_numbers_have_a_distance(medium):
 def test_panels_of_the_kept_data_are_drawn(medium, name):
     panel = PANELS[name]
     figure = panel.figure(medium)
-    assert figure.get_figwidth() in pytest.approx([89 / 25.4, 183 / 25.4][name != "low"])
+    assert figure.get_figwidth() == pytest.approx((89 if name == "low" else 183) / 25.4)
     assert len(panel.caption(medium)) > 200
     assert all(np.all(np.isfinite(s.x)) and s.x.size == s.y.size for s in panel.curves(medium))
 
@@ -227,7 +229,7 @@ def test_configurations_are_valid(size, study, tmp_path):
 
 @pytest.mark.physics
 def test_figures_of_the_films(tmp_path):
-    made = run_command("reproduce", "2", "-o", tmp_path / "out", cwd=tmp_path)
+    made = sitqmc(tmp_path, "reproduce", "2", "-o", tmp_path / "out")
     assert made.returncode == 0, made.stderr
     assert "SYNTHETIC" in (tmp_path / "out" / "2.txt").read_text()
     with open(tmp_path / "out" / "2c.csv") as file:
