@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -18,12 +18,18 @@ def tag(name: str, *inside: str, **attributes: str) -> str:
     return f"<{name}{words}>{''.join(inside)}</{name}>"
 
 
-def table(rows: Sequence[Sequence[str]], caption: str = "") -> str:
-    """A table of plain texts whose first row is its head; scrolls sideways where the page is narrow."""
+def table(rows: Sequence[Sequence[str]], caption: str = "", words: Collection[int] = (0,)) -> str:
+    """A table of plain texts whose first row is its head; scrolls sideways where the page is narrow.
+
+    words  columns of words, flush left; the others hold numbers
+    """
     head, *body = rows
+    kind = ["word" if i in words else "number" for i in range(len(head))]
     said = tag("caption", text(caption)) if caption else ""
-    cells = tag("thead", tag("tr", *(tag("th", text(c), scope="col") for c in head)))
-    cells += tag("tbody", *(tag("tr", *(tag("td", text(c)) for c in row)) for row in body))
+    heads = (tag("th", text(c), scope="col", class_=k) for c, k in zip(head, kind, strict=True))
+    cells = tag("thead", tag("tr", *heads))
+    lines = ((tag("td", text(c), class_=k) for c, k in zip(row, kind, strict=True)) for row in body)
+    cells += tag("tbody", *(tag("tr", *line) for line in lines))
     return tag("div", tag("table", said, cells), class_="wide", tabindex="0", role="region",
                aria_label=caption or "table")  # fmt: skip
 
@@ -82,7 +88,7 @@ caption { text-align: left; color: var(--faint); padding: 0 0 .3rem; }
 th, td { padding: .25rem .5rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th { font-weight: 600; white-space: normal; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
+.word { text-align: left; } th:first-child, td:first-child { padding-left: 0; }
 figure { margin: 1rem 0 1.6rem; } figcaption { max-width: 46rem; color: var(--faint); font-size: .9rem; }
 img { display: block; max-width: 100%; height: auto; margin: 0 0 .4rem; }
 figure.one img { width: 34rem; }

@@ -94,7 +94,8 @@ def report_page(told: Told) -> str:
         section("Results", table(final_rows(told.results), "Main results by point"), tag("p", text(READING)),
                 *(tag("p", text(word)) for word in [unresolved(told.results)] if word)),
         section("Figures", *_figures(told.results)),
-        section("Spectra", tag("p", text(SPECTRA)), table(_spectra(told.results), "sigma(omega) by point")),
+        section("Spectra", tag("p", text(SPECTRA)),
+                table(_spectra(told.results), "sigma(omega) by point", (0, 1))),
         section("Checks", tag("p", text(CHECKS)), *_checks(told.results)),
         section("Averages", *_averages(told.results)),
         section("Configuration", *_configuration(told.config)),
@@ -229,7 +230,7 @@ def _averages(results: Sequence[PointResult]) -> Iterator[str]:
                 unit, meaning = MEANINGS.get(name) or OBSERVABLES.get(name, ("", ""))
                 rows.append([name, with_error(float(e.mean), float(e.error)), unit, meaning])
         point = named(r.model, models)
-        yield folded(point, table(rows, f"Averages, {point}"))
+        yield folded(point, table(rows, f"Averages, {point}", (0, 2, 3)))
 
 
 MEANINGS = {
@@ -237,6 +238,12 @@ MEANINGS = {
     "minus_k": ("E_J", "⟨−k_x⟩ per site, mean of x and y on a square"),
     "heat": ("1", "specific heat per site at fixed L_tau, connected"),
     "c": ("E_J", "phase velocity sqrt(rho_s/kappa), in lattice constants"),
+    "xi_tau": ("1/E_J", "correlation length in time, second moment of G(k = 0, tau)"),
+    "xi_x": ("1", "correlation length along x in lattice constants, second moment of the equal-time G"),
+    "xi_y": ("1", "the same along y"),
+    "winding_ratio_x": ("1", "<W^4>/<W^2>^2 along x, disorder means of both"),
+    "winding_ratio_y": ("1", "the same along y"),
+    "winding_ratio_tau": ("1", "the same in time"),
 }
 
 

@@ -120,6 +120,16 @@ def test_numbers_warnings_configuration_provenance_are_told(reader, made):
     assert told.results[0].warnings                # 12 samples, 8 bins: the tiny run must complain
 
 
+def test_every_average_is_explained(made):
+    """Each scalar of the averages has a meaning, and stands in the page with it."""
+    for r in made[1].results:
+        told = Reader("".join(report._averages([r])))
+        for name, e in r.averages.values.items():
+            if np.ndim(e.mean) == 0:
+                assert name in told.words
+                assert report.MEANINGS.get(name) or report.OBSERVABLES.get(name), name
+
+
 def test_a_clean_run_says_so_and_a_damaged_one_what_is_missing(made):
     _, told = made
     clean = replace(told, results=[replace(r, warnings=[]) for r in told.results])
