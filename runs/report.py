@@ -44,7 +44,8 @@ SPECTRA = (
     "σ(0) if σ is flat below 2πT."
 )
 CHECKS = (
-    "tau_int is the integrated autocorrelation time in measurements. Thermalisation: the probability that "
+    "tau_int is the integrated autocorrelation time in measurements; that of Green functions (G, S) is taken "
+    "from bins and never below half a bin. Thermalisation: the probability that "
     "the two halves of the chains differ as much as they do by chance; below 0.001 divided by the number of "
     "observables it warns. Thermal: the share of the squared error that longer chains would remove; the rest "
     "is disorder, which only more samples average. Outliers and stuck samples are counted by position."
