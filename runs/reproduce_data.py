@@ -24,8 +24,7 @@ from continuation import CorrelatorData, midpoint_conductivity
 from qmc import Estimate, Model, average, per_sample
 from runs.errors import UserError
 from runs.files import replace_file
-from runs.results import Run, load
-from runs.store import PointData
+from runs.store import NAME, PointData, read_blocks, read_store_head
 
 Array = NDArray[np.float64]
 
@@ -129,25 +128,25 @@ def reduce_runs(name: str, folders: Sequence[Path], *, correlators_from: int = 0
 
     correlators_from  sizes below this L keep scalars only
     """
-    runs: list[Run] = [load(folder) for folder in folders]
-    points = [
-        reduce_point(data, correlators=data.model.Lx >= correlators_from)
-        for run in runs
-        for data in run.points
-    ]
-    return Study(name, tuple(points), origin_of(runs, command))
+    points: list[Point] = []
+    for folder in folders:
+        # One point at a time: a large run does not fit into memory as a whole.
+        for data in read_blocks(folder / NAME):
+            points.append(reduce_point(data, correlators=data.model.Lx >= correlators_from))
+    return Study(name, tuple(points), origin_of(folders, command))
 
 
-def origin_of(runs: Iterable[Run], command: str) -> dict[str, Any]:
-    """Versions, dates, time spent and schedules of runs, as plain values."""
-    calls = [call for run in runs for call in run.history]
+def origin_of(folders: Iterable[Path], command: str) -> dict[str, Any]:
+    """Versions, dates and schedules of runs, as plain values."""
+    heads = [read_store_head(folder / NAME) for folder in folders]
+    calls = [call for head in heads for call in head.history]
     return {
         "command": command,
         "sitqmc": sorted({str(call.get("sitqmc", "?")) for call in calls}),
         "git": sorted({str(call.get("git", "?")) for call in calls}),
         "started": min((str(call.get("started", "?")) for call in calls), default="?"),
-        "schedules": [asdict(run.config.schedule) for run in runs],
-        "seeds": sorted({run.config.disorder.seed for run in runs}),
+        "schedules": [asdict(head.config.schedule) for head in heads],
+        "seeds": sorted({head.config.disorder.seed for head in heads}),
     }
 
 

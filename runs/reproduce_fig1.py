@@ -1,7 +1,6 @@
 """Figure 1b of the paper: sigma(omega) and the energy scales across the transition, diluted and clean."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +21,7 @@ from runs.reproduce_style import (
     SIGMA,
     Series,
     band,
+    boxed,
     colour_of,
     curve_series,
     finished,
@@ -117,10 +117,9 @@ def _lines(axis: Axes, points: Sequence[At], label: Callable[[At], str], *, left
         zero, colour = i * step, colour_of(i / max(len(curves) - 1, 1))
         axis.axhline(zero, color="0.85", lw=0.4, zorder=0)
         band(axis, curve, colour, "", top=TOP, above=zero)
-        mark = "" if curve.trusted else " (!)"
-        axis.text(
-            TOP, zero + 0.12 * step, label(at) + mark, ha="right", va="bottom", color=colour, fontsize=6
-        )
+        x, side = (0.1, "left") if left else (TOP, "right")
+        words = label(at) + ("" if curve.trusted else " (!)")
+        axis.text(x, zero + 0.12 * step, words, ha=side, va="bottom", color=colour, fontsize=6)
     end = max(
         (i * step + float(c.high[c.omega <= TOP].max()) for i, (_, c) in enumerate(curves)), default=1.0
     )
@@ -146,12 +145,7 @@ def _order(axis: Axes, data: Reproduction) -> None:
     for p in PAPER:
         axis.annotate("", (p, 0.02 * high), (p, 0.13 * high), arrowprops={"arrowstyle": "->", "lw": 0.7})
     axis.text(PAPER[1], 0.14 * high, "films of Fig. 3a", ha="center", va="bottom", fontsize=6)
-    _boxed(axis, loc="upper right")
-
-
-def _boxed(axis: Axes, *entries: Any, **options: Any) -> None:
-    """A legend over a white ground, for panels with lines behind it."""
-    axis.legend(*entries, frameon=True, framealpha=1.0, edgecolor="none", **options)
+    boxed(axis, loc="upper right")
 
 
 def _critical(axis: Axes, data: Reproduction) -> None:
@@ -183,7 +177,7 @@ def _scales(axis: Axes, points: Sequence[At], x: Sequence[float], label: str) ->
         name.removesuffix(", not resolved"): h for h, name in reversed(list(zip(handles, names, strict=True)))
     }
     order = [words for _, words, _, _ in SCALES if words in kept]
-    _boxed(
+    boxed(
         axis,
         [kept[w] for w in order],
         order,
@@ -209,7 +203,8 @@ def caption_1b(data: Reproduction) -> str:
     if crossing is not None:
         own = (
             f"{with_error(crossing.coupling.value, crossing.coupling.error)} from L = {crossing.sizes[0]:g} "
-            f"and {crossing.sizes[1]:g} (statistical error; crossings still drift with size)"
+            f"and {crossing.sizes[1]:g} (statistical error; crossings still drift with size, see the panel "
+            "of finite sizes)"
         )
     return (
         f"SIMULATED. Bond-diluted Josephson array, cosine action, eps E_J = {model.eps:g}, E_C/E_J = "

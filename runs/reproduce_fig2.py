@@ -19,6 +19,7 @@ from runs.reproduce_style import (
     PAGE,
     RED,
     Series,
+    boxed,
     finished,
     letter,
     new_figure,
@@ -114,7 +115,7 @@ def _optics(axis: Axes, film: Film) -> None:
     )
     axis.set(xlabel=r"$\nu$ (THz)", ylabel=r"$\sigma_1/\sigma_n$")
     axis.set_ylim(0, 1.6 * float((pairs.sigma.real / unit).max()))
-    axis.legend(loc="upper left", ncols=2, columnspacing=0.8, handlelength=1.4)
+    boxed(axis, loc="upper left", ncols=2, columnspacing=0.8, handlelength=1.4)
 
 
 def caption_2(data: Reproduction) -> str:

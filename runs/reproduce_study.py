@@ -1,6 +1,7 @@
 """Everything the figures of the paper are drawn from, in one value."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,7 +87,12 @@ class Reproduction:
     @cached_property
     def crossings(self) -> list[Crossing]:
         """p where <W_x^2> of successive sizes cross; those that do not cross inside the data are left out."""
-        return self._crossings(self._window())
+        return self._crossings(winding_square)
+
+    @cached_property
+    def time_crossings(self) -> list[Crossing]:
+        """The same for <W_tau^2>: at these sizes they come towards p_c from the other side."""
+        return self._crossings(winding_square_tau)
 
     @property
     def p_c(self) -> Crossing | None:
@@ -97,13 +103,14 @@ class Reproduction:
         low, high = CROSSING_WINDOW
         return [point for point in self.studies["dirty"].points if low < point.model.p < high]
 
-    def _crossings(self, points: list[Point]) -> list[Crossing]:
+    def _crossings(self, square: Callable[[Point], Array]) -> list[Crossing]:
+        points = self._window()
         sizes = sorted({point.model.Lx for point in points})
         out = []
         for pair in itertools.pairwise(sizes):
-            two = [point for point in points if point.model.Lx in pair]
+            two = _overlapping([point for point in points if point.model.Lx in pair])
             count = min(point.samples for point in two)
-            squares = [winding_square(point)[:count] for point in two]
+            squares = [square(point)[:count] for point in two]
             per_size = min(sum(point.model.Lx == L for point in two) for L in pair)
             try:
                 out += crossings(
@@ -141,6 +148,18 @@ class Reproduction:
         return Maps(model, 0, result.maps["kappa"], np.asarray(bonds))
 
 
+def _overlapping(points: list[Point]) -> list[Point]:
+    """Those whose p lies where both sizes have data."""
+    p = {L: [point.model.p for point in points if point.model.Lx == L] for L in {q.model.Lx for q in points}}
+    low, high = max(map(min, p.values())), min(map(max, p.values()))
+    return [point for point in points if low <= point.model.p <= high]
+
+
 def winding_square(point: Point) -> Array:
     """<W_x^2> of every sample, mean of x and y: beta rho_s on a square."""
     return point.scalars["rho_s"] * point.model.beta
+
+
+def winding_square_tau(point: Point) -> Array:
+    """<W_tau^2> of every sample: kappa Lx Ly/beta."""
+    return point.scalars["kappa"] * point.model.sites / point.model.beta

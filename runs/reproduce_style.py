@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -73,6 +74,11 @@ def styled() -> Any:
 def letter(axis: Axes, text: str) -> None:
     """The letter of a sub-panel, above its left end."""
     axis.set_title(text, loc="left", fontweight="bold", fontsize=8)
+
+
+def boxed(axis: Axes, *entries: Any, **options: Any) -> None:
+    """A legend over a white ground, for panels with lines behind it."""
+    axis.legend(*entries, frameon=True, framealpha=1.0, edgecolor="none", **options)
 
 
 def colour_of(rank: float) -> tuple[float, float, float, float]:
@@ -170,5 +176,7 @@ def _save(figure: Figure, kind: str, title: str, target: Path) -> None:
         "pdf": {"Title": title, "Creator": made},
         "svg": {"Title": title, "Creator": made, "Date": None},
     }
+    # Its remarks on the dates inside the fonts concern nobody.
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
     with styled():
         figure.savefig(target, format=kind, metadata=about[kind])

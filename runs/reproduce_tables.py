@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from runs.files import replace_text
-from runs.reproduce_beyond import nearest_critical
+from runs.reproduce_beyond import low_sizes, nearest_critical
 from runs.reproduce_data import DATA, load_study
 from runs.reproduce_fig1 import scale, sure
 from runs.reproduce_spectra import Cache
@@ -118,7 +118,7 @@ def _transition(data: Reproduction) -> list[Row]:
         name = f"p_c, crossing L = {c.sizes[0]:g}, {c.sizes[1]:g} ({data.size})"
         note = "; ".join(["drifts with L", *c.warnings])
         rows.append(Row(name, c.coupling.value, c.coupling.error, P_C, 0.0, source, note))
-    for L in data.studies["dirty"].sizes:
+    for L in low_sizes(data):
         p, value, error = nearest_critical(data, L)
         name, note = f"sigma_low at p = {p:g}, L = {L} ({data.size})", "published error unknown, 0.05 assumed"
         rows.append(Row(name, value, error, SIGMA_C, 0.05, source, note))

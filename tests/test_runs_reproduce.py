@@ -149,9 +149,11 @@ def test_kept_data_bring_their_spectra():
 
 
 def test_the_transition_of_the_kept_data(medium):
-    """The crossing of the largest pair is the published p_c within three errors, and sharp."""
-    value = medium.p_c.coupling
-    assert abs(value.value - P_C) < 3 * value.error < 0.03
+    """Crossings of windings in time and in space bracket the published p_c, and are sharp."""
+    space, time = medium.crossings[-1].coupling, medium.time_crossings[-1].coupling
+    assert time.value - 2 * time.error < P_C < space.value + 2 * space.error
+    assert space.value - time.value < 0.03
+    assert max(space.error, time.error) < 0.01
 
 
 def test_the_kept_spectra_obey_the_sum_rule(medium):
