@@ -77,8 +77,8 @@ def conductivity(config: Config, averages: PointAverages, method: str) -> Spectr
         averages.model.beta,
         eps=averages.model.eps,
         kinetic=samples["minus_k"] if c.f_sum else None,
-        method=method,  # type: ignore[arg-type]
-        alpha_rule=c.alpha_rule,  # type: ignore[arg-type]
+        method=method,
+        alpha_rule=c.alpha_rule,
         omega_max=c.omega_max or None,
         n_omega=c.omega_points,
         n_blocks=min(c.blocks, averages.n_samples),

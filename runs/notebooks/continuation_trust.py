@@ -5,10 +5,14 @@
 # run makes. Does the band cover the truth, how finely is it seen, and what must not be believed?
 
 # %%
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from continuation import (
     CorrelatorData,
+    Spectrum,
     consensus,
     continue_conductivity,
     current_kernel,
@@ -17,42 +21,45 @@ from continuation import (
 )
 from runs.shown import ShownFigure
 
+Array = NDArray[np.float64]
+Truth = Callable[[Array], Array]             # A(omega)
+
 BETA, EPS, SAMPLES = 9.6, 0.1, 200
 n = np.arange(49)                            # Matsubara numbers 0 .. L_tau/2
 fine = sinh_grid(60.0, 1.0, 3000)
 rng = np.random.default_rng(5)
 
 
-def bump(w, centre, width):
+def bump(w: Array, centre: float, width: float) -> Array:
     """Height one."""
-    return np.exp(-0.5 * ((w - centre) / width) ** 2)
+    return np.asarray(np.exp(-0.5 * ((w - centre) / width) ** 2))
 
 
-def one_peak(w):
+def one_peak(w: Array) -> Array:
     """A broad hump above a threshold, as in the superfluid."""
     return 0.06 * bump(w, 3.0, 0.9) + 0.02 * w**2 / (9 + w**2) * np.exp(-w / 6)
 
 
-def two_peaks(w):
+def two_peaks(w: Array) -> Array:
     """The same with a narrow line below it."""
     return one_peak(w) + 0.08 * bump(w, 1.0, 0.12)
 
 
-def made_samples(spectrum, noise):
+def made_samples(spectrum: Truth, noise: float) -> Array:
     """rho(i w_n) of SAMPLES synthetic disorder samples; noise: relative error of their mean."""
     clean = 0.35 + current_kernel(n, fine.omega, BETA, EPS) @ (fine.weights * spectrum(fine.omega))
     root = np.linalg.cholesky(np.exp(-np.abs(n[:, None] - n) / 5.0))     # neighbours share their noise
     return clean + noise * clean.max() * np.sqrt(SAMPLES) * rng.normal(size=(SAMPLES, n.size)) @ root.T
 
 
-def blurred(truth, w, resolution):
+def blurred(truth: Truth, w: Array, resolution: Array) -> Array:
     """The truth averaged at each frequency over a Gaussian whose width is the resolution there."""
     sigma = resolution[:, None] / (2 * np.sqrt(np.pi))                   # (int R)^2 / int R^2 = resolution
     rows = np.exp(-0.5 * ((w[:, None] - fine.omega) / sigma) ** 2) * fine.weights
     return rows @ truth(fine.omega) / rows.sum(axis=1)
 
 
-def draw(spectrum, truth, title):
+def draw(spectrum: Spectrum, truth: Truth, title: str) -> ShownFigure:
     """Truth, answer, band, and the truth blurred by the resolution."""
     figure = ShownFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
     axis, shown = figure.subplots(), spectrum.omega < 10
@@ -80,6 +87,7 @@ low, high = broad.band()
 inside = (one_peak(broad.omega) >= low) & (one_peak(broad.omega) <= high)
 seen = (broad.omega > 1 / BETA) & (broad.omega < 8)
 print(f"truth inside the 68 % band at {100 * inside[seen].mean():.0f} % of the frequencies below 8 E_J")
+assert broad.stiffness is not None
 print(f"rho_s = {broad.stiffness.value:.4f} +- {broad.stiffness.error:.4f}, truth 0.35")
 draw(broad, one_peak, "one broad peak, noise 0.1 %")
 
