@@ -20,27 +20,19 @@ from runs.reproduce_beyond import (
     caption_low,
     caption_maps,
     caption_scalar,
-    caption_sizes,
-    caption_trotter,
     curves_low,
     curves_maps,
     curves_scalar,
-    curves_sizes,
-    curves_trotter,
     figure_low,
     figure_maps,
     figure_scalar,
-    figure_sizes,
-    figure_trotter,
 )
+from runs.reproduce_clean import caption_1b_clean, curves_1b_clean, figure_1b_clean
 from runs.reproduce_data import DATA, STUDIES, Study, load_study, reduce_runs, save_study
 from runs.reproduce_fig1 import (
     caption_1b,
-    caption_1b_clean,
     curves_1b,
-    curves_1b_clean,
     figure_1b,
-    figure_1b_clean,
 )
 from runs.reproduce_fig2 import caption_2, caption_2c, curves_2, curves_2c, figure_2, figure_2c
 from runs.reproduce_fig3 import (
@@ -53,6 +45,14 @@ from runs.reproduce_fig3 import (
     figure_3a,
     figure_3b,
     figure_3c,
+)
+from runs.reproduce_limits import (
+    caption_sizes,
+    caption_trotter,
+    curves_sizes,
+    curves_trotter,
+    figure_sizes,
+    figure_trotter,
 )
 from runs.reproduce_spectra import Cache, all_spectra
 from runs.reproduce_study import Reproduction

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from runs.reproduce_spectra import UNKNOWN, Curve, Number
-from runs.reproduce_study import G_C, G_C_ERROR, P_C, PAPER, At, Reproduction
+from runs.reproduce_study import P_C, PAPER, At, Reproduction
 from runs.reproduce_style import (
     BLUE,
     GREEN,
@@ -82,9 +82,9 @@ def figure_1b(data: Reproduction) -> Figure:
         figure = new_figure(PAGE, 118 * MM)
         (top_left, top_right), (low_left, low_right) = figure.subplots(2, 2)
         _surface(figure, top_left, data.dirty)
-        _lines(top_right, shown(data.dirty), lambda at: f"p = {at.p:g}")
+        stacked(top_right, shown(data.dirty), lambda at: f"p = {at.p:g}")
         _order(low_left, data)
-        _scales(low_right, data.dirty, [at.p for at in data.dirty], "fraction of missing bonds p")
+        draw_scales(low_right, data.dirty, [at.p for at in data.dirty], "fraction of missing bonds p")
         _critical(low_right, data)
         for axis, name in zip((top_left, top_right, low_left, low_right), "abcd", strict=True):
             letter(axis, name)
@@ -109,21 +109,33 @@ def _surface(figure: Figure, axis: Axes, points: Sequence[At]) -> None:
     figure.colorbar(mesh, ax=axis, label=SIGMA, pad=0.02)
 
 
-def _lines(axis: Axes, points: Sequence[At], label: Callable[[At], str], *, left: bool = False) -> None:
-    """Curves one above the other, each with its own zero line: bands of neighbours hardly overlap."""
-    curves = [(at, at.spectra.sigma) for at in points if at.spectra.sigma is not None]
+def stacked(
+    axis: Axes,
+    points: Sequence[At],
+    label: Callable[[At], str],
+    which: str = "sigma",
+    words: str = SIGMA,
+    *,
+    left: bool = False,
+) -> None:
+    """Curves one above the other, each with its own zero line: bands of neighbours hardly overlap.
+
+    which  curve of `Spectra`: sigma or scalar;  words  its name and unit
+    """
+    found: list[tuple[At, Curve | None]] = [(at, getattr(at.spectra, which)) for at in points]
+    curves = [(at, curve) for at, curve in found if curve is not None]
     step = STEP * max((float(c.value[c.omega <= TOP].max()) for _, c in curves), default=1.0)
     for i, (at, curve) in enumerate(curves):
         zero, colour = i * step, colour_of(i / max(len(curves) - 1, 1))
         axis.axhline(zero, color="0.85", lw=0.4, zorder=0)
         band(axis, curve, colour, "", top=TOP, above=zero)
         x, side = (0.1, "left") if left else (TOP, "right")
-        words = label(at) + ("" if curve.trusted else " (!)")
-        axis.text(x, zero + 0.12 * step, words, ha=side, va="bottom", color=colour, fontsize=6)
+        name = label(at) + ("" if curve.trusted else " (!)")
+        axis.text(x, zero + 0.12 * step, name, ha=side, va="bottom", color=colour, fontsize=6)
     end = max(
         (i * step + float(c.high[c.omega <= TOP].max()) for i, (_, c) in enumerate(curves)), default=1.0
     )
-    axis.set(xlabel=OMEGA, ylabel=rf"{SIGMA}, steps of {step:.2f}", xlim=(0, TOP), ylim=(0, end))
+    axis.set(xlabel=OMEGA, ylabel=f"{words}, steps of {step:.2f}", xlim=(0, TOP), ylim=(0, end))
 
 
 def _order(axis: Axes, data: Reproduction) -> None:
@@ -163,7 +175,7 @@ def _critical(axis: Axes, data: Reproduction) -> None:
         )
 
 
-def _scales(axis: Axes, points: Sequence[At], x: Sequence[float], label: str) -> None:
+def draw_scales(axis: Axes, points: Sequence[At], x: Sequence[float], label: str) -> None:
     temperature = 1 / points[0].point.model.beta
     for name, words, colour, marker in SCALES:
         numbers = [scale(at, name) for at in points]
@@ -229,11 +241,11 @@ def _missing(points: Sequence[At]) -> str:
     for name, words, _, _ in SCALES:
         good = [at.p for at in points if sure(at, name)]
         what = f"at p = {', '.join(f'{p:g}' for p in good)}" if good else "nowhere"
-        out.append(f"{_plain(words)} {what}")
+        out.append(f"{plain_words(words)} {what}")
     return "Resolved: " + "; ".join(out) + "."
 
 
-def _plain(words: str) -> str:
+def plain_words(words: str) -> str:
     for old, new in (("$", ""), ("\\", ""), ("_{pair}", "_pair"), ("sigma", "sigma")):
         words = words.replace(old, new)
     return words
@@ -273,118 +285,3 @@ def curves_1b(data: Reproduction) -> list[Series]:
             )
         )
     return out
-
-
-# --- the clean counterpart ------------------------------------------------------------------------------
-
-
-def figure_1b_clean(data: Reproduction) -> Figure:
-    """sigma(omega) and scales of the clean array as E_C/E_J is tuned, and the low-frequency law."""
-    with styled():
-        figure = new_figure(PAGE, 60 * MM)
-        left, middle, right = figure.subplots(1, 3)
-        _lines(left, shown(data.clean), lambda at: f"g = {at.g:g}", left=True)
-        _scales(middle, data.clean, [at.g for at in data.clean], r"g = $E_C/E_J$")
-        middle.axvspan(G_C - G_C_ERROR, G_C + G_C_ERROR, color=RED, alpha=0.4, lw=0)
-        middle.text(G_C + 0.08, 0.6, r"$g_c$", color=RED, fontsize=7, transform=middle.get_xaxis_transform())
-        _low_law(right, data)
-        for axis, name in zip((left, middle, right), "abc", strict=True):
-            letter(axis, name)
-        return finished(figure)
-
-
-def _deep(data: Reproduction) -> list[tuple[str, Curve, str, float]]:
-    """One clean and one diluted superfluid of about the same stiffness, and T of each."""
-    clean = [at for at in data.clean if at.g < G_C and at.spectra.sigma is not None]
-    dirty = [at for at in data.dirty if 0 < at.p < P_C and at.spectra.sigma is not None]
-    if not clean or not dirty:
-        return []
-    pairs = [(abs(_rho(a) - _rho(b)), a, b) for a in clean for b in dirty]
-    _, a, b = min(pairs, key=lambda pair: pair[0])
-    assert a.spectra.sigma is not None
-    assert b.spectra.sigma is not None
-    return [
-        (f"clean, g = {a.g:g}", a.spectra.sigma, BLUE, 1 / a.point.model.beta),
-        (f"p = {b.p:g}, g = {b.g:g}", b.spectra.sigma, RED, 1 / b.point.model.beta),
-    ]
-
-
-def _rho(at: At) -> float:
-    return float(at.point.estimate("rho_s").mean)
-
-
-def _low_law(axis: Axes, data: Reproduction) -> None:
-    for label, curve, colour, _ in _deep(data):
-        inside = (curve.omega > 0.05) & (curve.omega < TOP)
-        axis.fill_between(
-            curve.omega[inside],
-            np.maximum(curve.low[inside], 1e-4),
-            curve.high[inside],
-            color=colour,
-            alpha=0.2,
-            lw=0,
-        )
-        axis.plot(curve.omega[inside], curve.value[inside], color=colour, label=label)
-    temperatures = [t for *_, t in _deep(data)]
-    if temperatures:
-        axis.axvspan(0.05, max(temperatures), color="0.9", lw=0)
-    guide = np.array([0.7, 1.9])
-    axis.plot(guide, 0.1 * (guide / guide[-1]) ** 5, color=GREY, ls=":", label=r"$\omega^5$ (theory, clean)")
-    axis.set(xscale="log", yscale="log", xlabel=OMEGA, ylabel=SIGMA, xlim=(0.05, TOP), ylim=(1e-3, 8))
-    axis.legend(loc="upper left")
-
-
-def caption_1b_clean(data: Reproduction) -> str:
-    """The clean counterpart, and what is not resolved in it."""
-    model = data.clean[0].point.model
-    return (
-        f"SIMULATED. Clean array (p = 0), cosine action, eps E_J = {model.eps:g}, L = {model.Lx}, beta = "
-        f"{model.beta:g}/E_J, {min(at.point.samples for at in data.clean)} independent chains for each g = "
-        "E_C/E_J. (a) sigma(omega) with 68 % bands. (b) Scales, signs as in Fig. 1b; red: g_c = "
-        f"{with_error(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
-        "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
-        "sigma at twice that. (c) The superfluids of clean and diluted arrays whose rho_s are closest: "
-        "below the threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps "
-        "weight at low frequency. The grey zone lies below T. "
-        + _missing_clean(data)
-        + " NOT resolved: the exponent of the sub-threshold law (the continued sigma of the clean "
-        "superfluid falls to a plateau set by the method's priors, see the band), and m_H within 10 % of "
-        "g_c."
-    )
-
-
-def _missing_clean(data: Reproduction) -> str:
-    out = []
-    for name, words, _, _ in SCALES:
-        good = [at.g for at in data.clean if sure(at, name)]
-        out.append(f"{_plain(words)} {'at g = ' + ', '.join(f'{g:g}' for g in good) if good else 'nowhere'}")
-    return "Resolved: " + "; ".join(out) + "."
-
-
-def curves_1b_clean(data: Reproduction) -> list[Series]:
-    """All lines and points."""
-    out = []
-    for at in data.clean:
-        if at.spectra.sigma is not None:
-            out.append(curve_series(f"sigma g={at.g:g}", "omega/E_J", "sigma/(4e^2/h)", at.spectra.sigma))
-    for name, *_ in SCALES:
-        out.append(
-            number_series(
-                name,
-                "E_C/E_J",
-                "energy/E_J",
-                [at.g for at in data.clean],
-                [scale(at, name) for at in data.clean],
-            )
-        )
-    return out
-
-
-__all__ = [
-    "caption_1b",
-    "caption_1b_clean",
-    "curves_1b",
-    "curves_1b_clean",
-    "figure_1b",
-    "figure_1b_clean",
-]

@@ -150,12 +150,30 @@ def write_panel(folder: Path, panel: Panel, data: Reproduction) -> list[Path]:
         path = folder / f"{panel.name}.{kind}"
         replace_file(path, partial(_save, figure, kind, panel.title), durable=False)
         made.append(path)
-    text = (
-        f"{panel.title}\n\n{panel.caption(data)}\n\nMade by: {data.command}\n(sitqmc {package_version()})\n"
-    )
+    made_by = f"Made by: {data.command}\n(sitqmc {package_version()})"
+    text = "\n\n".join([panel.title, panel.caption(data), made_by, _origin(data)]).rstrip() + "\n"
     replace_text(folder / f"{panel.name}.txt", text, durable=False)
     replace_text(folder / f"{panel.name}.csv", as_csv(panel.curves(data)), durable=False)
     return [*made, folder / f"{panel.name}.txt", folder / f"{panel.name}.csv"]
+
+
+def _origin(data: Reproduction) -> str:
+    """Where the simulated data come from, a line for each study."""
+    lines = []
+    for name, study in data.studies.items():
+        told = {key: value for key, value in study.origin.items() if key != "command"}
+        sizes = ", ".join(map(str, study.sizes))
+        lines.append(f"Data, {name}: L = {sizes}; " + "; ".join(f"{k} {_plain(v)}" for k, v in told.items()))
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    """Without quotes and brackets; what is said more than once is said once."""
+    if isinstance(value, list):
+        return ", ".join(dict.fromkeys(map(_plain, value)))
+    if isinstance(value, dict):
+        return ", ".join(f"{k} = {v}" for k, v in value.items())
+    return str(value)
 
 
 def as_csv(series: Sequence[Series]) -> str:
