@@ -36,7 +36,7 @@ def figure_scalar(data: Reproduction) -> Figure:
         left, right = figure.subplots(1, 2)
         points = shown(data.dirty, most=5)
         stacked(left, points, lambda at: f"p = {at.p:g}")
-        stacked(right, points, lambda at: f"p = {at.p:g}", "scalar", SCALAR)
+        stacked(right, points, lambda at: f"p = {at.p:g}", "scalar", SCALAR, left=True)
         letter(left, "a")
         letter(right, "b")
         return finished(figure)

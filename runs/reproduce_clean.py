@@ -26,6 +26,9 @@ from runs.reproduce_style import (
 from runs.text import with_error
 
 
+ALIKE = 0.1  # stiffnesses that differ by less than this share are compared
+
+
 def figure_1b_clean(data: Reproduction) -> Figure:
     """sigma(omega) and scales of the clean array as E_C/E_J is tuned, and the low-frequency law."""
     with styled():
@@ -42,13 +45,14 @@ def figure_1b_clean(data: Reproduction) -> Figure:
 
 
 def _deep(data: Reproduction) -> list[tuple[str, Curve, str, float]]:
-    """One clean and one diluted superfluid of about the same stiffness, and T of each."""
+    """The most diluted superfluid that has a clean one of about its stiffness, both, and T of each."""
     clean = [at for at in data.clean if at.g < G_C and at.spectra.sigma is not None]
     dirty = [at for at in data.dirty if 0 < at.p < P_C and at.spectra.sigma is not None]
     if not clean or not dirty:
         return []
-    pairs = [(abs(_rho(a) - _rho(b)), a, b) for a in clean for b in dirty]
-    _, a, b = min(pairs, key=lambda pair: pair[0])
+    pairs = [(abs(_rho(a) / _rho(b) - 1), a, b) for a in clean for b in dirty]
+    close = [pair for pair in pairs if pair[0] < ALIKE] or [min(pairs, key=lambda pair: pair[0])]
+    _, a, b = max(close, key=lambda pair: pair[2].p)
     assert a.spectra.sigma is not None
     assert b.spectra.sigma is not None
     return [
@@ -91,13 +95,14 @@ def caption_1b_clean(data: Reproduction) -> str:
         "E_C/E_J. (a) sigma(omega) with 68 % bands. (b) Scales, signs as in Fig. 1b; red: g_c = "
         f"{with_error(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
         "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
-        "sigma at twice that. (c) The superfluids of clean and diluted arrays whose rho_s are closest: "
-        "below the threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps "
-        "weight at low frequency. The grey zone lies below T. "
+        "sigma at twice that. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
+        "threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at "
+        "low frequency. The grey zone lies below T. "
         + _missing_clean(data)
-        + " NOT resolved: the exponent of the sub-threshold law (the continued sigma of the clean "
-        "superfluid falls to a plateau set by the method's priors, see the band), and m_H within 10 % of "
-        "g_c."
+        + " Right of g_c the same features of sigma and chi_s'' are thresholds and maxima of the insulator, "
+        "not a Higgs mode. NOT resolved: the exponent of the sub-threshold law (the continued sigma of the "
+        "clean superfluid ends in a plateau set by the priors of the method, see the band), and m_H closer "
+        "to g_c than the finite size allows: at g_c itself all scales are those of L."
     )
 
 
