@@ -127,7 +127,8 @@ def average_point(
         for name, array in bins.items()
     }
     n, n_bins = bins["rho_s_x"].shape
-    warnings = _warnings(n, n_bins, checks, measurements_per_bin)
+    followed = {name for name in checks if _series_of(name, tau_int)}
+    warnings = _warnings(n, n_bins, checks, measurements_per_bin, followed)
     return PointAverages(model, samples, values, checks, warnings)
 
 
@@ -196,6 +197,11 @@ def _velocity(rho_s: Array, kappa: Array) -> Array:
     return np.sqrt(np.maximum(rho_s, 0.0) / kappa) if kappa > 0 else np.zeros(())
 
 
+def _series_of(name: str, tau_int: Mapping[str, Array]) -> str | None:
+    """Key of the series that speaks for an observable, if its measurements were followed one by one."""
+    return next((key for key in (name, f"{name}_1") if key in tau_int), None)
+
+
 def _mean_time(
     name: str, bins: Mapping[str, Array], tau_int: Mapping[str, Array], measurements_per_bin: int
 ) -> float:
@@ -203,9 +209,8 @@ def _mean_time(
 
     Of a correlator the middle column of the bins is taken, which for G is tau = beta/2.
     """
-    for key in (name, f"{name}_1"):
-        if key in tau_int:
-            return float(np.mean(tau_int[key]))
+    if key := _series_of(name, tau_int):
+        return float(np.mean(tau_int[key]))
     columns = bins[name].reshape(*bins[name].shape[:2], -1)
     times = [autocorrelation_time(series)[0] for series in columns[:, :, columns.shape[2] // 2]]
     return float(np.mean(times)) * measurements_per_bin
@@ -219,14 +224,16 @@ def _thermalisation(bins: Array) -> float:
 
 
 def _warnings(
-    samples: int, bins: int, checks: Mapping[str, Check], measurements_per_bin: int
+    samples: int, bins: int, checks: Mapping[str, Check], measurements_per_bin: int, followed: set[str]
 ) -> list[str]:
     out, measurements = [], bins * measurements_per_bin
     if samples < FEW_SAMPLES:
         out.append(f"only {samples} disorder samples: errors are uncertain")
     if bins < FEW_BINS:
         out.append(f"only {bins} bins per chain: thermal errors and thermalisation are uncertain")
-    slow = [name for name, check in checks.items() if check.tau_int > measurements / 20]
+    # What is only known by bins cannot be below half a bin, however short its time is.
+    floor = {name: 0.0 if name in followed else 0.75 * measurements_per_bin for name in checks}
+    slow = [name for name, check in checks.items() if check.tau_int > max(measurements / 20, floor[name])]
     if slow:
         out.append(f"tau_int above 1/20 of the {measurements} measurements of a chain: {', '.join(slow)}")
     # The observables are many and correlated: each is allowed its share of the false alarms.

@@ -303,3 +303,12 @@ def test_warnings_of_a_point():
     assert any("only 4 bins per chain" in w for w in short.warnings)
     slow = average_point(model, fake_bins(rng)[1], {"rho_s_x": np.full(20, 20.0)}, 16)
     assert any("tau_int above 1/20 of the 256 measurements of a chain: rho_s_x" in w for w in slow.warnings)
+
+
+def test_short_chains_raise_no_alarm_about_what_is_known_by_bins_only():
+    """Half a bin is the shortest time that bins can tell; a slow series is still found."""
+    model, bins, times = fake_bins(np.random.default_rng(18))
+    eight = {name: b[:, :8] for name, b in bins.items()}
+    assert not any("tau_int" in w for w in average_point(model, eight, times, 16).warnings)
+    slow = average_point(model, eight, times | {"kappa": np.full(20, 7.0)}, 16).warnings
+    assert any(w.endswith("of a chain: kappa") for w in slow)
