@@ -25,7 +25,6 @@ from runs.reproduce_style import (
 )
 from runs.text import with_error
 
-
 ALIKE = 0.1  # stiffnesses that differ by less than this share are compared
 
 
@@ -100,9 +99,9 @@ def caption_1b_clean(data: Reproduction) -> str:
         "low frequency. The grey zone lies below T. "
         + _missing_clean(data)
         + " Right of g_c the same features of sigma and chi_s'' are thresholds and maxima of the insulator, "
-        "not a Higgs mode. NOT resolved: the exponent of the sub-threshold law (the continued sigma of the "
-        "clean superfluid ends in a plateau set by the priors of the method, see the band), and m_H closer "
-        "to g_c than the finite size allows: at g_c itself all scales are those of L."
+        "not a Higgs mode. NOT resolved: the exponent of the sub-threshold law (the band of the clean "
+        "superfluid spans decades below its threshold), and m_H closer to g_c than the finite size allows: "
+        "at g_c itself all scales are those of L."
     )
 
 
