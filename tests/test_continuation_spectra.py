@@ -276,3 +276,23 @@ def test_other_kinds(kind):
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         continue_conductivity(draw(gap_peak, 1e-2, 0, n_samples=20)[0], BETA, eps=EPS, **options)
+
+
+@pytest.mark.parametrize("method", ["process", "maxent"])
+def test_resolution_follows_the_peak_and_sharpens_with_the_data(method):
+    """Seen through its averaging kernels a broad peak keeps most of its height; less noise, finer windows."""
+    beta, n = 12.0, np.arange(40)
+    omega = np.linspace(1e-3, 20, 8000)
+    truth = 0.4 * np.exp(-((omega - 3.0) ** 2) / (2 * 0.6**2)) + 0.05 * omega**2 / (omega**2 + 25)
+    wn = 2 * np.pi * n[:, None] / beta
+    rho = 0.3 + (2 / np.pi) * (truth * wn**2 / (omega**2 + wn**2)).sum(axis=1) * (omega[1] - omega[0])
+    rng, widths = np.random.default_rng(1), []
+    for noise in (1e-2, 1e-4):
+        samples = rho * (1 + noise * np.sqrt(200) * rng.normal(size=(200, len(n))))
+        found = continue_conductivity(samples, beta, method=method)
+        at = np.argmin(np.abs(found.omega - 3.0))
+        widths.append(found.resolution[at])
+    assert 0.5 < widths[1] < 0.7 * widths[0]
+    seen = found.as_resolved(np.interp(found.omega, omega, truth))
+    assert 0.5 * truth.max() < seen[at] < truth.max()
+    np.testing.assert_allclose(found.as_resolved(np.ones_like(found.omega)), 1.0, rtol=1e-9)
