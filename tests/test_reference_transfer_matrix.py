@@ -39,7 +39,7 @@ def largest_difference(a, b):
 @pytest.mark.parametrize("case", by_size())
 def test_identities(case):
     r = exact(case)
-    assert r["truncation"] < (1e-7 if case.name == "cosine-3x2-diluted" else 1e-8)
+    assert r["truncation"] < (2e-7 if case.name == "cosine-3x2-diluted" else 3e-8)
     # The winding number counts the currents through one column or, less directly, through all of them.
     for x in "xy":
         assert r[f"rho_{x}"][0] == pytest.approx(r[f"rho_s_{x}"], rel=1e-9, abs=1e-12)
@@ -173,7 +173,7 @@ def test_truncation_is_the_relative_error(case):
     best = solve(case, max_block=500 if case.Lx * case.Ly <= 4 else None)
     for max_block in (60, 120) if case.Lx * case.Ly <= 4 else (300, 900):
         rough = solve(case, max_block=max_block)
-        assert 1e-10 < largest_difference(rough, best) < 3 * rough["truncation"] < 1e-3
+        assert 1e-10 < largest_difference(rough, best) < 3 * rough["truncation"] < 2e-3
 
 
 def test_refuses_impossible_models():

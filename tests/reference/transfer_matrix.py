@@ -9,8 +9,8 @@ enforces div J = 0, so that with the operators of one time slice
 Z = Tr (D^(1/2) S D^(1/2))^L_tau. Inside a slice S is exact. The one approximation: charge configurations of
 too small a time weight are dropped. `truncation` in the result estimates what that costs, as a relative
 error: the probability that any of the L_tau time links visits the dropped states next in weight, or their
-share of <n^2> if that is larger. Operators that are functions of theta are inserted next to S, with which
-they commute.
+share of <n^2> or of the squared charging energy of a slice, the highest power that enters, if one of those
+is larger. Operators that are functions of theta are inserted next to S, with which they commute.
 
 Matrices. <n'|f(theta)|n> is the Fourier coefficient of f at d = n' - n. Only differences of angles occur, so
 the angle of site 0 is set to 0 and f is tabulated on M^(N-1) angles, M so large that aliasing is
@@ -457,7 +457,7 @@ def thermal_averages(
     n2 = energy_tau = contact_tau = 0.0
     C_tau = np.zeros(L_tau)
     density_map, kappa_map, kappa_loc_map = np.zeros((3, N))
-    lost = lost_n2 = 0.0
+    lost = lost_n2 = lost_T2 = T2 = 0.0
     rho = np.zeros(table_S.size)
     for q, n in blocks.items():
         lam, U = spectra[q]
@@ -465,6 +465,7 @@ def thermal_averages(
         n2 += p @ (n**2).mean(axis=1)
         T = links_t.energy(n).sum(axis=1)
         energy_tau += p @ T
+        T2 += p @ T**2
         contact_tau += p @ links_t.contact(n).sum(axis=1)
         A = U.T @ (T[:, None] * U)
         C_tau += double[q] * two_slices(lam, lam, A**2, L_tau + 2)[:-1] / Z
@@ -480,6 +481,7 @@ def thermal_averages(
         p = double[q] * w_edge * (V**2 @ lam ** (L_tau - 2)) / Z
         lost += p.sum()
         lost_n2 += p @ (edges[q] ** 2).mean(axis=1)
+        lost_T2 += p @ links_t.energy(edges[q]).sum(axis=1) ** 2
         R = root_D[q][:, None] * (U * lam ** (L_tau - 1) @ U.T) * root_D[q]
         rho += np.bincount(sl.index(n, n).ravel(), double[q] * R.ravel(), minlength=rho.size)
     p_theta = sl.angle_distribution(rho)
@@ -543,7 +545,7 @@ def thermal_averages(
         "charging": energy_tau, "bond": bond, "energy": energy_tau + bond,
         "contact": mean(sl.total("contact", all_links)), "time_contact": contact_tau,
         "log_Z": L_tau * (sl.log_g0 + np.log(top)) + np.log(Z),
-        "truncation": max(L_tau * lost, lost_n2 / n2),
+        "truncation": max(L_tau * lost, lost_n2 / n2, lost_T2 / T2),
         "cut": cut,
     }
     arrays = {
@@ -623,7 +625,7 @@ def exact(case: Case) -> dict[str, Any]:
     return solve(case)
 
 
-# Parameters with averages of order 0.01 to 1 and truncation < 1e-8 (1e-7 for the cosine action on six sites,
+# Parameters with averages of order 0.01 to 1 and truncation < 3e-8 (2e-7 for the cosine action on six sites,
 # whose time weights fall off slowly). Six sites need eps E_C of about 3: else too many charge states matter.
 # 2x2 takes about 1 s, six sites 10 s to 60 s.
 # L = 2 directions respond to a field at w_n > 0 only where their bonds are unequal: hence the cut ones.
