@@ -40,7 +40,8 @@ def bootstrap(
     """Reported A (count, omega) of resamples on the nodes omega, whatever the number of workers."""
     if count < MIN_REFITS:
         raise ValueError(f"bootstrap = {count}: at least {MIN_REFITS} resamples are needed for a spread")
-    fixed = replace(options, omega=omega, n_blocks=None)
+    # Processes share the cores: one thread each.
+    fixed = replace(options, omega=omega, n_blocks=None, threads=1 if workers > 1 else options.threads)
     tasks = [(data, fixed, seed, i) for i in range(count)]
     if workers <= 1:
         return np.array([_refit(task) for task in tasks])

@@ -16,13 +16,14 @@ Comput. 36, A1895 (2014)). Every sample is positive and fits the data within the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dposv
 from scipy.special import ndtr
 
-from continuation import shapes
+from continuation import newton, shapes
 from continuation.kernels import Array
+from continuation.threads import mapped
 
 LEVEL = 1.0                            # standard deviation of a constant in u: the total weight is not given
 RANK = 48
@@ -30,16 +31,11 @@ RANK_CUT = 1e-6                        # of the variance of u, what the rank may
 COOLING = 10.0                         # the noise variance is lowered to 1 in factors of this
 COOLING_STEPS, COOLING_TOLERANCE = 30, 1.0   # at every higher noise: only a good start is wanted
 MAX_STEPS = 200
-GAUSS_NEWTON_STEPS = 3                 # far from the minimum they are the better ones
-MAX_TRIALS = 12                        # of the damping, per step
-MIN_DAMPING = 0.03
-PATIENCE = 4                           # steps without a gain before the search ends
-MAX_EXPONENT_CHANGE = 2.0
-MAX_SHAPE_CHANGE = 0.7                 # of a shape parameter in one step, in standard deviations
 TOLERANCE = 1e-7                       # on the Newton decrement of the target, a change of chi^2
 ROUGH_TOLERANCE, ROUGH_MARGIN = 0.02, 12.0
 SAMPLE_TOLERANCE = 1e-2                # for a sample, whose own spread is of order 1
 NEGLIGIBLE = 1e-3
+NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,22 +52,6 @@ class Base:
     w: Array
     response: Array
     offset: Array
-
-    def log(self, theta: Array) -> Array:
-        """(omega,)."""
-        out = np.empty(self.w.size)
-        shapes.log_shape(
-            self.family, theta, self.place, self.spread, self.w, self.response, out, np.empty((0, len(theta)))
-        )
-        return out + self.offset
-
-    def tangent(self, theta: Array) -> Array:
-        """d log/d theta, (omega, n_theta)."""
-        out = np.empty((self.w.size, len(theta)))
-        shapes.log_shape(
-            self.family, theta, self.place, self.spread, self.w, self.response, np.empty(self.w.size), out
-        )
-        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,27 +78,26 @@ class Prior:
         """Number of coefficients c."""
         return self.n_theta + self.Phi.shape[1]
 
+    @cached_property
+    def arguments(self) -> tuple[int, float, float, Array, Array, Array, Array]:
+        """The prior as the compiled kernels of `newton` take it."""
+        b, Phi = self.base, np.ascontiguousarray(self.Phi)
+        if isinstance(b, Base):
+            return b.family, b.place, b.spread, b.w, b.response, b.offset, Phi
+        return newton.FIXED, 1.0, 1.0, NOTHING, NOTHING, np.ascontiguousarray(b), Phi
+
     def log_x(self, c: Array) -> Array:
         """ln x (omega,) of the coefficients."""
-        k = self.n_theta
-        base = self.base.log(c[:k]) if isinstance(self.base, Base) else self.base
-        return np.clip(base + self.Phi @ c[k:], -600.0, 600.0)
+        return np.asarray(newton.log_x(*self.arguments, c))
 
     def tangent(self, c: Array) -> Array:
         """d ln x/dc, (omega, size)."""
-        b = self.base
-        if not isinstance(b, Base):
-            return self.Phi
-        return np.column_stack([b.tangent(c[: self.n_theta]), self.Phi])
+        family, place, spread, w, response, _, Phi = self.arguments
+        return np.asarray(newton.tangent(family, place, spread, w, response, Phi, c))
 
-    def bending(self, c: Array, pull: Array, tangent: Array) -> Array:
-        """Second derivatives of pull @ ln x with respect to theta, (n_theta, n_theta)."""
-        b = self.base
-        assert isinstance(b, Base)
-        k = self.n_theta
-        return np.asarray(
-            shapes.bending(b.family, c[:k], b.place, b.spread, b.w, b.response, pull, tangent[:, :k])
-        )
+    def second(self, K: Array, c: Array, tangent: Array, x: Array, residual: Array) -> Array:
+        """residual . K d^2 x/dc^2, (size, size)."""
+        return np.asarray(newton.second_part(K, *self.arguments[:5], c, tangent, x, residual))
 
 
 @dataclass(frozen=True)
@@ -181,76 +160,10 @@ def minimise(
 ) -> tuple[Array, Array]:
     """(c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
 
-    Damped Newton: the first steps use the Gauss-Newton part of the Hessian, the later ones all of it where
-    that is positive (at low noise the valley is so narrow and bent that Gauss-Newton alone creeps). The
-    damping grows until the target falls, so the search cannot fail; it ends when an undamped step promises
-    less than `tolerance`, or several steps in a row bring less.
+    See `newton.search`.
     """
-    x = np.exp(prior.log_x(c))
-    residual = d - K @ x
-    target, damping, slow = _target(residual, noise, c - centre), 0.0, 0
-    for i in range(steps):
-        tangent = prior.tangent(c)
-        J = (K * x) @ tangent
-        gradient = c - centre - J.T @ (residual / noise)
-        H = J.T @ J / noise
-        H[np.diag_indices_from(H)] += 1.0
-        second = _second(K, prior, c, tangent, x, residual) / noise if i >= GAUSS_NEWTON_STEPS else None
-        for _ in range(MAX_TRIALS):
-            step = _damped_step(H, second, damping, gradient)
-            decrease = -float(gradient @ step) - 0.5 * damping * float(step @ step)
-            t = _shortening(prior, tangent, step)
-            new_c = c + t * step
-            new_x = np.exp(prior.log_x(new_c))
-            new_residual = d - K @ new_x
-            new_target = _target(new_residual, noise, new_c - centre)
-            if new_target < target - 1e-4 * t * decrease:
-                damping = 0.0 if damping < MIN_DAMPING else damping / 5.0
-                break
-            if damping == 0.0 and decrease < tolerance:
-                return c, x
-            damping = max(8.0 * damping, MIN_DAMPING)
-        else:
-            return c, x
-        slow = slow + 1 if target - new_target < tolerance else 0
-        c, x, residual, target = new_c, new_x, new_residual, new_target
-        if slow == PATIENCE or (slow and damping == 0.0 and decrease < tolerance):
-            break
-    return c, x
-
-
-def _target(residual: Array, noise: float, deviation: Array) -> float:
-    return 0.5 * float(residual @ residual) / noise + 0.5 * float(deviation @ deviation)
-
-
-def _damped_step(H: Array, second: Array | None, damping: float, gradient: Array) -> Array:
-    """-(H - second + damping)^(-1) gradient; without `second` where the matrix is not positive."""
-    for matrix in (H, ) if second is None else (H - second, H):
-        M = matrix.copy()
-        M[np.diag_indices_from(M)] += damping
-        _, solution, failed = dposv(M, gradient)
-        if not failed:
-            return -np.asarray(solution)
-    return -gradient / float(np.abs(np.diag(H)).max())
-
-
-def _shortening(prior: Prior, tangent: Array, step: Array) -> float:
-    """Factor <= 1 on a step that keeps the exponent and the shape parameters within their limits."""
-    change = float(np.abs(tangent @ step).max())
-    t = min(1.0, MAX_EXPONENT_CHANGE / max(change, 1e-300))
-    if prior.n_theta:
-        t = min(t, MAX_SHAPE_CHANGE / max(float(np.abs(step[: prior.n_theta]).max()), 1e-300))
-    return t
-
-
-def _second(K: Array, prior: Prior, c: Array, tangent: Array, x: Array, residual: Array) -> Array:
-    """residual . K d^2 x/dc^2, (size, size)."""
-    pull = x * (K.T @ residual)
-    out: Array = (tangent.T * pull) @ tangent
-    k = prior.n_theta
-    if k:
-        out[:k, :k] += prior.bending(c, pull, tangent)
-    return out
+    found: tuple[Array, Array] = newton.search(K, d, *prior.arguments, c, centre, noise, tolerance, steps)
+    return found
 
 
 def find_mode(K: Array, d: Array, prior: Prior, tolerance: float = TOLERANCE) -> Mode:
@@ -281,7 +194,7 @@ def _curvature(
     """Eigenvalues and vectors of the Hessian in c; of its Gauss-Newton part if that alone is positive."""
     J = (K * x) @ Phi
     gauss_newton = J.T @ J + np.eye(Phi.shape[1])
-    values, vectors = np.linalg.eigh(gauss_newton - _second(K, prior, c, Phi, x, residual))
+    values, vectors = np.linalg.eigh(gauss_newton - prior.second(K, c, Phi, x, residual))
     if values[0] < 0.05:
         values, vectors = np.linalg.eigh(gauss_newton)
         # One at least; rounding may say otherwise where the data contradict every spectrum.
@@ -329,28 +242,33 @@ class Mixture:
             total += float(w) * float(np.trace(np.linalg.solve(G + np.eye(len(G)), G)))
         return total
 
-    def draws(self, K: Array, d: Array, count: int, seed: int) -> Array:
+    def draws(self, K: Array, d: Array, count: int, seed: int, threads: int = 1) -> Array:
         """Posterior samples (count, omega) of x by randomised minimisation."""
         rng = np.random.default_rng(seed)
         # Systematic resampling: each mode gets its share of the samples to within one.
         marks = (np.arange(count) + 0.5) / count
         picks = np.minimum(np.searchsorted(np.cumsum(self.weights), marks), len(self.modes) - 1)
-        samples = []
+        tasks = []
         for i in picks:
             mode = self.modes[int(i)]
             shift = rng.normal(size=mode.c.size)
             start = mode.c + mode.root @ rng.normal(size=mode.c.size)
-            noisy = d + rng.normal(size=d.size)
-            samples.append(minimise(K, noisy, mode.prior, start, shift, tolerance=SAMPLE_TOLERANCE)[1])
-        return np.array(samples)
+            tasks.append((mode.prior, d + rng.normal(size=d.size), start, shift))
+
+        def sample(task: tuple[Prior, Array, Array, Array]) -> Array:
+            prior, noisy, start, shift = task
+            return minimise(K, noisy, prior, start, shift, tolerance=SAMPLE_TOLERANCE)[1]
+
+        return np.array(mapped(sample, tasks, threads))
 
 
-def average(K: Array, d: Array, priors: list[Prior]) -> Mixture:
+def average(K: Array, d: Array, priors: list[Prior], threads: int = 1) -> Mixture:
     """Modes of all priors, weighted by evidence; the negligible ones are left out."""
-    rough = [find_mode(K, d, prior, ROUGH_TOLERANCE) for prior in priors]
+    rough = mapped(lambda prior: find_mode(K, d, prior, ROUGH_TOLERANCE), priors, threads)
     best = max(mode.log_evidence for mode in rough)
     # Only those that can matter are followed to the end.
-    modes = [mode_from(K, d, m.prior, m.c) for m in rough if m.log_evidence > best - ROUGH_MARGIN]
+    near = [mode for mode in rough if mode.log_evidence > best - ROUGH_MARGIN]
+    modes = mapped(lambda m: mode_from(K, d, m.prior, m.c), near, threads)
     logs = np.array([mode.log_evidence for mode in modes])
     weights = np.exp(logs - logs.max())
     weights[weights < NEGLIGIBLE] = 0.0

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from continuation.kernels import Array
 
@@ -41,54 +42,64 @@ class MaxEntPoint:
     converged: bool
 
 
-def solve(K: Array, d: Array, m: Array, alpha: float, y: Array) -> tuple[Array, Array, bool]:
+@njit(cache=True, nogil=True)
+def solve(K, d, m, alpha, y):  # type: ignore[no-untyped-def]
     """(y, x, converged) at one alpha, started from y (m_eq,); K (m_eq, omega), d (m_eq,), m (omega,) > 0."""
-    converged = False
-    x: Array = m * np.exp(np.minimum(y @ K, 600.0))
+    converged, n = False, d.size
+    x = m * np.exp(np.minimum(y @ K, 600.0))
     for _ in range(MAX_STEPS):
         gradient = K @ x + alpha * y - d
         hessian = (K * x) @ K.T
-        hessian[np.diag_indices_from(hessian)] += alpha
-        step: Array = -np.linalg.solve(hessian, gradient).astype(np.float64)
-        slope = float(gradient @ step)
+        for i in range(n):
+            hessian[i, i] += alpha
+        step = -np.linalg.solve(hessian, gradient)
+        slope = gradient @ step
         # -slope is twice the distance to the minimum of F, and Q = alpha F; alpha^2 |y|^2 tends to chi^2.
-        distance = -slope * alpha / (1.0 + alpha**2 * float(y @ y))
+        distance = -slope * alpha / (1.0 + alpha**2 * (y @ y))
         if distance <= TOLERANCE:
             converged = True
             break
         change = step @ K
-        t = min(1.0, MAX_EXPONENT_CHANGE / max(float(np.abs(change).max()), 1e-300))
-        y, x, moved = _line_search(d, alpha, y, x, step, change, slope, t)
-        if not moved:          # rounding level reached: no decrease of F can be measured any more
+        t = min(1.0, MAX_EXPONENT_CHANGE / max(np.abs(change).max(), 1e-300))
+        t = _step_length(d, alpha, y, x, step, change, slope, t)
+        if t == 0.0:           # rounding level reached: no decrease of F can be measured any more
             converged = distance <= ACCEPTABLE
             break
+        y = y + t * step
+        x = x * np.exp(t * change)
     return y, x, converged
 
 
-def _line_search(
-    d: Array, alpha: float, y: Array, x: Array, step: Array, change: Array, slope: float, t: float
-) -> tuple[Array, Array, bool]:
-    """Armijo backtracking on F; differences of F are formed with expm1, so they do not cancel."""
-    yy, ys, ds = float(y @ step), float(step @ step), float(d @ step)
+@njit(cache=True, nogil=True)
+def _step_length(d, alpha, y, x, step, change, slope, t):  # type: ignore[no-untyped-def]
+    """Armijo backtracking on F from t, 0 if nothing helps; expm1, so differences of F do not cancel."""
+    yy, ys, ds = y @ step, step @ step, d @ step
     for _ in range(40):
-        rise = float(x @ np.expm1(t * change)) + alpha * (t * yy + 0.5 * t * t * ys) - t * ds
+        rise = alpha * (t * yy + 0.5 * t * t * ys) - t * ds
+        for j in range(x.size):
+            rise += x[j] * np.expm1(t * change[j])
         if rise <= 1e-4 * t * slope:
-            return y + t * step, x * np.exp(t * change), True
+            return t
         t *= 0.5
-    return y, x, False
+    return 0.0
+
+
+@njit(cache=True, nogil=True)
+def _scalars(K, d, m, alpha, y, x):  # type: ignore[no-untyped-def]
+    """chi2, entropy, number of effective parameters, ln evidence of one minimum."""
+    residual = d - K @ x
+    chi2 = residual @ residual
+    # ln(x/m) = k . y exactly, so the entropy needs no logarithm of small numbers.
+    entropy = np.sum(x - m) - x @ (y @ K)
+    curvature = np.maximum(np.linalg.eigvalsh((K * x) @ K.T), 0.0)
+    evidence = -0.5 * chi2 + alpha * entropy - 0.5 * np.sum(np.log1p(curvature / alpha))
+    return chi2, entropy, np.sum(curvature / (curvature + alpha)), evidence
 
 
 def describe(K: Array, d: Array, m: Array, alpha: float, y: Array, x: Array, converged: bool) -> MaxEntPoint:
     """Scalars of one minimum; K, d, m as in `solve`."""
-    residual = d - K @ x
-    chi2 = float(residual @ residual)
-    # ln(x/m) = k . y exactly, so the entropy needs no logarithm of small numbers.
-    entropy = float(np.sum(x - m) - x @ (y @ K))
-    curvature = np.maximum(np.linalg.eigvalsh((K * x) @ K.T), 0.0)
-    evidence = -0.5 * chi2 + alpha * entropy - 0.5 * float(np.sum(np.log1p(curvature / alpha)))
-    return MaxEntPoint(
-        alpha, y, x, chi2, entropy, float(np.sum(curvature / (curvature + alpha))), evidence, converged
-    )
+    chi2, entropy, effective, evidence = _scalars(K, d, m, alpha, y, x)
+    return MaxEntPoint(alpha, y, x, chi2, entropy, effective, evidence, converged)
 
 
 def alpha_ladder(K: Array, m: Array, per_decade: int = 4, top: float = 1e12, bottom: float = 1e-2) -> Array:
@@ -110,6 +121,7 @@ def scan(K: Array, d: Array, m: Array, alphas: Array) -> list[MaxEntPoint]:
     Ends early where alpha is so small that rounding spoils the minimum (the fit no longer changes there).
     """
     points: list[MaxEntPoint] = []
+    K, d, m = (np.ascontiguousarray(a, dtype=float) for a in (K, d, m))
     y = np.zeros(len(d))
     for alpha in alphas:
         y, x, converged = solve(K, d, m, float(alpha), y)
@@ -119,20 +131,14 @@ def scan(K: Array, d: Array, m: Array, alphas: Array) -> list[MaxEntPoint]:
     return points
 
 
-def functional_covariance(K: Array, x: Array, alpha: float, G: Array) -> Array:
-    """Posterior covariance (f, f) of functionals G @ x, G (f, omega), Gaussian around the minimum at alpha.
+def functional_variance(K: Array, x: Array, alpha: float, G: Array) -> Array:
+    """Posterior variance (f,) of functionals G @ x, G (f, omega), Gaussian around the minimum at alpha.
 
     The inverse of alpha diag(1/x) + K^T K by the Woodbury formula: only an (m_eq, m_eq) matrix is solved.
     """
-    GX = G * x
-    KXK = (K * x) @ K.T
+    KX = K * x
+    KXK = KX @ K.T
     KXK[np.diag_indices_from(KXK)] += alpha
-    cross = GX @ K.T
-    return (GX @ G.T - cross @ np.linalg.solve(KXK, cross.T)) / alpha
-
-
-def resolution_matrix(K: Array, x: Array, alpha: float, G: Array) -> Array:
-    """d(G @ x)/d(true x) (f, omega): the window through which the data show the spectrum."""
-    KXK = (K * x) @ K.T
-    KXK[np.diag_indices_from(KXK)] += alpha
-    return np.asarray(np.linalg.solve(KXK, (K * x) @ G.T).T @ K)
+    cross = KX @ G.T
+    seen = np.einsum("ij,ij->j", cross, np.linalg.solve(KXK, cross))
+    return np.asarray(np.maximum((G * G) @ x - seen, 0.0) / alpha)

@@ -26,6 +26,7 @@ from continuation.posterior import (
 )
 from continuation.rational import rational_spectrum
 from continuation.sparse import sparse_spectrum
+from continuation.threads import mapped
 from continuation.whitening import Equations
 
 CENTRAL = (0.3, 0.4, 0.5, 0.6, 0.7)
@@ -57,11 +58,13 @@ class Fit:
 def fit_maxent(equations: Equations, vector: Array, models: list[DefaultModel], options: Options) -> Fit:
     """Scan alpha for every default model; keep one point by rule, or average over all by evidence."""
     white, offset = equations.whiten(vector)
-    runs: list[tuple[str, list[maxent.MaxEntPoint]]] = []
-    for model in models:
+
+    def run(model: DefaultModel) -> tuple[str, list[maxent.MaxEntPoint]]:
         m = model.values * equations.grid.weights
         ladder = maxent.alpha_ladder(equations.kernel, m, top=options.alpha_top)
-        runs.append((model.name, maxent.scan(equations.kernel, white, m, ladder)))
+        return model.name, maxent.scan(equations.kernel, white, m, ladder)
+
+    runs = mapped(run, models, options.threads)
     scans = {name: alpha_rules.choose(points, options.alpha_rule) for name, points in runs}
     # Between models the evidence decides, integrated over alpha, whatever the rule for alpha is.
     best = max(range(len(runs)), key=lambda i: _total_evidence(scans[runs[i][0]]))
@@ -103,7 +106,7 @@ def fit_process(
     """
     white, offset = equations.whiten(vector)
     K = equations.kernel
-    modes = logprocess.average(K, white, process_priors(data, equations.grid, models, factor))
+    modes = logprocess.average(K, white, process_priors(data, equations.grid, models, factor), options.threads)
     # The mean of the central quantiles: as good as the median, without its kinks between the modes.
     median = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
     points = maxent.scan(K, white, median, maxent.alpha_ladder(K, median, top=options.alpha_top))
@@ -115,7 +118,7 @@ def fit_process(
     enough = np.flatnonzero(scan.chi2 <= target)
     chosen = int(enough[0]) if enough.size else int(np.argmin(scan.chi2))
     scan = replace(scan, chosen=chosen, rule="chi2 of the process")
-    draws = modes.draws(K, white, options.n_draws, options.seed)
+    draws = modes.draws(K, white, options.n_draws, options.seed, options.threads)
     posterior = ProcessPosterior(K, modes, draws, points[chosen].x)
     return Fit(
         posterior=posterior, scan=scan, scans={"posterior median": scan},

@@ -36,6 +36,8 @@ class Options:
     n_blocks    blocks of the jackknife over samples; None deletes one sample at a time
     alpha_top   where the scan over alpha begins, in units of 1/(weight of the default model)
     n_draws, seed  samples of the posterior of "process" and the seed of their random numbers
+    threads     for the independent parts of a fit; 0: OMP_NUM_THREADS, else all cores (at most 8). No result
+                depends on it
     """
 
     method: Method = "process"
@@ -52,6 +54,7 @@ class Options:
     alpha_top: float = 1e12
     n_draws: int = 120
     seed: int = 0
+    threads: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -60,6 +63,8 @@ class Options:
             raise ValueError(f"alpha_rule = {self.alpha_rule!r}: choose one of {', '.join(RULES)}")
         if self.n_draws < MIN_DRAWS:
             raise ValueError(f"n_draws = {self.n_draws}: at least {MIN_DRAWS} samples are needed")
+        if self.threads < 0:
+            raise ValueError(f"threads = {self.threads}: must be >= 0; 0 means as many as allowed")
 
 
 def resolve(options: Options | None, changes: dict[str, Any]) -> Options:

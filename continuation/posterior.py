@@ -81,8 +81,8 @@ class EntropicPosterior:
         total = np.zeros(len(G))
         for c in self.components:
             shift = G @ c.point.x - centre
-            inside = np.diag(maxent.functional_covariance(self.kernel, c.point.x, c.point.alpha, G))
-            total += c.weight * (np.maximum(inside, 0.0) + shift**2)
+            inside = maxent.functional_variance(self.kernel, c.point.x, c.point.alpha, G)
+            total += c.weight * (inside + shift**2)
         return np.asarray(np.sqrt(total))
 
     def response(self) -> Array:

@@ -25,6 +25,7 @@ from continuation.options import Options, resolve
 from continuation.resampling import Replicas, replicas_of
 from continuation.resolution import averaging
 from continuation.spectrum import CONDUCTIVITY, Spectrum, SumRule
+from continuation.threads import single_blas
 from continuation.whitening import Equations, whiten
 
 POOR_FIT = 2.5          # chi^2 per degree of freedom that is called a bad fit
@@ -40,6 +41,11 @@ def continue_correlator(
     options, changes   see `Options`; every field of it is a keyword here
     """
     o = resolve(options, changes)
+    with single_blas():
+        return _continued(data, o)
+
+
+def _continued(data: CorrelatorData, o: Options) -> Spectrum:
     grid = default_grid(data, o.n_omega, o.omega_max)
     if o.omega is not None:
         grid = grid_from_nodes(np.asarray(o.omega))

@@ -21,6 +21,7 @@ from continuation.kernels import Array
 
 MIN_COMPONENTS = 2
 RANK_CUT = 1e-9
+SEEN = 1e-12           # of the largest row of V; smaller ones, as below an imposed gap, are rounding noise
 NEGLIGIBLE = 1e-2
 
 
@@ -53,9 +54,10 @@ def positive_fit(S: Array, V: Array, target: Array) -> Array:
     w = S x' - target has least length under G w >= h, G = V/S, h = -G target; its dual is |E u - f| with
     E = (G, h)^T, f = (0, ..., 0, 1), u >= 0.
     """
-    G = V / S
+    length = np.linalg.norm(V, axis=1)
+    G = V[length > SEEN * length.max()] / S
     h = -(G @ target)
-    scale = np.maximum(np.abs(G).max(axis=1), 1e-300)
+    scale = np.abs(G).max(axis=1)
     size = max(float(np.linalg.norm(target)), 1e-300)
     E = np.vstack([(G / scale[:, None]).T, h / scale / size])
     f = np.append(np.zeros(len(S)), 1.0)

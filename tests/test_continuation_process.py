@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from continuation import CorrelatorData, current_kernel, sinh_grid, tau_kernel
+from continuation import CorrelatorData, continue_correlator, current_kernel, sinh_grid, tau_kernel
 from continuation.library import process_priors
 from continuation.logprocess import Mixture, average, covariance_root, find_mode, make_prior, minimise
+from continuation.newton import solve_positive
 from continuation.shapes import N_THETA, bending, log_shape
 from continuation.whitening import whiten
 
@@ -55,6 +56,16 @@ def test_minimum_is_stationary_and_below_its_neighbours():
         h[axis] = 1e-4
         assert abs(target(d, p, c + h, zero) - target(d, p, c - h, zero)) / 2e-4 < 0.02
     assert np.allclose(x, np.exp(p.log_x(c)))
+
+
+def test_positive_systems_are_solved_and_others_refused():
+    rng = np.random.default_rng(5)
+    A = rng.normal(size=(17, 17))
+    M, b = A @ A.T + np.eye(17), rng.normal(size=17)
+    z, positive = solve_positive(M.copy(), b)
+    assert positive
+    np.testing.assert_allclose(z, np.linalg.solve(M, b), rtol=1e-10)
+    assert not solve_positive(M - 2.0 * np.linalg.eigvalsh(M)[3] * np.eye(17), b)[1]
 
 
 def test_laplace_evidence_against_direct_integration():
@@ -180,3 +191,12 @@ def test_a_sharp_peak_is_found_by_the_family_that_has_one():
     best = modes.modes[int(np.argmax(modes.weights))]
     assert "peak" in best.prior.name
     assert GRID.omega[int(np.argmax(best.x / GRID.weights))] == pytest.approx(2.0, rel=0.1)
+
+
+def test_number_of_threads_changes_no_bit():
+    rng = np.random.default_rng(8)
+    samples = 0.3 + 0.01 * KERNEL @ TRUTH + 0.02 * rng.normal(size=(60, 8))
+    table = CorrelatorData.from_samples(samples, kind="rho_iw", beta=8.0, grid=np.arange(1, 9))
+    one, three = (continue_correlator(table, threads=n, n_draws=20) for n in (1, 3))
+    assert one.values.tobytes() == three.values.tobytes()
+    assert one.samples().tobytes() == three.samples().tobytes()

@@ -1,0 +1,52 @@
+"""Threads: one for the small matrices of a fit, several for independent fits.
+
+A multithreaded BLAS makes products of 15 x 400 matrices ten times slower where cores are shared, and many
+times slower on nodes with many cores. Inside a continuation it gets one thread; the compiled kernels free
+the lock of the interpreter, so that independent searches run in threads of their own. No result depends on
+their number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+MOST = 8               # the library of priors is not long enough for more
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def allowed() -> int:
+    """OMP_NUM_THREADS where it is set, else the cores of this process; at most MOST."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if asked.isdigit() and int(asked) > 0:
+        return min(int(asked), MOST)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST)
+
+
+def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> list[Result]:
+    """[function(item), ...] in order, on `threads` threads; 0: as many as `allowed`."""
+    count = threads or allowed()
+    if count == 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(function, items))
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def single_blas() -> AbstractContextManager[Any]:
+    """Within this context BLAS runs on one thread."""
+    limits: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    return limits
