@@ -133,7 +133,10 @@ def fit_sampling(equations: Equations, vector: Array, models: list[DefaultModel]
     white, offset = equations.whiten(vector)
     model = models[len(models) // 2]
     K, m = equations.kernel, model.values * equations.grid.weights
-    chain = sampling.sample(K, white, m, options.seed)
+    chain = sampling.sample(
+        K, white, m, options.seed,
+        edge=options.edge, amplitudes=options.amplitudes, threads=options.threads,
+    )  # fmt: skip
     posterior = SampledPosterior(K, chain)
     unknown = np.full(chain.thetas.size, np.nan)
     scan = AlphaScan(

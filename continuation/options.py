@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from continuation.alpha import RULES, AlphaRule
 from continuation.kernels import Array
 from continuation.models import DefaultModel
+from continuation.sampling import EDGES, Edge
 
 Method = Literal["process", "maxent", "sampling", "sparse", "rational"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -36,6 +37,9 @@ class Options:
     n_blocks    blocks of the jackknife over samples; None deletes one sample at a time
     alpha_top   where the scan over alpha begins, in units of 1/(weight of the default model)
     n_draws, seed  samples of the posterior of "process" and the seed of their random numbers
+    edge        of "sampling": "open", "threshold" (nothing below a free edge), "peak" (the same, with one more
+                delta of free amplitude at the edge: a leading quasi-particle)
+    amplitudes  of "sampling": whether the amplitudes of the deltas move too
     threads     for the independent parts of a fit; 0: OMP_NUM_THREADS, else all cores (at most 8). No result
                 depends on it
     """
@@ -54,6 +58,8 @@ class Options:
     alpha_top: float = 1e12
     n_draws: int = 120
     seed: int = 0
+    edge: Edge = "open"
+    amplitudes: bool = False
     threads: int = 0
 
     def __post_init__(self) -> None:
@@ -63,6 +69,8 @@ class Options:
             raise ValueError(f"alpha_rule = {self.alpha_rule!r}: choose one of {', '.join(RULES)}")
         if self.n_draws < MIN_DRAWS:
             raise ValueError(f"n_draws = {self.n_draws}: at least {MIN_DRAWS} samples are needed")
+        if self.edge not in EDGES:
+            raise ValueError(f"edge = {self.edge!r}: choose one of {', '.join(EDGES)}")
         if self.threads < 0:
             raise ValueError(f"threads = {self.threads}: must be >= 0; 0 means as many as allowed")
 

@@ -16,7 +16,7 @@ from continuation import (
 )
 from continuation.bootstrap import bootstrap, resampled
 from continuation.options import Options
-from continuation.sampling import _State, sample
+from continuation.sampling import AT, LEAD, State, sample
 
 BETA, EPS = 6.0, 0.1
 N = np.arange(31)
@@ -24,16 +24,10 @@ FINE = sinh_grid(200.0, 1.0, 3000)
 TRUTH = 0.3 * np.exp(-0.5 * ((FINE.omega - 3.0) / 1.0) ** 2) * FINE.weights
 
 
-def state(K, d, quota, n_deltas, weight):
-    sites = np.zeros(n_deltas, dtype=np.int64)
-    return _State(np.ascontiguousarray(K), d, quota, sites, weight)
-
-
 def test_without_data_the_average_is_the_default_model():
     m = np.array([0.1, 0.4, 0.2, 0.3])
-    chain = state(np.zeros((1, 4)), np.zeros(1), np.cumsum(m), 64, 1.0)
+    chain = State(np.zeros((1, 4)), np.zeros(1), np.cumsum(m), 64, 1.0)
     rng = np.random.default_rng(0)
-    chain.jump = 0.4
     total = np.zeros(4)
     for _ in range(4000):
         chain.run(1.0, 1, rng, adapt=False)
@@ -50,7 +44,7 @@ def test_two_sites_against_exact_enumeration():
     logs += k * np.log(p) + (n - k) * np.log(1 - p) - 0.5 * (d - 10.0 * k / n) ** 2 / theta
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
-    chain = state(np.array([[1.0, 0.0]]), np.array([d]), np.array([p, 1.0]), n, 10.0)
+    chain = State(np.array([[1.0, 0.0]]), np.array([d]), np.array([p, 1.0]), n, 10.0)
     chain.stretch = 0.0
     rng = np.random.default_rng(1)
     counts = []
@@ -63,7 +57,7 @@ def test_two_sites_against_exact_enumeration():
 
 def test_weight_alone_against_its_exact_posterior():
     # One site: x = weight, prior normal in its logarithm, Gaussian likelihood.
-    chain = state(np.array([[1.0]]), np.array([2.0]), np.array([1.0]), 5, 1.0)
+    chain = State(np.array([[1.0]]), np.array([2.0]), np.array([1.0]), 5, 1.0)
     chain.stretch = 0.8
     rng = np.random.default_rng(2)
     values = []
@@ -73,6 +67,82 @@ def test_weight_alone_against_its_exact_posterior():
     u = np.linspace(-5, 5, 4001)
     density = np.exp(-0.5 * u**2 - 0.5 * (2.0 - np.exp(u)) ** 2 / 0.3)
     assert np.mean(values) == pytest.approx(np.sum(u * density) / density.sum(), abs=0.02)
+
+
+def posterior_mean(chain, theta, seed, sweeps, value):
+    """Mean over a chain and its error, from 20 blocks."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(sweeps):
+        chain.run(theta, 1, rng, adapt=False)
+        found.append(value(chain))
+    blocks = np.mean(np.reshape(found, (20, -1)), axis=1)
+    return blocks.mean(), blocks.std(ddof=1) / np.sqrt(20)
+
+
+def test_free_edge_against_its_exact_posterior():
+    """One delta above a free edge: both uniform in the measure, 400 x 400 points are the exact answer."""
+    quota, K, d, theta = np.array([0.2, 0.5, 0.7, 1.0]), np.array([[0.0, 1.0, 3.0, 2.0]]), np.array([1.2]), 0.5
+    e, u = np.meshgrid((np.arange(400) + 0.5) / 400 * 0.999, (np.arange(400) + 0.5) / 400, indexing="ij")
+    site = np.searchsorted(quota, e + (1 - e) * u)
+    weight = np.exp(-0.5 * (d[0] - K[0, site]) ** 2 / theta)
+    chain = State(K, d, quota, 1, 1.0, edge="threshold")
+    chain.stretch, chain.steps = 0.0, np.full(4, 0.4)
+    for value, exact in (
+        (lambda c: c.scalars[AT], e), (lambda c: float(c.sites[0] == 2), site == 2),
+    ):  # fmt: skip
+        mean, error = posterior_mean(chain, theta, 7, 40000, value)
+        assert abs(mean - np.average(exact, weights=weight)) < 4 * error < 0.04
+
+
+def test_leading_delta_against_its_exact_posterior():
+    """One delta and one at the edge, of free share: three uniform variables."""
+    quota, K, d, theta = np.array([0.4, 1.0]), np.array([[0.0, 1.0]]), np.array([0.7]), 0.05
+    e, u, a = np.meshgrid(*[(np.arange(80) + 0.5) / 80] * 3, indexing="ij")
+    image = (1 - a) * (e + (1 - e) * u > 0.4) + a * (e > 0.4)
+    weight = np.exp(-0.5 * (d[0] - image) ** 2 / theta)
+    chain = State(K, d, quota, 1, 1.0, edge="peak")
+    chain.stretch, chain.steps = 0.0, np.full(4, 0.4)
+    mean, error = posterior_mean(chain, theta, 9, 40000, lambda c: c.scalars[LEAD])
+    assert abs(mean - np.average(a, weights=weight)) < 4 * error < 0.03
+
+
+def test_free_amplitudes_are_uniform_on_the_simplex():
+    """Three deltas on three nodes: their amplitudes on a fine grid of the simplex, for all 27 placements."""
+    K, d, theta = np.array([[0.0, 1.0, 2.0]]), np.array([1.4]), 0.02
+    a, b = np.meshgrid((np.arange(600) + 0.5) / 600, (np.arange(600) + 0.5) / 600, indexing="ij")
+    inside = a + b < 1
+    chain = State(K, d, np.array([1 / 3, 2 / 3, 1.0]), 3, 1.0, amplitudes=True)
+    chain.stretch, chain.steps[:] = 0.0, 0.5
+
+    def first(c):
+        return float(c.shares[c.sites == 0].sum())
+
+    total = norm = 0.0
+    c = np.where(inside, 1 - a - b, 0.0)
+    for sites in np.ndindex(3, 3, 3):
+        image = sites[0] * a + sites[1] * b + sites[2] * c
+        weight = inside * np.exp(-0.5 * (d[0] - image) ** 2 / theta)
+        here = (sites[0] == 0) * a + (sites[1] == 0) * b + (sites[2] == 0) * c
+        total, norm = total + np.sum(weight * here), norm + weight.sum()
+    mean, error = posterior_mean(chain, theta, 3, 40000, first)
+    assert abs(mean - total / norm) < 4 * error < 0.02
+
+
+def test_a_free_edge_sharpens_a_threshold():
+    truth = np.where(FINE.omega > 2, np.sqrt(np.clip(FINE.omega - 2, 0, None)) * np.exp(2 - FINE.omega), 0)
+    clean = 0.3 * current_kernel(N, FINE.omega, BETA, EPS) @ (truth * FINE.weights)
+    rng = np.random.default_rng(6)
+    samples = clean + 3e-3 * rng.normal(size=(100, N.size))
+    data = CorrelatorData.from_samples(samples, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+    options = dict(method="sampling", constant=0.0)
+    share = [s.weight(0.0, 1.5).value / s.weight().value for s in (
+        continue_correlator(data, **options), continue_correlator(data, edge="threshold", **options))]
+    assert share[1] < 0.6 * share[0]
+
+
+def test_sampling_does_not_depend_on_threads():
+    a, b = (continue_correlator(build(), method="sampling", edge="peak", threads=n) for n in (1, 3))
+    assert a.values.tobytes() == b.values.tobytes()
 
 
 def rho_samples(noise, seed, n_samples=100):
