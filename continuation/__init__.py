@@ -9,7 +9,8 @@
 covariance, or from text files (`read_correlator`); `continue_correlator` continues any of them, by an average
 over positive priors (method "process"), maximum entropy ("maxent"), stochastic sampling ("sampling"), leading
 singular components ("sparse") or a rational function ("rational"); `consensus` runs all, pools their bands
-and says where they agree. Known facts are added by `data.knowing(...)`. No continuation is needed for
+and says where they agree. Known facts are added by `data.knowing(...)`. `rehearse` continues synthetic data
+with your own points and noise, to be tried before a feature is believed. No continuation is needed for
 `sigma_matsubara`, `midpoint_conductivity`, `weight_bounds` and `decay_energy`.
 Frequencies have the unit of 1/beta.
 """
@@ -28,6 +29,7 @@ from continuation.higgs import HiggsScales, higgs_scales
 from continuation.kernels import current_kernel, matsubara, response_kernel, tau_kernel
 from continuation.models import DefaultModel
 from continuation.options import Options
+from continuation.rehearsal import Rehearsal, rehearse, synthetic
 from continuation.solve import continue_correlator, cutoff_dependence
 from continuation.spectrum import PeakValue, Spectrum, SumRule
 from continuation.textfiles import read_correlator, read_samples
@@ -45,6 +47,7 @@ __all__ = [
     "Interval",
     "Options",
     "PeakValue",
+    "Rehearsal",
     "Spectrum",
     "SumRule",
     "Value",
@@ -67,9 +70,11 @@ __all__ = [
     "optical_gap",
     "read_correlator",
     "read_samples",
+    "rehearse",
     "response_kernel",
     "sigma_matsubara",
     "sinh_grid",
+    "synthetic",
     "tau_kernel",
     "weight_bounds",
 ]

@@ -106,7 +106,8 @@ def fit_process(
     """
     white, offset = equations.whiten(vector)
     K = equations.kernel
-    modes = logprocess.average(K, white, process_priors(data, equations.grid, models, factor), options.threads)
+    priors = process_priors(data, equations.grid, models, factor)
+    modes = logprocess.average(K, white, priors, options.threads)
     # The mean of the central quantiles: as good as the median, without its kinks between the modes.
     median = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
     points = maxent.scan(K, white, median, maxent.alpha_ladder(K, median, top=options.alpha_top))

@@ -37,8 +37,8 @@ class Options:
     n_blocks    blocks of the jackknife over samples; None deletes one sample at a time
     alpha_top   where the scan over alpha begins, in units of 1/(weight of the default model)
     n_draws, seed  samples of the posterior of "process" and the seed of their random numbers
-    edge        of "sampling": "open", "threshold" (nothing below a free edge), "peak" (the same, with one more
-                delta of free amplitude at the edge: a leading quasi-particle)
+    edge        of "sampling": "open", "threshold" (nothing below a free edge), "peak" (the same, with
+                one more delta of free amplitude at the edge: a leading quasi-particle)
     amplitudes  of "sampling": whether the amplitudes of the deltas move too
     threads     for the independent parts of a fit; 0: OMP_NUM_THREADS, else all cores (at most 8). No result
                 depends on it

@@ -276,7 +276,7 @@ class State:
         return np.asarray(out)
 
     def run(self, theta: float, sweeps: int, rng: np.random.Generator, adapt: bool) -> float:
-        """Run some sweeps; mean chi^2 over them, over the second half if the moves were adapted in the first."""
+        """Run some sweeps; mean chi^2, over the second half if the moves are adapted in the first."""
         values = []
         tries = np.array([len(self.u), len(self.u), FEW, FEW])
         for s in range(sweeps):

@@ -195,6 +195,8 @@ def test_low_frequency_law_is_followed():
         (lambda: rho_data().knowing(known_stiffness(0.2, 0.1, np.ones(3))), "covariance has shape"),
         (lambda: two_states(1e-3).knowing(known_stiffness(0.2, 0.1)), "no additive constant"),
         (lambda: cutoff_dependence(rho_data(), omega=FINE.omega), "omega given"),
+        (lambda: continue_correlator(rho_data(), edge="sharp"), "edge = 'sharp': choose one of open"),
+        (lambda: continue_correlator(rho_data(), threads=-1), "threads = -1"),
     ],
 )
 def test_wrong_facts_are_refused(call, message):

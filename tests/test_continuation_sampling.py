@@ -81,7 +81,8 @@ def posterior_mean(chain, theta, seed, sweeps, value):
 
 def test_free_edge_against_its_exact_posterior():
     """One delta above a free edge: both uniform in the measure, 400 x 400 points are the exact answer."""
-    quota, K, d, theta = np.array([0.2, 0.5, 0.7, 1.0]), np.array([[0.0, 1.0, 3.0, 2.0]]), np.array([1.2]), 0.5
+    quota, K = np.array([0.2, 0.5, 0.7, 1.0]), np.array([[0.0, 1.0, 3.0, 2.0]])
+    d, theta = np.array([1.2]), 0.5
     e, u = np.meshgrid((np.arange(400) + 0.5) / 400 * 0.999, (np.arange(400) + 0.5) / 400, indexing="ij")
     site = np.searchsorted(quota, e + (1 - e) * u)
     weight = np.exp(-0.5 * (d[0] - K[0, site]) ** 2 / theta)
@@ -134,7 +135,7 @@ def test_a_free_edge_sharpens_a_threshold():
     rng = np.random.default_rng(6)
     samples = clean + 3e-3 * rng.normal(size=(100, N.size))
     data = CorrelatorData.from_samples(samples, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
-    options = dict(method="sampling", constant=0.0)
+    options = {"method": "sampling", "constant": 0.0}
     share = [s.weight(0.0, 1.5).value / s.weight().value for s in (
         continue_correlator(data, **options), continue_correlator(data, edge="threshold", **options))]
     assert share[1] < 0.6 * share[0]
