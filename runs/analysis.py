@@ -56,7 +56,16 @@ class PointResult:
 
 def analyse(config: Config, index: int, data: PointData) -> PointResult:
     """Averages, checks and continuation of one point."""
-    averages = average_point(data.model, data.bins, data.tau_int, config.schedule.measurements_per_bin)
+    return continued(config, index, averaged(config, data))
+
+
+def averaged(config: Config, data: PointData) -> PointAverages:
+    """Averages of one point with their checks."""
+    return average_point(data.model, data.bins, data.tau_int, config.schedule.measurements_per_bin)
+
+
+def continued(config: Config, index: int, averages: PointAverages) -> PointResult:
+    """Averages with their continuation."""
     warnings = list(averages.warnings)
     spectrum = maxent = None
     try:

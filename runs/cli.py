@@ -11,8 +11,19 @@ from runs import cli_look, cli_plan, cli_report, cli_reproduce, cli_run, cli_sub
 from runs.errors import Stopped, UserError
 from runs.provenance import package_version
 from runs.stop import STOPPED
+from runs.threads import one_blas_thread
 
 BAD_INPUT = 2
+EPILOG = """\
+a first run:
+  sitqmc init my.toml          write a commented configuration, then edit it
+  sitqmc plan my.toml          what it costs, and the biggest risk
+  sitqmc run my.toml           simulate and analyse; the same command continues after a stop or a kill
+  sitqmc status my.toml        how far it is, from another terminal
+  sitqmc show my.toml rho_s p  a figure
+
+exit status: 0 done, 1 failed, 2 bad input, 75 stopped in order (start again), 130 interrupted
+"""
 GROUPS = (cli_plan, cli_run, cli_look, cli_report, cli_reproduce, cli_submit)
 
 
@@ -21,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 bad input, 75 stopped in order (start again), 130 interrupted
     """
+    one_blas_thread()
     arguments = _parser().parse_args(argv)
     try:
         _check_imports()
@@ -46,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sitqmc",
         description="Quantum Monte Carlo of the disorder-driven superconductor-insulator transition.",
-    )
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"sitqmc {package_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in GROUPS:

@@ -36,6 +36,7 @@ def add_commands(commands: Any) -> None:
     again.add_argument("folder", help="output.path of a run, its run.h5 or its configuration")
     again.add_argument("--point", type=int, required=True, help="number of the point, from 0, as in the plan")
     again.add_argument("--sample", type=int, required=True, help="number of the disorder sample, from 0")
+    again.add_argument("--seed", type=int, help="of the sample, in a pool of several seeds (default: the run's)")
     again.set_defaults(command=_rerun)
 
     merge = commands.add_parser(
@@ -85,12 +86,13 @@ def _simulate(arguments: argparse.Namespace, comm: Any) -> int:
 
     from runs.config import load_config
     from runs.pipeline import run
-    from runs.stop import Stop, time_left
+    from runs.stop import Stop, given_time, job_time
 
-    seconds = time_left(arguments.time) if comm is None or comm.rank == 0 else None
-    if comm is not None:
-        seconds = comm.bcast(seconds)
+    seconds = given_time(arguments.time)         # on every rank: a mistake in it ends all of them
     config = load_config(arguments.config)
+    if seconds is None:
+        seconds = job_time() if comm is None or comm.rank == 0 else None
+        seconds = seconds if comm is None else comm.bcast(seconds)
     if arguments.output:
         config = replace(config, output=replace(config.output, path=arguments.output))
     with Stop(seconds).listening() as stop:
@@ -105,7 +107,7 @@ def _rerun(arguments: argparse.Namespace) -> int:
     from runs.cli_look import folder_of
     from runs.rerun import rerun
 
-    same, text = rerun(folder_of(arguments.folder), arguments.point, arguments.sample)
+    same, text = rerun(folder_of(arguments.folder), arguments.point, arguments.sample, arguments.seed)
     print(text)
     return 0 if same else 1
 

@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
 
 def _submit(arguments: argparse.Namespace) -> int:
     from runs.config import load_config
-    from runs.submit import Job, script, submit
+    from runs.submit import Job, job_name, program, script, submit
 
     outputs = [load_config(config).output.path for config in arguments.configs]
     if len(set(outputs)) < len(outputs):
@@ -44,9 +44,9 @@ def _submit(arguments: argparse.Namespace) -> int:
         raise UserError("--chain takes one configuration; a job array is requeued")
     job = Job(
         configs=tuple(arguments.configs), nodes=arguments.nodes, time=arguments.time, tasks=arguments.tasks,
-        name=arguments.name or first.stem, partition=arguments.partition, account=arguments.account,
+        name=arguments.name or job_name(first.name, outputs[0], arguments.chain), partition=arguments.partition, account=arguments.account,
         launcher=arguments.launcher, setup=arguments.setup, chain=arguments.chain,
-        requeue=not arguments.chain,
+        requeue=not arguments.chain, program=program(),
     )  # fmt: skip
     if arguments.dry_run:
         print(script(job), end="")

@@ -21,10 +21,12 @@ from runs.errors import UserError
 from runs.progress import Progress
 from runs.stop import Stop
 from runs.tasks import Task
+from runs.threads import one_blas_thread
 from runs.work import warm_up, work
 
 PR_SET_PDEATHSIG = 1
 PATIENCE = 60.0              # s, for a worker to write its last checkpoint
+TELL = 1.0                   # s, between two words of a worker on how far it is
 
 
 def available_cores() -> int:
@@ -38,8 +40,12 @@ def run_local(
     """Do all tasks with `processes` processes; False if stopped. RuntimeError if one of them dies."""
     processes = min(processes, len(todo))
     if processes <= 1:
-        return work(config, folder, todo, itertools.count(), stop=stop, after_task=progress.finished_task)
+        return work(
+            config, folder, todo, itertools.count(), stop=stop, after_task=progress.finished_task,
+            after_step=progress.at,
+        )  # fmt: skip
     warm_up()
+    one_blas_thread()
     context = multiprocessing.get_context("spawn")
     halt = context.RawValue("b", 0)
     crew: dict[Connection, Any] = {}
@@ -73,7 +79,9 @@ def _deal(crew: dict[Connection, Any], count: int, progress: Progress, stop: Sto
             if word == "next":
                 _answer(pipe, min(next(turns), count))
             elif word == "done":
-                progress.finished_task(value)
+                progress.finished_task(value, working[pipe].pid)
+            elif word == "at":
+                progress.at(value, working[pipe].pid)
             elif word == "end":
                 complete = complete and value
                 del working[pipe]
@@ -131,7 +139,13 @@ def _worker(
     config: Config, folder: Path, todo: list[Task], pipe: Connection, halt: Any, rank: int, parent: int,
     seconds: float | None,
 ) -> None:  # fmt: skip
-    def after_step() -> None:
+    told = time.monotonic()
+
+    def after_step(cost: float) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL:
+            told = time.monotonic()
+            _tell(pipe, "at", cost)
         if os.getppid() != parent:               # the main process was killed: nobody waits for us
             os._exit(1)
         if halt.value:

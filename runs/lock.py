@@ -2,12 +2,14 @@
 
 On one machine, and on file systems that share locks between machines, the system's file lock decides: it
 ends with its owner. Elsewhere the heartbeat does: an owner on another host that has not touched the file
-for EXPIRES seconds is taken for dead.
+for EXPIRES seconds is taken for dead. The next run waits that long, so that a chain of jobs on changing
+hosts survives a dead node; one heartbeat, and it is refused. A requeued job knows itself.
 """
 
 import fcntl
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ NAME = ".lock"
 HEARTBEAT = 10.0             # s
 EXPIRES = 120.0              # s
 PATIENCE = 2.0               # s
+GLANCE = 1.0                 # s, between two looks for a heartbeat
 
 
 def owner_of(folder: Path) -> dict[str, Any] | None:
@@ -64,13 +67,44 @@ def _take(folder: Path, lock: TextIO) -> str | None:
     text = lock.read()
     owner = owner_of(folder) if text else None
     name = _named(owner)
-    alive = owner is not None and owner["host"] != os.uname().nodename and _age(folder) < EXPIRES
-    if held or alive:
+    if held or (owner is not None and _beats(folder, owner)):
         raise UserError(
             f"{folder}: another sitqmc run ({name}) is writing here; "
             "wait for it or choose another output.path"
         )
     return f"the last run ({name}) ended without a word" if owner else None
+
+
+def _beats(folder: Path, owner: dict[str, Any]) -> bool:
+    """Whether an owner on another host gives a sign of life before it expires."""
+    requeued = bool(_job()) and owner.get("job") == _job() and owner.get("restart", "") != _restart()
+    if owner["host"] == os.uname().nodename or requeued:
+        return False
+    age = _age(folder)
+    if age >= EXPIRES:
+        return False
+    print(
+        f"sitqmc: {folder}: the last run ({_named(owner)}) may be alive; waiting for a sign of it, "
+        f"at most {EXPIRES - age:.0f} s", file=sys.stderr, flush=True,
+    )  # fmt: skip
+    seen = (folder / NAME).stat().st_mtime
+    while _age(folder) < EXPIRES:
+        time.sleep(GLANCE)
+        if (folder / NAME).stat().st_mtime != seen or _read(folder / NAME) != _without_age(owner):
+            return True
+    return False
+
+
+def _without_age(owner: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in owner.items() if key != "age"}
+
+
+def _job() -> str:
+    return os.environ.get("SLURM_JOB_ID") or os.environ.get("PBS_JOBID") or ""
+
+
+def _restart() -> str:
+    return os.environ.get("SLURM_RESTART_COUNT", "")
 
 
 def _held_elsewhere(lock: TextIO) -> bool:
@@ -125,7 +159,8 @@ def _claim(lock: TextIO) -> dict[str, Any]:
     mine = {
         "host": os.uname().nodename,
         "process": os.getpid(),
-        "job": os.environ.get("SLURM_JOB_ID") or os.environ.get("PBS_JOBID") or "",
+        "job": _job(),
+        "restart": _restart(),
         "started": time.time(),
     }
     lock.truncate(0)

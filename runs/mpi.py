@@ -22,6 +22,7 @@ from runs.tasks import Task
 from runs.work import work
 
 LAUNCHER_VARIABLES = ("PMI_RANK", "PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALRANKID")
+SIZES = ("SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 TURN, HALT = 0, 1            # places in the window
 LOOK = 0.5                   # s between two looks at HALT
 
@@ -34,6 +35,7 @@ def started_by_launcher() -> bool:
 def world() -> Any:
     """COMM_WORLD, or None if no launcher started this process; UserError if mpi4py does not work."""
     if not started_by_launcher():
+        _refuse_strangers(1)
         return None
     try:
         from mpi4py import MPI
@@ -43,7 +45,19 @@ def world() -> Any:
             f"started by an MPI launcher, but mpi4py does not work ({reason}); "
             "pip install 'sitqmc[mpi]', or start without the launcher to use local processes"
         ) from None
+    _refuse_strangers(MPI.COMM_WORLD.size)
     return MPI.COMM_WORLD
+
+
+def _refuse_strangers(size: int) -> None:
+    """UserError if several processes were started, but do not know each other: each would do the whole run."""
+    told = (os.environ.get(name, "") for name in SIZES)
+    started = max((int(word) for word in told if word.isdigit()), default=1)
+    if size == 1 < started:
+        raise UserError(
+            f"{started} processes were started together, but MPI does not join them: launcher and mpi4py do "
+            "not fit; with SLURM try srun --mpi=pmi2, or build mpi4py against the site's MPI (sitqmc doctor)"
+        )
 
 
 def wait_for_all(comm: Any) -> None:
@@ -104,8 +118,10 @@ def run_mpi(
         if progress is not None:                 # tasks dealt, less those still in work on other ranks
             progress.finished_tasks(min(counter.dealt() - comm.size + 1, len(todo)))
 
-    def after_step() -> None:
+    def after_step(cost: float) -> None:
         nonlocal told, looked
+        if progress is not None:                 # the others are taken to be as far with their tasks
+            progress.at(comm.size * cost)
         comm.Iprobe()                            # lets the library serve the counter meanwhile
         if stop.signal and not told:
             told = True

@@ -5,12 +5,11 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qmc import Model, per_sample
-from runs.analysis import PointResult, analyse
 from runs.config import Config, points
 from runs.errors import Stopped, UserError
 from runs.files import make_folder
@@ -20,13 +19,17 @@ from runs.merge import Store, new_call
 from runs.mpi import run_mpi, wait_for_all
 from runs.parts import Found
 from runs.progress import Progress
+from runs.spread import everywhere
 from runs.stop import Stop
 from runs.store import read_named, read_points, read_store_head
-from runs.tables import final_table, write_tables
 from runs.target import wanted_samples
 from runs.tasks import Task, open_tasks
 from runs.text import clock
 from runs.work import warm_up
+
+if TYPE_CHECKING:
+    from qmc import PointAverages
+    from runs.analysis import PointResult
 
 
 def run(
@@ -38,7 +41,7 @@ def run(
     stop: Stop | None = None,
     retry: bool = False,
     analysis: bool = True,
-) -> list[PointResult]:
+) -> "list[PointResult]":
     """Simulate what is missing, then analyse everything. Only rank 0 of `comm` returns results.
 
     retry     also samples that were set aside
@@ -56,11 +59,13 @@ def run(
             if not complete:
                 raise Stopped(stop.reason() or "a worker was told to stop")
             todo = _shared(comm, job.next_round)
-        if not (leads and analysis):
+        if not analysis:
             return []
-        if stop.reason():
-            raise Stopped(str(stop.reason()))
-        return report(config, quiet=quiet, stop=stop)
+        try:
+            return report(config, quiet=quiet or not leads, stop=stop, comm=comm)
+        finally:
+            if comm is not None:                 # sleeping, while rank 0 draws: the end of MPI would spin
+                wait_for_all(comm)
 
 
 def _shared(comm: Any, make: Any) -> list[Task]:
@@ -209,22 +214,41 @@ def _timed(what: str, quiet: bool) -> Iterator[None]:
         print(f"{what}: {clock(time.monotonic() - begun)}", flush=True)
 
 
-def report(config: Config, *, quiet: bool = False, stop: Stop | None = None) -> list[PointResult]:
-    """Analyse a finished store and write tables and figures beside it."""
+def report(
+    config: Config, *, quiet: bool = False, stop: Stop | None = None, comm: Any = None
+) -> "list[PointResult]":
+    """Analyse a finished store and write tables and figures beside it; ranks of `comm` share the points."""
+    from runs.analysis import continued
+
+    with _timed("averages and continuation", quiet):
+        leads = comm is None or comm.rank == 0
+        averages = _averages(config) if leads else []
+        results = everywhere(comm, averages, lambda job: continued(config, *job), stop or Stop())
+    return _written(config, results, quiet) if leads else []
+
+
+def _averages(config: Config) -> "list[tuple[int, PointAverages]] | UserError":
+    """Of every point of the configuration, with its number."""
+    from runs.analysis import averaged
+
+    numbers = {model: i for i, model in enumerate(points(config))}
+    try:
+        stored = read_points(Store(Path(config.output.path)).path)
+    except UserError as error:
+        return error
+    return [(numbers[data.model], averaged(config, data)) for data in stored if data.model in numbers]
+
+
+def _written(config: Config, results: "list[PointResult]", quiet: bool) -> "list[PointResult]":
+    """Tables, figures and the page; prints the final table."""
     from runs.figures import write_figures  # matplotlib is slow to import and not needed before
     from runs.report import Told, write_report
+    from runs.tables import final_table, write_tables
 
     folder = Path(config.output.path)
-    path, ours, results = Store(folder).path, list(points(config)), []
-    aside = Store(folder).scan().failures()
-    with _timed("averages and continuation", quiet):
-        for data in read_points(path):
-            if data.model in ours:
-                if stop is not None and stop.reason():
-                    raise Stopped(str(stop.reason()))
-                result = analyse(config, ours.index(data.model), data)
-                result.warnings.extend(set_aside(aside, data.model))
-                results.append(result)
+    path, aside = Store(folder).path, Store(folder).scan().failures()
+    for result in results:
+        result.warnings.extend(set_aside(aside, result.model))
     head = read_store_head(path)
     told = Told(folder.resolve().name, config, head.history, head.failed, results)
     written = [*write_tables(folder, results), *write_figures(folder, results), write_report(folder, told)]

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qmc import Chains, Model, Schedule
 from runs.config import Config, matsubara_count, points
+from runs.errors import UserError
 from runs.tasks import sweeps_of_chain
 from runs.text import columns, size
 from runs.work import new_chains, warm_up
@@ -61,9 +63,26 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
         goals = [f"{k} {v:g} ({kind})" for k, goal in config.target.goals.items() for kind, v in goal.items()]
         most = config.target.max_samples / config.disorder.samples
         lines.append(f"target  error of {', '.join(goals)}: at most {most:.3g} times the cost")
+    lines += _there(config, models)
     risk = max(_risks(config, models, trials, processes), key=lambda r: r.weight)
     lines.append(f"risk    {risk.text}")
     return "\n".join(lines)
+
+
+def _there(config: Config, models: list[Model]) -> list[str]:
+    """What the output holds already, or why it cannot be used."""
+    from runs.merge import Store
+
+    store = Store(Path(config.output.path))
+    if not store.path.exists():
+        return []
+    try:
+        store.check(config)
+        found, ours = store.scan(), set(models)
+    except UserError as error:
+        return [f"output  {error}"]
+    done = sum(model in ours and bins >= config.schedule.bins for (model, *_), bins in found.finished.items())
+    return [f"output  {store.folder} holds {done} of these chains already; only the others will cost"]
 
 
 def _rows(config: Config, models: list[Model], hours: dict[Model, float]) -> Iterator[list[str]]:

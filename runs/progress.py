@@ -14,6 +14,7 @@ from runs.tasks import Task
 from runs.text import clock
 
 NAME = "progress.json"
+BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} samples, {elapsed} elapsed{postfix}"
 
 
 class Progress:
@@ -30,13 +31,14 @@ class Progress:
         self.todo, self.finished, self.folder, self.workers = todo, finished, folder, workers
         self.total, self.count = sum(t.cost for t in todo), sum(len(t.samples) for t in todo)
         self.tasks, self.done, self.cost = 0, 0, 0.0
+        self.in_hand: dict[int, float] = {}      # cost done of tasks not finished, by worker
         self.begun = self.said = self.noted = time.monotonic()
         self.started = time.time()
         self.pause = 5.0
         self.quiet = quiet
         self.bar = None
         if sys.stderr.isatty() and not quiet:
-            self.bar = tqdm(total=finished + self.count, initial=finished, unit="sample", smoothing=0.1)
+            self.bar = tqdm(total=finished + self.count, initial=finished, bar_format=BAR)
         self._note(force=True)
 
     def __enter__(self) -> "Progress":
@@ -48,9 +50,15 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
-    def finished_task(self, turn: int) -> None:
+    def at(self, cost: float, worker: int = 0) -> None:
+        """So much of its task a worker has done: long chains show progress before the first of them ends."""
+        self.in_hand[worker] = cost
+        self._say()
+
+    def finished_task(self, turn: int, worker: int = 0) -> None:
         """One more task is done, in any order."""
         self.tasks += 1
+        self.in_hand.pop(worker, None)
         self._advance(len(self.todo[turn].samples), self.todo[turn].cost)
 
     def finished_tasks(self, count: int) -> None:
@@ -62,24 +70,36 @@ class Progress:
         if self.bar is not None:
             self.bar.update(samples)
         self.done, self.cost = self.done + samples, self.cost + cost
+        self._say(last=self.done == self.count)
+
+    def _say(self, last: bool = False) -> None:
         now = time.monotonic()
-        if self.bar is None and not self.quiet and (now - self.said >= self.pause or self.done == self.count):
+        if self.bar is not None and now - self.said >= 1.0:
+            self.said = now
+            self.bar.set_postfix_str(f"about {clock(self.left(now))} left")
+        if self.bar is None and not self.quiet and (now - self.said >= self.pause or last):
             self.said = now
             self.pause = min(1.5 * self.pause, 600.0)       # a log of days stays short
             print(
                 f"samples {self.finished + self.done}/{self.finished + self.count}, "
-                f"{clock(now - self.begun)} elapsed, about {clock(self.left(now))} left",
+                f"{100 * self.share:.3g} % of the work, {clock(now - self.begun)} elapsed, "
+                f"about {clock(self.left(now))} left",
                 flush=True,
             )
-        self._note()
+        self._note(force=last)
+
+    @property
+    def share(self) -> float:
+        """Of this round's work what is done, chains on their way included."""
+        return min(1.0, (self.cost + sum(self.in_hand.values())) / self.total) if self.total else 1.0
 
     def left(self, now: float) -> float:
         """Seconds left, at the speed so far."""
-        return (now - self.begun) * (self.total - self.cost) / self.cost if self.cost else float("nan")
+        return (now - self.begun) * (1.0 - self.share) / self.share if self.share else float("nan")
 
     def _note(self, force: bool = False) -> None:
         now = time.monotonic()
-        if self.folder is None or not (force or now - self.noted > 5.0 or self.done == self.count):
+        if self.folder is None or not (force or now - self.noted > 5.0):
             return
         self.noted = now
         left = self.left(now)

@@ -1,5 +1,6 @@
 """Make one chain again and compare it with the store, bit for bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,19 @@ from runs.store import NAME, PointData
 from runs.work import new_chains, records_of
 
 
-def rerun(folder: Path, point: int, sample: int) -> tuple[bool, str]:
+def rerun(folder: Path, point: int, sample: int, seed: int | None = None) -> tuple[bool, str]:
     """Whether the chain of a point (its number in `sitqmc plan`) and sample comes out as stored; in words."""
     store = folder / NAME if folder.is_dir() else folder
     if not store.exists():
         raise UserError(f"{store}: there is no run here; give the output.path of a run, or a run.h5")
     head, data, _ = current(store, parts=folder.is_dir())
-    model = _point(head.config, point)
+    config = head.config if seed is None else _seeded(head.config, seed)
+    model = _point(config, point)
     stored = next((d for d in data if d.model == model), None)
-    seed = head.config.disorder.seed
+    seed = config.disorder.seed
     row = _row(stored, seed, sample, point)
     assert stored is not None
-    record = remake(head.config, model, sample)
+    record = remake(config, model, sample)
     differ = [
         name for name, values in record.bins.items()
         if name in stored.bins and values[: stored.n_bins].tobytes() != stored.bins[name][row].tobytes()
@@ -39,6 +41,11 @@ def rerun(folder: Path, point: int, sample: int) -> tuple[bool, str]:
         f"{what}: {', '.join(differ)} differ by up to {worst:.3g} from {store}, which was begun by sitqmc "
         f"{made.get('sitqmc')}, commit {made.get('git')}, numba {made.get('numba')}"
     )
+
+
+def _seeded(config: Config, seed: int) -> Config:
+    """The run of another seed, as it was before runs were pooled."""
+    return replace(config, disorder=replace(config.disorder, seed=seed))
 
 
 def remake(config: Config, model: Model, sample: int) -> Record:
@@ -59,5 +66,9 @@ def _point(config: Config, point: int) -> Model:
 def _row(stored: PointData | None, seed: int, sample: int, point: int) -> int:
     pairs = stored.pairs() if stored is not None else []
     if (seed, sample) not in pairs:
-        raise UserError(f"--sample {sample}: point {point} has no such sample on the disk, see sitqmc status")
+        others = sorted({there for there, number in pairs if number == sample})
+        hint = f"give --seed {' or '.join(map(str, others))}" if others else "see sitqmc status"
+        raise UserError(
+            f"--sample {sample}: point {point} has no such sample of seed {seed} on the disk; {hint}"
+        )
     return pairs.index((seed, sample))

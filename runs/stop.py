@@ -85,13 +85,18 @@ def parse_time(text: str) -> float:
     return float(int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds)
 
 
-def time_left(asked: str | None, environment: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds until the job ends: `asked` (--time), or what SLURM says; None if there is no limit."""
-    if asked is not None:
-        try:
-            return parse_time(asked)
-        except ValueError as error:
-            raise UserError(f"--time: {error}") from None
+def given_time(asked: str | None) -> float | None:
+    """Seconds of --time; None if it is not given."""
+    if asked is None:
+        return None
+    try:
+        return parse_time(asked)
+    except ValueError as error:
+        raise UserError(f"--time: {error}") from None
+
+
+def job_time(environment: Mapping[str, str] = os.environ) -> float | None:
+    """Seconds until the SLURM job ends, as it says; None if there is no limit or no SLURM."""
     end, job = environment.get("SLURM_JOB_END_TIME", ""), environment.get("SLURM_JOB_ID")
     if end.isdigit():
         return float(end) - time.time()

@@ -1,7 +1,12 @@
 """Job scripts for SLURM: readable, requeued at the time limit, chained until the run is complete."""
 
+import hashlib
+import os
+import re
 import shlex
+import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +20,10 @@ MAX_RESTARTS = 50
 class Job:
     """What to ask of SLURM.
 
-    tasks   MPI ranks per node; None: all cores of the node
-    array   independent jobs of one node each instead of one MPI job, one per configuration file; 0: no array
-    chain   further jobs of the same name, each of which starts when the one before has ended
+    configs   one makes one MPI job, several make an array of such jobs
+    tasks     MPI ranks per node; None: all cores of the node
+    chain     further jobs of the same name, each of which starts when the one before has ended
+    program   the command in the job
     """
 
     configs: tuple[str, ...]
@@ -31,6 +37,24 @@ class Job:
     setup: str = ""
     chain: int = 0
     requeue: bool = True
+    program: str = "sitqmc"
+
+
+def job_name(config: str, output: str, chain: int) -> str:
+    """That of the configuration; for a chain, whose jobs wait for and cancel their like, one per output."""
+    stem = re.sub(r"[^\w.+-]+", "_", Path(config).stem)
+    if not chain:
+        return stem
+    return f"{stem}-{hashlib.blake2b(os.fsencode(Path(output).absolute()), digest_size=3).hexdigest()}"
+
+
+def program() -> str:
+    """`sitqmc` if the shell finds ours, else its full path: an environment need not be active to submit."""
+    ours = Path(sys.executable).parent / "sitqmc"
+    found = shutil.which("sitqmc")
+    if found or not ours.exists():
+        return "sitqmc"
+    return shlex.quote(str(ours))
 
 
 def script(job: Job) -> str:
@@ -79,7 +103,7 @@ def _run(job: Job) -> list[str]:
     return [
         "",
         "# The run stops by itself before the limit, with a checkpoint; the signal is for shorter notice.",
-        f'{job.launcher}{ranks} sitqmc run "$config" &',
+        f'{job.launcher}{ranks} {job.program} run "$config" &',
         "run=$!",
         "trap 'kill -USR1 $run' USR1",
         "status=138                                 # 138: the signal ended the wait, not the run",

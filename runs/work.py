@@ -59,11 +59,12 @@ def warm_up() -> None:
 class Worker:
     """Does tasks and keeps the disk up to date.
 
-    after_step   called between two steps of the chains: keeps the launcher and the other workers informed
+    after_step   called between two steps of the chains with the cost done of the task in hand: keeps the
+                 launcher and the other workers informed
     """
 
     def __init__(
-        self, config: Config, folder: Path, rank: int, stop: Stop, after_step: Callable[[], None]
+        self, config: Config, folder: Path, rank: int, stop: Stop, after_step: Callable[[float], None]
     ) -> None:
         self.config, self.stop, self.after_step = config, stop, after_step
         self.models = list(points(config))
@@ -74,7 +75,7 @@ class Worker:
         """One task. A chain that raises is tried once more alone, from its start, then set aside."""
         model = self.models[task.point]
         try:
-            self._simulate(model, task.samples, read_states(task.states))
+            self._simulate(model, task.samples, read_states(task.states), task.cost)
         except (UserError, Halted):
             raise
         except Exception as first:
@@ -93,7 +94,9 @@ class Worker:
             self.file.hold(None)
             self.file.fail(model, sample, _reason(error))
 
-    def _simulate(self, model: Model, samples: Sequence[int], states: Sequence[State]) -> None:
+    def _simulate(
+        self, model: Model, samples: Sequence[int], states: Sequence[State], cost: float = 0.0
+    ) -> None:
         chains = new_chains(self.config, model, samples)
         if states:
             try:
@@ -101,12 +104,12 @@ class Worker:
             except ValueError as error:
                 _say(f"{_named(model, samples)}: {error}; begun anew")
                 chains = new_chains(self.config, model, samples)
-        whole = sweeps_of_chain(self.config)
+        whole, first = sweeps_of_chain(self.config), chains.progress
         while not chains.finished:
             begun = time.monotonic()
             chains.step()
             self.stop.took(time.monotonic() - begun)
-            self.after_step()
+            self.after_step(cost * (chains.progress - first) / max(1.0 - first, 1e-9))
             stopping = self.stop.reason() is not None
             if (stopping or self._due()) and not chains.finished:
                 rows = to_rows(chains.state(), len(samples))
@@ -142,7 +145,7 @@ def work(
     stop: Stop,
     rank: int = 0,
     after_task: Callable[[int], None] = lambda turn: None,
-    after_step: Callable[[], None] = lambda: None,
+    after_step: Callable[[float], None] = lambda cost: None,
 ) -> bool:
     """Do the tasks whose numbers `turns` deals; False if stopped before the last.
 

@@ -66,6 +66,16 @@ def test_mpi_ranks(reference, tmp_path, ranks):
     assert done.stdout.count("24 to simulate") == 1
 
 
+def test_ranks_share_the_analysis(reference, tmp_path):
+    """More ranks than points; the same tables as one process."""
+    write_config(tmp_path)
+    done = sitqmc(tmp_path, "run", "run.toml", before=(mpiexec(), "-n", "3"))
+    assert done.returncode == 0, done.stderr
+    for name in ("table.txt", "sigma.csv", "averages.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (reference[0] / "out" / name).read_bytes()
+    assert done.stdout.count("written: ") == 1
+
+
 def test_more_ranks_than_tasks(tmp_path):
     write_config(tmp_path, samples=1)
     done = sitqmc(tmp_path, "run", "run.toml", "--no-analysis", before=(mpiexec(), "-n", "4"))
@@ -73,12 +83,22 @@ def test_more_ranks_than_tasks(tmp_path):
     assert len(datasets(tmp_path / "out/run.h5")) > 0
 
 
-def test_bad_input_under_mpi_is_said_once(tmp_path):
+@pytest.mark.parametrize("more", [[], ["--time", "soon"]])
+def test_bad_input_under_mpi_is_said_once(tmp_path, more):
     write_config(tmp_path)
     (tmp_path / "out").write_text("in the way")
-    done = sitqmc(tmp_path, "run", "run.toml", before=(mpiexec(), "-n", "2"))
+    done = sitqmc(tmp_path, "run", "run.toml", *more, before=(mpiexec(), "-n", "2"))
     assert done.returncode == 2
     assert done.stderr.count("sitqmc:") == 1
+
+
+def test_processes_that_mpi_does_not_join_are_refused(tmp_path):
+    """As srun starts them without a fitting --mpi: each would take itself for the whole run."""
+    write_config(tmp_path)
+    done = sitqmc(tmp_path, "run", "run.toml", env=environment() | {"SLURM_STEP_NUM_TASKS": "4"})
+    assert done.returncode == 2
+    assert "4 processes were started together, but MPI does not join them" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture

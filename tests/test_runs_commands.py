@@ -5,7 +5,9 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -19,7 +21,8 @@ from runs.lock import EXPIRES, only_one
 from runs.merge import Store
 from runs.parts import Found
 from runs.pipeline import run
-from runs.stop import Stop, parse_time, time_left
+from runs.stop import Stop, given_time, job_time, parse_time
+from runs.submit import job_name
 from runs.target import TargetSection, wanted_samples
 from runs.tasks import open_tasks
 
@@ -58,6 +61,15 @@ def test_plan_says_cost_memory_and_risk_and_writes_nothing(folder, capsys):
     for word in ("core hours", "memory", "disk", "risk"):
         assert word in said
     assert [path.name for path in folder.iterdir()] == ["run.toml"]
+
+
+def test_plan_says_what_is_there(finished, capsys):
+    write_config(finished, samples=20)
+    assert main(["plan", "run.toml", "--trial", "0.1", "-n", "1"]) == 0
+    assert "out holds 24 of these chains already" in capsys.readouterr().out
+    write_config(finished, sweeps=21)
+    assert main(["plan", "run.toml", "--trial", "0.1", "-n", "1"]) == 0
+    assert "holds another run: schedule.therm_sweeps" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -173,6 +185,11 @@ echo "$@" >> submitted
 echo "Submitted batch job 4$(wc -l < submitted)"
 """
 
+SITQMC = """#!/bin/bash
+trap 'echo told >> told; exit 75' USR1
+for i in $(seq 100); do sleep 0.1; done
+"""
+
 
 def fake(folder, name, text, monkeypatch):
     path = folder / "bin" / name
@@ -184,6 +201,7 @@ def fake(folder, name, text, monkeypatch):
 
 def test_submit_writes_a_script_and_hands_it_over(folder, monkeypatch, capsys):
     fake(folder, "sbatch", SBATCH, monkeypatch)
+    fake(folder, "sitqmc", SITQMC, monkeypatch)
     write_config(folder)
     assert main(["submit", "run.toml", "--nodes", "2", "--tasks", "48", "--time", "12:00:00"]) == 0
     assert "Submitted batch job 41" in capsys.readouterr().out
@@ -197,6 +215,20 @@ def test_submit_writes_a_script_and_hands_it_over(folder, monkeypatch, capsys):
     assert "#SBATCH --dependency=singleton" in (folder / "run.sbatch").read_text()
     assert main(["submit", "run.toml", "--time", "0:10:00", "--dry-run"]) == 0
     assert "#SBATCH --signal=B:USR1@60" in capsys.readouterr().out       # not before the job has begun
+
+
+def test_submit_from_an_environment_that_is_not_active(folder, monkeypatch, capsys):
+    """The job must find the command although the shell does not."""
+    write_config(folder)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert main(["submit", "run.toml", "--time", "1:00:00", "--dry-run"]) == 0
+    assert f'{Path(sys.executable).parent}/sitqmc run "$config" &' in capsys.readouterr().out
+
+
+def test_chains_of_different_outputs_have_different_names(folder):
+    """They wait for, and cancel, jobs of their own name."""
+    assert job_name("my run.toml", "out", 0) == "my_run"
+    assert job_name("run.toml", "out", 3) == job_name("run.toml", "./out", 3) != job_name("run.toml", "b", 3)
 
 
 def test_submit_dry_run_writes_nothing(folder, capsys):
@@ -225,10 +257,6 @@ def test_submit_refuses(folder, monkeypatch, capsys, arguments, words):
 
 REQUEUE = """#!/bin/bash
 echo "$@" >> requeued
-"""
-SITQMC = """#!/bin/bash
-trap 'echo told >> told; exit 75' USR1
-for i in $(seq 100); do sleep 0.1; done
 """
 
 
@@ -260,16 +288,16 @@ def test_times_as_slurm_writes_them(text, seconds):
 
 
 def test_time_left_from_slurm(folder, monkeypatch):
-    assert time_left(None, {}) is None
-    left = time_left(None, {"SLURM_JOB_END_TIME": str(int(time.time()) + 100)})
+    assert job_time({}) is None
+    left = job_time({"SLURM_JOB_END_TIME": str(int(time.time()) + 100)})
     assert left is not None
     assert 98 < left <= 100
     fake(folder, "squeue", "#!/bin/bash\necho '  1-00:00:10  '\n", monkeypatch)
-    assert time_left(None, {"SLURM_JOB_ID": "5"}) == 86410
+    assert job_time({"SLURM_JOB_ID": "5"}) == 86410
     fake(folder, "squeue", "#!/bin/bash\necho UNLIMITED\n", monkeypatch)
-    assert time_left(None, {"SLURM_JOB_ID": "5"}) is None
+    assert job_time({"SLURM_JOB_ID": "5"}) is None
     with pytest.raises(UserError, match="--time"):
-        time_left("x")
+        given_time("x")
 
 
 def test_margin_before_the_limit():
@@ -281,15 +309,38 @@ def test_margin_before_the_limit():
     assert Stop(0.0).reason() == "time limit"
 
 
-def test_the_lock_names_its_owner_and_expires(folder):
+def test_the_lock_names_its_owner_and_expires(folder, monkeypatch, capsys):
+    monkeypatch.setattr("runs.lock.GLANCE", 0.05)
     with only_one(folder) as remark:
         assert remark is None
         with pytest.raises(UserError, match=f"process {os.getpid()}"), only_one(folder):
             pass
     lock = folder / ".lock"
     lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
+    beating = threading.Thread(target=lambda: (time.sleep(0.3), os.utime(lock)))
+    beating.start()
     with pytest.raises(UserError, match="host elsewhere, process 5, job 77"), only_one(folder):
         pass
+    beating.join()
+    assert "waiting for a sign of it" in capsys.readouterr().err
+    soon = time.time() - EXPIRES + 1.0           # silent for nearly that long: wait, then take it
+    os.utime(lock, (soon, soon))
+    with only_one(folder) as remark:
+        assert "host elsewhere, process 5, job 77" in remark
+
+
+def test_a_requeued_job_does_not_wait_for_itself(folder, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    lock = folder / ".lock"
+    lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "restart": "", "started": 1}')
+    with only_one(folder) as remark:
+        assert "host elsewhere, process 5, job 77" in remark
+
+
+def test_an_old_lock_of_another_host_is_taken_at_once(folder):
+    lock = folder / ".lock"
+    lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
     long_ago = time.time() - 1.5 * EXPIRES
     os.utime(lock, (long_ago, long_ago))
     with only_one(folder) as remark:

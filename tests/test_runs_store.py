@@ -219,6 +219,7 @@ def test_runs_of_two_seeds_are_pooled(folder):
         expected = np.concatenate([one.bins["rho_x"], two.bins["rho_x"]])
         np.testing.assert_array_equal(both.bins["rho_x"], expected)
     assert {entry["started"] for entry in runs.load("both").history}
+    assert main(["rerun", "both", "--point", "1", "--sample", "7", "--seed", "4"]) == 0
 
 
 def test_runs_that_do_not_fit_are_not_pooled(folder, capsys):
