@@ -36,7 +36,7 @@ def add_commands(commands: Any) -> None:
     again.add_argument("folder", help="output.path of a run, its run.h5 or its configuration")
     again.add_argument("--point", type=int, required=True, help="number of the point, from 0, as in the plan")
     again.add_argument("--sample", type=int, required=True, help="number of the disorder sample, from 0")
-    again.add_argument("--seed", type=int, help="of the sample, in a pool of several seeds (default: the run's)")
+    again.add_argument("--seed", type=int, help="of a pool of several (default: the run's)")
     again.set_defaults(command=_rerun)
 
     merge = commands.add_parser(

@@ -42,9 +42,10 @@ def _submit(arguments: argparse.Namespace) -> int:
     first = Path(arguments.configs[0])
     if arguments.chain and len(outputs) > 1:
         raise UserError("--chain takes one configuration; a job array is requeued")
+    name = arguments.name or job_name(first.name, outputs[0], arguments.chain)
     job = Job(
         configs=tuple(arguments.configs), nodes=arguments.nodes, time=arguments.time, tasks=arguments.tasks,
-        name=arguments.name or job_name(first.name, outputs[0], arguments.chain), partition=arguments.partition, account=arguments.account,
+        name=name, partition=arguments.partition, account=arguments.account,
         launcher=arguments.launcher, setup=arguments.setup, chain=arguments.chain,
         requeue=not arguments.chain, program=program(),
     )  # fmt: skip

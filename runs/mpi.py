@@ -50,7 +50,7 @@ def world() -> Any:
 
 
 def _refuse_strangers(size: int) -> None:
-    """UserError if several processes were started, but do not know each other: each would do the whole run."""
+    """UserError if several processes were started that do not know each other: each would do the run."""
     told = (os.environ.get(name, "") for name in SIZES)
     started = max((int(word) for word in told if word.isdigit()), default=1)
     if size == 1 < started:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from qmc import ACTIONS, Model
 from runs.checks import check_type, refuse_unknown
 from runs.errors import UserError
@@ -156,7 +158,11 @@ def _model(values: dict[str, Any]) -> Model:
             values["Lx"] = values["Ly"] = values.pop("L")
         if "beta" in values:
             values["L_tau"] = _slices(values.pop("beta"), values["eps"], exact)
-        return Model(**values)
+        with np.errstate(divide="raise", invalid="raise"):
+            return Model(**values)
+    except FloatingPointError as error:
+        sizes = ", ".join(f"{key} = {values[key]:g}" for key in ("eps", "charging"))
+        raise UserError(f"[model] {sizes}: beyond the range of numbers ({error}); choose ordinary ones") from None
     except (ValueError, TypeError) as error:
         raise UserError(f"[model] {error}") from None
 

@@ -1,5 +1,6 @@
 """Bad input is refused in one line that names key, value and remedy; nothing is touched."""
 
+import random
 import tomllib
 
 import h5py
@@ -53,6 +54,7 @@ BAD = [
     ("eps = 0.2", "eps = 0.0", "eps = 0.0"),
     ("eps = 0.2", "eps = -1", "eps = -1"),
     ("eps = 0.2", "eps = 1e5", "K_x = 100000"),
+    ("eps = 0.2", "eps = 1e-320", "beyond the range of numbers"),
     ("eps = 0.2", "", "eps is missing"),
     ("charging = 3.0", "charging = 1e-6", "K_tau = "),
     ("charging = 3.0", "charging = inf", "charging = inf"),
@@ -110,6 +112,62 @@ def test_bad_configurations(tmp_path, monkeypatch, capsys, old, new, words):
     assert said.err.count("\n") == 1
     assert words in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+VALUES = (
+    "-1", "0", "1e400", "nan", "-inf", "true", "'x'", "[]", "[[]]", "[1, 'a']", "{}", "{start = 0}",
+    "1979-05-27", "{start = 0, stop = 1, step = 0}", "99999999999999999999", "1e-320", "1_0",
+    "'L/0'", "'(((('", "'L.x'", "'9**99'", "''", "[0.1, 0.1]", "'out\\nput'",
+)  # fmt: skip
+MORE_SECTIONS = """[target]
+rho_s = 0.1
+max_samples = 100
+[continuation]
+blocks = 4
+[[model.points]]
+p = 0.1
+"""
+
+
+def mutated(text, rng):
+    """A few lines lost, doubled, exchanged, with another value or another letter."""
+    lines = text.splitlines()
+    for _ in range(rng.randint(1, 3)):
+        i, j, kind = rng.randrange(len(lines)), rng.randrange(len(lines)), rng.randrange(5)
+        if kind == 0:
+            lines[i] = ""
+        elif kind == 1:
+            lines.insert(i, lines[j])
+        elif kind == 2:
+            lines[i], lines[j] = lines[j], lines[i]
+        elif kind == 3 and "=" in lines[i]:
+            lines[i] = f"{lines[i].split('=')[0]}= {rng.choice(VALUES)}"
+        elif lines[i]:
+            place = rng.randrange(len(lines[i]))
+            lines[i] = lines[i][:place] + rng.choice("abz_=[]{}\"'#.,\0é0-") + lines[i][place + 1 :]
+    return "\n".join(lines)
+
+
+def refusal(path):
+    """What is said against a configuration; '' if it is read."""
+    try:
+        load_config(path)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def test_mutated_configurations_are_read_or_refused_in_one_line(tmp_path):
+    """Anything else that is raised, warnings included, fails the test."""
+    rng, path, refused = random.Random(3), tmp_path / "bad.toml", 0
+    for turn in range(600):
+        path.write_text(mutated(GOOD + MORE_SECTIONS * (turn % 2), rng), encoding="utf-8")
+        said = refusal(path)
+        assert "\n" not in said
+        assert len(said) < 500
+        refused += bool(said)
+    assert refused > 300
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
 
 
 def test_missing_file(capsys):
