@@ -162,7 +162,7 @@ def _model(values: dict[str, Any]) -> Model:
             return Model(**values)
     except FloatingPointError as error:
         sizes = ", ".join(f"{key} = {values[key]:g}" for key in ("eps", "charging"))
-        raise UserError(f"[model] {sizes}: beyond the range of numbers ({error}); choose ordinary ones") from None
+        raise UserError(f"[model] {sizes}: beyond the range of numbers ({error}); change them") from None
     except (ValueError, TypeError) as error:
         raise UserError(f"[model] {error}") from None
 

@@ -127,7 +127,7 @@ def _again(job: Job) -> list[str]:
         return [
             f"# Status {STOPPED}: stopped in order, the next job goes on. Done or failed: none does.",
             f"{stopped} && exit 0",
-            f'scancel --name={job.name} --state=PENDING --user="$USER"',
+            f'scancel --name={job.name} --state=PENDING --user="$(id -un)"',
             "exit $status",
         ]
     return ["exit $status"]

@@ -1,5 +1,6 @@
 """The commands around a run, each as a user meets it."""
 
+import getpass
 import json
 import os
 import stat
@@ -258,6 +259,20 @@ def test_submit_refuses(folder, monkeypatch, capsys, arguments, words):
 REQUEUE = """#!/bin/bash
 echo "$@" >> requeued
 """
+
+
+def test_the_last_job_of_a_chain_calls_off_the_others(folder, monkeypatch):
+    """Also where USER is not set, as in some batch systems."""
+    fake(folder, "sbatch", SBATCH, monkeypatch)
+    fake(folder, "srun", "#!/bin/bash\nexit 0\n", monkeypatch)
+    fake(folder, "scancel", '#!/bin/bash\necho "$@" > called_off\n', monkeypatch)
+    write_config(folder)
+    assert main(["submit", "run.toml", "--time", "1:00:00", "--chain", "2", "--tasks", "2"]) == 0
+    monkeypatch.delenv("USER", raising=False)
+    assert subprocess.run(["bash", "run.sbatch"]).returncode == 0
+    name = job_name("run.toml", "out", 2)
+    expected = ["--name=" + name, "--state=PENDING", "--user=" + getpass.getuser()]
+    assert (folder / "called_off").read_text().split() == expected
 
 
 @pytest.mark.parametrize(("restarts", "status", "requeued"), [("", 0, True), ("50", 75, False)])
