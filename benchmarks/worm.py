@@ -2,10 +2,11 @@
 
     python benchmarks/worm.py [--quick] [--replicas 1,8] [--json FILE]
 
-ns/trial is the worm alone, without measurements and Green function; ns/move is everything. Figure of
-merit: CPU seconds x variance of the mean of rho_s and of rho(i w_1), relative to their squares, per chain,
-so that half the figure is half the time for the same relative error. Pin it to a core and alternate with
-what it is compared with: machines are shared and drift.
+ns/trial is the worm alone, without measurements and Green function; ns/move is everything; measuring is the
+share of the time that goes into reading the lattice. Figure of merit: CPU seconds x variance of the mean of
+rho_s and of rho(i w_1), relative to their squares, per chain, so that half the figure is half the time for
+the same relative error. Pin it to a core and alternate with what it is compared with: machines are shared
+and drift.
 """
 
 import argparse
@@ -20,13 +21,15 @@ import numpy as np
 from qmc import Chains, Model, Schedule
 from qmc.chain import STEP_TRIALS
 from qmc.desk import BLOCK
+from qmc.jit import kernel
+from qmc.measure import measure
 
 VILLAIN_K_C = 0.33306704         # Xu, Sun, Lv, Deng, PRB 100, 064525 (2019)
 BINS = 16
 
 COLUMNS = (
     ("action", "8s"), ("L", "4d"), ("L_tau", "6d"), ("p", "6.3f"), ("replicas", "9d"),
-    ("ns_per_trial", "13.2f"), ("ns_per_move", "12.2f"),
+    ("ns_per_trial", "13.2f"), ("ns_per_move", "12.2f"), ("measuring", "9.3f"),
     ("sweeps_per_s", "13.1f"), ("tau_rho_s", "10.2f"), ("tau_rho_1", "10.2f"), ("merit_rho_s", "12.3g"),
     ("merit_rho_1", "12.3g"), ("bytes_per_site", "15.1f"),
 )  # fmt: skip
@@ -57,6 +60,27 @@ def seconds_of_steps(chains: Chains, count: int) -> list[float]:
     return out
 
 
+@kernel
+def measure_repeatedly(times, words, replica, operators, work, sums, now):  # type: ignore[no-untyped-def]
+    """Read one configuration many times; the windings do not matter here."""
+    for _ in range(times):
+        sums.turns[replica, 0] = 1.0
+        measure(words, 0.0, 0.0, 0.0, replica, operators, work, sums, now)
+
+
+def seconds_of_measurement(chains: Chains) -> float:
+    """CPU seconds of one measurement of finished chains; spoils their sums."""
+    way, replicas = chains._way, len(chains.samples)
+    words = way.words.reshape(replicas, -1)
+    now, times = np.zeros(way.series.shape[-1]), max(1, round(2e7 / words.size))
+    for count in (1, times):                     # the first compiles
+        begun = time.process_time()
+        for c in range(replicas):
+            measure_repeatedly(count, words[c], c, chains._operators, chains._work, way.sums, now)
+        seconds = time.process_time() - begun
+    return seconds / (times * replicas)
+
+
 def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | str]:
     """`replicas` chains at once, of about `moves` head moves in all."""
     sites = model.sites * model.L_tau
@@ -74,6 +98,7 @@ def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | st
     results = chains.results()
     made = float(np.mean([r.moves for r in results]))
     sweeps = float(np.mean([r.sweeps_per_measurement for r in results]))
+    measuring = seconds_of_measurement(chains) * schedule.bins * schedule.measurements_per_bin / seconds
     merits = [
         seconds * np.mean([relative_variance(r.bins[f"{name}_x"], r.bins[f"{name}_y"]) for r in results])
         for name in ("rho_s", "rho")
@@ -82,7 +107,7 @@ def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | st
     return {
         "action": model.action, "L": model.Lx, "L_tau": model.L_tau, "p": model.p, "replicas": replicas,
         "ns_per_trial": per_trial * 1e9,
-        "ns_per_move": seconds / made * 1e9, "sweeps_per_s": made / sites / seconds,
+        "ns_per_move": seconds / made * 1e9, "measuring": measuring, "sweeps_per_s": made / sites / seconds,
         "tau_rho_s": float(taus[0]), "tau_rho_1": float(taus[1]),
         "merit_rho_s": float(merits[0]), "merit_rho_1": float(merits[1]),
         "bytes_per_site": chains.layout.dtype.itemsize,

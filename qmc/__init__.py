@@ -6,11 +6,13 @@
     result = run_chain(model, model.draw_bonds(seed=1, sample=0), seed=1, sample=0)
     result.bins["rho_s_x"].mean()
 
-Critical points: `qmc.crossings`, `qmc.collapse`; the limit eps -> 0: `qmc.trotter`.
+Chains as long as an error asks for, and their thermalisation: `qmc.adaptive`. Critical points:
+`qmc.crossings`, `qmc.collapse`; the limit eps -> 0: `qmc.trotter`.
 Energies in E_J, times in 1/E_J. This room knows nothing of files, MPI or the command line.
 """
 
 from qmc.actions import ACTIONS, LinkTable, space_links, time_links
+from qmc.adaptive import StartCheck, compare_starts, run_to_error
 from qmc.averages import Check, PointAverages, average_point, per_sample
 from qmc.chain import OBSERVABLES, ChainResult, Chains, Schedule, run_chain
 from qmc.disorder import Disorder, make_disorder
@@ -46,6 +48,7 @@ __all__ = [
     "PointAverages",
     "Schedule",
     "SeriesError",
+    "StartCheck",
     "agree",
     "autocorrelation_time",
     "average",
@@ -53,6 +56,7 @@ __all__ = [
     "binned_error",
     "bins_to_forget",
     "blocking",
+    "compare_starts",
     "covariance",
     "covariance_components",
     "currents",
@@ -67,6 +71,7 @@ __all__ = [
     "per_sample",
     "plan_effort",
     "run_chain",
+    "run_to_error",
     "space_links",
     "squared_mean",
     "start_z",

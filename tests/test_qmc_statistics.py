@@ -46,6 +46,16 @@ def test_autocorrelation_time_of_ar1(a, tau):
     assert abs(value - tau) < 3 * error + 0.02 * tau
 
 
+def test_blocking_corrects_the_gamma_method():
+    """White noise over a weak slow mode, tau_int = 22: the sum of the Gamma method ends at 0.6."""
+    rng = np.random.default_rng(2)
+    slow = rng.normal(size=100_000) + 0.15 * ar1(100_000, 0.999, seed=5)
+    assert gamma_method(slow).tau_int < 1
+    assert 2.5 < autocorrelation_time(slow)[0] < 22
+    fast = ar1(100_000, 0.5, seed=4)
+    assert autocorrelation_time(fast)[0] == gamma_method(fast).tau_int
+
+
 def test_constant_series():
     assert autocorrelation_time(np.full(100, 0.1)) == (0.5, 0.0)
     for method in (gamma_method, blocking):
