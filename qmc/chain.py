@@ -86,6 +86,9 @@ class ChainResult:
 
     maps[name]: float64 (Ly, Lx), means over the chain: density <n(r)>, kappa d<n(r)>/d mu, kappa_loc
     beta <n(r)^2> (both not connected if n_g is not 0), and G_r0, the equal-time G by distance, per Lx Ly.
+    flow: float64 (2, Ly, Lx), current through the bonds along x and y in response to a small twist along x,
+    <W_x J(r)>/beta with J summed over time, E_J. It has no divergence, and its x part adds up to
+    rho_s_x Ly/Lx over y at every x.
     """
 
     bins: dict[str, Array]
@@ -95,6 +98,7 @@ class ChainResult:
     attempts: int                           # worms after thermalisation, failed openings included
     worms_per_measurement: int
     sweeps_per_measurement: float           # as made
+    flow: Array
 
 
 FIRST_WORMS = 16
@@ -226,6 +230,7 @@ class Chains:
                 attempts=int(count[c, lockstep.WORMS]) * measurements,
                 worms_per_measurement=int(count[c, lockstep.WORMS]),
                 sweeps_per_measurement=int(count[c, lockstep.MOVES]) / (measurements * self._sweeps),
+                flow=_flow(c, self._way, measurements, self.model),
             )
             for c, disorder in enumerate(self._disorder)
         ]
@@ -379,8 +384,14 @@ def _maps(c: int, way: Way, measurements: int, share: float) -> dict[str, Array]
     """Maps of chain c by name, see `ChainResult`."""
     distances = way.distances[c].mean(axis=0)
     distances[0, 0] += share
-    maps = way.sums.maps[c].reshape(-1, *distances.shape) / measurements
+    maps = way.sums.maps[c, : len(MAPS)].reshape(-1, *distances.shape) / measurements
     return dict(zip(MAP_NAMES, [*maps, distances], strict=True))
+
+
+def _flow(c: int, way: Way, measurements: int, model: Model) -> Array:
+    """See `ChainResult.flow`."""
+    sums = way.sums.maps[c, len(MAPS) :].reshape(-1, model.Ly, model.Lx)
+    return sums / (measurements * model.beta)
 
 
 def _times(series: Array) -> dict[str, float]:

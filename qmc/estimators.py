@@ -47,7 +47,8 @@ TURNS = 9
 """Entries of `Measured.turns`."""
 
 MAPS = ("density", "kappa", "kappa_loc")
-"""Names of the rows of `Measured.maps`."""
+FLOW = ("flow_x", "flow_y")
+"""Names of the rows of `Measured.maps`: MAPS, then FLOW."""
 
 
 class Operators(NamedTuple):
@@ -110,7 +111,8 @@ class Measured(NamedTuple):
 
     scalars                   float64 (replicas, len(SCALARS))
     rho_x, rho_y, chi, chi_c  float64 (replicas, n_max + 1)
-    maps                      float64 (replicas, len(MAPS), Lx Ly): n(r), beta n(r) W_tau, beta n(r)^2
+    maps                      float64 (replicas, len(MAPS) + len(FLOW), Lx Ly): n(r), beta n(r) W_tau,
+                              beta n(r)^2, and W_x times the current through the bonds along x and y
     turns                     float64 (replicas, TURNS): sums over looks at the windings since the last
                               measurement, see `measure.add_turns`; they cost nothing, so there are many
     """
@@ -198,6 +200,6 @@ def new_work(model: Model, n_max: int) -> Work:
 def new_measured(model: Model, replicas: int, n_max: int) -> Measured:
     """Accumulators set to zero."""
     rho_x, rho_y, chi, chi_c = np.zeros((4, replicas, n_max + 1))
-    maps = np.zeros((replicas, len(MAPS), model.sites))
+    maps = np.zeros((replicas, len(MAPS) + len(FLOW), model.sites))
     turns = np.zeros((replicas, TURNS))
     return Measured(np.zeros((replicas, len(SCALARS))), rho_x, rho_y, chi, chi_c, maps, turns)

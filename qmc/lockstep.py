@@ -45,7 +45,7 @@ class Way(NamedTuple):
               it, worms per measurement (0 before), measurements made, random numbers at hand,
               looks at the windings since the last measurement
     green     uint64 (replicas * (2 L_tau + 4 Lx Ly),), see `worm.take_turns`
-    sums      of the current bin
+    sums      of the current bin; maps: over all bins
     series    float64 (replicas, bins, measurements per bin, quantities)
     scalars, rho_x, rho_y, chi, chi_c   float64 (replicas, bins, ...): finished bins
     times     float64 (replicas, bins, 2 L_tau), waiting times per attempt by tau distance

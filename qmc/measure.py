@@ -132,6 +132,8 @@ def measure(
             maps[0, column] += charge
             maps[1, column] += beta * charge * W_tau
             maps[2, column] += beta * charge**2
+            maps[3, column] += W_x * columns[0, column]
+            maps[4, column] += W_x * columns[1, column]
     kinetic_x, kinetic_y, contact, time_contact = (
         work.totals[0], work.totals[1], work.totals[2], work.totals[3]
     )  # fmt: skip

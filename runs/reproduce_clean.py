@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from runs.reproduce_fig1 import SCALES, TOP, draw_scales, plain_words, scale, shown, stacked, sure
-from runs.reproduce_spectra import Curve
+from runs.reproduce_fig1 import PAIR, SCALES, TOP, draw_scales, plain_words, scale, shown, stacked, sure
+from runs.reproduce_spectra import UNKNOWN, Curve
 from runs.reproduce_study import G_C, G_C_ERROR, P_C, At, Reproduction
 from runs.reproduce_style import (
     BLUE,
@@ -33,10 +33,13 @@ def figure_1b_clean(data: Reproduction) -> Figure:
     with styled():
         figure = new_figure(PAGE, 60 * MM)
         left, middle, right = figure.subplots(1, 3)
-        stacked(left, shown(data.clean), lambda at: f"g = {at.g:g}", left=True)
-        draw_scales(middle, data.clean, [at.g for at in data.clean], r"g = $E_C/E_J$")
-        middle.axvspan(G_C - G_C_ERROR, G_C + G_C_ERROR, color=RED, alpha=0.4, lw=0)
-        middle.text(G_C + 0.08, 0.6, r"$g_c$", color=RED, fontsize=7, transform=middle.get_xaxis_transform())
+        stacked(
+            left, shown(data.clean), lambda at: f"g = {at.g:g}",
+            mark=lambda at: scale(at, "m_h_scalar") if at.g < G_C + G_C_ERROR else UNKNOWN,
+        )  # fmt: skip
+        draw_scales(middle, data.clean, [at.g for at in data.clean], r"g = $E_C/E_J$", G_C)
+        middle.axvspan(G_C - G_C_ERROR, G_C + G_C_ERROR, ymax=0.68, color=RED, alpha=0.4, lw=0)
+        middle.text(G_C - 0.08, 0.62, r"$g_c$", color=RED, ha="right", fontsize=7, transform=middle.get_xaxis_transform())
         _low_law(right, data)
         for axis, name in zip((left, middle, right), "abc", strict=True):
             letter(axis, name)
@@ -91,13 +94,15 @@ def caption_1b_clean(data: Reproduction) -> str:
     return (
         f"SIMULATED. Clean array (p = 0), cosine action, eps E_J = {model.eps:g}, L = {model.Lx}, beta = "
         f"{model.beta:g}/E_J, {min(at.point.samples for at in data.clean)} independent chains for each g = "
-        "E_C/E_J. (a) sigma(omega) with 68 % bands. (b) Scales, signs as in Fig. 1b; red: g_c = "
+        "E_C/E_J. (a) sigma(omega) with 68 % bands; squares: m_H, the peak of chi_s'' of the same chains, at which "
+        "the absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; red: g_c = "
         f"{with_error(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
         "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
         "sigma at twice that. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
         "threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at "
         "low frequency. The grey zone lies below T. "
         + _missing_clean(data)
+        + _thresholds(data)
         + " Right of g_c the same features of sigma and chi_s'' are thresholds and maxima of the insulator, "
         "not a Higgs mode. NOT resolved: the exponent of the sub-threshold law (the band of the clean "
         "superfluid spans decades below its threshold), and m_H closer to g_c than the finite size allows: "
@@ -108,11 +113,31 @@ def caption_1b_clean(data: Reproduction) -> str:
 def _missing_clean(data: Reproduction) -> str:
     out = []
     for name, words, _, _ in SCALES:
-        good = [at.g for at in data.clean if sure(at, name)]
+        good = [at.g for at in data.clean if sure(at, name) and (name not in PAIR or at.g > 0.95 * G_C)]
         out.append(
             f"{plain_words(words)} {'at g = ' + ', '.join(f'{g:g}' for g in good) if good else 'nowhere'}"
         )
     return "Resolved: " + "; ".join(out) + "."
+
+
+def _thresholds(data: Reproduction) -> str:
+    """Onset of sigma beside m_H of chi_s'' for every superfluid, and how m_H goes."""
+    told, masses = [], []
+    for at in data.clean:
+        mass, onset = scale(at, "m_h_scalar"), scale(at, "onset_sigma")
+        if at.g < G_C and mass.known:
+            masses.append(mass.value)
+            told.append(
+                f"g = {at.g:g}: onset {onset.value:.2g} [{onset.low:.2g}, {onset.high:.2g}], m_H {mass.value:.2g} "
+                f"[{mass.low:.2g}, {mass.high:.2g}]"
+            )
+    if len(told) < 2:
+        return ""
+    return (
+        " Threshold and Higgs mass, in E_J: " + "; ".join(told) + ". The softening of m_H by a factor "
+        f"{masses[0] / masses[-1]:.1f} towards g_c is seen; that the threshold is m_H is not excluded where "
+        "the intervals overlap, and shown nowhere more sharply than they say."
+    )
 
 
 def curves_1b_clean(data: Reproduction) -> list[Series]:

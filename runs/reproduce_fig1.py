@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from runs.reproduce_spectra import UNKNOWN, Curve, Number
 from runs.reproduce_study import P_C, PAPER, At, Reproduction
@@ -21,7 +22,6 @@ from runs.reproduce_style import (
     SIGMA,
     Series,
     band,
-    boxed,
     colour_of,
     curve_series,
     finished,
@@ -36,7 +36,7 @@ from runs.text import with_error
 
 TOP = 8.0  # E_J, end of the frequency axis
 STEP = 0.6  # distance of curves drawn one above the other, in the largest maximum
-SURE = 0.35  # a scale is resolved if half its interval is below this share of it
+SURE = 0.35  # a scale is resolved if both ends of its interval are nearer than this share of it
 SCALES = (
     ("m_h_sigma", r"$m_H$: peak of $\sigma$", BLUE, "o"),
     ("onset_sigma", r"$m_H$: onset of $\sigma$", GREEN, "v"),
@@ -44,6 +44,7 @@ SCALES = (
     ("pair_decay", r"$\omega_{pair}$: decay of $G$", RED, "D"),
     ("pair_peak", r"$\omega_{pair}$: peak of $P$", PURPLE, "^"),
 )
+PAIR = ("pair_decay", "pair_peak")  # zero in a superfluid
 
 
 def scale(at: At, name: str) -> Number:
@@ -59,8 +60,11 @@ def sure(at: At, name: str) -> bool:
 
 
 def resolved(number: Number, temperature: float) -> bool:
-    """Known to a third, and its interval above the temperature, below which no continuation sees."""
-    return bool(number.known and number.error < SURE * number.value and number.low > temperature)
+    """Known to a third to each side, and above the temperature, below which no continuation sees."""
+    if not number.known:
+        return False
+    far = max(number.high - number.value, number.value - number.low)
+    return far < SURE * number.value and number.low > temperature
 
 
 def shown(points: Sequence[At], most: int = 7) -> list[At]:
@@ -84,8 +88,8 @@ def figure_1b(data: Reproduction) -> Figure:
         _surface(figure, top_left, data.dirty)
         stacked(top_right, shown(data.dirty), lambda at: f"p = {at.p:g}")
         _order(low_left, data)
-        draw_scales(low_right, data.dirty, [at.p for at in data.dirty], "fraction of missing bonds p")
-        _critical(low_right, data)
+        draw_scales(low_right, data.dirty, [at.p for at in data.dirty], "fraction of missing bonds p", P_C)
+        _critical(low_right, data, top=0.72)
         for axis, name in zip((top_left, top_right, low_left, low_right), "abcd", strict=True):
             letter(axis, name)
         return finished(figure)
@@ -116,11 +120,11 @@ def stacked(
     which: str = "sigma",
     words: str = SIGMA,
     *,
-    left: bool = False,
+    mark: Callable[[At], Number] | None = None,
 ) -> None:
     """Curves one above the other, each with its own zero line: bands of neighbours hardly overlap.
 
-    which  curve of `Spectra`: sigma or scalar;  words  its name and unit
+    which  curve of `Spectra`: sigma or scalar;  words  its name and unit;  mark  a frequency on each curve
     """
     found: list[tuple[At, Curve | None]] = [(at, getattr(at.spectra, which)) for at in points]
     curves = [(at, curve) for at, curve in found if curve is not None]
@@ -129,9 +133,15 @@ def stacked(
         zero, colour = i * step, colour_of(i / max(len(curves) - 1, 1))
         axis.axhline(zero, color="0.85", lw=0.4, zorder=0)
         band(axis, curve, colour, "", top=TOP, above=zero)
-        x, side = (0.1, "left") if left else (TOP, "right")
         name = label(at) + ("" if curve.trusted else " (!)")
-        axis.text(x, zero + 0.12 * step, name, ha=side, va="bottom", color=colour, fontsize=6)
+        axis.text(1.02 * TOP, zero, name, ha="left", va="center", color=colour, fontsize=6)
+        if mark is not None and mark(at).known:
+            where = mark(at)
+            height = float(np.interp(where.value, curve.omega, curve.value))
+            axis.errorbar(
+                [where.value], [zero + height], xerr=[[where.value - where.low], [where.high - where.value]],
+                fmt="s", ms=3, lw=0.7, capsize=1.5, mfc=ORANGE, mec=ORANGE, ecolor=ORANGE, zorder=5,
+            )  # fmt: skip
     end = max(
         (i * step + float(c.high[c.omega <= TOP].max()) for i, (_, c) in enumerate(curves)), default=1.0
     )
@@ -152,22 +162,24 @@ def _order(axis: Axes, data: Reproduction) -> None:
         )  # fmt: skip
     axis.set(xlabel="fraction of missing bonds p", ylabel=r"$\rho_s$ ($E_J$)")
     _critical(axis, data)
-    high = 1.35 * axis.get_ylim()[1]
+    high = 1.05 * axis.get_ylim()[1]
     axis.set_ylim(0, high)
     for p in PAPER:
         axis.annotate("", (p, 0.02 * high), (p, 0.13 * high), arrowprops={"arrowstyle": "->", "lw": 0.7})
     axis.text(PAPER[1], 0.14 * high, "films of Fig. 3a", ha="center", va="bottom", fontsize=6)
-    boxed(axis, loc="upper right")
+    axis.legend(loc="upper right", fontsize=6)
 
 
-def _critical(axis: Axes, data: Reproduction) -> None:
-    axis.axvline(P_C, color=GREY, ls="--", lw=0.8, label=r"$p_c$ = 0.337 (published)")
+def _critical(axis: Axes, data: Reproduction, top: float = 0.5) -> None:
+    """Lines and band of p_c, up to a share of the height: the legend stands above them."""
+    axis.axvline(P_C, ymax=top, color=GREY, ls="--", lw=0.8, label=r"$p_c$ = 0.337 (published)")
     found = data.p_c
     if found is not None:
         value, error = found.coupling.value, found.coupling.error
         axis.axvspan(
             value - error,
             value + error,
+            ymax=top,
             color=RED,
             alpha=0.2,
             lw=0,
@@ -175,29 +187,28 @@ def _critical(axis: Axes, data: Reproduction) -> None:
         )
 
 
-def draw_scales(axis: Axes, points: Sequence[At], x: Sequence[float], label: str) -> None:
+def draw_scales(
+    axis: Axes, points: Sequence[At], x: Sequence[float], label: str, transition: float
+) -> None:
+    """All scales with intervals; omega_pair only near and beyond the transition, before it is zero."""
     temperature = 1 / points[0].point.model.beta
-    for name, words, colour, marker in SCALES:
-        numbers = [scale(at, name) for at in points]
-        good = [sure(at, name) for at in points]
-        with_bars(axis, x, numbers, good, colour=colour, marker=marker, label=words)
+    step = min(np.diff(sorted(x)), default=0.0)
+    for i, (name, words, colour, marker) in enumerate(SCALES):
+        there = [k for k, value in enumerate(x) if name not in PAIR or value > 0.95 * transition]
+        shift = 0.12 * step * (i - 1)  # signs of one point side by side
+        with_bars(
+            axis, [x[k] + shift for k in there], [scale(points[k], name) for k in there],
+            [sure(points[k], name) for k in there], colour=colour, marker=marker, label=words,
+        )  # fmt: skip
     axis.axhspan(0, temperature, color="0.9", lw=0)
     axis.set(xlabel=label, ylabel=r"energy ($E_J$)", ylim=(0, _room(points)))
-    handles, names = axis.get_legend_handles_labels()
-    # One entry a scale: that the open ones are not resolved stands in the caption.
-    kept = {
-        name.removesuffix(", not resolved"): h for h, name in reversed(list(zip(handles, names, strict=True)))
-    }
-    order = [words for _, words, _, _ in SCALES if words in kept]
-    boxed(
-        axis,
-        [kept[w] for w in order],
-        order,
-        ncols=2,
-        loc="upper right",
-        columnspacing=0.8,
-        handlelength=1.2,
-        fontsize=5.8,
+    handles = [
+        Line2D([], [], color=colour, marker=marker, ls="", ms=4, label=words)
+        for _, words, colour, marker in SCALES
+    ]
+    handles.append(Line2D([], [], color=GREY, marker="o", ls="", ms=4, mfc="white", label="not resolved"))
+    axis.legend(
+        handles=handles, ncols=2, loc="upper center", columnspacing=0.8, handlelength=1.2, fontsize=5.8
     )
 
 
@@ -227,7 +238,7 @@ def caption_1b(data: Reproduction) -> str:
         f"drawn. (c) Superfluid stiffness of all sizes; dashed: published p_c = 0.337; red: own p_c = {own}. "
         f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {SURE:g} of the "
         "value to each side, and above T, the grey zone); open and pale: NOT resolved (no bar: an interval "
-        "of over three times the value). "
+        "of over three times the value); omega_pair, zero in a superfluid, is drawn near and beyond p_c. "
         + _missing(points)
         + " NOT resolved: structure below omega ~ T and finer than the resolution of the continuation; "
         "which of the two features of sigma at small p is the Higgs mode; the closing of either scale at "
@@ -239,7 +250,7 @@ def _missing(points: Sequence[At]) -> str:
     """Which scales are resolved where."""
     out = []
     for name, words, _, _ in SCALES:
-        good = [at.p for at in points if sure(at, name)]
+        good = [at.p for at in points if sure(at, name) and (name not in PAIR or at.p > 0.95 * P_C)]
         what = f"at p = {', '.join(f'{p:g}' for p in good)}" if good else "nowhere"
         out.append(f"{plain_words(words)} {what}")
     return "Resolved: " + "; ".join(out) + "."

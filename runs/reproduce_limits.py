@@ -130,7 +130,7 @@ def figure_trotter(data: Reproduction) -> Figure:
             eps, values, errors, limit = found
             axis.errorbar(eps, values, errors, fmt="o", ms=4, color=colour, capsize=2)
             fine = np.linspace(0, 1.1 * eps.max(), 50)
-            axis.plot(fine, limit.value.value + limit.slope.value * fine, color=GREY, lw=0.8, label="linear")
+            axis.plot(fine, limit.value.value + limit.slope.value * fine, color=GREY, lw=0.8, label=_line(limit))
             for value, marker, words in ((limit.value, "s", "limit"), (limit.check, "^", "limit, quadratic")):
                 axis.errorbar(
                     [0],
@@ -144,14 +144,14 @@ def figure_trotter(data: Reproduction) -> Figure:
                     label=f"{words}: {with_error(value.value, value.error)}",
                 )
             axis.set(xlabel=r"$\epsilon$ ($\hbar/E_J$)", ylabel=label)
-            axis.margins(y=0.35)
-            axis.legend(loc="lower left", title=_mark(limit))
+            axis.margins(y=0.5)
+            axis.legend(loc="lower left")
             letter(axis, sign)
         return finished(figure)
 
 
-def _mark(limit: TrotterLimit) -> str | None:
-    return "(!) linear does not fit" if limit.warnings else None
+def _line(limit: TrotterLimit) -> str:
+    return "linear: does not fit (!)" if limit.warnings else "linear"
 
 
 def caption_trotter(data: Reproduction) -> str:

@@ -82,8 +82,8 @@ def boxed(axis: Axes, *entries: Any, **options: Any) -> None:
 
 
 def colour_of(rank: float) -> tuple[float, float, float, float]:
-    """viridis, its lightest end left out; rank in 0 .. 1."""
-    r, g, b, a = matplotlib.colormaps["viridis"](0.9 * rank)
+    """viridis, its light end left out, which white paper swallows; rank in 0 .. 1."""
+    r, g, b, a = matplotlib.colormaps["viridis"](0.8 * rank)
     return float(r), float(g), float(b), float(a)
 
 

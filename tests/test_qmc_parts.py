@@ -520,3 +520,35 @@ def test_disorder_given_as_arrays():
     ):
         with pytest.raises(ValueError, match=words):
             make_disorder(3, 2, **wrong)
+
+
+def test_the_flow_is_that_of_a_resistor_network():
+    """A current in response to a twist: kept at every site, and at large E_J shared as between resistors."""
+    model = Model(Lx=4, Ly=3, L_tau=10, eps=0.4, charging=0.2, action="rotor")
+    bonds = np.ones((2, 3, 4), bool)
+    bonds[0, 1, 2] = bonds[0, 2, 0] = bonds[1, 0, 1] = False
+    chains = Chains(model, [bonds] * 4, seed=3, samples=range(4), schedule=Schedule(measurements_per_bin=100))
+    while not chains.finished:
+        chains.step()
+    flow = np.mean([result.flow for result in chains.results()], axis=0)
+    divergence = flow[0] - np.roll(flow[0], 1, axis=1) + flow[1] - np.roll(flow[1], 1, axis=0)
+    np.testing.assert_allclose(divergence, 0, atol=1e-12)
+    assert np.all(flow[~bonds] == 0)
+    stiffness = np.mean([result.bins["rho_s_x"].mean() for result in chains.results()])
+    np.testing.assert_allclose(flow[0].sum(axis=0), stiffness * 3 / 4, rtol=0.1)
+    np.testing.assert_allclose(flow / flow[0, :, 0].sum(), _resistors(bonds), atol=0.03)
+
+
+def _resistors(bonds):
+    """Currents through equal resistors under a uniform field along x; their sum over y is 1."""
+    Ly, Lx = bonds.shape[1:]
+    site = np.arange(Ly * Lx).reshape(Ly, Lx)
+    ends = np.stack([np.roll(site, -1, axis=1), np.roll(site, -1, axis=0)])
+    field = np.stack([np.ones((Ly, Lx)), np.zeros((Ly, Lx))])
+    there = bonds.ravel()
+    drop = (np.eye(site.size)[ends.ravel()] - np.tile(np.eye(site.size), (2, 1)))[there]
+    phase = np.linalg.lstsq(drop, -field.ravel()[there], rcond=None)[0]
+    current = np.zeros(bonds.size)
+    current[there] = field.ravel()[there] + drop @ phase
+    current = current.reshape(bonds.shape)
+    return current / current[0, :, 0].sum()
