@@ -46,6 +46,8 @@ def reduced(model: Model, bins: dict[str, Any], n_rho: int) -> dict[str, Any]:
     out["rho_x_0"], out["rho_y_0"] = means["rho_s_x"], means["rho_s_y"]
     both = (bins["rho_s_x"] + bins["rho_s_y"]) / 2
     out["rho_s_within"] = both.var(axis=1, ddof=1) / both.shape[1]
+    # G(k = 0) at equal times, and summed over them: order parameter squared and susceptibility, per site.
+    out["G_0"], out["G_sum"] = means["G_k0"][:, 0], means["G_k0"].sum(axis=1)
     out["kappa_within"] = bins["kappa"].var(axis=1, ddof=1) / both.shape[1]
     if n_rho:
         missing = max(0, n_rho + 1 - means["rho"].shape[1])  # of a small L_tau: zeros

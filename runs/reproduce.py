@@ -4,7 +4,8 @@
     data = load("medium")                        # kept with the package: nothing is simulated
     PANELS["1b"].figure(data), PANELS["1b"].caption(data)
 
-`sitqmc reproduce FIGURE` writes each panel as PDF, SVG and PNG, with its caption (.txt) and numbers (.csv).
+`sitqmc reproduce FIGURE` writes each panel as PDF, SVG and PNG, with its caption (.txt) and numbers (.csv),
+and index.html with all of them, tables, and what the data say about the statements of the paper.
 """
 
 import tomllib
@@ -27,6 +28,7 @@ from runs.reproduce_beyond import (
     figure_maps,
     figure_scalar,
 )
+from runs.reproduce_claims import claims, claims_text
 from runs.reproduce_clean import caption_1b_clean, curves_1b_clean, figure_1b_clean
 from runs.reproduce_data import DATA, STUDIES, Study, load_study, reduce_runs, save_study
 from runs.reproduce_fig1 import (
@@ -54,6 +56,7 @@ from runs.reproduce_limits import (
     figure_sizes,
     figure_trotter,
 )
+from runs.reproduce_page import write_page
 from runs.reproduce_spectra import Cache, all_spectra
 from runs.reproduce_study import Reproduction
 from runs.reproduce_style import Panel, write_panel
@@ -191,6 +194,12 @@ def reproduce(
         if data.clean:
             say(scale_table(data.clean, "E_C/E_J"))
         say(published_table(published_rows(data)))
+    found = claims(data, films="3c" in chapter.panels) if chapter.tables else []
+    if found:
+        made.append(folder / "statements.txt")
+        replace_text(made[-1], claims_text(found) + "\n", durable=False)
+    made.append(write_page(folder, [PANELS[n] for n in chapter.panels], data, found, tables=chapter.tables))
+    say(f"{made[-1]}: all of it on one page")
     return made
 
 

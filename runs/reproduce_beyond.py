@@ -188,7 +188,7 @@ def _currents(figure: Figure, axis: Axes, maps: Maps) -> None:
     )
     lines.set_clim(0, max(2.0, float(np.quantile(size, 0.99))))
     axis.add_collection(lines)
-    figure.colorbar(lines, ax=axis, label="|current| / mean along x", pad=0.02, shrink=0.8)
+    figure.colorbar(lines, ax=axis, label="|current| / even flow", pad=0.02, shrink=0.8)
 
 
 def bonds_of_sites(maps: Maps) -> np.ndarray:
@@ -226,17 +226,18 @@ def caption_maps(data: Reproduction) -> str:
     m = maps.model
     size, error = shares(maps)
     along = np.sort(np.abs(size[0][maps.bonds[0]]))[::-1]
+    most = 100 * along[: along.size // 10].sum() / along.sum()
     return (
-        f"SIMULATED, {MAP_CHAINS} chains of one bond mask: L = {m.Lx}, L_tau = {m.L_tau}, p = {m.p:g}, E_C/E_J "
-        f"= {m.charging:g}, seed {MAP_SEED}, sample {maps.sample}. (a) Local compressibility kappa(r) = "
-        "d<n(r)>/d mu; white: the bonds that are there (strength E_J, the others 0; bonds across the periodic "
-        "boundary are drawn as halves). (b) Current through each bond, <W_x J(r)>/beta, in response to a small "
-        "twist along x, over the mean current along x of a column of bonds: 1 is an even flow. It has no "
-        f"divergence in every configuration; median error of a bond {np.median(error[maps.bonds]):.2f}. The "
-        f"tenth of the x bonds that carries most has {100 * along[: along.size // 10].sum() / along.sum():.0f} "
-        "% of the current along x, 10 % in an even flow. (c) kappa(r) against the number of bonds of the site, "
-        "with means; exact values are not negative. NOT shown: the current at finite frequency, where the "
-        "low-frequency absorption sits; one sample is an example, not an average."
+        f"SIMULATED, {MAP_CHAINS} chains of one bond mask: L = {m.Lx}, L_tau = {m.L_tau}, p = {m.p:g}, "
+        f"E_C/E_J = {m.charging:g}, seed {MAP_SEED}, sample {maps.sample}. (a) Local compressibility "
+        "kappa(r) = d<n(r)>/d mu; white: the bonds that are there (strength E_J, the others 0; bonds across "
+        "the periodic boundary are drawn as halves). (b) Current through each bond, <W_x J(r)>/beta, in "
+        "response to a small twist along x, over the mean of the clean array with the same total: 1 is an "
+        "even flow. It has no divergence in every configuration; median error of a bond "
+        f"{np.median(error[maps.bonds]):.2f}. The tenth of the x bonds that carries most has {most:.0f} % of "
+        "the current along x. (c) kappa(r) against the number of bonds of the site, with means; exact values "
+        "are not negative. NOT shown: the current at finite frequency, where the low-frequency absorption "
+        "sits; one sample is an example, not an average."
     )
 
 
@@ -251,6 +252,6 @@ def curves_maps(data: Reproduction) -> list[Series]:
     for mu, name in enumerate("xy"):
         there = data.maps.bonds[mu]
         number = np.flatnonzero(there)  # x + Lx y of the site where the bond begins
-        unit = "current/mean along x"
-        out.append(value_series(f"flow {name}", "x + Lx y", unit, number, size[mu][there], uncertain[mu][there]))
+        y, error = size[mu][there], uncertain[mu][there]
+        out.append(value_series(f"flow {name}", "x + Lx y", "current/mean along x", number, y, error))
     return out

@@ -39,14 +39,15 @@ def figure_1b_clean(data: Reproduction) -> Figure:
         )  # fmt: skip
         draw_scales(middle, data.clean, [at.g for at in data.clean], r"g = $E_C/E_J$", G_C)
         middle.axvspan(G_C - G_C_ERROR, G_C + G_C_ERROR, ymax=0.68, color=RED, alpha=0.4, lw=0)
-        middle.text(G_C - 0.08, 0.62, r"$g_c$", color=RED, ha="right", fontsize=7, transform=middle.get_xaxis_transform())
+        across = middle.get_xaxis_transform()
+        middle.text(G_C - 0.08, 0.62, r"$g_c$", color=RED, ha="right", fontsize=7, transform=across)
         _low_law(right, data)
         for axis, name in zip((left, middle, right), "abc", strict=True):
             letter(axis, name)
         return finished(figure)
 
 
-def _deep(data: Reproduction) -> list[tuple[str, Curve, str, float]]:
+def alike(data: Reproduction) -> list[tuple[str, Curve, str, float]]:
     """The most diluted superfluid that has a clean one of about its stiffness, both, and T of each."""
     clean = [at for at in data.clean if at.g < G_C and at.spectra.sigma is not None]
     dirty = [at for at in data.dirty if 0 < at.p < P_C and at.spectra.sigma is not None]
@@ -68,7 +69,7 @@ def _rho(at: At) -> float:
 
 
 def _low_law(axis: Axes, data: Reproduction) -> None:
-    for label, curve, colour, _ in _deep(data):
+    for label, curve, colour, _ in alike(data):
         inside = (curve.omega > 0.05) & (curve.omega < TOP)
         axis.fill_between(
             curve.omega[inside],
@@ -79,7 +80,7 @@ def _low_law(axis: Axes, data: Reproduction) -> None:
             lw=0,
         )
         axis.plot(curve.omega[inside], curve.value[inside], color=colour, label=label)
-    temperatures = [t for *_, t in _deep(data)]
+    temperatures = [t for *_, t in alike(data)]
     if temperatures:
         axis.axvspan(0.05, max(temperatures), color="0.9", lw=0)
     guide = np.array([0.7, 1.9])
@@ -94,8 +95,8 @@ def caption_1b_clean(data: Reproduction) -> str:
     return (
         f"SIMULATED. Clean array (p = 0), cosine action, eps E_J = {model.eps:g}, L = {model.Lx}, beta = "
         f"{model.beta:g}/E_J, {min(at.point.samples for at in data.clean)} independent chains for each g = "
-        "E_C/E_J. (a) sigma(omega) with 68 % bands; squares: m_H, the peak of chi_s'' of the same chains, at which "
-        "the absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; red: g_c = "
+        "E_C/E_J. (a) sigma(omega) with 68 % bands; squares: m_H, the peak of chi_s'' of the same chains, at "
+        "which absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; red: g_c = "
         f"{with_error(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
         "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
         "sigma at twice that. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
@@ -113,7 +114,8 @@ def caption_1b_clean(data: Reproduction) -> str:
 def _missing_clean(data: Reproduction) -> str:
     out = []
     for name, words, _, _ in SCALES:
-        good = [at.g for at in data.clean if sure(at, name) and (name not in PAIR or at.g > 0.95 * G_C)]
+        near = [at for at in data.clean if name not in PAIR or at.g > 0.95 * G_C]
+        good = [at.g for at in near if sure(at, name)]
         out.append(
             f"{plain_words(words)} {'at g = ' + ', '.join(f'{g:g}' for g in good) if good else 'nowhere'}"
         )
@@ -128,8 +130,8 @@ def _thresholds(data: Reproduction) -> str:
         if at.g < G_C and mass.known:
             masses.append(mass.value)
             told.append(
-                f"g = {at.g:g}: onset {onset.value:.2g} [{onset.low:.2g}, {onset.high:.2g}], m_H {mass.value:.2g} "
-                f"[{mass.low:.2g}, {mass.high:.2g}]"
+                f"g = {at.g:g}: onset {onset.value:.2g} [{onset.low:.2g}, {onset.high:.2g}], m_H "
+                f"{mass.value:.2g} [{mass.low:.2g}, {mass.high:.2g}]"
             )
     if len(told) < 2:
         return ""

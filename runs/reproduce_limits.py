@@ -130,7 +130,8 @@ def figure_trotter(data: Reproduction) -> Figure:
             eps, values, errors, limit = found
             axis.errorbar(eps, values, errors, fmt="o", ms=4, color=colour, capsize=2)
             fine = np.linspace(0, 1.1 * eps.max(), 50)
-            axis.plot(fine, limit.value.value + limit.slope.value * fine, color=GREY, lw=0.8, label=_line(limit))
+            line = limit.value.value + limit.slope.value * fine
+            axis.plot(fine, line, color=GREY, lw=0.8, label=_line(limit))
             for value, marker, words in ((limit.value, "s", "limit"), (limit.check, "^", "limit, quadratic")):
                 axis.errorbar(
                     [0],

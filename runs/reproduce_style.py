@@ -151,20 +151,21 @@ def write_panel(folder: Path, panel: Panel, data: Reproduction) -> list[Path]:
         replace_file(path, partial(_save, figure, kind, panel.title), durable=False)
         made.append(path)
     made_by = f"Made by: {data.command}\n(sitqmc {package_version()})"
-    text = "\n\n".join([panel.title, panel.caption(data), made_by, _origin(data)]).rstrip() + "\n"
+    origin = "\n".join(f"Data, {line}" for line in origin_lines(data))
+    text = "\n\n".join([panel.title, panel.caption(data), made_by, origin]).rstrip() + "\n"
     replace_text(folder / f"{panel.name}.txt", text, durable=False)
     replace_text(folder / f"{panel.name}.csv", as_csv(panel.curves(data)), durable=False)
     return [*made, folder / f"{panel.name}.txt", folder / f"{panel.name}.csv"]
 
 
-def _origin(data: Reproduction) -> str:
+def origin_lines(data: Reproduction) -> list[str]:
     """Where the simulated data come from, a line for each study."""
     lines = []
     for name, study in data.studies.items():
-        told = {key: value for key, value in study.origin.items() if key != "command"}
+        told = {k: v for k, v in study.origin.items() if k != "command" and _plain(v) != "none"}
         sizes = ", ".join(map(str, study.sizes))
-        lines.append(f"Data, {name}: L = {sizes}; " + "; ".join(f"{k} {_plain(v)}" for k, v in told.items()))
-    return "\n".join(lines)
+        lines.append(f"{name}: L = {sizes}; " + "; ".join(f"{k} {_plain(v)}" for k, v in told.items()))
+    return lines
 
 
 def _plain(value: Any) -> str:

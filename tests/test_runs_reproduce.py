@@ -12,6 +12,7 @@ from runs import reproduce_spectra
 from runs.cli import main
 from runs.errors import UserError
 from runs.reproduce import CONFIGS, FIGURES, PANELS, SIZES, config_of, load, reproduce
+from runs.reproduce_claims import CONFIRMED, claims
 from runs.reproduce_data import DATA, STUDIES, load_study, reduce_runs, save_study
 from runs.reproduce_fig1 import resolved
 from runs.reproduce_spectra import Cache, Number, fingerprint, from_plain, to_plain
@@ -79,6 +80,18 @@ def test_the_numbers_are_those_of_the_runs(tiny):
         assert float(row["high"]) - float(row["low"]) == pytest.approx(2 * error, rel=1e-2)
 
 
+def test_one_page_holds_it_all(tiny):
+    """It opens offline: pictures are inside, nothing is loaded, all captions and verdicts are there."""
+    page = (tiny / "index.html").read_text()
+    assert page.count("<img") == page.count('src="data:image/svg+xml;base64,') == len(FIGURES["1b"].panels)
+    assert "<script" not in page
+    assert "<link" not in page
+    assert page.count("would decide") == 9
+    assert "SYNTHETIC" in page
+    assert "NOT resolved" in page
+    assert "rho_s falls continuously" in (tiny / "statements.txt").read_text()
+
+
 def test_the_table_marks_what_is_not_resolved(tiny):
     with open(tiny / "table_dirty.csv") as file:
         rows = list(csv.DictReader(file))
@@ -126,6 +139,7 @@ def test_spectra_survive_the_file(tiny):
 def test_resolved_means_narrow_and_above_the_temperature():
     assert resolved(Number(1.0, 0.8, 1.2), 0.1)
     assert not resolved(Number(1.0, 0.5, 1.5), 0.1)
+    assert not resolved(Number(1.0, 0.5, 1.0), 0.1)
     assert not resolved(Number(0.11, 0.09, 0.12), 0.1)
     assert not resolved(Number(1.0, 0.9, 1.1, found=0.3), 0.1)
     assert not resolved(Number(float("nan"), 0.0, 1.0), 0.1)
@@ -172,9 +186,20 @@ def test_the_clean_scales_close_at_the_transition(medium):
     assert all(a.high < b.low for a, b in itertools.pairwise(gap))
 
 
+def test_statements_say_what_they_rest_on(medium):
+    """Numbers in every finding; what is open or synthetic is never called confirmed."""
+    found = {c.statement: c for c in claims(medium, films=False)}
+    assert len(found) == 9
+    assert all(any(ch.isdigit() for ch in c.found) for c in found.values())
+    assert sum(c.verdict == CONFIRMED for c in found.values()) == 2
+
+
 def test_published_numbers_have_a_distance(medium):
     rows = published_rows(medium)
     assert len(rows) > 30
+    product = [r for r in rows if r.quantity.startswith("sigma_SF sigma_MI")]
+    assert abs(product[0].sigmas) < 2
+    assert product[0].own_error < 0.05
     near = [r for r in rows if r.quantity.startswith("m_H/Delta")]
     assert near
     assert all(abs(r.sigmas) < 3 and r.own_error < 0.5 for r in near)
@@ -234,6 +259,7 @@ def test_figures_of_the_films(tmp_path):
     made = sitqmc(tmp_path, "reproduce", "2", "-o", tmp_path / "out")
     assert made.returncode == 0, made.stderr
     assert "SYNTHETIC" in (tmp_path / "out" / "2.txt").read_text()
+    assert (tmp_path / "out" / "index.html").read_text().count("<img") == 2
     with open(tmp_path / "out" / "2c.csv") as file:
         rows = [r for r in csv.DictReader(file) if r["curve"] == "SYNTHETIC 2 Delta_t"]
     assert len(rows) == 4
