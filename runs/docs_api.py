@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "runs" / "docs" / "api.md"
 
 ROOMS = {
-    "qmc": ("qmc.finite_size", "qmc.crossings", "qmc.collapse", "qmc.trotter"),
+    "qmc": ("qmc.finite_size", "qmc.crossings", "qmc.collapse", "qmc.trotter", "qmc.reactive"),
     "continuation": ("continuation.features",),
     "analytic": (),
     "runs": (
