@@ -49,7 +49,8 @@ def judge(residuals: list[Array], prior_residuals: Array, n_free: int) -> Verdic
     p_value, z = float(chi2_distribution.sf(chi2, dof)), lag_one_z(residuals)
     reasons = []
     if p_value < P_MIN:
-        reasons.append(f"chi2/dof = {chi2 / dof:.2f} (p = {p_value:.1e})")
+        chance = f"p = {p_value:.1e}" if p_value > 0 else "p < 1e-300"
+        reasons.append(f"chi2/dof = {chi2 / dof:.2f} ({chance})")
     if abs(z) > Z_MAX:
         reasons.append(f"residuals correlated along the scan (z = {z:.1f})")
     text = f"fits: chi2/dof = {chi2 / dof:.2f}"

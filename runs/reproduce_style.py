@@ -76,11 +76,6 @@ def letter(axis: Axes, text: str) -> None:
     axis.set_title(text, loc="left", fontweight="bold", fontsize=8)
 
 
-def boxed(axis: Axes, *entries: Any, **options: Any) -> None:
-    """A legend over a white ground, for panels with lines behind it."""
-    axis.legend(*entries, frameon=True, framealpha=1.0, edgecolor="none", **options)
-
-
 def colour_of(rank: float) -> tuple[float, float, float, float]:
     """viridis, its light end left out, which white paper swallows; rank in 0 .. 1."""
     r, g, b, a = matplotlib.colormaps["viridis"](0.8 * rank)
