@@ -53,6 +53,8 @@ def figure(data: bytes, kind: str, alt: str, caption: str, *, wide: bool = True)
     """An image inside the page, so that the file travels alone; wide: as wide as the page."""
     source = f"data:{MIME[kind]};base64,{base64.b64encode(data).decode()}"
     picture = f'<img src="{source}" alt="{text(alt)}">'
+    if wide:  # scrolls sideways on a narrow screen, where its words would be too small
+        picture = tag("div", picture, class_="wide", tabindex="0", role="region", aria_label=alt)
     return tag("figure", picture, tag("figcaption", text(caption)), class_="all" if wide else "one")
 
 
@@ -91,13 +93,14 @@ th { font-weight: 600; white-space: normal; vertical-align: bottom; }
 .word { text-align: left; } th:first-child, td:first-child { padding-left: 0; }
 figure { margin: 1rem 0 1.6rem; } figcaption { max-width: 46rem; color: var(--faint); font-size: .9rem; }
 img { display: block; max-width: 100%; height: auto; margin: 0 0 .4rem; }
-figure.one img { width: 34rem; }
+figure.one img { width: 34rem; } figure.all img { width: 100%; } figure .wide { margin: 0; }
 dl { display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: .15rem 1rem; font-size: .9rem;
   margin: .3rem 0; }
 dt { color: var(--faint); } dd { margin: 0; }
 pre { font-size: .8rem; white-space: pre-wrap; background: #f6f8fa; padding: .8rem; }
 details { margin: .4rem 0; } summary { cursor: pointer; padding: .3rem 0; }
 @media (max-width: 30rem) { body { padding: 1rem .8rem 3rem; } h1 { font-size: 1.4rem; }
+  figure.all img { width: 44rem; max-width: none; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 9.5pt; } .wide { overflow: visible; }
   table { font-size: 6.5pt; } th, td { padding: .1rem .3rem; white-space: normal; }
