@@ -23,6 +23,7 @@ from runs.work import work
 
 LAUNCHER_VARIABLES = ("PMI_RANK", "PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALRANKID")
 SIZES = ("SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+RANKS = ("SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK")
 TURN, HALT = 0, 1            # places in the window
 LOOK = 0.5                   # s between two looks at HALT
 
@@ -54,6 +55,8 @@ def _refuse_strangers(size: int) -> None:
     told = (os.environ.get(name, "") for name in SIZES)
     started = max((int(word) for word in told if word.isdigit()), default=1)
     if size == 1 < started:
+        if any(os.environ.get(name, "0") != "0" for name in RANKS):
+            raise SystemExit(2)                  # the first of them says why
         raise UserError(
             f"{started} processes were started together, but MPI does not join them: launcher and mpi4py do "
             "not fit; with SLURM try srun --mpi=pmi2, or build mpi4py against the site's MPI (sitqmc doctor)"

@@ -95,9 +95,11 @@ def test_bad_input_under_mpi_is_said_once(tmp_path, more):
 def test_processes_that_mpi_does_not_join_are_refused(tmp_path):
     """As srun starts them without a fitting --mpi: each would take itself for the whole run."""
     write_config(tmp_path)
-    done = sitqmc(tmp_path, "run", "run.toml", env=environment() | {"SLURM_STEP_NUM_TASKS": "4"})
-    assert done.returncode == 2
-    assert "4 processes were started together, but MPI does not join them" in done.stderr
+    told = environment() | {"SLURM_STEP_NUM_TASKS": "4"}
+    first, third = (sitqmc(tmp_path, "run", "run.toml", env=told | {"SLURM_PROCID": n}) for n in "02")
+    assert first.returncode == third.returncode == 2
+    assert "4 processes were started together, but MPI does not join them" in first.stderr
+    assert third.stderr == ""
     assert not (tmp_path / "out").exists()
 
 
