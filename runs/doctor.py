@@ -66,8 +66,8 @@ def _kernels() -> Finding:
 def _threads() -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS")
-    hint = "" if asked == "1" else "; set it to 1, or linear algebra starts more in every process"
-    return True, f"threads: {cores} cores here, OMP_NUM_THREADS = {asked or 'not set'}{hint}"
+    fits = f"OMP_NUM_THREADS = {asked}" if asked else "all cores"
+    return True, f"threads: {cores} cores here; linear algebra takes 1 per process, fits {fits}"
 
 
 def _hdf5() -> Finding:

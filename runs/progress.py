@@ -34,6 +34,7 @@ class Progress:
         self.in_hand: dict[int, float] = {}      # cost done of tasks not finished, by worker
         self.begun = self.said = self.noted = time.monotonic()
         self.started = time.time()
+        self.first: tuple[float, float] | None = None      # when the first word came, and the share then
         self.pause = 5.0
         self.quiet = quiet
         self.bar = None
@@ -53,6 +54,7 @@ class Progress:
     def at(self, cost: float, worker: int = 0) -> None:
         """So much of its task a worker has done: long chains show progress before the first of them ends."""
         self.in_hand[worker] = cost
+        self.first = self.first or (time.monotonic(), self.share)
         self._say()
 
     def finished_task(self, turn: int, worker: int = 0) -> None:
@@ -94,8 +96,10 @@ class Progress:
         return min(1.0, (self.cost + sum(self.in_hand.values())) / self.total) if self.total else 1.0
 
     def left(self, now: float) -> float:
-        """Seconds left, at the speed so far."""
-        return (now - self.begun) * (1.0 - self.share) / self.share if self.share else float("nan")
+        """Seconds left, at the speed since work began; nan if that is not known yet."""
+        begun, share = self.first or (self.begun, 0.0)
+        done = self.share - share
+        return (now - begun) * (1.0 - self.share) / done if done > 0 else float("nan")
 
     def _note(self, force: bool = False) -> None:
         now = time.monotonic()

@@ -10,11 +10,14 @@ matplotlib.use("Agg")
 
 from matplotlib.figure import Figure
 
+from qmc import OBSERVABLES, Model
 from runs.errors import UserError
+from runs.export import PARAMETER_UNITS, UNITS
 from runs.figures import STYLE
 from runs.files import replace_file
 from runs.results import Run
 
+FEW = 5                      # lines whose names fit into the axes
 FOLLOWS = {"Lx": ("Ly",), "L_tau": ("beta",), "beta": ("L_tau",), "eps": ("beta", "L_tau")}
 """Parameters that change with another one: they do not make a line of their own."""
 
@@ -31,7 +34,10 @@ def show(run: Run, observable: str, parameter: str, path: Path) -> None:
             _scalar(axis, run, observable, parameter)
         else:
             _correlator(axis, run, observable)
-        if len(axis.get_legend_handles_labels()[1]) > 1:
+        lines = len(axis.get_legend_handles_labels()[1])
+        if lines > FEW:
+            figure.legend(frameon=False, loc="outside right upper", fontsize="small")
+        elif lines > 1:
             axis.legend(frameon=False)
         replace_file(path, lambda beside: figure.savefig(beside, format="png"))
 
@@ -42,31 +48,76 @@ def _scalar(axis: Any, run: Run, observable: str, parameter: str) -> None:
     if parameter not in parameters:
         raise UserError(f"parameter {parameter!r} is not known; one of {', '.join(parameters)}")
     follows = FOLLOWS.get(parameter, ())
-    others = [key for key in parameters if key != parameter and key not in follows]
-    varying = [key for key in others if len(set(parameters[key])) > 1]
+    fixed = [key for key in ("L_tau", "beta") if _follows(parameters, key, parameter)]
+    varying = _telling(parameters, (parameter, *follows, *fixed))
     families: dict[tuple[Any, ...], list[int]] = {}
     for i in range(len(run.points)):
         families.setdefault(tuple(parameters[key][i] for key in varying), []).append(i)
-    for values, members in families.items():
+    for number, (values, members) in enumerate(families.items()):
         members.sort(key=lambda i: parameters[parameter][i])
         x = [parameters[parameter][i] for i in members]
         e = [run.averages[i].values[observable] for i in members]
-        label = ", ".join(f"{key} = {value}" for key, value in zip(varying, values, strict=True))
+        label = ", ".join(_told(parameters, key, value) for key, value in zip(varying, values, strict=True))
         axis.errorbar(
             x, [float(v.mean) for v in e], [float(v.error) for v in e], fmt="o-", ms=3, capsize=2,
-            label=label or None,
+            label=label or None, color=_colour(number, len(families)),
         )  # fmt: skip
-    axis.set_xlabel(parameter)
-    axis.set_ylabel(observable)
+    unit, _ = OBSERVABLES.get(observable, UNITS.get(observable, ("1", "")))
+    axis.set_xlabel(_with_unit(parameter, PARAMETER_UNITS.get(parameter, "1")))
+    axis.set_ylabel(_with_unit(observable, unit))
 
 
 def _correlator(axis: Any, run: Run, observable: str) -> None:
-    """All points over the index of the correlator: Matsubara number or time slice."""
+    """All points over Matsubara frequency, imaginary time, or the bare index."""
     parameters = run.parameters()
-    varying = [key for key in parameters if key not in ("Ly", "beta") and len(set(parameters[key])) > 1]
+    varying = _telling(parameters, ())
+    name = ""
     for i, a in enumerate(run.averages):
-        e = a.values[observable]
-        label = ", ".join(f"{key} = {parameters[key][i]}" for key in varying)
-        axis.errorbar(np.arange(len(e.mean)), e.mean, e.error, fmt=".-", lw=0.8, label=label or None)
-    axis.set_xlabel("index (n, or time slice)")
-    axis.set_ylabel(observable)
+        e, model = a.values[observable], a.model
+        name, x = _abscissa(observable, model, len(e.mean))
+        label = ", ".join(_told(parameters, key, parameters[key][i]) for key in varying)
+        axis.errorbar(
+            x, e.mean, e.error, fmt=".-", lw=0.8, label=label or None, color=_colour(i, len(run.averages))
+        )
+    unit, _ = OBSERVABLES.get(observable, UNITS.get(observable, ("1", "")))
+    axis.set_xlabel(name)
+    axis.set_ylabel(_with_unit(observable, unit))
+
+
+def _abscissa(observable: str, model: Model, count: int) -> tuple[str, Any]:
+    """What a correlator is drawn over."""
+    if observable.startswith(("rho", "chi")) and count <= model.L_tau // 2 + 1:
+        return "omega_n (E_J)", 2 * np.pi * np.arange(count) / model.beta
+    if count == model.L_tau:
+        return "tau (1/E_J)", model.eps * np.arange(count)
+    return "index", np.arange(count)
+
+
+def _telling(parameters: dict[str, list[Any]], without: tuple[str, ...]) -> list[str]:
+    """Parameters that tell points apart, none of which says what another says already."""
+    varying = [key for key in parameters if key not in without and len(set(parameters[key])) > 1]
+    if parameters["Lx"] == parameters["Ly"] and "Ly" in varying:
+        varying.remove("Ly")
+    if "beta" in varying and "L_tau" in varying:
+        varying.remove("beta")
+    return varying
+
+
+def _follows(parameters: dict[str, list[Any]], key: str, leader: str) -> bool:
+    """Whether a parameter has one value for each of another, as L_tau = f(L) has."""
+    pairs = set(zip(parameters[leader], parameters[key], strict=True))
+    return len(pairs) == len(set(parameters[leader]))
+
+
+def _told(parameters: dict[str, list[Any]], key: str, value: Any) -> str:
+    name = "L" if key == "Lx" and parameters["Lx"] == parameters["Ly"] else key
+    return f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+
+
+def _colour(number: int, count: int) -> Any:
+    """Of the cycle for a few lines, in order of a map for many."""
+    return f"C{number}" if count <= FEW else matplotlib.colormaps["viridis"](0.92 * number / (count - 1))
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return name if unit == "1" else f"{name} ({unit})"
