@@ -27,7 +27,7 @@ from runs.merge import Store
 from runs.parts import Found, OpenWork, RankFile
 from runs.plan import trial
 from runs.tasks import open_tasks
-from runs.work import new_chains
+from runs.work import new_chains, warm_up
 
 STEP = 0.1                   # s; rank 0 looks at the network between two steps of `qmc.Chains`
 SPREAD = 0.1                 # relative spread of the cost of chains of one point, assumed
@@ -184,6 +184,7 @@ def main() -> None:
         print(f"  L = {row['L']}, L_tau = {row['L_tau']}: {row['MB']:.1f} MB in {row['ms']:.0f} ms")
 
     scan = configuration("unused")
+    warm_up()                                    # or the first trial would time the compiler
     speed = {m.L_tau: trial(scan, m, 3.0).ns for m in points(scan) if m.p == 0.3}
     out["ns"] = speed
     told = ", ".join(f"{ns:.1f} (L_tau = {k})" for k, ns in speed.items())

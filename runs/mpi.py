@@ -25,7 +25,7 @@ LAUNCHER_VARIABLES = ("PMI_RANK", "PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE
 SIZES = ("SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 RANKS = ("SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK")
 TURN, HALT = 0, 1            # places in the window
-LOOK = 0.5                   # s between two looks at HALT
+LOOK = 5.0                   # s between two looks at HALT: each may wait for a step of rank 0
 
 
 def started_by_launcher() -> bool:
