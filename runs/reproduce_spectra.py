@@ -2,6 +2,7 @@
 
 Continuing a correlator takes seconds, drawing it does not. Results are therefore kept in a text file under
 the fingerprint of what they were computed from, data and options: other data never find old spectra.
+`python -m runs.reproduce_spectra` makes those kept with the package anew, after a change of the continuation.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from continuation import (
 )
 from runs.files import replace_text
 from runs.provenance import package_version
-from runs.reproduce_data import Point, Study
+from runs.reproduce_data import DATA, Point, Study, load_study
 
 Array = NDArray[np.float64]
 
@@ -241,3 +242,25 @@ def from_plain(plain: dict[str, Any]) -> Spectra:
 
 def _six(x: float) -> float | None:
     return float(f"{x:.6g}") if math.isfinite(x) else None
+
+
+def remake_kept(processes: int) -> None:
+    """Continue the data kept with the package anew: reproduce_medium_spectra.json and that of mirror points.
+
+    An old file is replaced only when all its points are done.
+    """
+    for name, studies in (("medium", ("medium_dirty", "medium_clean")), ("mirror", ("mirror",))):
+        path = DATA / f"reproduce_{name}_spectra.json"
+        beside = path.with_suffix(".new")
+        found = [load_study(DATA / f"reproduce_{study}.npz") for study in studies]
+        all_spectra(found, Cache([], beside), processes)
+        beside.replace(path)
+        print(path)
+
+
+if __name__ == "__main__":
+    # Under its own name: what other processes import must be what this one sends them.
+    from runs.local import available_cores
+    from runs.reproduce_spectra import remake_kept as remake
+
+    remake(available_cores())
