@@ -2,6 +2,7 @@
 
     python benchmarks/continuation.py --quick                   # about 5 minutes on one core
     python benchmarks/continuation.py --draws 20 --slow-draws 5 --workers 2 --out full.jsonl
+    python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # kept, 20 draws
 
 Every (truth, noise, draw, method) is one line of the output file; a run that is killed continues where it
 stopped, and the table is printed from the file. Methods: those of the package, "maxent:RULE" for another
@@ -21,6 +22,7 @@ where the 68 % band covers the truth, as it is, and both averaged over the resol
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import sys
@@ -332,7 +334,11 @@ def main() -> None:
     parser.add_argument("--methods", default="process,maxent,maxent:classic,sampling,sparse,consensus")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=Path("continuation_benchmark.jsonl"))
+    parser.add_argument("--report", type=Path, help="only print the table of such a file")
     options = parser.parse_args()
+    if options.report:
+        report(options.report, options.draws, NOISES)
+        return
     draws, noises = (3, NOISES[:3]) if options.quick else (options.draws, NOISES)
     tasks = missing(options, draws, noises)
     with ProcessPoolExecutor(options.workers, get_context("spawn"), initializer=one_thread) as pool:
@@ -367,7 +373,9 @@ COLUMNS = ("L1", "peak", "dc", "stiffness", "coverage", "resolved", "width", "fe
 
 def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
     """Means over truths by method and noise, then over draws by method and truth."""
-    records = [json.loads(line) for line in path.read_text().splitlines()]
+    raw = path.read_bytes()
+    text = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    records = [json.loads(line) for line in text.decode().splitlines()]
     records = [r for r in records if r["key"][3] < draws and r["key"][2] in noises]
     methods = list(dict.fromkeys(r["key"][0] for r in records))
 
