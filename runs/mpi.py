@@ -85,17 +85,27 @@ class SharedCounter:
             self.window.Put(np.zeros(2, np.int64), 0)
             self.window.Unlock(0)
         comm.Barrier()
+        # One epoch for the whole run: a lock for every turn would be one more message to wait for.
+        self.window.Lock_all(MPI.MODE_NOCHECK)
+        self.asked: Any = None
+
+    def _ask(self, operation: Any, place: int) -> tuple[Any, Any]:
+        one, value = np.ones(1, np.int64), np.zeros(1, np.int64)
+        return self.window.Rget_accumulate(one, value, 0, place, op=operation), (value, one)
 
     def _fetch(self, operation: Any, place: int) -> int:
-        one, value = np.ones(1, np.int64), np.zeros(1, np.int64)
-        self.window.Lock(0)
-        self.window.Fetch_and_op(one, value, 0, place, operation)
-        self.window.Unlock(0)
+        request, (value, _) = self._ask(operation, place)
+        request.Wait()
         return int(value[0])
 
     def turns(self) -> Iterator[int]:
+        """Each turn is asked for while the task before it is in work: rank 0 answers between two steps."""
+        self.asked = self._ask(self.sum, TURN)
         while True:
-            yield self._fetch(self.sum, TURN)
+            request, (value, _) = self.asked
+            request.Wait()
+            self.asked = self._ask(self.sum, TURN)
+            yield int(value[0])
 
     def dealt(self) -> int:
         return self._fetch(self.nothing, TURN)
@@ -107,6 +117,9 @@ class SharedCounter:
         return self._fetch(self.nothing, HALT) > 0
 
     def free(self) -> None:
+        if self.asked is not None:
+            self.asked[0].Wait()
+        self.window.Unlock_all()
         self.window.Free()
 
 
@@ -118,8 +131,8 @@ def run_mpi(
     told, looked = False, time.monotonic()
 
     def after_task(turn: int) -> None:
-        if progress is not None:                 # tasks dealt, less those still in work on other ranks
-            progress.finished_tasks(min(counter.dealt() - comm.size + 1, len(todo)))
+        if progress is not None:    # turns dealt, less those in work on other ranks and those asked for ahead
+            progress.finished_tasks(min(max(counter.dealt() - 2 * comm.size + 1, 0), len(todo)))
 
     def after_step(cost: float) -> None:
         nonlocal told, looked
