@@ -14,11 +14,11 @@ from qmc.disorder import Disorder
 from qmc.estimators import MAPS, SCALARS, SERIES, new_measured, new_work, operators
 from qmc.lattice import BYTES, currents, empty_lattice
 from qmc.links import link_tables
-from qmc.lockstep import Way, advance
+from qmc.lockstep import ROOM, Way, advance
 from qmc.memory import zeros_in_large_pages
 from qmc.model import Bonds, Model
 from qmc.random_worm import link_rates
-from qmc.rng import CHAIN, lanes
+from qmc.rng import CHAIN, LANES, lanes
 from qmc.start import Start, hot_lattice
 from qmc.statistics import autocorrelation_time
 from qmc.vertex import RESIDENCE_UNIT, tabulated, vertex_tables
@@ -250,20 +250,20 @@ class Chains:
         sums = {f"sums/{name}": a for name, a in way.sums._asdict().items()}
         bins = {f"bins/{name}": getattr(way, name) for name in BIN_PARTS}
         parts = {"words": self._words, "lanes": way.lanes, "tally": way.tally, "series": way.series}
-        return {**parts, "green": way.green.reshape(len(self.samples), -1), **sums, **bins}
+        flat = {name: getattr(way, name).reshape(len(self.samples), -1) for name in ("green", "numbers")}
+        return {**parts, **flat, **sums, **bins}
 
-    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
-        """Rows of the desk in the order of the samples, the first site of each, and its random numbers."""
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Rows of the desk in the order of the samples, and the first site of each."""
         count = len(self.samples)
         row = rows(self._desk, count)
         order = np.argsort(row[:, at.NAME]).astype(np.int64)
         base = (np.arange(count) * self._sweeps).astype(np.uint64)
-        numbers = np.stack([self._desk[int(n) : int(n) + BLOCK + 8] for n in row[order, at.NUMBERS]])
-        return order, base, numbers
+        return order, base
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of all that changes, by name; first axis: chains. What a chain holds names no other."""
-        order, base, numbers = self._places()
+        order, base = self._places()
         row = rows(self._desk, len(self.samples))[order]
         done = self.schedule.bins * self.schedule.measurements_per_bin
         place = row[:, PLACE].copy()
@@ -271,7 +271,7 @@ class Chains:
         since = (np.uint64(self._clock) - row[:, at.BEGUN]).astype(np.int64)
         since[self._way.tally[:, lockstep.MEASURED] == done] = 0      # they stopped at their last look
         recording = (row[:, at.GREEN] > 0).astype(np.int64)
-        extra = {"place": place, "since": since, "recording": recording, "numbers": numbers}
+        extra = {"place": place, "since": since, "recording": recording}
         return {name: a.copy() for name, a in self._parts().items()} | extra
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -288,7 +288,7 @@ class Chains:
                 )
         for name, a in self._parts().items():
             a[...] = state[name]
-        order, base, _ = self._places()
+        order, base = self._places()
         row = rows(self._desk, len(self.samples))
         row[np.ix_(order, PLACE)] = state["place"]
         row[order, at.HEAD] += base
@@ -297,8 +297,6 @@ class Chains:
         row[order, at.BEGUN] = np.uint64(self._clock) - state["since"].astype(np.uint64)
         green = np.arange(len(order)) * (self._way.green.size // len(order)) + 1
         row[order, at.GREEN] = np.where(state["recording"] > 0, green, 0)
-        for n, numbers in zip(row[order, at.NUMBERS], state["numbers"], strict=True):
-            self._desk[int(n) : int(n) + BLOCK + 8] = numbers
 
 
 PLACE = [at.HEAD, at.TAIL, at.WORD, at.INCOMING, at.LEFT, at.GIVEN, at.OPENED]
@@ -313,7 +311,8 @@ def _new_way(model: Model, count: int, schedule: Schedule, n_max: int, dtype: np
     rho_x, rho_y, chi, chi_c = np.zeros((4, count, bins, n_max + 1))
     return Way(
         words=zeros_in_large_pages(count * sites, dtype),
-        lanes=np.zeros((count, 4, 8), np.uint64),
+        lanes=np.zeros((count, 4, LANES), np.uint64),
+        numbers=np.zeros(count * ROOM, np.uint64),
         tally=np.zeros((count, lockstep.COLUMNS), np.int64),
         green=np.zeros(count * (2 * model.L_tau + 4 * model.sites), np.uint64),
         sums=new_measured(model, count, n_max),

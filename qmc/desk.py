@@ -1,7 +1,7 @@
 """The desk of the worms: one array of uint64 with all they write on, so that one register holds its address.
 
-First what all replicas share, then one row of numbers for each replica, then their random numbers. The
-places are unsigned: one signed operand would turn 64-bit arithmetic in the kernels into floating point.
+First what all replicas share, then one row of numbers for each replica. The places are unsigned: one
+signed operand would turn 64-bit arithmetic in the kernels into floating point.
 """
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from qmc.jit import inlined
 from qmc.lattice import DIRECTIONS, Layout, steps
 from qmc.model import Model
-from qmc.rng import LANES
 
 Desk = NDArray[np.uint64]
 
@@ -30,9 +29,9 @@ WIDTH = _u(16)
 HEAD = _u(0)            # head's site in the low half, running windings in the high half
 TAIL = _u(1)            # tail's site
 WORD = _u(2)            # word at the head, the current of the last step counted on this end too
-INCOMING = _u(3)        # direction back along the last step
+INCOMING = _u(3)        # direction back along the last step; OPENING
 LEFT = _u(4)            # attempts left before the replica is to be looked at
-NUMBERS = _u(5)         # place of its random numbers on the desk
+NUMBERS = _u(5)         # place of its random numbers, halves of 64 bits
 BASE = _u(6)            # its first site
 GREEN = _u(7)           # 0: no histogram; else 1 + its place in `green`
 TAIL_COLUMN = _u(8)     # column of the tail
@@ -41,6 +40,9 @@ NAME = _u(10)           # number of the replica
 BEGUN = _u(11)          # clock at the last look
 GIVEN = _u(12)          # attempts it was given then
 
+OPENING = _u(DIRECTIONS)
+"""Instead of a direction: head and tail were put on a new site and have not tried a step yet."""
+
 WINDING_SHIFT = (32, 43, 54)
 """Of the net windings along x, y, tau within HEAD: 11, 11 and 10 bits, which never run over."""
 
@@ -48,7 +50,7 @@ WINDING_SHIFT = (32, 43, 54)
 def new_desk(model: Model, layout: Layout, replicas: int) -> Desk:
     """Desk of `replicas` worms, each at rest on its own first site; the words follow each other."""
     volume, first, width = model.sites * model.L_tau, int(ROWS), int(WIDTH)
-    desk = np.zeros(first + replicas * (width + BLOCK + LANES), np.uint64)
+    desk = np.zeros(first + replicas * width, np.uint64)
     desk[SITES], desk[L_TAU], desk[LX] = volume, model.L_tau, model.Lx
     # site // L_tau = site * RECIPROCAL >> RECIPROCAL_SHIFT, exactly for all sites below 2^31.
     shift = 31 + int(model.L_tau - 1).bit_length()
@@ -65,7 +67,6 @@ def new_desk(model: Model, layout: Layout, replicas: int) -> Desk:
         desk[int(MASK) + d] = 2 * layout.bias(d) - 1
     for i, row in enumerate(rows(desk, replicas)):
         row[HEAD] = row[TAIL] = row[BASE] = i * volume
-        row[NUMBERS] = first + replicas * width + i * (BLOCK + LANES)
         row[NAME] = i
     return desk
 

@@ -16,7 +16,7 @@ from qmc.jit import inlined, kernel
 from qmc.lattice import Words
 from qmc.measure import add_turns, measure
 from qmc.random_worm import take_random_turns
-from qmc.rng import top_up
+from qmc.rng import LANES, top_up
 from qmc.worm import take_turns
 
 Array = NDArray[np.float64]
@@ -27,6 +27,9 @@ GREEN_SHARE = 8
 
 _u = np.uint64
 _BLOCK = _u(BLOCK)
+
+ROOM = BLOCK + LANES + 1
+"""Places of a replica's random numbers, 64 bits each: those of a block and some more, see `_refill`."""
 
 # Columns of `Way.tally`.
 EARLY_MOVES, EARLY_TRIES, LATE_MOVES, LATE_TRIES, MOVES, WORMS, MEASURED, UNUSED, LOOKS = range(9)
@@ -40,9 +43,10 @@ class Way(NamedTuple):
     """What the loop reads and writes of every replica, beside the desk.
 
     words     uint32 or uint64 (replicas * sites,)
-    lanes     uint64 (replicas, 4, 8), random states
+    lanes     uint64 (replicas, 4, LANES), random states
+    numbers   uint64 (replicas * ROOM,), random numbers of the present block
     tally     int64 (replicas, 9): moves and attempts of the two halves of the thermalisation, moves after
-              it, worms per measurement (0 before), measurements made, random numbers at hand,
+              it, worms per measurement (0 before), measurements made, unused random numbers of 32 bits,
               looks at the windings since the last measurement
     green     uint64 (replicas * (2 L_tau + 4 Lx Ly),), see `worm.take_turns`
     sums      of the current bin; maps: over all bins
@@ -54,6 +58,7 @@ class Way(NamedTuple):
 
     words: Words
     lanes: NDArray[np.uint64]
+    numbers: NDArray[np.uint64]
     tally: Integers
     green: NDArray[np.uint64]
     sums: Measured
@@ -110,7 +115,7 @@ def book(i, row, clock, enough, wanted, stride, desk, tally, turns):  # type: ig
     kept apart from `read`: passing all the arrays of the latter would cost more than the work.
     """
     tried = np.int64(desk[row + at.GIVEN])
-    moved = clock - np.int64(desk[row + at.BEGUN]) - tried + np.int64(desk[row + at.OPENED])
+    moved = clock - np.int64(desk[row + at.BEGUN]) - 2 * tried + np.int64(desk[row + at.OPENED])
     desk[row + at.BEGUN], desk[row + at.OPENED] = _u(clock), _u(0)
     if tally[i, WORMS] == 0:
         half = EARLY_MOVES if max(tally[i, EARLY_MOVES], tally[i, EARLY_TRIES]) < enough else LATE_MOVES
@@ -173,12 +178,28 @@ def _swap(desk: Desk, row: np.uint64, other: np.uint64) -> None:
 
 
 @kernel
-def _use_up(desk: Desk, row: np.uint64, used: int, tally: Integers) -> None:
-    """Take `used` random numbers of a replica away; those left over come first in its next block."""
-    name, first = desk[row + at.NAME], desk[row + at.NUMBERS]
+def _refill(row: np.uint64, wanted: int, desk: Desk, way: Way) -> None:
+    """Give a replica `wanted` random numbers of 32 bits, those left from its last block first.
+
+    New ones come in pairs, so an odd number of old ones starts at an odd place.
+    """
+    name = np.int64(desk[row + at.NAME])
+    place = 2 * name * ROOM + way.tally[name, UNUSED] % 2
+    end = (place + way.tally[name, UNUSED]) // 2
+    end = top_up(way.lanes[name], way.numbers, end, -(-(place + wanted) // 2))
+    desk[row + at.NUMBERS] = _u(place)
+    way.tally[name, UNUSED] = 2 * end - place
+
+
+@kernel
+def _use_up(row: np.uint64, used: int, desk: Desk, tally: Integers, numbers: NDArray[np.uint32]) -> None:
+    """Take `used` random numbers of a replica away and move those left to where `_refill` wants them."""
+    name, place = np.int64(desk[row + at.NAME]), np.int64(desk[row + at.NUMBERS])
     tally[name, UNUSED] -= used
-    for k in range(tally[name, UNUSED]):
-        desk[first + _u(k)] = desk[first + _u(used + k)]
+    left = tally[name, UNUSED]
+    first = 2 * name * ROOM + left % 2
+    for k in range(left):
+        numbers[first + k] = numbers[place + used + k]
 
 
 @kernel
@@ -209,6 +230,7 @@ def advance(
     measurements = way.series.shape[1] * way.series.shape[2]
     replicas, words, green, tally = len(way.tally), way.words, way.green, way.tally
     stride, turns = green.size // replicas, way.sums.turns
+    numbers, per_trial = way.numbers.view(np.uint32), 1 if uniform else 2
     end = ROWS + _u(replicas) * WIDTH
     row = ROWS
     while row < end:                             # finished ones go to the end
@@ -219,25 +241,21 @@ def advance(
             row += WIDTH
     for _ in range(blocks):
         for i in range((end - ROWS) // WIDTH):
-            row = ROWS + _u(i) * WIDTH
-            name = desk[row + at.NAME]
-            tally[name, UNUSED] = top_up(
-                way.lanes[name], desk, np.int64(desk[row + at.NUMBERS]), tally[name, UNUSED], BLOCK
-            )
+            _refill(ROWS + _u(i) * WIDTH, per_trial * BLOCK, desk, way)
         t, row = _u(0), ROWS
         while t < _BLOCK and end > ROWS:
             if uniform and not _recording(desk, end):
-                t, row = take_turns(t, row, end, desk, words, table, rate, None)
+                t, row = take_turns(t, row, end, desk, words, table, rate, numbers, None)
             elif uniform:
-                t, row = take_turns(t, row, end, desk, words, table, rate, green)
+                t, row = take_turns(t, row, end, desk, words, table, rate, numbers, green)
             else:
-                t, row = take_random_turns(t, row, end, desk, words, rates, green)
+                t, row = take_random_turns(t, row, end, desk, words, rates, numbers, green)
             if t < _BLOCK:
                 name = np.int64(desk[row + at.NAME])
                 now = clock + np.int64(t)
                 due = book(name, row, now, enough, wanted, stride, desk, tally, turns)
                 if due and not read(name, row, unit, desk, way, operators, work):
-                    _use_up(desk, row, np.int64(t), tally)
+                    _use_up(row, per_trial * np.int64(t), desk, tally, numbers)
                     end -= WIDTH
                     _swap(desk, row, end)
                     if row == end:
@@ -247,5 +265,5 @@ def advance(
             break
         clock += BLOCK
         for i in range((end - ROWS) // WIDTH):
-            _use_up(desk, ROWS + _u(i) * WIDTH, BLOCK, tally)
+            _use_up(ROWS + _u(i) * WIDTH, per_trial * BLOCK, desk, tally, numbers)
     return clock

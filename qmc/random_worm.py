@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmc import desk as at
-from qmc.desk import BLOCK, ROWS, WIDTH, Desk
+from qmc.desk import BLOCK, OPENING, ROWS, WIDTH, Desk
 from qmc.jit import kernel
 from qmc.lattice import DIRECTIONS, Words
 from qmc.links import Links
@@ -59,9 +59,13 @@ def take_random_turns(
     desk: Desk,
     words: Words,
     rates: NDArray[np.float32],
+    numbers: NDArray[np.uint32],
     green: NDArray[np.uint64],
 ) -> tuple[np.uint64, np.uint64]:
-    """As `worm.take_turns`, with the rates of all replicas one after the other, see `link_rates`."""
+    """As `worm.take_turns`, with the rates of all replicas one after the other, see `link_rates`.
+
+    Every trial takes two numbers: which link, and whether to bounce.
+    """
     sites, wrap_shift = desk[at.SITES], desk[at.WRAP_SHIFT]
     L_tau, Lx = desk[at.L_TAU], desk[at.LX]
     reciprocal, reciprocal_shift = desk[at.RECIPROCAL], desk[at.RECIPROCAL_SHIFT]
@@ -71,26 +75,30 @@ def take_random_turns(
     a = np.empty(DIRECTIONS)
     while t < _BLOCK:
         while row < end:
-            r = desk[desk[row + at.NUMBERS] + t]
-            head, word = desk[row + at.HEAD], desk[row + at.WORD]
+            r = _u(numbers[desk[row + at.NUMBERS] + _2 * t])
+            head, word, incoming = desk[row + at.HEAD], desk[row + at.WORD], desk[row + at.INCOMING]
             site = head & _LOW
-            if site == desk[row + at.TAIL]:        # closed: put the word back, attempt to open elsewhere
-                words[site] = word
-                left = desk[row + at.LEFT]
-                if left == _0:
-                    return t, row
-                desk[row + at.LEFT] = left - _1
-                site = desk[row + at.BASE] + (((r >> _32) * sites) >> _32)
-                trial = (r & _LOW) * _6          # whole part: direction, fraction: the Metropolis draw
+            if site == desk[row + at.TAIL]:
+                if incoming != OPENING:            # closed: put the word back, go elsewhere
+                    words[site] = word
+                    left = desk[row + at.LEFT]
+                    if left == _0:
+                        return t, row
+                    desk[row + at.LEFT] = left - _1
+                    # Not quite the same probability for all sites; any fixed ones are exact.
+                    site = desk[row + at.BASE] + ((r * sites) >> _32)
+                    desk[row + at.HEAD], desk[row + at.WORD] = (head & _HIGH) | site, _u(words[site])
+                    desk[row + at.TAIL], desk[row + at.INCOMING] = site, OPENING
+                    desk[row + at.TAIL_COLUMN] = (site * reciprocal) >> reciprocal_shift
+                    row += WIDTH
+                    continue
+                trial = r * _6                     # whole part: direction, fraction: the Metropolis draw
                 d = trial >> _32
-                word = _u(words[site])
-                head = (head & _HIGH) | site
-                column = (site * reciprocal) >> reciprocal_shift
-                desk[row + at.TAIL], desk[row + at.TAIL_COLUMN] = site, column
+                column = desk[row + at.TAIL_COLUMN]
                 field = (word >> desk[at.SHIFT + d]) & desk[at.MASK + d]
                 rate = np.float64(rates[column * all_fields + d * fields + field])
                 if np.float64(trial & _LOW) * unit >= rate:
-                    desk[row + at.HEAD], desk[row + at.WORD] = head, word
+                    desk[row + at.INCOMING] = _0
                     row += WIDTH
                     continue
                 desk[row + at.OPENED] += _1
@@ -99,7 +107,6 @@ def take_random_turns(
                 for i in range(DIRECTIONS):
                     field = (word >> desk[at.SHIFT + _u(i)]) & desk[at.MASK + _u(i)]
                     a[i] = rates[column * all_fields + _u(i) * fields + field]
-                incoming = desk[row + at.INCOMING]
                 own = a[incoming]
                 a[incoming] = 0.0
                 c0 = a[0]
@@ -109,9 +116,10 @@ def take_random_turns(
                 c4 = c3 + a[4]
                 others = c4 + a[5]
                 # Below `others` however it is rounded, so that a closed link is never chosen.
-                u = np.float64(np.int64(r >> _32)) * unit * others
+                u = np.float64(np.int64(r)) * unit * others
                 d = _u(u >= c0) + _u(u >= c1) + _u(u >= c2) + _u(u >= c3) + _u(u >= c4)
-                if np.float64(np.int64(r & _LOW)) * unit * (own + (others - a[d])) >= others:
+                r = _u(numbers[desk[row + at.NUMBERS] + _2 * t + _1])
+                if np.float64(np.int64(r)) * unit * (own + (others - a[d])) >= others:
                     d = incoming
                 start = desk[row + at.GREEN]
                 if start != _0:

@@ -18,8 +18,8 @@ DISORDER_E_J = 4
 DISORDER_E_C = 5
 START = 6
 
-LANES = 8
-"""Independent states behind one stream of `top_up`."""
+LANES = 32
+"""Independent states behind one stream of `top_up`: enough for several vectors of any processor."""
 
 _23, _41, _17, _45, _19 = (np.uint64(n) for n in (23, 41, 17, 45, 19))
 
@@ -40,18 +40,20 @@ def next_u64(s0, s1, s2, s3):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def top_up(lanes: NDArray[np.uint64], buffer: NDArray[np.uint64], start: int, count: int, wanted: int) -> int:
-    """Extend the `count` unused numbers at buffer[start:] to at least `wanted`; returns how many there are.
+def top_up(lanes: NDArray[np.uint64], buffer: NDArray[np.uint64], start: int, end: int) -> int:
+    """Write the next numbers from buffer[start] on, at least up to `end`; returns where they end.
 
-    lanes   uint64 (4, LANES): as many independent xoshiro states, drawn from in turn; the inner loop
-            runs over them, so that the processor makes several numbers at a time. The sequence does not
-            depend on the portions in which it is drawn.
-    buffer  room for wanted + LANES - 1 numbers from `start` on
+    lanes   uint64 (4, LANES): as many independent xoshiro states, drawn from in turn. The sequence does
+            not depend on the portions in which it is drawn.
+    buffer  uint64, room for LANES - 1 numbers from `end` on
     """
     s0, s1, s2, s3 = lanes[0], lanes[1], lanes[2], lanes[3]
-    while count < wanted:
-        out = buffer[start + count : start + count + LANES]
-        for i in range(LANES):
+    # The number of lanes is read, not known to the compiler, and the index has no sign: a loop of fixed
+    # length would be unrolled before it is turned into vector instructions, and then take three times as long.
+    width = np.uint64(lanes.shape[1])
+    while start < end:
+        out = buffer[start:]
+        for i in range(width):
             x = s0[i] + s3[i]
             out[i] = ((x << _23) | (x >> _41)) + s0[i]
             t = s1[i] << _17
@@ -60,8 +62,8 @@ def top_up(lanes: NDArray[np.uint64], buffer: NDArray[np.uint64], start: int, co
             s0[i] ^= fourth
             s2[i] = third ^ t
             s3[i] = (fourth << _45) | (fourth >> _19)
-        count += LANES
-    return count
+        start += np.int64(width)
+    return start
 
 
 @kernel

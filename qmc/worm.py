@@ -6,8 +6,8 @@ is back at its tail. Attempts that fail at once count as attempts: measurements 
 number of attempts, since a fixed number of moves would favour long worms.
 
 A single worm is one long chain of loads that wait for each other. So the worms of several replicas take
-turns, one trial each (a step of a head, or an attempt), and fill each other's gaps. Every replica has
-its own random numbers, one per trial; what it does depends on no other.
+turns, one trial each (the choice of a site, the test of a first step, or a step of a head), and fill each
+other's gaps. Every replica has its own random numbers, 32 bits per trial; what it does depends on no other.
 
 Green function: a closed configuration lasts one trial per attempt; a head in a state with rates A_d
 lasts 6 / sum A_d trials. With H the histogram of these times over head minus tail, and H(0) the
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmc import desk as at
-from qmc.desk import BLOCK, ROWS, WIDTH, Desk
+from qmc.desk import BLOCK, OPENING, ROWS, WIDTH, Desk
 from qmc.jit import kernel
 from qmc.lattice import DIRECTIONS, Words
 from qmc.vertex import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT
@@ -27,7 +27,7 @@ from qmc.vertex import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT
 # Everything in the inner loop is unsigned: signed indices would cost a test for negative ones at every
 # access, and one signed operand would turn 64-bit arithmetic into floating point.
 _u = np.uint64
-_0, _1, _2, _3, _6, _7, _8, _11, _32, _61, _63 = (_u(n) for n in (0, 1, 2, 3, 6, 7, 8, 11, 32, 61, 63))
+_0, _1, _2, _3, _6, _7, _8, _32, _63 = (_u(n) for n in (0, 1, 2, 3, 6, 7, 8, 32, 63))
 _LOW, _HIGH, _BLOCK = _u(0xFFFFFFFF), _u(0xFFFFFFFF00000000), _u(BLOCK)
 _RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
 
@@ -71,14 +71,16 @@ def take_turns(
     words: Words,
     table: NDArray[np.uint32],
     rate: NDArray[np.float64],
+    numbers: NDArray[np.uint32],
     green: NDArray[np.uint64] | None,
 ) -> tuple[np.uint64, np.uint64]:
     """Trials of the replicas with rows up to `end`, from trial t of the block and `row` on.
 
-    words  uint32 or uint64, of all replicas one after the other
-    green  per replica 2 L_tau waiting times by tau distance, first at space distance zero, then at all
-           others; then 4 Lx Ly by space distance at tau distance zero; None: nothing is recorded, and
-           all that belongs to it is left out when the function is compiled
+    words    uint32 or uint64, of all replicas one after the other
+    numbers  random ones, one per trial, from the place on that the row tells
+    green    per replica 2 L_tau waiting times by tau distance, first at space distance zero, then at all
+             others; then 4 Lx Ly by space distance at tau distance zero; None: nothing is recorded, and
+             all that belongs to it is left out when the function is compiled
 
     Returns (t, row) of a replica without attempts left, before its trial t; or t = BLOCK.
     """
@@ -89,25 +91,28 @@ def take_turns(
     space_mask, time_mask, time_shift = desk[at.SPACE_MASK], desk[at.TIME_MASK], desk[at.TIME_SHIFT]
     while t < _BLOCK:
         while row < end:
-            r = desk[desk[row + at.NUMBERS] + t]
-            head, word = desk[row + at.HEAD], desk[row + at.WORD]
+            r = _u(numbers[desk[row + at.NUMBERS] + t])
+            head, word, incoming = desk[row + at.HEAD], desk[row + at.WORD], desk[row + at.INCOMING]
             site = head & _LOW
-            if site == desk[row + at.TAIL]:        # closed: put the word back, attempt to open elsewhere
-                words[site] = word
-                left = desk[row + at.LEFT]
-                if left == _0:
-                    return t, row
-                desk[row + at.LEFT] = left - _1
-                site = desk[row + at.BASE] + (((r >> _32) * sites) >> _32)
-                trial = (r & _LOW) * _6          # whole part: direction, fraction: the Metropolis draw
+            if site == desk[row + at.TAIL]:
+                if incoming != OPENING:            # closed: put the word back, go elsewhere
+                    words[site] = word
+                    left = desk[row + at.LEFT]
+                    if left == _0:
+                        return t, row
+                    desk[row + at.LEFT] = left - _1
+                    # Not quite the same probability for all sites; any fixed ones are exact.
+                    site = desk[row + at.BASE] + ((r * sites) >> _32)
+                    desk[row + at.HEAD], desk[row + at.WORD] = (head & _HIGH) | site, _u(words[site])
+                    desk[row + at.TAIL], desk[row + at.INCOMING] = site, OPENING
+                    desk[row + at.TAIL_COLUMN] = (site * reciprocal) >> reciprocal_shift
+                    row += WIDTH
+                    continue
+                trial = r * _6                     # whole part: direction, fraction: the Metropolis draw
                 d = trial >> _32
-                word = _u(words[site])
-                head = (head & _HIGH) | site
-                desk[row + at.TAIL] = site
-                desk[row + at.TAIL_COLUMN] = (site * reciprocal) >> reciprocal_shift
                 field = (word >> desk[at.SHIFT + d]) & desk[at.MASK + d]
                 if np.float64(trial & _LOW) >= rate[(d << _8) + field] * 4294967296.0:
-                    desk[row + at.HEAD], desk[row + at.WORD] = head, word
+                    desk[row + at.INCOMING] = _0
                     row += WIDTH
                     continue
                 desk[row + at.OPENED] += _1
@@ -115,11 +120,11 @@ def take_turns(
                 state = _u(table[_SPACE_AT + (word & space_mask)])
                 state += _u(table[(word >> time_shift) & time_mask])
                 if state < _RARE:
-                    slot = _u(table[state + desk[row + at.INCOMING] * _8 + (r >> _61)])
-                    own = (r & _LOW) < slot
+                    slot = _u(table[state + incoming * _8 + (r & _7)])
+                    own = r < slot
                     d = (slot >> (_3 * _u(own))) & _7        # no branch here and below: hard to predict
                 else:
-                    d = heat_bath(word, desk, rate, np.float64(r >> _11) * 2.0**-53)
+                    d = heat_bath(word, desk, rate, np.float64(r) * 2.0**-32)
                 if green is not None and desk[row + at.GREEN] != _0:
                     start = desk[row + at.GREEN]
                     time = _u(table[state + _RESIDENCE]) if state < _RARE else residence(word, desk, rate)

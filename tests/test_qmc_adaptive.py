@@ -73,11 +73,11 @@ def starts_of_an_insulator(bins):
 
 def test_short_thermalisation_is_seen_and_measured():
     """What is to be dropped counts as thermalisation."""
-    found = starts_of_an_insulator(48)
+    found = starts_of_an_insulator(384)
     energy = found.z["energy"]
     assert energy > 4
     assert found.forget is not None
-    assert 0 < found.forget <= 36  # a quarter of the bins is left to judge by
+    assert 0 < found.forget <= 288  # a quarter of the bins is left to judge by
     assert found.therm_sweeps == pytest.approx(0.02 + 0.1 * found.forget)
     assert found.warnings == [f"cold and hot chains differ after 0.02 sweeps: energy ({energy:+.1f} sigma)"]
 
