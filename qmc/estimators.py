@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmc.actions import LinkTable
-from qmc.lattice import Layout
+from qmc.lattice import COMPACT, Layout
 from qmc.links import Array, Links, Rows, by_current
 from qmc.model import Disorder, Model
 
@@ -42,6 +42,9 @@ SCALARS = (
 
 SERIES = (*SCALARS, "rho_x_1", "rho_y_1", "chi_s_raw_1", "chi_c_raw_1")
 """What `measure` reports of one measurement: the scalars and the responses at the first frequency."""
+
+STRIDE = 128
+"""Words read side by side: whole columns, so that loops over short ones are long enough to be fast."""
 
 TURNS = 9
 """Entries of `Measured.turns`."""
@@ -60,10 +63,11 @@ class Operators(NamedTuple):
     bond_row, site_row               (replicas, 2, Lx Ly), (replicas, Lx Ly): table of each link
     empty                            float64 (replicas, 4): kinetic x and y, contact and energy of the
                                      bonds of one slice without currents
-    cosine, sine                     float64 (L_tau, n_max + 1): cos and sin of w_n tau_k
+    cosine, sine                     float64 (L_tau // 2 + 1, n_max + 1): cos and sin of w_n tau_k
     wave_x, wave_y                   float64 (2, Lx), (2, Ly): cos and sin of the smallest wave vectors
     present                          int64 (replicas,), number of rotors
     space_mask .. t_shift            layout of the words
+    counted                          whether `counting.count_currents` can sum them
     """
 
     bonds: Array
@@ -86,6 +90,7 @@ class Operators(NamedTuple):
     time_bias: int
     y_shift: int
     t_shift: int
+    counted: bool
 
 
 class Work(NamedTuple):
@@ -95,6 +100,7 @@ class Work(NamedTuple):
     columns                    float64 (3, Lx Ly): J_x, J_y, J_tau summed over the times of a column
     totals                     float64 (4,): kinetic x and y, contact of bonds, contact of time links
     fourier                    float64 (2, n_max + 1): real and imaginary part of one transform
+    fields .. time_counts      uint32, uint64, uint64 (whole columns,), see `counting.count_words`
     """
 
     current_x: Array
@@ -104,6 +110,9 @@ class Work(NamedTuple):
     columns: Array
     totals: Array
     fourier: Array
+    fields: NDArray[np.uint32]
+    space_counts: NDArray[np.uint64]
+    time_counts: NDArray[np.uint64]
 
 
 class Measured(NamedTuple):
@@ -149,7 +158,8 @@ def operators(
     site_row = np.stack([
         some.site_row + first for some, first in zip(links, _starts([x.time for x in links]), strict=True)
     ]).astype(np.int32)
-    phase = 2 * np.pi / model.L_tau * (np.outer(np.arange(model.L_tau), np.arange(n_max + 1)) % model.L_tau)
+    turns = np.outer(np.arange(model.L_tau // 2 + 1), np.arange(n_max + 1)) % model.L_tau
+    phase = 2 * np.pi / model.L_tau * turns
     return Operators(
         bonds=bonds - still[:, None],
         times=times,
@@ -171,6 +181,7 @@ def operators(
         time_bias=layout.bias(4),
         y_shift=layout.shift(2),
         t_shift=layout.shift(4),
+        counted=layout == COMPACT and model.n_g == 0 and all(sample.uniform for sample in disorder),
     )  # fmt: skip
 
 
@@ -194,7 +205,10 @@ def _wave(L: int) -> Array:
 def new_work(model: Model, n_max: int) -> Work:
     """Work space of `measure`."""
     x, y, space, time = np.zeros((4, model.L_tau))
-    return Work(x, y, space, time, np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1)))
+    columns, totals, fourier = np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1))
+    places = max(1, STRIDE // model.L_tau) * model.L_tau
+    fields, counts = np.zeros(places, np.uint32), np.zeros((2, places), np.uint64)
+    return Work(x, y, space, time, columns, totals, fourier, fields, *counts)
 
 
 def new_measured(model: Model, replicas: int, n_max: int) -> Measured:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qmc.counting import count_currents
 from qmc.estimators import Array, Measured, Operators, Work
 from qmc.jit import inlined
 from qmc.lattice import Words
@@ -69,15 +70,18 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
 def add_spectrum(
     series: Array, contact: float, scale: float, operators: Operators, fourier: Array, out: Array
 ) -> float:
-    """Add scale (|sum_k series(k) exp(i w_n tau_k)|^2 + contact) to out (n,); returns what n = 1 took."""
+    """Add scale (|sum_k series(k) exp(i w_n tau_k)|^2 + contact) to out (n,); returns what n = 1 took.
+
+    The times tau_k and -tau_k go together, since cos is even and sin is odd.
+    """
     cosine, sine, re, im = operators.cosine, operators.sine, fourier[0], fourier[1]
     fourier[:] = 0.0
-    for k in range(series.size):
-        value = series[k]
-        if value != 0.0:
-            for n in range(re.size):
-                re[n] += value * cosine[k, n]
-                im[n] += value * sine[k, n]
+    for k in range(len(cosine)):
+        back = (series.size - k) % series.size
+        even, odd = series[k] + (series[back] if back != k else 0.0), series[k] - series[back]
+        for n in range(re.size):
+            re[n] += even * cosine[k, n]
+            im[n] += odd * sine[k, n]
     for n in range(re.size):
         out[n] += scale * (re[n] ** 2 + im[n] ** 2 + contact)
     return scale * (re[1] ** 2 + im[1] ** 2 + contact)
@@ -115,7 +119,10 @@ def measure(
     W_x, W_y, W_tau  its net windings
     Averages of windings alone are those over all looks since the last measurement, also rho at w = 0.
     """
-    sum_currents(words, replica, operators, work)
+    if operators.counted:
+        count_currents(words, replica, operators, work)
+    else:
+        sum_currents(words, replica, operators, work)
     Lx, Ly, L_tau, eps = operators.Lx, operators.Ly, operators.L_tau, operators.eps
     wave_x, wave_y, columns, maps = operators.wave_x, operators.wave_y, work.columns, out.maps[replica]
     sites, beta = Lx * Ly, eps * L_tau

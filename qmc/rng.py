@@ -48,9 +48,10 @@ def top_up(lanes: NDArray[np.uint64], buffer: NDArray[np.uint64], start: int, en
     buffer  uint64, room for LANES - 1 numbers from `end` on
     """
     s0, s1, s2, s3 = lanes[0], lanes[1], lanes[2], lanes[3]
-    # The number of lanes is read, not known to the compiler, and the index has no sign: a loop of fixed
-    # length would be unrolled before it is turned into vector instructions, and then take three times as long.
-    width = np.uint64(lanes.shape[1])
+    # The number of lanes is read, not known to the compiler, and the index has no sign: else the loop would
+    # not become vector instructions and take three times as long.
+    count = lanes.shape[1]
+    width = np.uint64(count)
     while start < end:
         out = buffer[start:]
         for i in range(width):
@@ -62,7 +63,7 @@ def top_up(lanes: NDArray[np.uint64], buffer: NDArray[np.uint64], start: int, en
             s0[i] ^= fourth
             s2[i] = third ^ t
             s3[i] = (fourth << _45) | (fourth >> _19)
-        start += np.int64(width)
+        start += count
     return start
 
 
