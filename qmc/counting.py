@@ -8,7 +8,7 @@ does several words at a time. The counters hold BATCH words; then they are empti
 import numpy as np
 
 from qmc.estimators import Operators, Work
-from qmc.jit import inlined
+from qmc.jit import inlined, kernel
 from qmc.lattice import COMPACT, Words
 
 BATCH = 15
@@ -114,7 +114,7 @@ def _column(words, first, L_tau):  # type: ignore[no-untyped-def]
     return x, y, t
 
 
-@inlined
+@kernel
 def count_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
     """As `measure.sum_currents`, for words of the layout COMPACT and tables that all links share."""
     L_tau = _u(operators.L_tau)

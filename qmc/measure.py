@@ -4,11 +4,11 @@ import numpy as np
 
 from qmc.counting import count_currents
 from qmc.estimators import Array, Measured, Operators, Work
-from qmc.jit import inlined
+from qmc.jit import inlined, kernel
 from qmc.lattice import Words
 
 
-@inlined
+@kernel
 def sum_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
     """Fill the sums of `out` (but the transform) from the words of a replica, (Lx Ly L_tau,).
 
@@ -66,7 +66,7 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
     totals[0], totals[1], totals[2], totals[3] = kinetic_x, kinetic_y, contact_sum, time_contact_sum
 
 
-@inlined
+@kernel
 def add_spectrum(
     series: Array, contact: float, scale: float, operators: Operators, fourier: Array, out: Array
 ) -> float:
@@ -101,7 +101,7 @@ def add_turns(W_x: float, W_y: float, W_tau: float, turns: Array) -> None:
     turns[8] += 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
 
 
-@inlined
+@kernel
 def measure(
     words: Words,
     W_x: float,
