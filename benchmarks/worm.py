@@ -2,11 +2,11 @@
 
     python benchmarks/worm.py [--quick] [--replicas 1,8] [--json FILE]
 
-ns/trial is the worm alone, without measurements and Green function; ns/move is everything; measuring is the
-share of the time that goes into reading the lattice. Figure of merit: CPU seconds x variance of the mean of
-rho_s and of rho(i w_1), relative to their squares, per chain, so that half the figure is half the time for
-the same relative error. Pin it to a core and alternate with what it is compared with: machines are shared
-and drift.
+ns/trial is the worm alone, ns/move is everything, measuring the share of the time beyond the worm: reading
+the lattice, windings and Green function. Chains without and with measurements take steps in turn, since
+machines are shared and drift. Figure of merit: CPU seconds x variance of the mean of rho_s and of rho(i w_1),
+relative to their squares, per chain, so that half the figure is half the time for the same relative error.
+Pin it to a core.
 """
 
 import argparse
@@ -18,11 +18,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from qmc import Chains, Model, Schedule
+from qmc import Chains, Model, Schedule, lockstep
 from qmc.chain import STEP_TRIALS
 from qmc.desk import BLOCK
-from qmc.jit import kernel
-from qmc.measure import measure
 
 VILLAIN_K_C = 0.33306704         # Xu, Sun, Lv, Deng, PRB 100, 064525 (2019)
 BINS = 16
@@ -60,45 +58,29 @@ def seconds_of_steps(chains: Chains, count: int) -> list[float]:
     return out
 
 
-@kernel
-def measure_repeatedly(times, words, replica, operators, work, sums, now):  # type: ignore[no-untyped-def]
-    """Read one configuration many times; the windings do not matter here."""
-    for _ in range(times):
-        sums.turns[replica, 0] = 1.0
-        measure(words, 0.0, 0.0, 0.0, replica, operators, work, sums, now)
-
-
-def seconds_of_measurement(chains: Chains) -> float:
-    """CPU seconds of one measurement of finished chains; spoils their sums."""
-    way, replicas = chains._way, len(chains.samples)
-    words = way.words.reshape(replicas, -1)
-    now, times = np.zeros(way.series.shape[-1]), max(1, round(2e7 / words.size))
-    for count in (1, times):                     # the first compiles
-        begun = time.process_time()
-        for c in range(replicas):
-            measure_repeatedly(count, words[c], c, chains._operators, chains._work, way.sums, now)
-        seconds = time.process_time() - begun
-    return seconds / (times * replicas)
-
-
 def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | str]:
     """`replicas` chains at once, of about `moves` head moves in all."""
     sites = model.sites * model.L_tau
     per_bin = max(2, round(moves / (replicas * BINS * 2 * sites)))
     schedule = Schedule(therm_sweeps=20, bins=BINS, measurements_per_bin=per_bin)
-    endless = new_chains(model, replicas, replace(schedule, therm_sweeps=1e9))
-    endless.step()
-    per_step = float(np.median(seconds_of_steps(endless, 7)))
-    per_trial = per_step / trials_per_step(replicas)
     chains = new_chains(model, replicas, schedule)
-    begun = time.process_time()
+    endless = new_chains(model, replicas, replace(schedule, therm_sweeps=1e9))
+    worm, everything, moves_made = [], [], 0
     while not chains.finished:
-        chains.step()
-    seconds = (time.process_time() - begun) / replicas - schedule.therm_sweeps * sites * per_trial
+        tally = chains._way.tally
+        whole, before = np.all(tally[:, lockstep.WORMS] > 0), int(tally[:, lockstep.MOVES].sum())
+        (seconds,) = seconds_of_steps(chains, 1)
+        worm += seconds_of_steps(endless, 1)
+        if whole and not chains.finished:        # the last step is a part of one
+            everything.append(seconds)
+            moves_made += int(tally[:, lockstep.MOVES].sum()) - before
+    per_trial = float(np.sum(worm)) / (len(worm) * trials_per_step(replicas))
+    per_move = float(np.sum(everything)) / moves_made
     results = chains.results()
     made = float(np.mean([r.moves for r in results]))
     sweeps = float(np.mean([r.sweeps_per_measurement for r in results]))
-    measuring = seconds_of_measurement(chains) * schedule.bins * schedule.measurements_per_bin / seconds
+    seconds = per_move * made                    # of one chain
+    trials_per_move = 1 + float(np.mean([r.attempts / r.moves for r in results]))
     merits = [
         seconds * np.mean([relative_variance(r.bins[f"{name}_x"], r.bins[f"{name}_y"]) for r in results])
         for name in ("rho_s", "rho")
@@ -106,8 +88,9 @@ def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | st
     taus = [np.mean([r.tau_int[name] for r in results]) * sweeps for name in ("rho_s_x", "rho_x_1")]
     return {
         "action": model.action, "L": model.Lx, "L_tau": model.L_tau, "p": model.p, "replicas": replicas,
-        "ns_per_trial": per_trial * 1e9,
-        "ns_per_move": seconds / made * 1e9, "measuring": measuring, "sweeps_per_s": made / sites / seconds,
+        "ns_per_trial": per_trial * 1e9, "ns_per_move": per_move * 1e9,
+        "measuring": 1 - per_trial * trials_per_move / per_move,
+        "sweeps_per_s": 1 / sites / per_move,
         "tau_rho_s": float(taus[0]), "tau_rho_1": float(taus[1]),
         "merit_rho_s": float(merits[0]), "merit_rho_1": float(merits[1]),
         "bytes_per_site": chains.layout.dtype.itemsize,
@@ -137,7 +120,7 @@ def main() -> None:
     print(" ".join(f"{name:>{spec.strip('sdfg').split('.')[0]}s}" for name, spec in COLUMNS), flush=True)
     for model in models(arguments.quick):
         for replicas in (int(r) for r in arguments.replicas.split(",")):
-            row = run(model, replicas, 2e7 if arguments.quick else 2e8)
+            row = run(model, replicas, 1.5e8 if arguments.quick else 4e8)
             rows.append(row)
             print(" ".join(f"{row[name]:{spec}}" for name, spec in COLUMNS), flush=True)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
