@@ -206,7 +206,7 @@ def new_work(model: Model, n_max: int) -> Work:
     """Work space of `measure`."""
     x, y, space, time = np.zeros((4, model.L_tau))
     columns, totals, fourier = np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1))
-    places = max(1, STRIDE // model.L_tau) * model.L_tau
+    places = min(model.sites, max(1, STRIDE // model.L_tau)) * model.L_tau
     fields, counts = np.zeros(places, np.uint32), np.zeros((2, places), np.uint64)
     return Work(x, y, space, time, columns, totals, fourier, fields, *counts)
 
