@@ -58,7 +58,7 @@ def _largest(used):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _empty(L_tau, bonds, times, fields, space, time, out):  # type: ignore[no-untyped-def]
+def _empty_counters(L_tau, bonds, times, fields, space, time, out):  # type: ignore[no-untyped-def]
     """Add the counters to the sums of `out` and clear them; slices repeat after L_tau places.
 
     bonds, times  rows of `Operators.bonds` and `.times` from J = 0 on
@@ -137,7 +137,7 @@ def count_currents(words: Words, replica: int, operators: Operators, out: Work) 
         count_words(words, first, end - first, fields, space, time)
         filled += 1
         if filled == BATCH:
-            _empty(L_tau, bonds, times, fields, space, time, out)
+            _empty_counters(L_tau, bonds, times, fields, space, time, out)
             filled = 0
         for start in range(first, end, L_tau):   # here, while the words are at hand
             x, y, t = _column(words, start, L_tau)
@@ -150,7 +150,7 @@ def count_currents(words: Words, replica: int, operators: Operators, out: Work) 
             columns[2, c] = np.int64(t) - t_bias * np.int64(L_tau)
             x_bonds += x_bias
             y_bonds += y_bias
-    _empty(L_tau, bonds, times, fields, space, time, out)
+    _empty_counters(L_tau, bonds, times, fields, space, time, out)
     for k in range(L_tau):
         current_x[k] -= x_bonds
         current_y[k] -= y_bonds
