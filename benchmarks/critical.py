@@ -234,8 +234,9 @@ def seed_pairs() -> list[Row]:
         two = (d["Lx"] == small) | (d["Lx"] == large)
         windings = np.stack([d["wx2"], d["wtau2"]])[:, two]
         points = make_points(d["Lx"][two], d["p"][two], windings, L_tau=d["L_tau"][two], shared=True)
-        # The aspect ratios span a factor of four: up to the fourth power shows, where there are data for it.
-        degree = 4 if two.sum() > 16 else 3
+        # The aspect ratios span a factor of four: up to the fourth power shows, where both sizes have three.
+        shapes = len(np.unique(np.stack([d["Lx"][two], d["L_tau"][two]]), axis=1).T)
+        degree = 4 if shapes > 4 else 3
         scaling = Scaling(degree, ((0, 0), (0, 0)), z=None, aspect_degree=degree, logarithmic=True)
         f = collapse(points, scaling, start=(0.335, 0.9, 1.25))
         label = f"L = {small}, {large}"

@@ -93,7 +93,7 @@ def collapse(
     points   from `make_points`
     start    (coupling_c, nu, z) to begin with; a coarse search over the data's range if None
     draws    bootstrap draws for the errors
-    raises   ValueError for too few data or a z that nothing determines
+    raises   ValueError for too few data, terms that they cannot tell apart, or a z that nothing determines
     """
     fit = _CollapseFit(points, scaling or Scaling())
     best, chi2 = fit.best(points.mean, start)
@@ -148,6 +148,21 @@ class _CollapseFit:
         if scaling.logarithmic and np.any(points.mean <= 0):
             raise ValueError("logarithmic = True: all averages must be positive; drop the points at zero")
         self.white = self._white()
+        self._check_terms()
+
+    def _check_terms(self) -> None:
+        """ValueError if the data cannot tell the terms apart, so that anything would fit."""
+        p = self.points
+        middle = {"coupling_c": p.coupling.mean() + 0.1 * np.ptp(p.coupling), "nu": 1.1, "z": 1.3}
+        design = self._design(np.array([middle[name] for name in self.free]), self.points.mean)[1]
+        rank = np.linalg.matrix_rank(design / np.linalg.norm(design, axis=0))
+        if rank < design.shape[1]:
+            couplings = len(np.unique(p.coupling))
+            shapes = len(np.unique(np.stack([p.L, p.L_tau]), axis=1).T)
+            raise ValueError(
+                f"the data tell {rank} of {design.shape[1]} coefficients apart: {couplings} couplings allow "
+                f"a degree below {couplings}, {shapes} pairs of L and L_tau an aspect_degree below {shapes}"
+            )
 
     def _white(self) -> Array:
         """One matrix (q m, q m) for all blocks, of residuals ordered (observable, point)."""

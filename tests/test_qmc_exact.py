@@ -16,8 +16,8 @@ BINS = 512
 MEASUREMENTS = 1200
 SEED = 20260101
 WINDINGS, TURNS = 32, 10
-"""Windings that are told apart along one direction, and along both together. W_y of rotor-3x2 is so broad that
-16 would leave an error of 2 % for W4_y, and 6 one of 1 % for `winds`."""
+"""Windings that are told apart along one direction, and along both together. W_y of rotor-3x2 is so broad
+that 16 would leave an error of 2 % for W4_y, and 6 one of 1 % for `winds`."""
 SLOW = ("cosine-2x2", "rotor-2x2", "rotor-2x2-isolated-site")
 """Four sites without dilution or with long-tailed links: up to a minute and a half of exact work each."""
 

@@ -216,6 +216,10 @@ def test_collapse_failures_say_what_to_do():
         collapse(points, Scaling(z=None))
     with pytest.raises(ValueError, match="lower the degree or add points"):
         collapse(points, Scaling(degree=30))
+    sizes = len(np.unique(L))
+    tall = make_points(L, g, data, L_tau=np.round(2 * L**1.5))
+    with pytest.raises(ValueError, match=rf"{sizes} pairs of L and L_tau an aspect_degree below {sizes}"):
+        collapse(tall, Scaling(degree=3, z=1.5, aspect_degree=sizes))
     with pytest.raises(ValueError, match="at least 2 sizes"):
         collapse(make_points(np.full_like(L, 8), g, data))
     with pytest.raises(ValueError, match="power has 1 entries for 2 observables"):
