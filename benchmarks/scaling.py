@@ -5,8 +5,8 @@
 Cost against volume: CPU seconds for one independent sample of rho_s (2 tau_int sweeps) at L_tau = 2 L^1.5,
 with the exponent of a power law in the number of space-time sites. Weak scaling: the same number of samples
 per process, run by `sitqmc run` with local processes and, where mpiexec lies beside the interpreter, with
-MPI ranks; efficiency is the rate of all over that of one, per process, in wall time. More processes than
-cores tell nothing.
+MPI ranks; efficiency is the rate of all over that of one, per process, in wall time, the median of several
+rounds. More processes than cores tell nothing.
 """
 
 import argparse
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="8,12,16,24,32")
     parser.add_argument("--ranks", default="1,2")
     parser.add_argument("--samples", type=int, default=48, help="per process")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", help="write the figures to this file")
     arguments = parser.parse_args()
     rows = [cost(int(L)) for L in arguments.sizes.split(",")]
@@ -107,14 +108,17 @@ def main() -> None:
         if name == "MPI ranks" and mpiexec is None:
             print("MPI ranks: no mpiexec found")
             continue
-        single = 0.0
-        for ranks in (int(r) for r in arguments.ranks.split(",")):
-            seconds = wall(ranks, arguments.samples * ranks, launcher)
-            single = single or seconds * ranks
-            efficiency = single / seconds
+        counts = [int(r) for r in arguments.ranks.split(",")]
+        wall(counts[0], 1, launcher)                 # compiles
+        # One after the other, several times: machines are shared and drift.
+        rounds = [[wall(n, arguments.samples * n, launcher) for n in counts] for _ in range(arguments.rounds)]
+        times = np.array(rounds)
+        for i, ranks in enumerate(counts):
+            efficiency = float(np.median(times[:, 0] * counts[0] / times[:, i]))
+            seconds = [round(t, 1) for t in times[:, i].tolist()]
             scaling.append({"kind": name, "ranks": ranks, "seconds": seconds, "efficiency": efficiency})
             samples = arguments.samples * ranks
-            print(f"{ranks} {name}, {samples} samples: {seconds:.1f} s, efficiency {efficiency:.3f}")
+            print(f"{ranks} {name}, {samples} samples: {seconds} s, efficiency {efficiency:.3f}")
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump({"cost": rows, "exponent": float(exponent), "scaling": scaling}, file, indent=1)
