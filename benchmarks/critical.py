@@ -236,6 +236,8 @@ def seed_pairs() -> list[Row]:
         points = make_points(d["Lx"][two], d["p"][two], windings, L_tau=d["L_tau"][two], shared=True)
         # The aspect ratios span a factor of four: up to the fourth power shows, where both sizes have three.
         shapes = len(np.unique(np.stack([d["Lx"][two], d["L_tau"][two]]), axis=1).T)
+        if shapes < 4:                           # aspect ratios are not there yet
+            continue
         degree = 4 if shapes > 4 else 3
         scaling = Scaling(degree, ((0, 0), (0, 0)), z=None, aspect_degree=degree, logarithmic=True)
         f = collapse(points, scaling, start=(0.335, 0.9, 1.25))
