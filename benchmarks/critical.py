@@ -316,7 +316,7 @@ STUDIES: dict[str, tuple[Callable[[], list[Row]], tuple[str, ...]]] = {
     ),
     "order": (order, (MAKE.format("order_clean"), MAKE.format("order_diluted"))),
 }
-"""Rows, and the commands that make the data. What is not there yet (sigma_96) is left out."""
+"""Rows, and the commands that make the data. What is not there yet (sigma_96, aspect_24) is left out."""
 
 
 def report(names: list[str]) -> list[Row]:
