@@ -114,6 +114,17 @@ def _column(words, first, L_tau):  # type: ignore[no-untyped-def]
     return x, y, t
 
 
+@inlined
+def start_empty(empty, out):  # type: ignore[no-untyped-def]
+    """Set the sums of `out` over slices, and the totals, to those of a configuration without currents."""
+    out.current_x[:] = 0.0
+    out.current_y[:] = 0.0
+    out.space_energy[:] = empty[3]
+    out.time_energy[:] = 0.0
+    L_tau, totals = out.time_energy.size, out.totals
+    totals[0], totals[1], totals[2], totals[3] = L_tau * empty[0], L_tau * empty[1], L_tau * empty[2], 0.0
+
+
 @kernel
 def count_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
     """As `measure.sum_currents`, for words of the layout COMPACT and tables that all links share."""
@@ -123,13 +134,7 @@ def count_currents(words: Words, replica: int, operators: Operators, out: Work) 
     times = operators.times[operators.site_row[replica, 0], t_middle:]
     fields, space, time = out.fields, out.space_counts, out.time_counts
     current_x, current_y, columns = out.current_x, out.current_y, out.columns
-    space_sum, time_sum, totals = out.space_energy, out.time_energy, out.totals
-    empty = operators.empty[replica]
-    current_x[:] = 0.0
-    current_y[:] = 0.0
-    space_sum[:] = empty[3]
-    time_sum[:] = 0.0
-    totals[0], totals[1], totals[2], totals[3] = L_tau * empty[0], L_tau * empty[1], L_tau * empty[2], 0.0
+    start_empty(operators.empty[replica], out)
     stride, filled = _u(fields.size), 0
     x_bonds = y_bonds = 0
     for first in range(_0, _u(words.size), stride):

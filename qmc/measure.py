@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmc.counting import count_currents
+from qmc.counting import count_currents, start_empty
 from qmc.estimators import Array, Measured, Operators, Work
 from qmc.jit import inlined, kernel
 from qmc.lattice import Words
@@ -24,14 +24,9 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
     bond_row, site_row = operators.bond_row[replica], operators.site_row[replica]
     current_x, current_y, columns = out.current_x, out.current_y, out.columns
     space_sum, time_sum, totals = out.space_energy, out.time_energy, out.totals
-    empty = operators.empty[replica]
-    current_x[:] = 0.0
-    current_y[:] = 0.0
-    space_sum[:] = empty[3]
-    time_sum[:] = 0.0
+    start_empty(operators.empty[replica], out)
     columns[:] = 0.0
-    kinetic_x, kinetic_y, contact_sum = L_tau * empty[0], L_tau * empty[1], L_tau * empty[2]
-    time_contact_sum = 0.0
+    kinetic_x, kinetic_y, contact_sum, time_contact_sum = totals[0], totals[1], totals[2], totals[3]
     space_bits = x_bits | (x_bits << y_shift)
     for column in range(columns.shape[1]):
         start = column * L_tau

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmc import desk as at
-from qmc.desk import BLOCK, OPENING, ROWS, WIDTH, Desk
+from qmc.desk import BLOCK, OPENING, ROWS, WIDTH, Desk, go_elsewhere
 from qmc.jit import kernel
 from qmc.lattice import DIRECTIONS, Words
 from qmc.vertex import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT
@@ -28,7 +28,7 @@ from qmc.vertex import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT
 # access, and one signed operand would turn 64-bit arithmetic into floating point.
 _u = np.uint64
 _0, _1, _2, _3, _6, _7, _8, _32, _63 = (_u(n) for n in (0, 1, 2, 3, 6, 7, 8, 32, 63))
-_LOW, _HIGH, _BLOCK = _u(0xFFFFFFFF), _u(0xFFFFFFFF00000000), _u(BLOCK)
+_LOW, _BLOCK = _u(0xFFFFFFFF), _u(BLOCK)
 _RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
 
 
@@ -97,15 +97,9 @@ def take_turns(
             if site == desk[row + at.TAIL]:
                 if incoming != OPENING:            # closed: put the word back, go elsewhere
                     words[site] = word
-                    left = desk[row + at.LEFT]
-                    if left == _0:
+                    if desk[row + at.LEFT] == _0:
                         return t, row
-                    desk[row + at.LEFT] = left - _1
-                    # Not quite the same probability for all sites; any fixed ones are exact.
-                    site = desk[row + at.BASE] + ((r * sites) >> _32)
-                    desk[row + at.HEAD], desk[row + at.WORD] = (head & _HIGH) | site, _u(words[site])
-                    desk[row + at.TAIL], desk[row + at.INCOMING] = site, OPENING
-                    desk[row + at.TAIL_COLUMN] = (site * reciprocal) >> reciprocal_shift
+                    go_elsewhere(r, row, desk, words)
                     row += WIDTH
                     continue
                 trial = r * _6                     # whole part: direction, fraction: the Metropolis draw
