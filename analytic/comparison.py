@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 
-from analytic.checks import checked_scalar
-from analytic.quantities import Excess, Interval
-from analytic.units import SIGMA_Q_S, Array, mev_to_thz, sheet_to_sigma, thz_to_mev
-from analytic.verdict import Verdict, judge
+from sitqmc.analytic.film.derived import Excess, Interval
+from sitqmc.analytic.numerics.checks import checked_scalar
+from sitqmc.analytic.numerics.goodness_of_fit import Verdict, judge
+from sitqmc.analytic.units import SIGMA_Q_S, Array, mev_to_thz, sheet_to_sigma, thz_to_mev
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ import numpy as np
 # Run as a script, this file would be found in place of the package it imports, which has the same name.
 sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
 
-from analytic import (  # noqa: E402
+from sitqmc.analytic import (  # noqa: E402
     FILMS,
     MEV_PER_K,
     FilmSetup,
@@ -34,9 +34,9 @@ from analytic import (  # noqa: E402
     transmission,
     tunnelling_conductance,
 )
-from analytic.dynes import dynes_kernel  # noqa: E402
-from analytic.purity import conductivity_kernel  # noqa: E402
-from analytic.tunnelling import didv_kernel  # noqa: E402
+from sitqmc.analytic.superconductor.dynes import dynes_kernel  # noqa: E402
+from sitqmc.analytic.superconductor.finite_scattering import conductivity_kernel  # noqa: E402
+from sitqmc.analytic.superconductor.tunnelling import didv_kernel  # noqa: E402
 
 TABLE = Path(__file__).resolve().parents[1] / "tests" / "reference" / "superconductor_table.json"
 NU = np.linspace(0.01, 5.0, 1000)

@@ -38,7 +38,7 @@ import numpy as np
 # This script has the name of the package: its own folder must not come first on the path.
 sys.path = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
 
-from continuation import (  # noqa: E402
+from sitqmc.continuation import (  # noqa: E402
     CorrelatorData,
     consensus,
     continue_correlator,
@@ -46,9 +46,9 @@ from continuation import (  # noqa: E402
     sinh_grid,
     tau_kernel,
 )
-from continuation.features import find_peaks  # noqa: E402
-from continuation.models import default_grid, gaussian_models  # noqa: E402
-from continuation.whitening import whiten  # noqa: E402
+from sitqmc.continuation.data.default_models import default_grid, gaussian_models  # noqa: E402
+from sitqmc.continuation.data.whitening import whiten  # noqa: E402
+from sitqmc.continuation.spectrum.features import find_peaks  # noqa: E402
 
 EPS, N_POINTS, N_SAMPLES = 0.1, 41, 200
 FINE = sinh_grid(300.0, 0.5, 6000)

@@ -20,7 +20,13 @@ import numpy as np
 # The folder of this script holds a script with the name of the package.
 sys.path = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
 
-from continuation import CorrelatorData, continue_correlator, current_kernel, sinh_grid, tau_kernel  # noqa: E402
+from sitqmc.continuation import (  # noqa: E402
+    CorrelatorData,
+    continue_correlator,
+    current_kernel,
+    sinh_grid,
+    tau_kernel,
+)
 
 EPS, N_SAMPLES = 0.1, 200
 FINE = sinh_grid(400.0, 0.05, 12000)

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qmc.collapse import Collapse, Scaling, collapse
-from qmc.crossings import crossings, extrapolate_crossings
-from qmc.finite_size import Value, make_points
-from qmc.trotter import TrotterLimit, trotter_limit
+from sitqmc.qmc.finite_size.collapse import Collapse, Scaling, collapse
+from sitqmc.qmc.finite_size.crossings import crossings, extrapolate_crossings
+from sitqmc.qmc.finite_size.dataset import Value, make_points
+from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
 
 Array = NDArray[np.float64]
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from qmc import Chains, Model, per_sample
-from runs.config import Config, matsubara_count, parse_config, points
-from runs.expressions import evaluate
+from sitqmc.qmc import Chains, Model, per_sample
+from sitqmc.runs.config.config import Config, matsubara_count, parse_config, points
+from sitqmc.runs.config.expressions import evaluate
 
 DATA = Path(__file__).parent / "data"
 PARAMETERS = ("Lx", "Ly", "L_tau", "eps", "charging", "p")
@@ -117,7 +117,7 @@ def expand(path: Path, folder: Path) -> None:
 
 
 def reduce(out: Path, stores: list[Path], n_rho: int) -> None:
-    from runs.store import read_points
+    from sitqmc.runs.store.run_file import read_points
 
     save(out, [(head_of(d.model), reduced(d.model, d.bins, n_rho)) for s in stores for d in read_points(s)])
 

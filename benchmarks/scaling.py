@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qmc import Chains, Model, Schedule
+from sitqmc.qmc import Chains, Model, Schedule
 
 CONFIG = """
 [model]
@@ -75,7 +75,7 @@ def wall(processes: int, samples: int, mpi: str | None) -> float:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "run.toml"
         config.write_text(CONFIG.format(samples=samples, path=Path(folder) / "out"), encoding="utf-8")
-        command = [sys.executable, "-m", "runs.cli", "run", str(config), "-q"]
+        command = [sys.executable, "-m", "sitqmc", "run", str(config), "-q"]
         command = [mpi, "-n", str(processes), *command] if mpi else [*command, "-n", str(processes)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         times = []

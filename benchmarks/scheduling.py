@@ -3,8 +3,8 @@
     python benchmarks/scheduling.py [--quick] [--json FILE]
 
 Measured on this machine: speed of a chain, cost of a checkpoint, 2 local processes and 2 MPI ranks against
-1, bytes per sample. Simulated: the task lists that `runs.tasks` makes, dealt to N ranks by one counter that
-serves one request at a time, and only between two steps of rank 0 (MPI without asynchronous progress).
+1, bytes per sample. Simulated: the task lists that `runs.simulate.tasks` makes, dealt to N ranks by one counter
+that serves one request at a time, and only between two steps of rank 0 (MPI without asynchronous progress).
 """
 
 import argparse
@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from qmc import Model
-from runs.config import Config, parse_config, points
-from runs.merge import Store
-from runs.parts import Found, OpenWork, RankFile
-from runs.plan import trial
-from runs.tasks import open_tasks
-from runs.work import new_chains, warm_up
+from sitqmc.qmc import Model
+from sitqmc.runs.config.config import Config, parse_config, points
+from sitqmc.runs.jobs.plan import trial
+from sitqmc.runs.simulate.tasks import open_tasks
+from sitqmc.runs.simulate.worker import new_chains, warm_up
+from sitqmc.runs.store.checkpoint import Found, OpenWork, RankFile
+from sitqmc.runs.store.merge import Store
 
 STEP = 0.1                   # s; rank 0 looks at the network between two steps of `qmc.Chains`
 SPREAD = 0.1                 # relative spread of the cost of chains of one point, assumed
@@ -155,7 +155,7 @@ def processes(scale: float) -> list[dict[str, float | str]]:
                 folder = Path(temporary)
                 before = [str(beside), "-n", name[0]] if "rank" in name else []
                 job = ["run", str(small(folder, scale)), "--no-analysis", *arguments]
-                command = [*before, sys.executable, "-m", "runs.cli", *job]
+                command = [*before, sys.executable, "-m", "sitqmc", *job]
                 before_it = resource.getrusage(resource.RUSAGE_CHILDREN)
                 subprocess.run(command, cwd=folder, check=True, capture_output=True)
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -21,19 +21,19 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
 sys.path += [str(ROOT / "tests"), str(ROOT)]
 
+from scipy.stats import chi2  # noqa: E402
+
 from reference import superconductor  # noqa: E402
 from reference.exact_spectrum import broadened_correlator, ring_lines  # noqa: E402
 from reference.transfer_matrix import CASES, DISORDERED, Case, exact  # noqa: E402
-from scipy.stats import chi2  # noqa: E402
-
-from analytic import Sample, Substrate, gap_mev, invert, mattis_bardeen, transmission  # noqa: E402
-from analytic.dynes import dynes_kernel  # noqa: E402
-from analytic.gap import critical_temperature  # noqa: E402
-from analytic.purity import conductivity_kernel  # noqa: E402
-from analytic.tunnelling import didv_kernel  # noqa: E402
-from analytic.units import MEV_PER_K  # noqa: E402
-from continuation import current_kernel, sinh_grid, tau_kernel  # noqa: E402
-from qmc import Model, Schedule, make_disorder, run_chain  # noqa: E402
+from sitqmc.analytic import Sample, Substrate, gap_mev, invert, mattis_bardeen, transmission  # noqa: E402
+from sitqmc.analytic.superconductor.dynes import dynes_kernel  # noqa: E402
+from sitqmc.analytic.superconductor.finite_scattering import conductivity_kernel  # noqa: E402
+from sitqmc.analytic.superconductor.gap import critical_temperature  # noqa: E402
+from sitqmc.analytic.superconductor.tunnelling import didv_kernel  # noqa: E402
+from sitqmc.analytic.units import MEV_PER_K  # noqa: E402
+from sitqmc.continuation import current_kernel, sinh_grid, tau_kernel  # noqa: E402
+from sitqmc.qmc import Model, Schedule, make_disorder, run_chain  # noqa: E402
 
 KEPT = ROOT / "runs" / "docs" / "validation.json"
 TARGET = KEPT.with_suffix(".md")

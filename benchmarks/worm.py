@@ -18,9 +18,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from qmc import Chains, Model, Schedule, lockstep
-from qmc.chain import STEP_TRIALS
-from qmc.desk import BLOCK
+from sitqmc.qmc import Chains, Model, Schedule
+from sitqmc.qmc.chains import loop as lockstep
+from sitqmc.qmc.chains.chains import STEP_TRIALS
+from sitqmc.qmc.worm.registers import BLOCK
 
 VILLAIN_K_C = 0.33306704         # Xu, Sun, Lv, Deng, PRB 100, 064525 (2019)
 BINS = 16

@@ -15,66 +15,6 @@ with your own points and noise, to be tried before a feature is believed. No con
 Frequencies have the unit of 1/beta.
 """
 
-from continuation.alpha import AlphaScan
-from continuation.bounds import WeightBounds, weight_bounds
-from continuation.companions import midpoint_conductivity, sigma_matsubara
-from continuation.conductivity import continue_conductivity
-from continuation.consensus import Consensus, consensus
-from continuation.data import CorrelatorData
-from continuation.decay import Decay, decay_energy
-from continuation.facts import Fact, known_f_sum, known_moment, known_stiffness
-from continuation.features import Interval, Value, lowest_peak, onset, optical_gap
-from continuation.grids import FrequencyGrid, sinh_grid
-from continuation.higgs import HiggsScales, higgs_scales
-from continuation.kernels import current_kernel, matsubara, response_kernel, tau_kernel
-from continuation.models import DefaultModel
-from continuation.options import Options
-from continuation.rehearsal import Rehearsal, rehearse, synthetic
-from continuation.solve import continue_correlator, cutoff_dependence
-from continuation.spectrum import PeakValue, Spectrum, SumRule
-from continuation.textfiles import read_correlator, read_samples
-from continuation.whitening import WhiteningReport
+import lazy_loader
 
-__all__ = [
-    "AlphaScan",
-    "Consensus",
-    "CorrelatorData",
-    "Decay",
-    "DefaultModel",
-    "Fact",
-    "FrequencyGrid",
-    "HiggsScales",
-    "Interval",
-    "Options",
-    "PeakValue",
-    "Rehearsal",
-    "Spectrum",
-    "SumRule",
-    "Value",
-    "WeightBounds",
-    "WhiteningReport",
-    "consensus",
-    "continue_conductivity",
-    "continue_correlator",
-    "current_kernel",
-    "cutoff_dependence",
-    "decay_energy",
-    "higgs_scales",
-    "known_f_sum",
-    "known_moment",
-    "known_stiffness",
-    "lowest_peak",
-    "matsubara",
-    "midpoint_conductivity",
-    "onset",
-    "optical_gap",
-    "read_correlator",
-    "read_samples",
-    "rehearse",
-    "response_kernel",
-    "sigma_matsubara",
-    "sinh_grid",
-    "synthetic",
-    "tau_kernel",
-    "weight_bounds",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

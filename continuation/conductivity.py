@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from continuation.data import CorrelatorData
-from continuation.solve import continue_correlator
-from continuation.spectrum import Spectrum
+from sitqmc.continuation.data.correlator import CorrelatorData
+from sitqmc.continuation.solve import continue_correlator
+from sitqmc.continuation.spectrum.spectrum import Spectrum
 
 
 def continue_conductivity(

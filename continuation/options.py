@@ -6,10 +6,10 @@ import difflib
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from continuation.alpha import RULES, AlphaRule
-from continuation.kernels import Array
-from continuation.models import DefaultModel
-from continuation.sampling import EDGES, Edge
+from sitqmc.continuation.data.default_models import DefaultModel
+from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.continuation.methods.maxent.alpha import RULES, AlphaRule
+from sitqmc.continuation.methods.stochastic import EDGES, Edge
 
 Method = Literal["process", "maxent", "sampling", "sparse", "rational"]
 METHODS: tuple[str, ...] = get_args(Method)

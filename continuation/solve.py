@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from continuation.data import CorrelatorData
-from continuation.facts import support_factor
-from continuation.features import Value
-from continuation.grids import FrequencyGrid, grid_from_nodes
-from continuation.kernels import Array
-from continuation.methods import (
+from sitqmc.continuation.data.constraints import support_factor
+from sitqmc.continuation.data.correlator import CorrelatorData
+from sitqmc.continuation.data.default_models import DefaultModel, default_grid, default_models
+from sitqmc.continuation.data.resampling import Replicas, replicas_of
+from sitqmc.continuation.data.whitening import Equations, whiten
+from sitqmc.continuation.kernels.grids import FrequencyGrid, grid_from_nodes
+from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.continuation.methods.method import (
     RATIONAL,
     Fit,
     fit_maxent,
@@ -20,13 +22,11 @@ from continuation.methods import (
     fit_sampling,
     fit_sparse,
 )
-from continuation.models import DefaultModel, default_grid, default_models
-from continuation.options import Options, resolve
-from continuation.resampling import Replicas, replicas_of
-from continuation.resolution import averaging
-from continuation.spectrum import CONDUCTIVITY, Spectrum, SumRule
-from continuation.threads import single_blas
-from continuation.whitening import Equations, whiten
+from sitqmc.continuation.methods.parallel import single_blas
+from sitqmc.continuation.options import Options, resolve
+from sitqmc.continuation.spectrum.features import Value
+from sitqmc.continuation.spectrum.resolution import averaging
+from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum, SumRule
 
 POOR_FIT = 2.5          # chi^2 per degree of freedom that is called a bad fit
 TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that calls for a larger cut-off

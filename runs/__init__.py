@@ -1,16 +1,5 @@
-"""Configurations, scheduling, storage and the command line."""
+"""Configurations, scheduling, storage, results, foreign files and the command line."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import lazy_loader
 
-if TYPE_CHECKING:
-    from runs.results import Run
-
-__all__ = ["load"]
-
-
-def load(path: str | Path) -> "Run":
-    """A run for a notebook, from its folder or its run.h5; see `runs.results.Run`."""
-    from runs.results import load as load_run  # imports numba, which the look-only commands do without
-
-    return load_run(path)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,271 @@
+"""Imaginary-time data with their covariance: what enters a continuation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sitqmc.continuation.data.constraints import Fact
+from sitqmc.continuation.kernels.kernels import (
+    Array,
+    current_kernel,
+    matsubara,
+    response_kernel,
+    sum_kernel,
+    tau_kernel,
+)
+
+Kind = Literal["rho_iw", "lambda_tau", "green_tau", "chi_tau", "chi_iw"]
+KINDS: tuple[str, ...] = get_args(Kind)
+MIN_POINTS = 3
+MIN_SAMPLES = 4
+HEAVY_TAIL = 6.0     # a mean excess kurtosis above this makes the covariance itself unreliable
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelatorData:
+    """Mean and covariance of one correlator.
+
+    kind        rho_iw (current response), lambda_tau, green_tau, chi_tau, chi_iw
+    beta        inverse temperature
+    grid        (n_points,) Matsubara integers for *_iw, times in [0, beta] for *_tau
+    mean        (n_points,)
+    covariance  (n_points, n_points) of the mean, not of one sample
+    n_samples   number of independent samples behind the covariance; None means exactly known
+    eps         time step of the simulation; None for continuous time
+    kinetic     (mean of <-k_x>, its variance, its covariance (n_points,) with the mean), or None
+    samples     (n_samples, n_points [+ 1 with kinetic]), kept for the jackknife, or None
+    warnings    remarks on the data, carried into the result
+    facts       further equations: a known stiffness, f-sum or moment, with errors
+    """
+
+    kind: str
+    beta: float
+    grid: Array
+    mean: Array
+    covariance: Array
+    n_samples: int | None = None
+    eps: float | None = None
+    kinetic: tuple[float, float, Array] | None = None
+    samples: Array | None = None
+    warnings: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_axes(self)
+        _check_values(self)
+
+    @classmethod
+    def from_samples(
+        cls,
+        samples: ArrayLike,
+        *,
+        kind: Kind,
+        beta: float,
+        grid: ArrayLike,
+        eps: float | None = None,
+        kinetic: ArrayLike | None = None,
+    ) -> CorrelatorData:
+        """From independent samples (disorder realisations or rebinned bins).
+
+        samples  (n_samples, n_points)
+        kinetic  (n_samples,) values of <-k_x> on the same samples, to impose the f-sum rule (rho_iw only)
+        """
+        table = np.array(samples, dtype=float)
+        if table.ndim != 2:
+            raise ValueError(f"samples have shape {table.shape}: give (n_samples, n_points)")
+        n_points = table.shape[1]
+        if kinetic is not None:
+            extra = np.asarray(kinetic, dtype=float)
+            if extra.shape != (table.shape[0],):
+                raise ValueError(f"kinetic has shape {extra.shape}: give one value per sample, {len(table)}")
+            table = np.column_stack([table, extra])
+        _check_samples(table)
+        mean = table.mean(axis=0)
+        covariance = np.atleast_2d(np.cov(table, rowvar=False)) / len(table)
+        joint = None
+        if kinetic is not None:
+            joint = (float(mean[-1]), float(covariance[-1, -1]), covariance[:-1, -1].copy())
+        return cls(
+            kind=kind, beta=float(beta), grid=np.asarray(grid, dtype=float), mean=mean[:n_points],
+            covariance=covariance[:n_points, :n_points], n_samples=len(table), eps=eps, kinetic=joint,
+            samples=table, warnings=_tail_warnings(table),
+        )  # fmt: skip
+
+    @classmethod
+    def from_mean_cov(
+        cls,
+        mean: ArrayLike,
+        covariance: ArrayLike,
+        *,
+        kind: Kind,
+        beta: float,
+        grid: ArrayLike,
+        n_samples: int | None = None,
+        eps: float | None = None,
+        kinetic: tuple[float, float, ArrayLike] | None = None,
+    ) -> CorrelatorData:
+        """From a mean and the covariance of that mean; n_samples None if the covariance is exact."""
+        joint = None if kinetic is None else (kinetic[0], kinetic[1], np.asarray(kinetic[2], dtype=float))
+        return cls(
+            kind=kind, beta=float(beta), grid=np.asarray(grid, dtype=float), mean=np.array(mean, dtype=float),
+            covariance=np.array(covariance, dtype=float), n_samples=n_samples, eps=eps, kinetic=joint,
+        )  # fmt: skip
+
+    def knowing(self, *facts: Fact) -> CorrelatorData:
+        """The same data with further known facts."""
+        return replace(self, facts=(*self.facts, *facts))
+
+    @property
+    def bare(self) -> CorrelatorData:
+        """The data without facts, for scales and magnitudes."""
+        return replace(self, facts=()) if self.facts else self
+
+    @property
+    def is_matsubara(self) -> bool:
+        """Whether the grid holds Matsubara integers."""
+        return self.kind.endswith("_iw")
+
+    @property
+    def frequencies(self) -> Array:
+        """w_n of the grid, shape (n_points,); Matsubara data only."""
+        if not self.is_matsubara:
+            raise ValueError(f"kind {self.kind} is a function of tau: it has no Matsubara frequencies")
+        return matsubara(self.grid, self.beta)
+
+    def kernel(self, omega: Array) -> Array:
+        """Kernel against the even spectrum, shape (rows, omega): data, f-sum with kinetic, facts."""
+        rows = [self._kernel(omega)]
+        if self.kinetic is not None:
+            rows.append(sum_kernel(omega))
+        return np.vstack([*rows, *(fact.row(omega) for fact in self.facts)])
+
+    def _kernel(self, omega: Array) -> Array:
+        if self.kind == "rho_iw":
+            return current_kernel(self.grid, omega, self.beta, self.eps)
+        if self.kind == "chi_iw":
+            return response_kernel(self.grid, omega, self.beta, self.eps)
+        return tau_kernel(self.grid, omega, self.beta)
+
+    def constant_column(self) -> Array | None:
+        """Column of the additive constant: rho_s for rho_iw, the contact term for chi_iw at finite eps."""
+        if self.kind == "rho_iw" or (self.kind == "chi_iw" and self.eps is not None):
+            plain = np.ones(self.mean.size + (self.kinetic is not None))
+            return np.append(plain, [fact.constant for fact in self.facts])
+        return None
+
+    def vector(self) -> Array:
+        """Data of the joint likelihood, shape (rows,)."""
+        kinetic = [] if self.kinetic is None else [self.kinetic[0]]
+        return np.concatenate([self.mean, kinetic, [fact.value for fact in self.facts]])
+
+    def joint_covariance(self) -> Array:
+        """Covariance of `vector`, shape (rows, rows), symmetric to the last bit."""
+        C = 0.5 * (self.covariance + self.covariance.T)
+        if self.kinetic is not None:
+            _, variance, cross = self.kinetic
+            C = np.block([[C, cross[:, None]], [cross[None, :], np.array([[variance]])]])
+        for fact in self.facts:
+            column = np.zeros(len(C))
+            if fact.covariance is not None:
+                column[: self.mean.size] = fact.covariance
+            C = np.block([[C, column[:, None]], [column[None, :], np.array([[fact.error**2]])]])
+        return np.asarray(C)
+
+
+def _check_axes(data: CorrelatorData) -> None:
+    """Refuse a wrong kind, wrong shapes and points outside their range."""
+    if data.kind not in KINDS:
+        raise ValueError(f"kind = {data.kind!r}: choose one of {', '.join(KINDS)}")
+    if not data.beta > 0:
+        raise ValueError(f"beta = {data.beta}: the inverse temperature must be > 0")
+    if data.eps is not None and not 0 < data.eps < data.beta:
+        raise ValueError(f"eps = {data.eps}: the time step must be in (0, beta), or None for continuous time")
+    n = data.mean.size
+    if data.mean.ndim != 1 or data.grid.shape != data.mean.shape or data.covariance.shape != (n, n):
+        raise ValueError(
+            f"shapes grid {data.grid.shape}, mean {data.mean.shape}, covariance {data.covariance.shape}: "
+            "need (n,), (n,), (n, n)"
+        )
+    if n < MIN_POINTS:
+        raise ValueError(f"{n} data points: at least {MIN_POINTS} are needed, measure more n or tau")
+    if data.kinetic is not None:
+        if data.kind != "rho_iw":
+            raise ValueError(f"kinetic given with kind {data.kind}: the f-sum rule belongs to rho_iw")
+        if data.kinetic[2].shape != (n,):
+            raise ValueError(f"kinetic covariance has shape {data.kinetic[2].shape}: need ({n},)")
+    for fact in data.facts:
+        if fact.covariance is not None and np.shape(fact.covariance) != (n,):
+            raise ValueError(f"{fact.name}: covariance has shape {np.shape(fact.covariance)}, need ({n},)")
+        if fact.constant and data.constant_column() is None:
+            raise ValueError(f"{fact.name} with kind {data.kind}: these data have no additive constant")
+    if data.is_matsubara:
+        _check_matsubara(data)
+    elif not (np.all(data.grid >= 0) and np.all(data.grid <= data.beta * (1 + 1e-12))):
+        raise ValueError(f"tau outside [0, beta = {data.beta}]: give times, not slice numbers")
+    elif data.eps is not None and data.kind != "green_tau" and np.any(data.grid < 0.5 * data.eps):
+        raise ValueError(f"tau = 0 with eps = {data.eps}: it holds a contact term, drop that point")
+
+
+def _check_matsubara(data: CorrelatorData) -> None:
+    grid = data.grid
+    if not (np.all(grid == np.round(grid)) and np.all(grid >= 0)):
+        raise ValueError(f"Matsubara indices {grid[:4]} ...: give integers n >= 0, not frequencies")
+    if np.unique(grid).size != grid.size:
+        raise ValueError("a Matsubara index occurs twice: average the two rows first")
+    if data.eps is not None and grid.max() > 0.5 * data.beta / data.eps * (1 + 1e-9):
+        bound = 0.5 * data.beta / data.eps
+        raise ValueError(f"n up to {grid.max():.0f}: above beta/(2 eps) = {bound:g} they repeat, drop those")
+
+
+def _check_values(data: CorrelatorData) -> None:
+    """Refuse what no average of samples can be."""
+    vector, C = data.vector(), data.covariance
+    if not (np.isfinite(vector).all() and np.isfinite(data.joint_covariance()).all()):
+        raise ValueError("NaN or infinity in mean or covariance: look for empty bins in the input")
+    scale, asymmetry = np.abs(C).max(), np.abs(C - C.T).max()
+    if asymmetry > 1e-6 * scale:
+        raise ValueError(
+            f"covariance differs from its transpose by {asymmetry:.2e} (largest entry {scale:.2e}): "
+            "use (C + C.T)/2 only if you know why"
+        )
+    variances = np.diag(data.joint_covariance())
+    if np.any(variances < 0):
+        raise ValueError(f"variance {variances.min():.2e} < 0: it must be >= 0, check the covariance")
+    # Below the rounding of the mean a variance is no information.
+    if not np.any(variances > (1e-15 * np.abs(vector).max()) ** 2):
+        raise ValueError("all variances are 0: the samples are identical, give at least the true errors")
+    lowest = np.linalg.eigvalsh(data.joint_covariance())[0]
+    if lowest < -1e-6 * variances.max():
+        raise ValueError(
+            f"covariance has eigenvalue {lowest:.2e} < 0 (largest variance {variances.max():.2e}): "
+            "it is no covariance, check units and order of the points"
+        )
+    if data.n_samples is not None and data.n_samples < MIN_SAMPLES:
+        raise ValueError(f"n_samples = {data.n_samples}: at least {MIN_SAMPLES} are needed for a covariance")
+    if data.kind != "chi_iw" and np.all(vector <= 0):
+        raise ValueError(f"no {data.kind} value is > 0: no non-negative spectrum gives this, check the sign")
+
+
+def _check_samples(table: Array) -> None:
+    if len(table) < MIN_SAMPLES:
+        raise ValueError(f"{len(table)} samples: at least {MIN_SAMPLES} independent samples are needed")
+    if not np.all(np.isfinite(table)):
+        bad = int(np.count_nonzero(~np.isfinite(table).all(axis=1)))
+        raise ValueError(f"{bad} samples hold NaN or infinity: drop them before averaging")
+
+
+def _tail_warnings(table: Array) -> tuple[str, ...]:
+    """A remark when outlying samples dominate the covariance (mean excess kurtosis of the columns)."""
+    centred = table - table.mean(axis=0)
+    variance = (centred**2).mean(axis=0)
+    used = variance > 0
+    if len(table) < 20 or not used.any():
+        return ()
+    kurtosis = float(np.mean((centred[:, used] ** 4).mean(axis=0) / variance[used] ** 2)) - 3.0
+    if kurtosis < HEAVY_TAIL:
+        return ()
+    return (f"heavy-tailed samples: mean excess kurtosis {kurtosis:.1f}, do not trust the errors too far",)

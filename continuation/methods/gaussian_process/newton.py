@@ -1,0 +1,174 @@
+"""The compiled search for the mode of a log-Gaussian process: damped Newton, cooled from high noise.
+
+Kernels on bare arrays, without the lock of the interpreter, so that threads search under several priors at
+once. A prior is (family, place, spread, w, response, offset, Phi): a base shape of `shapes`, or, with
+family FIXED, `offset` alone as the logarithm of the base. Coefficients are c = (theta, u).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, bending, log_shape
+
+FIXED = -1
+EXPONENT_LIMIT = 600.0                 # of ln x: exp stays in range
+GAUSS_NEWTON_STEPS = 3                 # far from the minimum they are the better ones
+MAX_TRIALS = 12                        # of the damping, per step
+MIN_DAMPING = 0.03
+PATIENCE = 4                           # steps without a gain before the search ends
+MAX_EXPONENT_CHANGE = 2.0
+MAX_SHAPE_CHANGE = 0.7                 # of a shape parameter in one step, in standard deviations
+
+_COUNTS = np.array(N_THETA)
+
+
+@njit(cache=True, nogil=True)
+def theta_count(family):  # type: ignore[no-untyped-def]
+    """Number of parameters of the base shape."""
+    return 0 if family == FIXED else _COUNTS[family]
+
+
+@njit(cache=True, nogil=True)
+def log_x(family, place, spread, w, response, offset, Phi, c):  # type: ignore[no-untyped-def]
+    """ln x (omega,) of the coefficients c (size,)."""
+    k = theta_count(family)
+    out = offset + Phi @ c[k:]
+    if k:
+        base = np.empty(w.size)
+        log_shape(family, c[:k], place, spread, w, response, base, np.empty((0, k)))
+        out += base
+    for j in range(out.size):
+        out[j] = min(max(out[j], -EXPONENT_LIMIT), EXPONENT_LIMIT)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def tangent(family, place, spread, w, response, Phi, c):  # type: ignore[no-untyped-def]
+    """d ln x/dc, (omega, size)."""
+    k = theta_count(family)
+    if k == 0:
+        return Phi
+    out = np.empty((w.size, c.size))
+    slopes = np.empty((w.size, k))
+    log_shape(family, c[:k], place, spread, w, response, np.empty(w.size), slopes)
+    out[:, :k] = slopes
+    out[:, k:] = Phi
+    return out
+
+
+@njit(cache=True, nogil=True)
+def second_part(K, family, place, spread, w, response, c, T, x, residual):  # type: ignore[no-untyped-def]
+    """residual . K d^2 x/dc^2, (size, size): what Gauss-Newton leaves out of the Hessian. T: tangent."""
+    pull = x * (K.T @ residual)
+    scaled = np.empty_like(T)
+    for j in range(T.shape[0]):
+        scaled[j] = pull[j] * T[j]
+    out = T.T @ scaled
+    k = theta_count(family)
+    if k:
+        slopes = T[:, :k].copy()
+        out[:k, :k] += bending(family, c[:k], place, spread, w, response, pull, slopes)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def solve_positive(M, b):  # type: ignore[no-untyped-def]
+    """(z, positive): M z = b by Cholesky, M (n, n) symmetric and overwritten; z is of no use if not positive.
+
+    Rows below the pivot are updated one by one, which the compiler turns into vector instructions.
+    """
+    n, z = b.size, b.copy()
+    for k in range(n):
+        if not M[k, k] > 0.0:
+            return z, False
+        pivot = 1.0 / np.sqrt(M[k, k])
+        for j in range(k, n):
+            M[k, j] *= pivot
+        for i in range(k + 1, n):
+            factor = M[k, i]
+            for j in range(i, n):
+                M[i, j] -= factor * M[k, j]
+        z[k] *= pivot
+        for j in range(k + 1, n):
+            z[j] -= M[k, j] * z[k]
+    for k in range(n - 1, -1, -1):
+        for j in range(k + 1, n):
+            z[k] -= M[k, j] * z[j]
+        z[k] /= M[k, k]
+    return z, True
+
+
+@njit(cache=True, nogil=True)
+def damped_step(H, second, damping, gradient):  # type: ignore[no-untyped-def]
+    """-(H - second + damping)^(-1) gradient; without `second` where that matrix is not positive."""
+    n = gradient.size
+    for attempt in range(2):
+        M = H - second if attempt == 0 else H.copy()
+        for i in range(n):
+            M[i, i] += damping
+        solution, positive = solve_positive(M, gradient)
+        if positive:
+            return -solution
+    largest = 0.0
+    for i in range(n):
+        largest = max(largest, abs(H[i, i]))
+    return -gradient / largest
+
+
+@njit(cache=True, nogil=True)
+def _target(residual, noise, deviation):  # type: ignore[no-untyped-def]
+    return 0.5 * (residual @ residual) / noise + 0.5 * (deviation @ deviation)
+
+
+@njit(cache=True, nogil=True)
+def search(  # type: ignore[no-untyped-def]
+    K, d, family, place, spread, w, response, offset, Phi, c, centre, noise, tolerance, steps
+):
+    """(c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
+
+    Damped Newton: the first steps use the Gauss-Newton part of the Hessian, the later ones all of it where
+    that is positive (at low noise the valley is so narrow and bent that Gauss-Newton alone creeps). The
+    damping grows until the target falls, so the search cannot fail; it ends when an undamped step promises
+    less than `tolerance`, or several steps in a row bring less.
+    """
+    k, n = theta_count(family), c.size
+    x = np.exp(log_x(family, place, spread, w, response, offset, Phi, c))
+    residual = d - K @ x
+    target, damping, slow = _target(residual, noise, c - centre), 0.0, 0
+    for i in range(steps):
+        T = tangent(family, place, spread, w, response, Phi, c)
+        J = (K * x) @ T
+        gradient = c - centre - J.T @ (residual / noise)
+        H = J.T @ J / noise
+        for a in range(n):
+            H[a, a] += 1.0
+        second = np.zeros((n, n))
+        if i >= GAUSS_NEWTON_STEPS:
+            second = second_part(K, family, place, spread, w, response, c, T, x, residual) / noise
+        moved, decrease, new_target = False, 0.0, target
+        for _ in range(MAX_TRIALS):
+            step = damped_step(H, second, damping, gradient)
+            decrease = -(gradient @ step) - 0.5 * damping * (step @ step)
+            t = min(1.0, MAX_EXPONENT_CHANGE / max(np.abs(T @ step).max(), 1e-300))
+            for a in range(k):
+                t = min(t, MAX_SHAPE_CHANGE / max(abs(step[a]), 1e-300))
+            new_c = c + t * step
+            new_x = np.exp(log_x(family, place, spread, w, response, offset, Phi, new_c))
+            new_residual = d - K @ new_x
+            new_target = _target(new_residual, noise, new_c - centre)
+            if new_target < target - 1e-4 * t * decrease:
+                damping = 0.0 if damping < MIN_DAMPING else damping / 5.0
+                moved = True
+                break
+            if damping == 0.0 and decrease < tolerance:
+                return c, x
+            damping = max(8.0 * damping, MIN_DAMPING)
+        if not moved:
+            return c, x
+        slow = slow + 1 if target - new_target < tolerance else 0
+        c, x, residual, target = new_c, new_x, new_residual, new_target
+        if slow == PATIENCE or (slow > 0 and damping == 0.0 and decrease < tolerance):
+            break
+    return c, x

@@ -1,0 +1,103 @@
+"""Rigorous bounds on integrated weight: linear programming over all non-negative spectra that fit.
+
+No prior enters. In the whitened basis the equations are independent with unit error; the data allow every
+x >= 0 with |K x - d|_i <= z for all i, z chosen so that the true spectrum fulfils all of them with the
+stated probability. The smallest and largest weight in a window over this set bound the true weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.special import ndtri
+
+from sitqmc.continuation.data.correlator import CorrelatorData
+from sitqmc.continuation.data.default_models import default_grid
+from sitqmc.continuation.data.whitening import whiten
+from sitqmc.continuation.kernels.grids import FrequencyGrid
+from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.continuation.spectrum.features import window_weights
+
+
+@dataclass(frozen=True)
+class WeightBounds:
+    """Bounds on the integral of A over [low, high] at a stated probability.
+
+    slack   largest whitened residual that was allowed; needed: the smallest with which any spectrum fits
+    consistent  whether a non-negative spectrum fits at that probability; if not, slack is 1.2 needed
+    """
+
+    low: float
+    high: float
+    lower: float
+    upper: float
+    probability: float
+    slack: float
+    needed: float
+    consistent: bool
+
+
+def joint_slack(equations: int, probability: float) -> float:
+    """z with P(all |normal_i| <= z) = probability for that many independent equations."""
+    if not 0.0 < probability < 1.0:
+        raise ValueError(f"probability = {probability}: must be in (0, 1)")
+    return float(ndtri(0.5 * (1.0 + probability ** (1.0 / equations))))
+
+
+def weight_bounds(
+    data: CorrelatorData,
+    low: float = 0.0,
+    high: float = np.inf,
+    *,
+    probability: float = 0.95,
+    grid: FrequencyGrid | None = None,
+) -> WeightBounds:
+    """Smallest and largest integral of A over [low, high] that the data allow.
+
+    The spectrum is represented by its nodes, so structure finer than the grid (400 nodes, far below any
+    resolution) is left out; the additive constant (rho_s) is free.
+    """
+    nodes = default_grid(data) if grid is None else grid
+    equations = whiten(data, nodes)
+    white, _ = equations.whiten(data.vector())
+    goal = window_weights(nodes.omega, low, min(high, float(nodes.omega[-1]))) / nodes.weights
+    needed = smallest_slack(equations.kernel, white)
+    limit = joint_slack(len(white), probability)
+    slack = max(limit, 1.2 * needed)
+    lower = _extreme(equations.kernel, white, slack, goal)
+    upper = -_extreme(equations.kernel, white, slack, -goal)
+    lower, upper = max(lower, 0.0), max(upper, lower, 0.0)
+    return WeightBounds(low, high, lower, upper, probability, slack, needed, needed <= limit)
+
+
+def smallest_slack(K: Array, d: Array) -> float:
+    """The least z for which some x >= 0 has |K x - d| <= z in every equation."""
+    column = np.ones((len(d), 1))
+    scale = _scale(K, d)
+    A = np.block([[K * scale, -column], [-K * scale, -column]])
+    cost = np.append(np.zeros(K.shape[1]), 1.0)
+    return float(_solve(cost, A, np.append(d, -d)).fun)
+
+
+def _extreme(K: Array, d: Array, slack: float, goal: Array) -> float:
+    """Minimum of goal @ x."""
+    scale = _scale(K, d)
+    A = np.vstack([K, -K]) * scale
+    return float(_solve(goal, A, np.append(d + slack, slack - d)).fun * scale)
+
+
+def _scale(K: Array, d: Array) -> float:
+    """A magnitude of x: variables of order one keep the solver's tolerances meaningful."""
+    return float(np.linalg.norm(d) / np.linalg.norm(K, axis=0).max())
+
+
+def _solve(cost: Array, A: Array, b: Array):  # type: ignore[no-untyped-def]
+    rows = np.maximum(np.abs(A).max(axis=1), 1.0)
+    result = linprog(cost, A_ub=A / rows[:, None], b_ub=b / rows, bounds=(0, None), method="highs")
+    if result.status == 3:
+        raise ValueError("the weight is not bounded by these data: give a window inside the grid, or <-k_x>")
+    if not result.success:
+        raise ValueError(f"linear programming failed ({result.message}): use a coarser grid")
+    return result

@@ -1,0 +1,64 @@
+"""Numbers that need no continuation, to be shown beside every continued spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sitqmc.continuation.data.correlator import CorrelatorData
+from sitqmc.continuation.data.resampling import replicas_of
+from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.continuation.spectrum.features import Value
+
+SIGMA_Q = 2.0 * np.pi     # one Q^2/hbar in units of 4e^2/h
+
+
+def sigma_matsubara(data: CorrelatorData) -> tuple[Array, Array, Array]:
+    """(w_n, sigma(i w_n), error) for n >= 1 in units of 4e^2/h, each (n_points,): 2 pi rho/w_n.
+
+    The average over samples is taken before the division.
+    """
+    if data.kind != "rho_iw":
+        raise ValueError(f"kind {data.kind}: sigma(i w_n) needs rho_iw")
+    used = data.grid > 0
+    w = data.frequencies[used]
+    errors = np.sqrt(np.diag(data.covariance))[used]
+    return w, SIGMA_Q * data.mean[used] / w, SIGMA_Q * errors / w
+
+
+def midpoint_functional(data: CorrelatorData) -> Array:
+    """Row (n_points,) that gives Lambda_xx(beta/2) from rho(i w_n), n = 0 ... L_tau/2, or Lambda(tau).
+
+    The lattice Fourier sum (-1/beta) sum_n (-1)^n rho(i w_n), both signs of n, the last n counted once; the
+    stiffness and the contact term drop out because the signs alternate. Exact at finite time step.
+    """
+    if data.kind == "lambda_tau":
+        at = np.flatnonzero(np.isclose(data.grid, 0.5 * data.beta, rtol=1e-9))
+        if at.size == 0:
+            raise ValueError(f"no point at tau = beta/2 = {0.5 * data.beta:g}: measure it")
+        row = np.zeros(data.grid.size)
+        row[at[0]] = 1.0
+        return row
+    if data.kind != "rho_iw":
+        raise ValueError(f"kind {data.kind}: beta^2 Lambda(beta/2)/pi needs rho_iw or lambda_tau")
+    slices = 0 if data.eps is None else round(data.beta / data.eps)
+    if slices % 2 or slices == 0 or not np.array_equal(np.sort(data.grid), np.arange(slices // 2 + 1)):
+        raise ValueError(
+            f"n from {data.grid.min():.0f} to {data.grid.max():.0f} with eps = {data.eps}: "
+            "all n = 0 ... L_tau/2 of an even number of slices are needed"
+        )
+    signs = np.where(data.grid % 2 == 0, 1.0, -1.0)
+    twice = np.where((data.grid == 0) | (data.grid == slices // 2), 1.0, 2.0)
+    return -signs * twice / data.beta
+
+
+def midpoint_conductivity(data: CorrelatorData) -> Value:
+    """beta^2 Lambda_xx(beta/2)/pi in units of 4e^2/h: sigma(0) if sigma is flat below 2 pi T.
+
+    A thermal average of sigma with weight omega/sinh(beta omega/2), so an upper or lower bound of nothing;
+    it is model-free and exponentially small in a gapped state.
+    Source  Trivedi, Scalettar, Randeria, PRB 54, R3756 (1996)
+    """
+    row = midpoint_functional(data) * data.beta**2 / np.pi * SIGMA_Q
+    replicas = replicas_of(data)
+    table = replicas.vectors[:, : data.grid.size] @ row
+    return Value(float(row @ data.mean), float(replicas.error(table)))

@@ -1,0 +1,116 @@
+from .chains.adaptive import (
+    StartCheck as StartCheck,
+)
+from .chains.adaptive import (
+    compare_starts as compare_starts,
+)
+from .chains.adaptive import (
+    run_to_error as run_to_error,
+)
+from .chains.chains import (
+    OBSERVABLES as OBSERVABLES,
+)
+from .chains.chains import (
+    ChainResult as ChainResult,
+)
+from .chains.chains import (
+    Chains as Chains,
+)
+from .chains.chains import (
+    Schedule as Schedule,
+)
+from .chains.chains import (
+    run_chain as run_chain,
+)
+from .model.disorder import Disorder as Disorder
+from .model.disorder import make_disorder as make_disorder
+from .model.link_weights import (
+    ACTIONS as ACTIONS,
+)
+from .model.link_weights import (
+    LinkTable as LinkTable,
+)
+from .model.link_weights import (
+    space_links as space_links,
+)
+from .model.link_weights import (
+    time_links as time_links,
+)
+from .model.model import Model as Model
+from .statistics.allocation import (
+    covariance_components as covariance_components,
+)
+from .statistics.allocation import (
+    further_bins as further_bins,
+)
+from .statistics.allocation import (
+    further_samples as further_samples,
+)
+from .statistics.allocation import (
+    plan_effort as plan_effort,
+)
+from .statistics.allocation import (
+    variance_components as variance_components,
+)
+from .statistics.jackknife import (
+    Estimate as Estimate,
+)
+from .statistics.jackknife import (
+    autocorrelation_time as autocorrelation_time,
+)
+from .statistics.jackknife import (
+    average as average,
+)
+from .statistics.jackknife import (
+    binned_error as binned_error,
+)
+from .statistics.jackknife import (
+    bins_to_forget as bins_to_forget,
+)
+from .statistics.jackknife import (
+    covariance as covariance,
+)
+from .statistics.jackknife import (
+    frozen_samples as frozen_samples,
+)
+from .statistics.jackknife import (
+    jackknife as jackknife,
+)
+from .statistics.jackknife import (
+    outliers as outliers,
+)
+from .statistics.jackknife import (
+    squared_mean as squared_mean,
+)
+from .statistics.jackknife import (
+    start_z as start_z,
+)
+from .statistics.jackknife import (
+    thermalisation_z as thermalisation_z,
+)
+from .statistics.point_averages import (
+    Check as Check,
+)
+from .statistics.point_averages import (
+    PointAverages as PointAverages,
+)
+from .statistics.point_averages import (
+    average_point as average_point,
+)
+from .statistics.point_averages import (
+    per_sample as per_sample,
+)
+from .statistics.series import (
+    SeriesError as SeriesError,
+)
+from .statistics.series import (
+    agree as agree,
+)
+from .statistics.series import (
+    blocking as blocking,
+)
+from .statistics.series import (
+    gamma_method as gamma_method,
+)
+from .worm.packing import currents as currents
+from .worm.packing import empty_lattice as empty_lattice

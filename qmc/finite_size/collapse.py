@@ -1,0 +1,258 @@
+"""Collapse of many sizes on one scaling function: critical coupling and exponents.
+
+With x = (g - g_c) L^(1/nu) and a = ln(L_tau/L^z), g any coupling (K, E_C/E_J or p):
+
+    W_x^2 = F(x, a),    rho_s L^z = F(x, a),    kappa L^(2-z) = F(x, a),    each + L^(-omega) (b_0 + b_1 x)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from sitqmc.qmc.finite_size.dataset import BAD_FIT, Points, Value, probability, whitening
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What the scaling function may depend on.
+
+    degree         of the polynomial in x
+    power          (c0, c1) per observable: observable * L^(c0 + c1 z) scales. W^2: (0, 0), rho_s: (0, 1),
+                   kappa: (2, -1)
+    omega          exponent of the correction L^(-omega) (b_0 + b_1 x), None for no correction
+    nu             correlation length exponent if known, None to fit it
+    z              dynamical exponent if known, None to fit it (needs a power or an aspect ratio with z)
+    aspect_degree  of the polynomial in a = ln(L_tau/L^z), 0 for no dependence; terms x^i a^j, j > 0, have
+                   i + j <= degree
+    logarithmic    fit ln(observable), for values that range over decades
+    """
+
+    degree: int = 3
+    power: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    omega: float | None = None
+    nu: float | None = None
+    z: float | None = 1.0
+    aspect_degree: int = 0
+    logarithmic: bool = False
+
+    def terms(self) -> Iterator[tuple[int, int, bool]]:
+        """(power of x, power of a, is a correction)."""
+        for i in range(self.degree + 1):
+            yield i, 0, False
+        for j in range(1, self.aspect_degree + 1):
+            for i in range(max(self.degree - j, 0) + 1):
+                yield i, j, False
+        if self.omega is not None:
+            yield 0, 0, True
+            yield 1, 0, True
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """Result of a collapse.
+
+    coupling_c, nu, z  None where it was given
+    coefficients       (q, terms) of the scaling functions, in the order of Scaling.terms, and their errors;
+                       x in units of its largest value, L of its geometric mean, a from its mean
+    chi2, dof          of the best fit
+    draws              bootstrap draws by name, (n,) each
+    warnings           one line each
+    """
+
+    coupling_c: Value
+    nu: Value | None
+    z: Value | None
+    coefficients: Array
+    coefficient_errors: Array
+    chi2: float
+    dof: int
+    draws: dict[str, Array]
+    warnings: list[str]
+
+    @property
+    def chance(self) -> float:
+        """Chance of a larger chi2 if the scaling form holds."""
+        return probability(self.chi2, self.dof)
+
+
+def collapse(
+    points: Points,
+    scaling: Scaling | None = None,
+    *,
+    start: tuple[float, float, float] | None = None,
+    draws: int = 100,
+    seed: int = 1,
+) -> Collapse:
+    """Fit coupling_c, nu (and z) so that the data fall on polynomial scaling functions.
+
+    points   from `make_points`
+    start    (coupling_c, nu, z) to begin with; a coarse search over the data's range if None
+    draws    bootstrap draws for the errors
+    raises   ValueError for too few data, terms that they cannot tell apart, or a z that nothing determines
+    """
+    fit = _CollapseFit(points, scaling or Scaling())
+    best, chi2 = fit.best(points.mean, start)
+    rng = np.random.default_rng(seed)
+    found, terms = [], []
+    for _ in range(draws):
+        mean = points.redrawn(rng)
+        found.append(fit.minimise(mean, best)[0])
+        terms.append(fit.coefficients(found[-1], mean))
+    drawn = np.array(found)
+    values, by_name = {}, {}
+    for k, name in enumerate(fit.free):
+        by_name[name] = 1 / drawn[:, k] if name == "nu" else drawn[:, k]
+        value = 1 / best[k] if name == "nu" else best[k]
+        values[name] = Value(float(value), float(by_name[name].std(ddof=1)))
+    return Collapse(
+        coupling_c=values["coupling_c"],
+        nu=values.get("nu"),
+        z=values.get("z"),
+        coefficients=fit.coefficients(best, points.mean),
+        coefficient_errors=np.std(terms, axis=0, ddof=1),
+        chi2=chi2,
+        dof=fit.dof,
+        draws=by_name,
+        warnings=fit.warnings(best, chi2, values["coupling_c"].error),
+    )
+
+
+class _CollapseFit:
+    """Separable least squares: parameters `free` (1/nu for nu) outside, coefficients solved for inside."""
+
+    def __init__(self, points: Points, scaling: Scaling) -> None:
+        self.points, self.scaling = points, scaling
+        known = {"coupling_c": None, "nu": scaling.nu, "z": scaling.z}
+        self.free = [name for name, value in known.items() if value is None]
+        q, m = points.mean.shape
+        self.terms = list(scaling.terms())
+        self.dof = q * (m - len(self.terms)) - len(self.free)
+        if len(scaling.power) != q:
+            raise ValueError(
+                f"power has {len(scaling.power)} entries for {q} observables: one for each is needed"
+            )
+        if self.dof < 1:
+            raise ValueError(
+                f"{q} x {m} data for {q * len(self.terms)} coefficients and {len(self.free)} "
+                "parameters: lower the degree or add points"
+            )
+        if "z" in self.free and not (scaling.aspect_degree or any(c1 for _, c1 in scaling.power)):
+            raise ValueError("z = None: no power of L and no aspect ratio depends on z; give z")
+        if len(np.unique(points.L)) < 2:
+            raise ValueError("a collapse needs at least 2 sizes")
+        if scaling.logarithmic and np.any(points.mean <= 0):
+            raise ValueError("logarithmic = True: all averages must be positive; drop the points at zero")
+        self.white = self._white()
+        self._check_terms()
+
+    def _check_terms(self) -> None:
+        """ValueError if the data cannot tell the terms apart, so that anything would fit."""
+        p = self.points
+        middle = {"coupling_c": p.coupling.mean() + 0.1 * np.ptp(p.coupling), "nu": 1.1, "z": 1.3}
+        design = self._design(np.array([middle[name] for name in self.free]), self.points.mean)[1]
+        rank = np.linalg.matrix_rank(design / np.linalg.norm(design, axis=0))
+        if rank < design.shape[1]:
+            couplings = len(np.unique(p.coupling))
+            shapes = len(np.unique(np.stack([p.L, p.L_tau]), axis=1).T)
+            raise ValueError(
+                f"the data tell {rank} of {design.shape[1]} coefficients apart: {couplings} couplings allow "
+                f"a degree below {couplings}, {shapes} pairs of L and L_tau an aspect_degree below {shapes}"
+            )
+
+    def _white(self) -> Array:
+        """One matrix (q m, q m) for all blocks, of residuals ordered (observable, point)."""
+        q, m = self.points.mean.shape
+        out = np.zeros((q * m, q * m))
+        for block, entries, root in whitening(self.points):
+            rows = (np.arange(q)[:, None] * m + block[None, :]).ravel()
+            out[np.ix_(rows[entries], rows[entries])] = root
+        if self.scaling.logarithmic:
+            out = out * np.abs(self.points.mean).ravel()
+        return out
+
+    def _exponents(self, parameters: Array) -> tuple[float, float]:
+        """1/nu and z, given or from the parameters."""
+        now = dict(zip(self.free, parameters.tolist(), strict=True))
+        y = now["nu"] if self.scaling.nu is None else 1 / self.scaling.nu
+        return y, now["z"] if self.scaling.z is None else self.scaling.z
+
+    def _design(self, parameters: Array, mean: Array) -> tuple[Array, Array]:
+        """Whitened data (q m,) and terms (q m, q terms)."""
+        p, s, (y, z) = self.points, self.scaling, self._exponents(parameters)
+        size = p.L / np.exp(np.log(p.L).mean())  # keeps the coefficients of order one
+        x = (p.coupling - parameters[0]) * p.L**y
+        x = x / max(float(np.abs(x).max()), 1e-300)
+        a = np.log(p.L_tau) - z * np.log(p.L)
+        a = a - a.mean()
+        columns = [
+            x**i * a**j * (size**-s.omega if corrects and s.omega is not None else 1.0)
+            for i, j, corrects in self.terms
+        ]
+        basis = np.stack(columns, axis=1)
+        q, m = mean.shape
+        design, data = np.zeros((q * m, q * basis.shape[1])), np.empty(q * m)
+        for k, (c0, c1) in enumerate(s.power):
+            rows, cols = slice(k * m, (k + 1) * m), slice(k * basis.shape[1], (k + 1) * basis.shape[1])
+            power = (c0 + c1 * z) * np.log(size)
+            if s.logarithmic:
+                data[rows], design[rows, cols] = np.log(np.maximum(mean[k], 1e-300)) + power, basis
+            else:
+                # The power goes to the model: the weights of the data stay as they are.
+                data[rows], design[rows, cols] = mean[k], basis * np.exp(-power)[:, None]
+        return self.white @ data, self.white @ design
+
+    def residual(self, parameters: Array, mean: Array) -> Array:
+        """What the best coefficients leave over, in standard errors."""
+        data, design = self._design(parameters, mean)
+        basis, _ = np.linalg.qr(design)
+        return np.asarray(data - basis @ (basis.T @ data))
+
+    def coefficients(self, parameters: Array, mean: Array) -> Array:
+        data, design = self._design(parameters, mean)
+        solved = np.linalg.lstsq(design, data, rcond=None)[0]
+        return np.asarray(solved.reshape(len(self.scaling.power), -1))
+
+    def minimise(self, mean: Array, start: Array) -> tuple[Array, float]:
+        """Nearest minimum and its chi2."""
+        g = self.points.coupling
+        limits = {
+            "coupling_c": (g.min() - 3 * np.ptp(g), g.max() + 3 * np.ptp(g), np.ptp(g)),
+            "nu": (0.05, 10.0, 1.0),
+            "z": (-1.0, 6.0, 1.0),
+        }
+        low, high, scale = np.array([limits[name] for name in self.free]).T
+        # 1e-6 of a standard error is enough; bootstrap draws are many.
+        result = least_squares(
+            self.residual, start, args=(mean,), x_scale=scale, bounds=(low, high), ftol=1e-7, xtol=1e-7
+        )
+        return np.asarray(result.x), float(2 * result.cost)
+
+    def best(self, mean: Array, start: tuple[float, float, float] | None) -> tuple[Array, float]:
+        """Best of several starts."""
+        if start is not None:
+            begin = [(start[0], 1 / start[1], start[2])]
+        else:
+            g = np.unique(self.points.coupling)
+            middle = [(1 - t) * g[0] + t * g[-1] for t in (0.35, 0.5, 0.65)]
+            begin = [(c, y, 1.4) for c in middle for y in (0.8, 1.5)]
+        used = [("coupling_c", "nu", "z").index(name) for name in self.free]
+        found = [self.minimise(mean, np.array(b)[used]) for b in dict.fromkeys(begin)]
+        return min(found, key=lambda pair: pair[1])
+
+    def warnings(self, best: Array, chi2: float, error: float) -> list[str]:
+        out, g = [], self.points.coupling
+        if probability(chi2, self.dof) < BAD_FIT:
+            out.append(
+                f"the data do not collapse: chi2/dof = {chi2:.1f}/{self.dof}; drop small sizes, "
+                "narrow the window, raise the degree or allow a correction"
+            )
+        if not g.min() <= best[0] <= g.max():
+            out.append(f"coupling_c = {best[0]:.6g} lies outside the data, {g.min():.6g} .. {g.max():.6g}")
+        if error > 0.5 * np.ptp(g):
+            out.append("the data do not fix coupling_c: its error is as wide as the scan")
+        return out

@@ -1,0 +1,170 @@
+"""Where the curves of two sizes cross: critical couplings without any assumption on exponents."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sitqmc.qmc.finite_size.dataset import BAD_FIT, Points, Value, make_points, probability
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where the curves of two sizes cross.
+
+    sizes        the two L
+    coupling     of the crossing
+    height       value of the curves there
+    chi2, dof    of the two polynomials
+    draws        (2, n) bootstrap draws of coupling and height; nan where a draw had no crossing
+    warnings     one line each
+    """
+
+    sizes: tuple[float, float]
+    coupling: Value
+    height: Value
+    chi2: float
+    dof: int
+    draws: Array
+    warnings: list[str]
+
+
+def crossings(
+    L: ArrayLike,
+    coupling: ArrayLike,
+    samples: ArrayLike,
+    *,
+    pairs: Sequence[tuple[float, float]] | None = None,
+    degree: int = 2,
+    shared: bool = False,
+    draws: int = 400,
+    seed: int = 1,
+) -> list[Crossing]:
+    """Crossings of successive sizes (or of `pairs`), from a polynomial of `degree` through each curve.
+
+    Arguments as in `make_points`, samples (m, n). All crossings use the same draws, so their
+    correlations can be read off them. ValueError if a pair has no crossing inside its data.
+    """
+    points = make_points(L, coupling, samples, shared=shared)
+    sizes = np.unique(points.L)
+    wanted = list(pairs) if pairs is not None else list(itertools.pairwise(sizes))
+    rng = np.random.default_rng(seed)
+    means = [points.mean[0], *(points.redrawn(rng)[0] for _ in range(draws))]
+    error = points.samples[0].std(axis=1, ddof=1) / np.sqrt(points.samples.shape[2])
+    return [_crossing(points, pair, means, error, degree) for pair in wanted]
+
+
+def _crossing(
+    points: Points, pair: tuple[float, float], means: list[Array], error: Array, degree: int
+) -> Crossing:
+    small, large = (np.flatnonzero(size == points.L) for size in pair)
+    for size, index in zip(pair, (small, large), strict=True):
+        if len(index) <= degree:
+            raise ValueError(
+                f"L = {size:g}: {len(index)} couplings cannot fix a polynomial of degree {degree}"
+            )
+    low = max(points.coupling[small].min(), points.coupling[large].min())
+    high = min(points.coupling[small].max(), points.coupling[large].max())
+    if not low < high:
+        raise ValueError(f"L = {pair[0]:g} and {pair[1]:g}: their couplings do not overlap")
+    centre, half = (low + high) / 2, (high - low) / 2
+    curves = [_Polynomial((points.coupling[i] - centre) / half, error[i], degree) for i in (small, large)]
+    found = np.array([_root(curves[0].fit(y[small]), curves[1].fit(y[large])) for y in means])
+    if not np.isfinite(found[0, 0]):
+        raise ValueError(
+            f"L = {pair[0]:g} and {pair[1]:g}: no crossing in {low:.6g} .. {high:.6g}; move or widen the scan"
+        )
+    found[:, 0] = centre + half * found[:, 0]
+    drawn = found[1:].T
+    lost = int(np.isnan(drawn[0]).sum())
+    chi2 = sum(c.chi2(means[0][i]) for c, i in zip(curves, (small, large), strict=True))
+    dof = len(small) + len(large) - 2 * (degree + 1)
+    warnings = []
+    if probability(chi2, dof) < BAD_FIT:
+        warnings.append(
+            f"L = {pair[0]:g}, {pair[1]:g}: the polynomials do not fit, chi2/dof = {chi2:.1f}/{dof}; "
+            "narrow the window or raise the degree"
+        )
+    if lost > 0.02 * drawn.shape[1]:
+        warnings.append(
+            f"L = {pair[0]:g}, {pair[1]:g}: {lost} of {drawn.shape[1]} draws do not cross inside the data; "
+            "more samples or a wider scan"
+        )
+    spread = np.nanstd(drawn, axis=1) if lost < drawn.shape[1] - 1 else np.full(2, np.nan)
+    return Crossing(
+        (float(pair[0]), float(pair[1])),
+        Value(float(found[0, 0]), float(spread[0])),
+        Value(float(found[0, 1]), float(spread[1])),
+        chi2,
+        dof,
+        np.asarray(drawn),
+        warnings,
+    )
+
+
+class _Polynomial:
+    """Weighted least squares of y(t) by a polynomial, ready for many y."""
+
+    def __init__(self, t: Array, error: Array, degree: int) -> None:
+        self.basis = np.vander(t, degree + 1)
+        self.error = np.where(error > 0, error, max(float(error.max()), 1e-300))
+        self.solve = np.linalg.pinv(self.basis / self.error[:, None]) / self.error
+
+    def fit(self, y: Array) -> Array:
+        """Coefficients, highest power first."""
+        return np.asarray(self.solve @ y)
+
+    def chi2(self, y: Array) -> float:
+        return float(np.sum(((y - self.basis @ self.fit(y)) / self.error) ** 2))
+
+
+def _root(one: Array, other: Array) -> tuple[float, float]:
+    """Crossing (t, y) of two polynomials in -1 <= t <= 1, the steepest if several; nan if none."""
+    difference = np.asarray(other - one)
+    roots = np.roots(difference)
+    real = np.real(roots[np.abs(np.imag(roots)) < 1e-9])
+    inside = real[np.abs(real) <= 1]
+    if not len(inside):
+        return np.nan, np.nan
+    t = inside[np.argmax(np.abs(np.polyval(np.polyder(difference), inside)))]
+    return float(t), float(np.polyval(one, t))
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """Limit of crossings for L -> infinity, g_c + a L^(-shift); chi2 and dof of the fit."""
+
+    coupling: Value
+    amplitude: Value
+    chi2: float
+    dof: int
+    warnings: list[str]
+
+
+def extrapolate_crossings(found: Sequence[Crossing], shift: float) -> Extrapolated:
+    """Fit coupling = g_c + a L^(-shift), L the smaller size; shift = 1/nu + omega in theory.
+
+    Weights from the covariance of the draws. ValueError for fewer than two crossings.
+    """
+    if len(found) < 2:
+        raise ValueError(f"{len(found)} crossings: at least 2 are needed for an extrapolation")
+    draws = np.array([c.draws[0] for c in found])
+    draws = draws[:, np.all(np.isfinite(draws), axis=0)]
+    y = np.array([c.coupling.value for c in found])
+    basis = np.array([[1.0, c.sizes[0] ** -shift] for c in found])
+    weight = np.linalg.pinv(np.cov(draws))
+    solve = np.linalg.solve(basis.T @ weight @ basis, basis.T @ weight)
+    coefficients, spread = solve @ y, (solve @ draws).std(axis=1)
+    rest = y - basis @ coefficients
+    chi2, dof = float(rest @ weight @ rest), len(found) - 2
+    warnings = []
+    if probability(chi2, dof) < BAD_FIT:
+        warnings.append(
+            f"crossings do not follow g_c + a L^(-{shift:.3g}): chi2/dof = {chi2:.1f}/{dof}; drop small sizes"
+        )
+    values = [Value(float(c), float(s)) for c, s in zip(coefficients, spread, strict=True)]
+    return Extrapolated(values[0], values[1], chi2, dof, warnings)

@@ -1,0 +1,117 @@
+"""Disorder of one sample: missing bonds, missing sites, and couplings that differ from link to link."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sitqmc.qmc.model.random_streams import DISORDER, DISORDER_E_C, DISORDER_E_J, DISORDER_SITES, generator
+
+Bonds = NDArray[np.bool_]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disorder:
+    """One sample, constant along imaginary time. All arrays are read-only.
+
+    bonds   bool (2, Ly, Lx), True where a bond is present: bonds[0, y, x] joins (x, y) to (x+1, y),
+            bonds[1, y, x] joins (x, y) to (x, y+1)
+    sites   bool (Ly, Lx), True where there is a rotor; the bonds of a missing one are missing too
+    E_J     (2, Ly, Lx), of each bond, in units of the clean E_J; None: 1 everywhere
+    E_C     (Ly, Lx), of each site, in E_J; None: that of the model everywhere
+    """
+
+    bonds: Bonds
+    sites: Bonds
+    E_J: Array | None = None
+    E_C: Array | None = None
+
+    @property
+    def uniform(self) -> bool:
+        """All present links of a kind are alike."""
+        return self.E_J is None and self.E_C is None
+
+    @property
+    def present(self) -> int:
+        """Number of rotors."""
+        return int(self.sites.sum())
+
+
+def make_disorder(
+    Lx: int,
+    Ly: int,
+    *,
+    bonds: ArrayLike | None = None,
+    sites: ArrayLike | None = None,
+    E_J: ArrayLike | None = None,
+    E_C: ArrayLike | None = None,
+) -> Disorder:
+    """Disorder from arrays of any origin; what is None is clean. Missing links may carry any coupling.
+
+    raises  ValueError for wrong shapes, no site at all, or a coupling of a present link that is not
+            positive and finite
+    """
+    present = _mask("sites", sites, (Ly, Lx), "(Ly, Lx)")
+    if not present.any():
+        raise ValueError("sites: at least one of them must be present")
+    mask = _mask("bonds", bonds, (2, Ly, Lx), "(2, Ly, Lx)")
+    mask[0] &= present & np.roll(present, -1, axis=1)
+    mask[1] &= present & np.roll(present, -1, axis=0)
+    return Disorder(
+        bonds=_read_only(mask),
+        sites=_read_only(present),
+        E_J=_coupling("E_J", E_J, mask, "(2, Ly, Lx)"),
+        E_C=_coupling("E_C", E_C, present, "(Ly, Lx)"),
+    )
+
+
+def _mask(name: str, value: ArrayLike | None, shape: tuple[int, ...], words: str) -> Bonds:
+    if value is None:
+        return np.ones(shape, np.bool_)
+    mask = np.array(value, dtype=np.bool_)
+    if mask.shape != shape:
+        raise ValueError(f"{name} of shape {mask.shape}: must be {words} = {shape}")
+    return mask
+
+
+def _coupling(name: str, value: ArrayLike | None, present: Bonds, words: str) -> Array | None:
+    """Couplings with 1 on missing links, where they mean nothing."""
+    if value is None:
+        return None
+    coupling = np.array(value, dtype=np.float64)
+    if coupling.shape != present.shape:
+        raise ValueError(f"{name} of shape {coupling.shape}: must be {words} = {present.shape}")
+    wrong = coupling[present & ~((coupling > 0) & np.isfinite(coupling))]
+    if wrong.size:
+        raise ValueError(f"{name} = {wrong[0]}: must be positive and finite on every present link")
+    return _read_only(np.where(present, coupling, 1.0))
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
+
+
+def draw_disorder(
+    Lx: int, Ly: int, seed: int, sample: int,
+    *, p: float, p_site: float, spread_J: float, spread_C: float, charging: float,
+) -> Disorder:  # fmt: skip
+    """One sample. Every bond and site has one uniform number per kind of disorder, fixed by (seed, sample,
+    Lx, Ly): missing if u < p, and couplings E (1 + spread (2 u - 1)). Samples are thus nested in p and
+    p_site, proportional in the spreads, and shared by all couplings: differences along a scan are precise.
+    """
+
+    def uniform(kind: int, *shape: int) -> Array:
+        return generator(seed, kind, Lx, Ly, sample).random(shape)
+
+    u_J, u_C = uniform(DISORDER_E_J, 2, Ly, Lx), uniform(DISORDER_E_C, Ly, Lx)
+    return make_disorder(
+        Lx,
+        Ly,
+        bonds=uniform(DISORDER, 2, Ly, Lx) >= p,
+        sites=uniform(DISORDER_SITES, Ly, Lx) >= p_site,
+        E_J=1 + spread_J * (2 * u_J - 1) if spread_J else None,
+        E_C=charging * (1 + spread_C * (2 * u_C - 1)) if spread_C else None,
+    )

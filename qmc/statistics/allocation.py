@@ -1,0 +1,133 @@
+"""Where the error of a disorder average comes from, and how much more work a wanted error takes.
+
+The mean over N samples with n bins each, bins of variance v and samples of variance d:
+
+    variance = d/N + v/(N n),      cost = N (t + n)  in bins, t = thermalisation.
+
+At fixed variance the cost is least for n = sqrt(v t/d), whatever the target.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sitqmc.qmc.statistics.jackknife import covariance
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Components:
+    """Sources of the error of a disorder mean, (...,) each, squared errors of the mean.
+
+    total    between the sample means: everything
+    within   share of `total` that is thermal noise; more sweeps per sample reduce it
+    disorder what is left, d/N, without bias: may come out negative where the samples do not differ
+    """
+
+    total: Array
+    within: Array
+    samples: int
+    bins: int
+
+    @property
+    def disorder(self) -> Array:
+        return np.asarray(self.total - self.within)
+
+    @property
+    def within_share(self) -> Array:
+        """within/total, (...,); 0 where nothing fluctuates."""
+        still = self.total <= 0
+        return np.asarray(np.where(still, 0.0, self.within / np.where(still, 1.0, self.total)))
+
+
+def variance_components(bins: ArrayLike) -> Components:
+    """Components of bins (samples, bins, ...), bins independent; ValueError for one sample or one bin."""
+    bins = _two_levels(bins)
+    n, m = bins.shape[:2]
+    total = bins.mean(axis=1).var(axis=0, ddof=1) / n
+    within = bins.var(axis=1, ddof=1).mean(axis=0) / (n * m)
+    return Components(np.asarray(total), np.asarray(within), n, m)
+
+
+def covariance_components(bins: ArrayLike) -> Components:
+    """The same with full covariances (k, k) of the mean, for bins (samples, bins, k)."""
+    bins = _two_levels(bins)
+    n, m = bins.shape[:2]
+    deviation = bins - bins.mean(axis=1, keepdims=True)
+    within = np.einsum("sbi,sbj->ij", deviation, deviation) / (n * m * n * (m - 1))
+    return Components(covariance(bins.mean(axis=1)), np.asarray(within), n, m)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cheapest split that reaches an error.
+
+    samples, bins  disorder samples, and bins in each after thermalisation
+    cost           in bins, thermalisation included
+    error          what the plan should give
+    saving         cost of the same error with the bins of the pilot, over `cost` (>= 1)
+    """
+
+    samples: int
+    bins: int
+    cost: int
+    error: float
+    saving: float
+
+
+def plan_effort(
+    bins: ArrayLike, target_error: float, *, therm_bins: float, max_bins: int = 4096, min_samples: int = 8
+) -> Plan:
+    """Best samples x bins for `target_error`, from a pilot of bins (samples, bins) of one observable.
+
+    therm_bins  cost of thermalising one sample, in bins
+    max_bins    longest chain considered: clean systems would want a single endless one
+    """
+    if not (target_error > 0 and math.isfinite(target_error)):
+        raise ValueError(f"target_error = {target_error}: must be positive and finite")
+    if not therm_bins >= 0:
+        raise ValueError(f"therm_bins = {therm_bins}: must be at least 0")
+    c = variance_components(np.asarray(bins, float))
+    v = float(c.within) * c.samples * c.bins
+    d = max(float(c.disorder) * c.samples, 0.0)
+
+    def samples_for(n: int) -> int:
+        return max(min_samples, math.ceil((d + v / n) / target_error**2))
+
+    best = math.sqrt(v * therm_bins / d) if d > 0 else math.inf
+    n = max(1, round(min(best, max_bins)))
+    samples = samples_for(n)
+    # With few samples wanted anyway, shorter chains may do.
+    if samples == min_samples and v > 0 and target_error**2 * samples > d:
+        n = min(n, max(1, math.ceil(v / (target_error**2 * samples - d))))
+    cost = samples * (therm_bins + n)
+    pilot = samples_for(c.bins) * (therm_bins + c.bins)
+    return Plan(samples, n, math.ceil(cost), math.sqrt((d + v / n) / samples), max(1.0, pilot / cost))
+
+
+def further_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:
+    """Bins still missing in each sample (samples,) until its own thermal error is `target_error`.
+
+    bins  (samples, bins) of one observable, independent.
+    """
+    bins = np.asarray(bins, float)
+    needed = np.ceil(bins.var(axis=1, ddof=1) / target_error**2)
+    return np.maximum(needed - bins.shape[1], 0).astype(np.int64)
+
+
+def further_samples(samples: ArrayLike, target_error: float) -> int:
+    """Samples of the same length still missing until the disorder mean of samples (n,) has `target_error`."""
+    samples = np.asarray(samples, float)
+    return max(0, math.ceil(samples.var(ddof=1) / target_error**2) - len(samples))
+
+
+def _two_levels(bins: ArrayLike) -> Array:
+    bins = np.asarray(bins, float)
+    if bins.ndim < 2 or bins.shape[0] < 2 or bins.shape[1] < 2:
+        raise ValueError(
+            f"bins of shape {bins.shape}: 2 samples of 2 bins are the least that tells noise from disorder"
+        )
+    return bins

@@ -1,0 +1,168 @@
+"""Errors of correlated series and of disorder averages.
+
+Two levels: bins within a chain (thermal noise) and disorder samples (the unit of the jackknife).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sitqmc.qmc.statistics.series import agree, blocking, gamma_method
+
+Array = NDArray[np.float64]
+
+
+def autocorrelation_time(series: ArrayLike) -> tuple[float, float]:
+    """Integrated autocorrelation time and its error, in steps of `series` (n,); 0.5 for white noise.
+
+    By the Gamma method, cross-checked by blocking (see `statistics.series`): where blocks tell a larger error
+    than both uncertainties allow, theirs counts. A weak slow mode under fast noise ends the sum of the Gamma
+    method too early. Never below 0.5, so that errors are not made smaller by it.
+    """
+    summed, blocked = gamma_method(series), blocking(series)
+    trusted = summed.error >= blocked.error or agree(summed, blocked)
+    result = summed if trusted else blocked
+    return max(result.tau_int, 0.5), result.tau_error
+
+
+def binned_error(bins: ArrayLike) -> Array:
+    """Standard error of the mean over axis 0 of independent bins, (n_bins, ...)."""
+    bins = np.asarray(bins, float)
+    return np.asarray(bins.std(axis=0, ddof=1) / np.sqrt(len(bins)))
+
+
+def thermalisation_z(bins: ArrayLike) -> Array:
+    """z-scores (...,) of first half against second half, for bins (samples, n_bins, ...).
+
+    The differences of all samples are averaged; with eight samples or more their spread gives the
+    error, with fewer the spread of the bins does (n_bins >= 4 wanted).
+    """
+    bins = np.asarray(bins, float)
+    half = bins.shape[1] // 2
+    first, second = bins[:, :half], bins[:, -half:]
+    return _difference_z(first, second)
+
+
+def start_z(cold: ArrayLike, hot: ArrayLike) -> Array:
+    """z-scores (...,) of chains begun cold against chains begun hot, on the same samples.
+
+    cold, hot  bins (samples, n_bins, ...); their difference is averaged over the samples. What both
+    starts share (too short a chain drifts from both sides) shows in `thermalisation_z` instead.
+    """
+    cold, hot = np.asarray(cold, float), np.asarray(hot, float)
+    if cold.shape != hot.shape:
+        raise ValueError(f"cold {cold.shape} and hot {hot.shape}: must have the same shape")
+    return _difference_z(cold, hot)
+
+
+def bins_to_forget(cold: ArrayLike, hot: ArrayLike, level: float = 3.5) -> int | None:
+    """Number of leading bins after which the two starts agree (max |z| < level in all the rest).
+
+    cold, hot as in `start_z`. None if they still differ when a quarter of the bins is left (at least 4).
+    """
+    cold, hot = np.asarray(cold, float), np.asarray(hot, float)
+    total = cold.shape[1]
+    for drop in range(total - max(4, total // 4) + 1):
+        rest = slice(drop, None)
+        # Judged on the first quarter of what is left: late agreement would hide an early difference.
+        early = slice(drop, drop + max(2, (total - drop) // 4))
+        if all(np.abs(start_z(cold[:, s], hot[:, s])).max() < level for s in (rest, early)):
+            return drop
+    return None
+
+
+def _difference_z(first: Array, second: Array) -> Array:
+    """z-scores of the mean difference of two sets of bins (samples, n_bins, ...) on the same samples."""
+    difference = first.mean(axis=1) - second.mean(axis=1)
+    if len(first) >= 8:
+        error = binned_error(difference)
+    else:
+        variance = first.var(axis=1, ddof=1) / first.shape[1] + second.var(axis=1, ddof=1) / second.shape[1]
+        error = np.sqrt(variance.sum(axis=0)) / len(first)
+    # Observables that cannot fluctuate (no spanning cluster, say) leave only rounding.
+    still = error <= 1e-13 * max(float(np.abs(first).max()), float(np.abs(second).max()))
+    return np.asarray(np.where(still, 0.0, difference.mean(axis=0) / np.where(still, 1.0, error)))
+
+
+def outliers(samples: ArrayLike, threshold: float = 12.0) -> NDArray[np.int64]:
+    """Numbers of the samples (n,) too far from the median, on the scale of the half they lie in.
+
+    Disorder makes skew distributions: each side is judged by its own median deviation (times 1.4826, a
+    standard deviation for a normal one). A side without spread has no outliers.
+    """
+    samples = np.asarray(samples, float)
+    deviation = samples - np.median(samples)
+    z = np.zeros(len(samples))
+    for side in (deviation > 0, deviation < 0):
+        scale = 1.4826 * np.median(np.abs(deviation[side])) if side.sum() > 2 else 0.0
+        if scale > 0:
+            z[side] = np.abs(deviation[side]) / scale
+    return np.flatnonzero(z > threshold)
+
+
+def frozen_samples(bins: ArrayLike) -> NDArray[np.int64]:
+    """Numbers of the samples whose squared winding, bins (samples, n_bins), is stuck.
+
+    Stuck at a value that is not zero: always. Without any winding in any bin: only if all other samples
+    wind in most of their bins. Near an insulator windings are rare in a whole range of samples, and some
+    without any belong to the distribution.
+    """
+    bins = np.asarray(bins, float)
+    still = np.ptp(bins, axis=1) == 0
+    lively = np.mean(bins != 0, axis=1)[~still]
+    gap = len(lively) > 0 and float(lively.min()) > 0.5
+    return np.flatnonzero(still & (gap | (bins[:, 0] != 0)))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean (...,), its standard error (...,), and the number of samples behind it."""
+
+    mean: Array
+    error: Array
+    samples: int
+
+
+def average(samples: ArrayLike) -> Estimate:
+    """Mean over independent samples (n, ...) with its error; the error is nan for one sample."""
+    samples = np.asarray(samples, float)
+    n = len(samples)
+    error = binned_error(samples) if n > 1 else np.full(samples.shape[1:], np.nan)
+    return Estimate(samples.mean(axis=0), error, n)
+
+
+def covariance(samples: ArrayLike) -> Array:
+    """Covariance (m, m) of the mean of samples (n, m); ValueError for fewer than two samples."""
+    samples = np.asarray(samples, float)
+    if len(samples) < 2:
+        raise ValueError(f"n_samples = {len(samples)}: a covariance needs at least 2 samples")
+    deviation = samples - samples.mean(axis=0)
+    return np.asarray(deviation.T @ deviation / (len(samples) * (len(samples) - 1)))
+
+
+def jackknife(function: Callable[..., ArrayLike], *samples: ArrayLike) -> Estimate:
+    """Estimate of function(mean of each array), arrays (n, ...) sharing their n samples.
+
+    Returns the bias-corrected value and the delete-one jackknife error; nan error for one sample.
+    """
+    arrays = [np.asarray(a, float) for a in samples]
+    n = len(arrays[0])
+    means = [a.mean(axis=0) for a in arrays]
+    whole = np.asarray(function(*means), float)
+    if n < 2:
+        return Estimate(whole, np.full(whole.shape, np.nan), n)
+    parts = np.array([
+        function(*[(n * m - a[i]) / (n - 1) for m, a in zip(means, arrays, strict=True)]) for i in range(n)
+    ])
+    centre = parts.mean(axis=0)
+    error = np.sqrt((n - 1) / n * np.sum((parts - centre) ** 2, axis=0))
+    return Estimate(n * whole - (n - 1) * centre, error, n)
+
+
+def squared_mean(bins: ArrayLike) -> Array:
+    """Unbiased <B>^2 from independent bins (..., n_bins): the mean over pairs of different bins."""
+    bins = np.asarray(bins, float)
+    n = bins.shape[-1]
+    return np.asarray((bins.sum(axis=-1) ** 2 - (bins**2).sum(axis=-1)) / (n * (n - 1)))

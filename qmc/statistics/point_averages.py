@@ -1,0 +1,258 @@
+"""From the bins of many disorder samples to numbers with errors.
+
+The sample is the unit: bins are averaged within a sample first (for connected correlators without
+bias), then mean, covariance and jackknife run over samples.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erfc
+
+from sitqmc.qmc.model.model import Model
+from sitqmc.qmc.statistics.allocation import variance_components
+from sitqmc.qmc.statistics.jackknife import (
+    Estimate,
+    autocorrelation_time,
+    average,
+    frozen_samples,
+    jackknife,
+    outliers,
+    squared_mean,
+    thermalisation_z,
+)
+
+Array = NDArray[np.float64]
+
+FEW_SAMPLES = 8
+FEW_BINS = 8
+THERMALISATION_LEVEL = 1e-3
+WINDINGS = ("rho_s_x", "rho_s_y", "kappa")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Quality of one observable.
+
+    tau_int            in measurements, mean over samples
+    thermalisation_p   probability of halves differing as much or more by chance, over all components
+    within_share       share of the squared error that is thermal noise, the rest being disorder: near 1 more
+                       sweeps pay, near 0 more samples; median over components; nan for one sample
+    outliers           samples (by position) far outside the distribution; scalars only
+    frozen             samples (by position) whose squared winding is stuck, see `frozen_samples`
+    """
+
+    tau_int: float
+    thermalisation_p: float
+    within_share: float = float("nan")
+    outliers: tuple[int, ...] = ()
+    frozen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class PointAverages:
+    """Averages of one point.
+
+    samples   per-sample means: scalars (n,), correlators (n, m); see `per_sample`
+    values    disorder mean and error of each of them and of what is `derived` from them
+    checks    by observable of the bins
+    warnings  one line each
+    """
+
+    model: Model
+    samples: dict[str, Array]
+    values: dict[str, Estimate]
+    checks: dict[str, Check]
+    warnings: list[str]
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.samples["rho_s"])
+
+
+def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
+    """Means of every sample from bins (samples, bins, ...).
+
+    Scalars (n,): rho_s, minus_k (mean of x and y on a square, x otherwise) and all of the bins.
+    Correlators (n, m): rho, chi_s and chi_c (connected) by Matsubara number, G_k0 and G_loc (made symmetric
+    in tau -> beta - tau if n_g is 0) by slice. Also heat (connected); kappa is connected where n_g is not 0.
+    Products of averages are taken within a sample, between different bins, so without bias.
+    """
+    mean = {name: values.mean(axis=1) for name, values in bins.items()}
+    square = model.Lx == model.Ly
+
+    def directions(x: str, y: str) -> Array:
+        return (mean[x] + mean[y]) / 2 if square else mean[x]
+
+    def connected(raw: str, one: str, factor: float) -> Array:
+        """Mean of `raw` less factor <one>^2, at frequency zero."""
+        out = mean[raw].copy()
+        first = out[:, 0] if out.ndim == 2 else out
+        first -= factor * squared_mean(bins[one])
+        return out
+
+    # A charge offset tells an added pair from a removed one: G(tau) is then not symmetric.
+    mirror = np.arange(model.L_tau) if model.n_g else -np.arange(model.L_tau) % model.L_tau
+    out = {name: mean[name] for name in mean if mean[name].ndim == 1}
+    if "chi_c_raw" in bins:                      # not in stores of earlier versions
+        out["chi_c"] = connected("chi_c_raw", "charging_energy", model.beta * model.sites)
+        out["heat"] = connected("heat_raw", "energy", model.beta**2 * model.sites)
+    if model.n_g != 0:
+        out["kappa"] = connected("kappa", "density", model.beta * model.sites)
+    return out | {
+        "rho_s": directions("rho_s_x", "rho_s_y"),
+        "minus_k": directions("minus_kx", "minus_ky"),
+        "rho": directions("rho_x", "rho_y"),
+        "chi_s": connected("chi_s_raw", "bond", model.beta / model.sites),
+        "G_k0": (mean["G_k0"] + mean["G_k0"][:, mirror]) / 2,
+        "G_loc": (mean["G_loc"] + mean["G_loc"][:, mirror]) / 2,
+    } | {name: mean[name] for name in ("S_x", "S_y") if name in mean}
+
+
+def average_point(
+    model: Model, bins: Mapping[str, Array], tau_int: Mapping[str, Array], measurements_per_bin: int
+) -> PointAverages:
+    """Averages and checks of one point.
+
+    bins      name -> (samples, bins, ...), as made by `run_chain`
+    tau_int   name -> (samples,), in measurements
+    """
+    samples = per_sample(model, bins)
+    values = {name: average(array) for name, array in samples.items()}
+    values |= derived(model, samples)
+    checks = {
+        name: _check(name, array, _mean_time(name, bins, tau_int, measurements_per_bin))
+        for name, array in bins.items()
+    }
+    n, n_bins = bins["rho_s_x"].shape
+    followed = {name for name in checks if _series_of(name, tau_int)}
+    warnings = _warnings(n, n_bins, checks, measurements_per_bin, followed)
+    return PointAverages(model, samples, values, checks, warnings)
+
+
+def _check(name: str, bins: Array, tau_int: float) -> Check:
+    """Quality of one observable from its bins (samples, bins, ...)."""
+    return Check(
+        tau_int=tau_int,
+        thermalisation_p=_thermalisation(bins),
+        within_share=_within_share(bins),
+        outliers=tuple(outliers(bins.mean(axis=1)).tolist()) if bins.ndim == 2 else (),
+        frozen=tuple(frozen_samples(bins).tolist()) if name in WINDINGS else (),
+    )
+
+
+def _within_share(bins: Array) -> float:
+    """Median over the components that fluctuate; 0 if none does."""
+    if len(bins) < 2:
+        return float("nan")
+    components = variance_components(bins)
+    share = components.within_share[components.total > 0]
+    return float(np.median(share)) if share.size else 0.0
+
+
+def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
+    """What is not linear in the averages: functions of the disorder means, with jackknife errors.
+
+    c              phase velocity sqrt(rho_s/kappa)
+    xi_tau         correlation length in time, 1/E_J, second moment of G(k = 0, tau)
+    xi_x, xi_y     correlation lengths in space, lattice constants, second moment of the equal-time G
+    winding_ratio  <W^4>/<W^2>^2 along x, y and tau (disorder means of both): 1 .. 3 in a superfluid
+    """
+    out = {"c": jackknife(_velocity, samples["rho_s"], samples["kappa"])}
+    if model.L_tau > 2:
+        phase = 2 * np.pi * np.arange(model.L_tau) / model.L_tau
+        still, wave = samples["G_k0"].sum(axis=1), samples["G_k0"] @ np.cos(phase)
+        out["xi_tau"] = jackknife(_length(model.L_tau, model.eps), still, wave)
+    for name, L in (("x", model.Lx), ("y", model.Ly)):
+        if f"S_{name}" in samples:               # not in stores of earlier versions
+            S = samples[f"S_{name}"]
+            out[f"xi_{name}"] = jackknife(_length(L, 1.0), S[:, 0], S[:, 1])
+            square = samples[f"rho_s_{name}"] * (model.sites / L**2 * model.beta)
+            out[f"winding_ratio_{name}"] = jackknife(_ratio, samples[f"W4_{name}"], square)
+    if "W4_tau" in samples and model.n_g == 0:
+        square = samples["kappa"] * (model.sites / model.beta)
+        out["winding_ratio_tau"] = jackknife(_ratio, samples["W4_tau"], square)
+    return out
+
+
+def _length(L: int, unit: float) -> Callable[[Array, Array], Array]:
+    """Second-moment length sqrt(S(0)/S(k_1) - 1)/(2 sin(k_1/2)) in a periodic direction of L steps."""
+
+    def length(still: Array, wave: Array) -> Array:
+        ratio = still / wave if wave > 0 else np.ones(())
+        return np.asarray(unit * np.sqrt(np.maximum(ratio - 1, 0.0)) / (2 * np.sin(np.pi / L)))
+
+    return length
+
+
+def _ratio(fourth: Array, square: Array) -> Array:
+    """<W^4>/<W^2>^2; zero where nothing winds."""
+    return np.asarray(fourth / square**2) if square > 0 else np.zeros(())
+
+
+def _velocity(rho_s: Array, kappa: Array) -> Array:
+    """Phase velocity sqrt(rho_s/kappa); zero where nothing is compressible."""
+    return np.sqrt(np.maximum(rho_s, 0.0) / kappa) if kappa > 0 else np.zeros(())
+
+
+def _series_of(name: str, tau_int: Mapping[str, Array]) -> str | None:
+    """Key of the series that speaks for an observable, if its measurements were followed one by one."""
+    return next((key for key in (name, f"{name}_1") if key in tau_int), None)
+
+
+def _mean_time(
+    name: str, bins: Mapping[str, Array], tau_int: Mapping[str, Array], measurements_per_bin: int
+) -> float:
+    """tau_int of an observable: its own series', the first frequency's, or else (G) that of its bins.
+
+    Of a correlator the middle column of the bins is taken, which for G is tau = beta/2.
+    """
+    if key := _series_of(name, tau_int):
+        return float(np.mean(tau_int[key]))
+    columns = bins[name].reshape(*bins[name].shape[:2], -1)
+    times = [autocorrelation_time(series)[0] for series in columns[:, :, columns.shape[2] // 2]]
+    return float(np.mean(times)) * measurements_per_bin
+
+
+def _thermalisation(bins: Array) -> float:
+    """Chance of the largest |z| among the components of an observable (Sidak)."""
+    z = np.abs(np.ravel(thermalisation_z(bins)))
+    smallest = float(erfc(z.max() / np.sqrt(2)))
+    return float(-np.expm1(z.size * np.log1p(-min(smallest, 1 - 1e-12))))
+
+
+def _warnings(
+    samples: int, bins: int, checks: Mapping[str, Check], measurements_per_bin: int, followed: set[str]
+) -> list[str]:
+    out, measurements = [], bins * measurements_per_bin
+    if samples < FEW_SAMPLES:
+        out.append(f"only {samples} disorder samples: errors are uncertain")
+    if bins < FEW_BINS:
+        out.append(f"only {bins} bins per chain: thermal errors and thermalisation are uncertain")
+    # What is only known by bins cannot be below half a bin, however short its time is.
+    floor = {name: 0.0 if name in followed else 0.75 * measurements_per_bin for name in checks}
+    slow = [name for name, check in checks.items() if check.tau_int > max(measurements / 20, floor[name])]
+    if slow:
+        out.append(f"tau_int above 1/20 of the {measurements} measurements of a chain: {', '.join(slow)}")
+    # The observables are many and correlated: each is allowed its share of the false alarms.
+    drifting = [
+        name for name, check in checks.items() if check.thermalisation_p < THERMALISATION_LEVEL / len(checks)
+    ]
+    if drifting:
+        out.append(f"first and second half of the chains differ (longer therm_sweeps): {', '.join(drifting)}")
+    for name, check in checks.items():
+        if check.outliers:
+            out.append(f"{name} lies far outside the other samples in {_listed(check.outliers)}")
+        if check.frozen:
+            out.append(
+                f"{name} is stuck in {_listed(check.frozen)}: not connected, or not ergodic (longer chains)"
+            )
+    return out
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    """The first few numbers of samples."""
+    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    return f"sample{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:5]))}{more}"

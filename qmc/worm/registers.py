@@ -1,0 +1,107 @@
+"""The desk of the worms: one array of uint64 with all they write on, so that one register holds its address.
+
+First what all replicas share, then one row of numbers for each replica. The places are unsigned: one
+signed operand would turn 64-bit arithmetic in the kernels into floating point.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitqmc.qmc.model.model import Model
+from sitqmc.qmc.worm.jit import inlined
+from sitqmc.qmc.worm.packing import DIRECTIONS, Layout, steps
+
+Desk = NDArray[np.uint64]
+
+BLOCK = 1024
+"""Trials between two refills of the random numbers."""
+
+_u = np.uint64
+SITES, L_TAU, LX, RECIPROCAL, RECIPROCAL_SHIFT, SPACE_MASK, TIME_MASK, TIME_SHIFT, WRAP_SHIFT = (
+    _u(n) for n in range(9)
+)
+STEP = _u(12)           # change of HEAD by a step along d, at STEP + 2 d + wrap
+UNIT = _u(24)           # what a step along d adds to the word, at UNIT + d
+SHIFT = _u(30)          # lowest bit of field d
+MASK = _u(36)           # mask of field d, shifted down
+ROWS = _u(48)
+WIDTH = _u(16)
+HEAD = _u(0)            # head's site in the low half, running windings in the high half
+TAIL = _u(1)            # tail's site
+WORD = _u(2)            # word at the head, the current of the last step counted on this end too
+INCOMING = _u(3)        # direction back along the last step; OPENING
+LEFT = _u(4)            # attempts left before the replica is to be looked at
+NUMBERS = _u(5)         # place of its random numbers, halves of 64 bits
+BASE = _u(6)            # its first site
+GREEN = _u(7)           # 0: no histogram; else 1 + its place in `green`
+TAIL_COLUMN = _u(8)     # column of the tail
+OPENED = _u(9)          # worms that got beyond their first step
+NAME = _u(10)           # number of the replica
+BEGUN = _u(11)          # clock at the last look
+GIVEN = _u(12)          # attempts it was given then
+
+OPENING = _u(DIRECTIONS)
+"""Instead of a direction: head and tail were put on a new site and have not tried a step yet."""
+
+WINDING_SHIFT = (32, 43, 54)
+"""Of the net windings along x, y, tau within HEAD: 11, 11 and 10 bits, which never run over."""
+
+
+def new_desk(model: Model, layout: Layout, replicas: int) -> Desk:
+    """Desk of `replicas` worms, each at rest on its own first site; the words follow each other."""
+    volume, first, width = model.sites * model.L_tau, int(ROWS), int(WIDTH)
+    desk = np.zeros(first + replicas * width, np.uint64)
+    desk[SITES], desk[L_TAU], desk[LX] = volume, model.L_tau, model.Lx
+    # site // L_tau = site * RECIPROCAL >> RECIPROCAL_SHIFT, exactly for all sites below 2^31.
+    shift = 31 + int(model.L_tau - 1).bit_length()
+    desk[RECIPROCAL], desk[RECIPROCAL_SHIFT] = -(-(1 << shift) // model.L_tau), shift
+    desk[SPACE_MASK] = (1 << layout.shift(4)) - 1
+    desk[TIME_SHIFT], desk[TIME_MASK] = layout.shift(4), (1 << 2 * layout.time_bits) - 1
+    desk[WRAP_SHIFT] = layout.shift(6)
+    for i, change in enumerate(steps(model)):
+        d, wrap = divmod(i, 2)
+        turns = (1 - 2 * (d % 2)) << WINDING_SHIFT[d // 2] if wrap else 0
+        desk[int(STEP) + i] = (int(change) + turns) % 2**64
+    for d in range(DIRECTIONS):
+        desk[int(UNIT) + d], desk[int(SHIFT) + d] = 1 << layout.shift(d), layout.shift(d)
+        desk[int(MASK) + d] = 2 * layout.bias(d) - 1
+    for i, row in enumerate(rows(desk, replicas)):
+        row[HEAD] = row[TAIL] = row[BASE] = i * volume
+        row[NAME] = i
+    return desk
+
+
+def rows(desk: Desk, replicas: int) -> Desk:
+    """View (replicas, WIDTH) of the rows of a desk."""
+    first, width = int(ROWS), int(WIDTH)
+    return desk[first : first + replicas * width].reshape(replicas, width)
+
+
+def winding_bits(winding: NDArray[np.int64]) -> np.uint64:
+    """What the windings (3,) along x, y, tau add to HEAD."""
+    total = sum(int(w) << shift for w, shift in zip(winding, WINDING_SHIFT, strict=True))
+    return np.uint64(total % 2**64)
+
+
+@inlined
+def windings(head):  # type: ignore[no-untyped-def]
+    """Net windings along x, y, tau, int64, from HEAD."""
+    high = np.int64(head) >> 32                  # sign of the last field, borrows of the others
+    x = ((high & 2047) ^ 1024) - 1024
+    high = (high - x) >> 11
+    y = ((high & 2047) ^ 1024) - 1024
+    return x, y, (high - y) >> 11
+
+
+@inlined
+def go_elsewhere(r, row, desk, words):  # type: ignore[no-untyped-def]
+    """Put head and tail of a closed worm on a site chosen by r, 32 random bits: one attempt less.
+
+    Not quite the same probability for all sites; any fixed ones are exact.
+    """
+    site = desk[row + BASE] + ((r * desk[SITES]) >> _u(32))
+    desk[row + LEFT] -= _u(1)
+    desk[row + HEAD] = (desk[row + HEAD] & _u(0xFFFFFFFF00000000)) | site
+    desk[row + WORD] = _u(words[site])
+    desk[row + TAIL], desk[row + INCOMING] = site, OPENING
+    desk[row + TAIL_COLUMN] = (site * desk[RECIPROCAL]) >> desk[RECIPROCAL_SHIFT]

@@ -1,0 +1,89 @@
+"""The command `sitqmc`. Each group of commands has its own module `runs.cli_*`; importing them is cheap."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from sitqmc.runs.cli import (
+    inspect as cli_look,
+)
+from sitqmc.runs.cli import (
+    prepare as cli_plan,
+)
+from sitqmc.runs.cli import (
+    report as cli_report,
+)
+from sitqmc.runs.cli import (
+    reproduce as cli_reproduce,
+)
+from sitqmc.runs.cli import (
+    run as cli_run,
+)
+from sitqmc.runs.cli import (
+    submit as cli_submit,
+)
+from sitqmc.runs.errors import Stopped, UserError
+from sitqmc.runs.simulate.stop import STOPPED
+from sitqmc.runs.simulate.threads import one_blas_thread
+from sitqmc.runs.store.provenance import package_version
+
+BAD_INPUT = 2
+EPILOG = """\
+a first run:
+  sitqmc init my.toml          write a commented configuration, then edit it
+  sitqmc plan my.toml          what it costs, and the biggest risk
+  sitqmc run my.toml           simulate and analyse; the same command continues after a stop or a kill
+  sitqmc status my.toml        how far it is, from another terminal
+  sitqmc show my.toml rho_s p  a figure
+
+exit status: 0 done, 1 failed, 2 bad input, 75 stopped in order (start again), 130 interrupted
+"""
+GROUPS = (cli_plan, cli_run, cli_look, cli_report, cli_reproduce, cli_submit)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status.
+
+    0 done, 1 failed, 2 bad input, 75 stopped in order (start again), 130 interrupted
+    """
+    one_blas_thread()
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments) or 0)
+    except UserError as error:
+        _say(error)
+        return BAD_INPUT
+    except Stopped as reason:
+        _say(f"stopped ({reason}); everything is on the disk, the same command continues")
+        return 130 if str(reason) == "signal SIGINT" else STOPPED
+    except KeyboardInterrupt:
+        _say("interrupted; checkpoints are safe, the same command continues")
+        return 130
+    except BrokenPipeError:                      # the reader of our output has gone, as in `| head`
+        sys.stdout = open(os.devnull, "w")       # noqa: SIM115 - nothing may be flushed into the pipe at exit
+        return 1
+    except RuntimeError as error:
+        _say(error)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sitqmc",
+        description="Quantum Monte Carlo of the disorder-driven superconductor-insulator transition.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"sitqmc {package_version()}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for group in GROUPS:
+        group.add_commands(commands)
+    return parser
+
+
+def _say(message: object) -> None:
+    print(f"sitqmc: {message}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The configuration file: one section each, unknown keys refused, everything checked at once.
+
+[model] is read by `scan`, [target] by `target`; the other sections are frozen dataclasses.
+"""
+
+import json
+import math
+import tomllib
+from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from sitqmc.qmc import Model, Schedule
+from sitqmc.runs.config import scan
+from sitqmc.runs.config.checks import check_type, refuse_unknown
+from sitqmc.runs.config.target import TargetSection, parse_target
+from sitqmc.runs.errors import UserError
+
+Section = TypeVar("Section")
+
+METHODS = ("process", "maxent", "sampling")
+ALPHA_RULES = ("curvature", "classic", "bryan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisorderSection:
+    """[disorder]"""
+
+    samples: int                               # disorder samples (and chains) per point
+    seed: int = 1                              # names all random streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSection(Schedule):
+    """[schedule] What `qmc.Schedule` says, and how samples share a process; `interleave` changes no bit."""
+
+    interleave: int = 4                        # samples of one point that run together
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservablesSection:
+    """[observables]"""
+
+    n_max: int = 0                             # largest Matsubara number kept; 0: all, L_tau // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuationSection:
+    """[continuation] May change between calls on the same output."""
+
+    omega_max: float = 0.0                     # cut-off of sigma(omega), E_J; 0: chosen from the data
+    omega_points: int = 240                    # frequencies
+    blocks: int = 20                           # jackknife blocks of samples for the band
+    method: str = "process"                    # process, maxent or sampling; maxent is always run beside it
+    alpha_rule: str = "curvature"              # curvature, classic or bryan
+    f_sum: bool = False                        # impose <-k_x> too; exact only for eps -> 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSection:
+    """[output] May change between calls on the same output."""
+
+    path: str                                  # folder for the store, tables and figures
+    checkpoint_seconds: float = 30.0           # work reaches the disk at least this often
+    keep_state: bool = False                   # keep the ends of the chains, to add bins later
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole run. `model` is what `scan.parse_model` returns; `points` gives its models."""
+
+    model: dict[str, Any]
+    disorder: DisorderSection
+    schedule: ScheduleSection = field(default_factory=ScheduleSection)
+    observables: ObservablesSection = field(default_factory=ObservablesSection)
+    target: TargetSection = field(default_factory=TargetSection)
+    continuation: ContinuationSection = field(default_factory=ContinuationSection)
+    output: OutputSection
+
+    def chains(self) -> dict[str, Any]:
+        """What every chain of an output must share, whatever its point and sample: plain values by key."""
+        shared = {f"schedule.{f.name}": getattr(self.schedule, f.name) for f in fields(Schedule)}
+        del shared["schedule.bins"]              # chains can be made longer
+        return shared | {
+            "disorder.seed": self.disorder.seed,
+            "observables.n_max": self.observables.n_max,
+        }
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything, defaults included, as plain JSON values."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a TOML file; UserError in one line for anything wrong with it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return parse_config(tomllib.loads(text))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: not valid TOML ({reason}); mend the file") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def parse_config(table: dict[str, Any]) -> Config:
+    """Config from parsed TOML or from `Config.resolved`; UserError for unknown, missing or wrong values."""
+    refuse_unknown(table, [f.name for f in fields(Config)], "section", "")
+    special = {"model": scan.parse_model, "target": parse_target}
+    sections: dict[str, Any] = {}
+    for f in fields(Config):
+        if f.name in table or f.default_factory is MISSING:
+            given = table.get(f.name, {})
+            if f.name in special:
+                sections[f.name] = special[f.name](given)
+            else:
+                sections[f.name] = _section(get_type_hints(Config)[f.name], given, f.name)
+    config = Config(**sections)
+    _check_ranges(config)
+    for _ in points(config):                   # raises what is wrong with any point
+        pass
+    return config
+
+
+def points(config: Config) -> Iterator[Model]:
+    """The models of the run, all combinations of the scanned keys, p fastest."""
+    for model in scan.models(config.model):
+        n_max = config.observables.n_max
+        if n_max > model.L_tau // 2:
+            raise UserError(f"[observables] n_max = {n_max}: must be at most L_tau/2 = {model.L_tau // 2}")
+        yield model
+
+
+def matsubara_count(config: Config, model: Model) -> int:
+    """Largest Matsubara number kept for `model`."""
+    return config.observables.n_max or model.L_tau // 2
+
+
+def _section(kind: type[Section], table: Any, name: str) -> Section:
+    """One section from its table, with types checked."""
+    if not isinstance(table, dict):
+        raise UserError(f"{name} = {table!r}: must be a section, [{name}]")
+    known = fields(kind)  # type: ignore[arg-type]
+    refuse_unknown(table, [f.name for f in known], "key", f"[{name}] ")
+    hints = get_type_hints(kind)
+    values = {}
+    for f in known:
+        if f.name in table:
+            values[f.name] = check_type(table[f.name], hints[f.name], f"[{name}] {f.name}")
+        elif f.default is MISSING:
+            raise UserError(f"[{name}] {f.name} is missing; give it a value")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise UserError(f"[{name}] {error}") from None
+
+
+def _check_ranges(config: Config) -> None:
+    """Bounds that no section checks by itself."""
+    c, target = config.continuation, config.target
+    for key, choice, known in (("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, ALPHA_RULES)):
+        if choice not in known:
+            raise UserError(f"[continuation] {key} = {choice!r}: must be one of {', '.join(known)}")
+    bounds: list[tuple[str, float, float, float]] = [
+        ("[disorder] samples", config.disorder.samples, 1, 10**7),
+        ("[disorder] seed", config.disorder.seed, 0, 2**63 - 1),
+        ("[schedule] interleave", config.schedule.interleave, 1, 1024),
+        ("[observables] n_max", config.observables.n_max, 0, math.inf),
+        ("[continuation] omega_max", c.omega_max, 0, math.inf),
+        ("[continuation] omega_points", c.omega_points, 20, 10_000),
+        ("[continuation] blocks", c.blocks, 2, 10_000),
+        ("[output] checkpoint_seconds", config.output.checkpoint_seconds, 0, math.inf),
+    ]
+    if target.goals:
+        bounds.append(("[target] max_samples", target.max_samples, config.disorder.samples, 10**7))
+    for where, value, low, high in bounds:
+        if not low <= value <= high or value == math.inf:
+            raise UserError(f"{where} = {value}: must be between {low} and {high}")
+    if not config.output.path:
+        raise UserError("[output] path = '': must name a folder")

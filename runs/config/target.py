@@ -1,0 +1,97 @@
+"""[target]: error bars to be reached. Points that miss theirs are given more disorder samples.
+
+    [target]
+    rho_s = 0.001                    # absolute error
+    kappa = { relative = 0.01 }
+    max_samples = 4000               # per point, whatever the errors
+
+How many samples a point gets follows from the bins of the samples before, all of them: the answer is the
+same for any number of ranks and any interruption.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitqmc.qmc.measure.estimators import SCALARS
+from sitqmc.runs.config.checks import check_type, refuse_unknown
+from sitqmc.runs.errors import UserError
+
+KNOWN = ("rho_s", "minus_k", *SCALARS)
+KINDS = ("absolute", "relative")
+GROWTH = 2.0                 # a round at most doubles the samples: early errors are uncertain themselves
+RESERVE = 1.1                # more than the errors ask for, so that few rounds are needed
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSection:
+    """goals[name] = {"absolute": error} or {"relative": error}."""
+
+    goals: dict[str, dict[str, float]] = field(default_factory=dict)
+    max_samples: int = 0
+
+
+def parse_target(table: Any) -> TargetSection:
+    """From TOML, or from the section as stored."""
+    if not isinstance(table, dict):
+        raise UserError(f"target = {table!r}: must be a section, [target]")
+    given = table.get("goals", {}) | {k: v for k, v in table.items() if k not in ("goals", "max_samples")}
+    refuse_unknown(given, KNOWN, "observable", "[target] ")
+    goals = {name: _goal(value, f"[target] {name}") for name, value in given.items()}
+    if goals and "max_samples" not in table:
+        raise UserError("[target] max_samples is missing; say where to stop if an error is out of reach")
+    return TargetSection(
+        goals=goals, max_samples=check_type(table.get("max_samples", 0), int, "[target] max_samples")
+    )
+
+
+def _goal(value: Any, where: str) -> dict[str, float]:
+    table = value if isinstance(value, dict) else {"absolute": value}
+    refuse_unknown(table, KINDS, "kind of error", f"{where}: ")
+    if len(table) != 1:
+        raise UserError(f"{where}: give one of absolute and relative")
+    ((kind, error),) = table.items()
+    error = check_type(error, float, where)
+    if not (error > 0 and math.isfinite(error)):
+        raise UserError(f"{where} = {error}: an error must be positive and finite")
+    return {kind: error}
+
+
+def wanted_samples(target: TargetSection, samples: Mapping[str, NDArray[np.float64]], first: int) -> int:
+    """How many samples a point needs, as far as its first samples[name] (n,) tell.
+
+    Rounds begin with `first` samples and end when the targets are met; within a round only its own
+    samples decide, never those that happen to be there already.
+
+    samples  by name, in the order of the sample numbers from 0 without a gap; nan for one set aside
+    returns  n if the targets are met by n of them; more than are there if not
+    """
+    present, n = len(next(iter(samples.values()))), first
+    while n <= present:
+        needed = _needed(target, {name: values[:n] for name, values in samples.items()})
+        if needed <= n or n >= target.max_samples:
+            return n
+        n = min(needed, math.ceil(GROWTH * n), target.max_samples)
+    return n
+
+
+def _needed(target: TargetSection, samples: Mapping[str, NDArray[np.float64]]) -> int:
+    """Samples after which all targets should be met, by 1/sqrt(n)."""
+    most = 0
+    for name, goal in target.goals.items():
+        values = samples[name][np.isfinite(samples[name])]
+        n = len(values)
+        if n < 2:
+            return 2 * len(samples[name])
+        ((kind, wanted),) = goal.items()
+        if kind == "relative":
+            wanted *= abs(float(values.mean()))
+        error = float(values.std(ddof=1)) / math.sqrt(n)
+        if error > wanted:
+            ratio = error / wanted if wanted > 0 else math.inf
+            most = max(most, math.ceil(min(RESERVE * n * ratio**2, 1e9)))
+    return most

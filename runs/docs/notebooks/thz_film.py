@@ -1,0 +1,296 @@
+# %% [markdown]
+# # From a THz scan to the excess conductivity of a superconducting film
+#
+# Measured are transmission |t| and phase theta of a thin film on a substrate, against the empty path, above
+# Tc and cold, and if possible a tunnelling curve. This notebook answers: does a plain BCS film describe the
+# cold scan? If not, what is left over (sigma_H), where is its peak, where is sigma1 smallest (Omega), how
+# large are the superfluid density and the missing spectral weight, and does a simulated sigma(omega) agree?
+#
+# It runs as it is on a bundled film. **The bundled films are SYNTHETIC: computer-made scans of known truth.**
+
+# %%
+from csv import DictReader
+from pathlib import Path
+
+import numpy as np
+
+from sitqmc.analytic import (
+    Background,
+    Excess,
+    FilmAnalysis,
+    FilmSetup,
+    Instrument,
+    Sample,
+    Substrate,
+    TheoryCurve,
+    analyse_film,
+    compare,
+    e_j_from_stiffness,
+    excess,
+    excess_peak,
+    film_stiffness_mev,
+    fit_film,
+    fit_normal,
+    fit_tunnelling,
+    invert_scan,
+    line_through_origin,
+    mev_to_thz,
+    missing_weight,
+    mount_variations,
+    omega_minimum,
+    penetration_depth_nm,
+    routine_1,
+    routine_2,
+    superfluid,
+)
+from sitqmc.runs.formats.films import bundled_films, read_scan, read_tunnelling
+from sitqmc.runs.results.figures.film import (
+    draw_comparison,
+    draw_correlation,
+    draw_excess,
+    draw_film_fit,
+    draw_pairs,
+    draw_scans,
+    draw_tunnelling,
+    draw_weight_line,
+)
+
+rng = np.random.default_rng(1)               # bootstrap intervals are the same in every run
+
+# %% [markdown]
+# ## 1. Your file here
+#
+# Point the three paths of the next cell to your own text files. A scan looks like this:
+#
+#     # temperature [K]: 2.0
+#     nu [THz]  t  t_error  theta [rad]  theta_error [rad]
+#     0.100     0.1312  0.0007  1.201  0.004
+#
+# * Required: the line `# temperature [K]: ...` and one line of column names with units. Other lines
+#   `# name: value` are kept as remarks; `# synthetic: yes` marks computer-made data.
+# * Frequency: `nu`, `energy` or `wavenumber` in THz, GHz, cm^-1 or meV, increasing, no point twice.
+# * Transmission: `t` (field) or `T` (power), or `re_t` and `im_t`; with theta in rad or deg.
+# * Standard deviations `t_error` (or `T_error`) and `theta_error` are required, from repeated scans: without
+#   them no fit can say that a model fails.
+# * A tunnelling curve has the columns `bias [mV]  didv  didv_error`.
+# * A file without header: `read_scan(path, columns=["nu [GHz]", "T", "T_error", "theta [deg]",
+#   "theta_error [deg]"], header={"temperature [K]": "2.0"})`.
+#
+# What a file lacks or holds wrongly is said in one line with its name and the line or column.
+
+# %%
+folder = bundled_films()                     # your folder: Path("/where/your/files/are")
+cold_file = folder / "5.0K_cold.txt"
+normal_file = folder / "5.0K_normal.txt"
+tunnelling_file = folder / "5.0K_tunnelling.txt"
+tc_k = 5.0                                   # critical temperature in K
+
+cold, normal = read_scan(cold_file), read_scan(normal_file)
+curve = read_tunnelling(tunnelling_file)
+for scan in (cold, normal):
+    print(f"{scan.t_k:g} K, {scan.nu_thz.size} points, {scan.nu_thz[0]:g}-{scan.nu_thz[-1]:g} THz,",
+          "SYNTHETIC" if scan.synthetic else "measured", *scan.notes)
+
+# %% [markdown]
+# What is known before the fit: thicknesses, substrate, the period of standing waves. `priors` says how well,
+# as standard deviations. These uncertainties enter every error below.
+
+# %%
+plate = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
+guess = FilmSetup(sample=Sample(film_nm=20.0, substrate=plate),
+                  sigma_n=2000.0,            # ohm^-1 cm^-1, a first guess
+                  instrument=Instrument(standing_period_thz=0.13))
+priors = {"film_nm": 0.5, "thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4,
+          "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}
+
+# %% [markdown]
+# ## 2. Look at |t| and theta
+#
+# Expect the fringes of the substrate (spacing c/2nd), a cold film that transmits less at low frequency, and
+# a smooth phase. A straight line is taken off theta, for the eye alone.
+
+# %%
+draw_scans([cold, normal])
+
+# %% [markdown]
+# ## 3. The gap from tunnelling
+#
+# Dynes density of states with thermal broadening and a smooth background.
+
+# %%
+tunnelling = fit_tunnelling(curve)
+print(tunnelling.report())
+draw_tunnelling(curve, tunnelling)
+
+# %% [markdown]
+# ## 4. The normal state calibrates the mount
+#
+# Above Tc the film is a Drude metal. This fit fixes sigma_n, the substrate and the path of the cold scan; if
+# it is rejected, do not go on: look for a wrong substrate index, standing waves or too small errors.
+
+# %%
+calibration = fit_normal(normal, guess, tc_k, priors=priors)
+print(calibration.report())
+draw_film_fit(normal, calibration, "Normal state (Drude)")
+
+# %% [markdown]
+# Which parameters hang together? sigma_n and the film thickness do: transmission measures their product.
+
+# %%
+draw_correlation(calibration.fit)
+
+# %% [markdown]
+# ## 5. Routine 1: does a plain BCS film describe the cold scan?
+#
+# |t| and theta together, the gap the sole free parameter. Read the verdict before the gap: `gaps_mev()`
+# refuses to give one if the model fails.
+
+# %%
+mount = calibration.setup
+plain = routine_1(cold, mount, tc_k)
+print(plain.report())
+draw_film_fit(cold, plain, "Routine 1")
+
+# %% [markdown]
+# Rejected: this film is no plain BCS film. For contrast, a weakly disordered one (Tc = 9.5 K, SYNTHETIC),
+# whose normal and cold scan are fitted together, sharing mount and substrate. Its gap may be quoted.
+
+# %%
+weak_scans = [read_scan(bundled_films() / f"9.5K_{kind}.txt") for kind in ("normal", "cold")]
+weak = fit_film(weak_scans, guess, 9.5, free=("sigma_n", "path_um"), priors=priors)
+two_delta, two_delta_error = 2 * weak.gaps_mev()[1], 2 * weak.fit.errors["delta_mev"]
+print(weak.fit.verdict.text)
+print(f"2 Delta = {two_delta:.4f} +- {two_delta_error:.4f} meV = {mev_to_thz(two_delta):.4f} THz")
+draw_film_fit(weak_scans, weak, "Joint fit, weakly disordered film")
+
+# %% [markdown]
+# ## 6. Routine 2: sigma1 and sigma2 without a model
+#
+# One pair (sigma1, sigma2) for each resonance of the substrate, from Fresnel optics alone. Exact inversion
+# gives more, noisier points. The background is the BCS film with the gap from tunnelling.
+
+# %%
+variations = mount_variations(calibration)   # mounts one standard deviation off: systematic errors
+pairs, points = routine_2(cold, mount, variations), invert_scan(cold, mount, variations)
+background = Background(setup=mount, delta_mev=tunnelling.delta_mev, t_k=cold.t_k)
+draw_pairs(pairs, background)
+
+# %% [markdown]
+# ## 7. Excess conductivity sigma_H, Omega and the peak
+#
+# sigma_H is measured sigma1 minus that of the background. Omega is where sigma1 is smallest below the gap.
+# Intervals: bootstrap, 68 %.
+
+# %%
+below_gap = (float(cold.nu_thz[0]), float(mev_to_thz(2 * background.delta_mev)))
+omega = omega_minimum(points, below_gap, rng)
+peak = excess_peak(excess(points, background), below_gap, rng)
+for name, place in (("Omega", omega), ("peak of sigma_H", peak)):
+    print(f"{name} = {place.value:.3f} THz, interval {place.low:.3f}-{place.high:.3f} THz")
+draw_excess(pairs, background, excess(pairs, background), omega, peak, plain.fit.verdict)
+
+# %% [markdown]
+# ## 8. Superfluid density from sigma2, checked by Kramers and Kronig
+#
+# omega sigma2 is extrapolated to zero frequency after the measured excess was taken into account. That is
+# possible only if sigma1 and sigma2 belong together: the verdict tells.
+
+# %%
+fluid = superfluid(points, background, (0.08, 0.8))
+stiffness_mev = film_stiffness_mev(fluid.omega_sigma2_mev, mount.sample.film_nm)
+depth_nm = penetration_depth_nm(fluid.omega_sigma2_mev)
+share = fluid.error / fluid.omega_sigma2_mev
+print("Kramers-Kronig:", fluid.consistent.text)
+print(f"lim hbar omega sigma2 = {fluid.omega_sigma2_mev:.5g} +- {fluid.error:.2g} meV/(ohm cm)")
+print(f"stiffness of the film = {stiffness_mev:.4g} meV; thickness and mount leave {100 * share:.1f} %")
+print(f"penetration depth = {depth_nm:.4g} nm")
+
+# %% [markdown]
+# ## 9. Missing spectral weight
+#
+# The weight that sigma1 lost below Tc sits in the superfluid: N = (pi/2) rho_s (Ferrell, Glover, Tinkham).
+# Beyond the measured window the background model extends the integral.
+
+# %%
+weight = missing_weight(points, background)
+print(f"N = {weight.window:.5g} +- {weight.window_error:.2g} measured, {weight.extended:.5g} meV/(ohm cm) "
+      f"extended; {100 * weight.share:.0f} % of it was measured")
+print(f"N / rho_s = {weight.extended / fluid.omega_sigma2_mev:.3f}, sum rule: {np.pi / 2:.3f}")
+
+# %% [markdown]
+# ## 10. Several films: N against rho_s
+#
+# `analyse_film` makes all steps above in one call, here for the four SYNTHETIC films. It also takes what you
+# have if the normal scan or the tunnelling curve is missing, and its notes say what was assumed instead.
+# N and rho_s share the error of the film thickness, which moves a point along the line: a small chi^2 is
+# expected here.
+
+# %%
+def analyse(name: str, tc: float) -> FilmAnalysis:
+    """The whole chain for one bundled film."""
+    files = [bundled_films() / f"{name}_{kind}.txt" for kind in ("cold", "normal", "tunnelling")]
+    return analyse_film(read_scan(files[0]), guess, tc, rng, normal=read_scan(files[1]),
+                        tunnelling=read_tunnelling(files[2]), priors=priors)
+
+
+films = {f"Tc = {tc} K": analyse(f"{tc}K", tc) for tc in (9.5, 6.7, 5.0, 4.2)}
+densities, weights = [f.superfluid for f in films.values()], [f.weight for f in films.values()]
+line = line_through_origin(
+    np.array([d.omega_sigma2_mev for d in densities]), np.array([d.error for d in densities]),
+    np.array([w.extended for w in weights]), np.array([w.window_error for w in weights]))
+for name, film in films.items():
+    print(f"{name}\n{film.report()}\n")
+draw_weight_line(films, line)
+
+# %% [markdown]
+# ## 11. Beside the theory
+#
+# `sitqmc run` writes sigma.csv (omega in E_J, sigma in 4e^2/h, 68 % band) and averages.csv (rho_s in E_J).
+# Set `run_folder` to such an output and `point` to one of its rows. Without one, a **made-up line** stands
+# in: it shows the steps and is no result of a simulation.
+
+# %%
+run_folder: Path | None = None               # Path("results/my-run")
+point = 0
+
+
+def read_theory(run: Path, point: int) -> TheoryCurve:
+    """Regular part of sigma(omega) and rho_s of one point of a run."""
+    with open(run / "sigma.csv", encoding="utf-8") as file:
+        rows = [r for r in DictReader(file) if int(r["point"]) == point and float(r["omega"]) > 0]
+    with open(run / "averages.csv", encoding="utf-8") as file:
+        rho_s = [float(r["mean"]) for r in DictReader(file)
+                 if int(r["point"]) == point and r["observable"] == "rho_s"]
+    if not rows or not rho_s:
+        raise ValueError(f"{run}: no sigma(omega) or no rho_s of point {point}")
+    column = {name: np.array([float(r[name]) for r in rows])
+              for name in ("omega", "sigma_over_sigma_Q", "low_68", "high_68")}
+    return TheoryCurve(omega=column["omega"], sigma=column["sigma_over_sigma_Q"],
+                       error=(column["high_68"] - column["low_68"]) / 2, rho_s=rho_s[0])
+
+
+def made_up_theory() -> TheoryCurve:
+    """A resonance at omega = E_J, 0.3 E_J wide. Not a simulation."""
+    w = np.linspace(0.02, 12.0, 1200)
+    sigma = 0.25 * (0.3 * w) ** 2 / ((1 - w**2) ** 2 + (0.3 * w) ** 2)
+    return TheoryCurve(omega=w, sigma=sigma, error=0.03 * sigma, rho_s=0.3)
+
+
+theory = made_up_theory() if run_folder is None else read_theory(run_folder, point)
+
+# %% [markdown]
+# Compared are the points below the gap, with E_J and the amplitude free. For a film that is one array, E_J
+# follows from the stiffness instead (`e_j_mev=...`), and nothing is free. Where the two values of E_J differ
+# much, as for this SYNTHETIC film beside a made-up line, agreement of the shapes alone proves little.
+
+# %%
+everywhere = excess(points, background)
+keep = everywhere.nu_thz < below_gap[1]
+sigma_h = Excess(nu_thz=everywhere.nu_thz[keep], sigma_h=everywhere.sigma_h[keep],
+                 covariance=everywhere.covariance[np.ix_(keep, keep)])
+agreement = compare(theory, sigma_h, mount.sample.film_nm, free_amplitude=True)
+print(agreement.verdict.text)
+print(f"E_J = {agreement.e_j_mev.value:.3f} meV [{agreement.e_j_mev.low:.3f}, {agreement.e_j_mev.high:.3f}]")
+if theory.rho_s > 0:
+    print(f"E_J from the stiffness would be {e_j_from_stiffness(stiffness_mev, theory.rho_s):.3f} meV")
+draw_comparison(theory, sigma_h, agreement, mount.sample.film_nm)

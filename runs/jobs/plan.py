@@ -1,0 +1,189 @@
+"""What a configuration will cost and where it is most likely to disappoint, from a short measured trial."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sitqmc.qmc import Chains, Model, Schedule
+from sitqmc.runs.config.config import Config, matsubara_count, points
+from sitqmc.runs.errors import UserError
+from sitqmc.runs.formatting import columns, size
+from sitqmc.runs.simulate.tasks import sweeps_of_chain
+from sitqmc.runs.simulate.worker import new_chains, warm_up
+
+TRIAL_SECONDS = 5.0          # per lattice size
+TRIAL_SIZES = 3              # smallest, middle and largest lattice
+TAU_MANY = 20.0              # measurements per autocorrelation time of a chain that is long enough
+TAU_HEAT = 10.0              # of the thermalisation
+FEW_SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One short chain. ns per site and sweep; tau_int of the slowest observable, in sweeps, a lower bound."""
+
+    volume: int
+    ns: float
+    tau: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Risk:
+    """`weight` compares risks: how far something is beyond its bound."""
+
+    weight: float
+    text: str
+
+
+def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -> str:
+    """Points, samples, memory, cost and the biggest risk, as text."""
+    models = list(points(config))
+    trials = list(_trials(config, models, trial_seconds))
+    hours = {model: config.disorder.samples * _seconds(config, model, trials) / 3600 for model in models}
+    lines = columns(list(_rows(config, models, hours)))
+    total = sum(hours.values())
+    samples = config.disorder.samples * len(models)
+    memory = max(_memory(config, model) for model in models)
+    disk = sum(_disk(config, model) for model in models) * config.disorder.samples
+    state = max(_state_size(config, model) for model in models) * config.schedule.interleave
+    lines += [
+        f"{len(models)} points x {config.disorder.samples} samples = {samples} chains of "
+        f"{sweeps_of_chain(config):g} sweeps",
+        f"cost    {total:.3g} core hours, {total / processes:.3g} h with {processes} processes "
+        f"(trial: {', '.join(f'{t.ns:.3g} ns per site and sweep at {t.volume} sites' for t in trials)})",
+        f"memory  {size(memory)} per process beside 200 MB of program",
+        f"disk    {size(disk)} for run.h5, {size(2 * state + 2**23)} per process while running",
+    ]
+    if config.target.goals:
+        goals = [f"{k} {v:g} ({kind})" for k, goal in config.target.goals.items() for kind, v in goal.items()]
+        most = config.target.max_samples / config.disorder.samples
+        lines.append(f"target  error of {', '.join(goals)}: at most {most:.3g} times the cost")
+    lines += _there(config, models)
+    risk = max(_risks(config, models, trials, processes), key=lambda r: r.weight)
+    lines.append(f"risk    {risk.text}")
+    return "\n".join(lines)
+
+
+def _there(config: Config, models: list[Model]) -> list[str]:
+    """What the output holds already, or why it cannot be used."""
+    from sitqmc.runs.store.merge import Store
+
+    store = Store(Path(config.output.path))
+    if not store.path.exists():
+        return []
+    try:
+        store.check(config)
+        found, ours = store.scan(), set(models)
+    except UserError as error:
+        return [f"output  {error}"]
+    done = sum(model in ours and bins >= config.schedule.bins for (model, *_), bins in found.finished.items())
+    return [f"output  {store.folder} holds {done} of these chains already; only the others will cost"]
+
+
+def _rows(config: Config, models: list[Model], hours: dict[Model, float]) -> Iterator[list[str]]:
+    parameters = [asdict(m) | {"beta": m.beta} for m in models]
+    keys = [k for k in parameters[0] if k in ("Lx", "Ly", "L_tau", "beta", "p")
+            or len({row[k] for row in parameters}) > 1]  # fmt: skip
+    yield ["point", *keys, "samples", "core hours"]
+    for i, (model, row) in enumerate(zip(models, parameters, strict=True)):
+        cells = [f"{row[k]:g}" if isinstance(row[k], float) else str(row[k]) for k in keys]
+        yield [str(i), *cells, str(config.disorder.samples), f"{hours[model]:.3g}"]
+
+
+def _trials(config: Config, models: list[Model], seconds: float) -> Iterator[Trial]:
+    """Chains at a few lattice sizes, at the largest p of each: disorder slows down most."""
+    warm_up()
+    by_volume: dict[int, Model] = {}
+    for model in models:
+        volume = model.sites * model.L_tau
+        if volume not in by_volume or model.p > by_volume[volume].p:
+            by_volume[volume] = model
+    volumes = sorted(by_volume)
+    chosen = {volumes[round(i * (len(volumes) - 1) / (TRIAL_SIZES - 1))] for i in range(TRIAL_SIZES)}
+    for volume in sorted(chosen):
+        yield trial(config, by_volume[volume], seconds)
+
+
+def trial(config: Config, model: Model, seconds: float) -> Trial:
+    """A group of chains of the planned kind, cut off when the time is over."""
+    s, volume = config.schedule, model.sites * model.L_tau
+    long = Schedule(
+        therm_sweeps=min(s.therm_sweeps, 20.0), bins=1000, measurements_per_bin=1,
+        sweeps_per_measurement=s.sweeps_per_measurement,
+    )  # fmt: skip
+    group = range(min(s.interleave, config.disorder.samples))
+    chains = new_chains(replace(config, schedule=replace(s, **asdict(long))), model, group)
+    sweeps = (long.therm_sweeps + long.bins * long.sweeps_per_measurement) * len(group)
+    begun, wall, first = time.process_time(), time.monotonic(), chains.progress
+    while not chains.finished and (time.monotonic() - wall < seconds or chains.progress == first):
+        chains.step()
+    spent = time.process_time() - begun
+    done = max((chains.progress - first) * sweeps, 1e-9)
+    tau, name = _slowest(chains) if chains.finished else (float("nan"), "")
+    return Trial(volume, spent / done / volume * 1e9, tau * s.sweeps_per_measurement, name)
+
+
+def _slowest(chains: Chains) -> tuple[float, str]:
+    results = chains.results()
+    times = {name: float(np.mean([r.tau_int[name] for r in results])) for name in results[0].tau_int}
+    name = max(times, key=lambda key: times[key])
+    return times[name], name
+
+
+def _seconds(config: Config, model: Model, trials: list[Trial]) -> float:
+    """CPU time of one chain, by the trial nearest in volume."""
+    volume = model.sites * model.L_tau
+    nearest = min(trials, key=lambda t: abs(np.log(t.volume / volume)))
+    return sweeps_of_chain(config) * volume * nearest.ns * 1e-9
+
+
+def _arrays(config: Config, model: Model) -> dict[str, Any]:
+    return dict(new_chains(config, model, [0]).state())
+
+
+def _memory(config: Config, model: Model) -> float:
+    """Chains of a group, with a copy of their state while a checkpoint is written."""
+    return 2.0 * _state_size(config, model) * config.schedule.interleave
+
+
+def _state_size(config: Config, model: Model) -> int:
+    return sum(a.nbytes for a in _arrays(config, model).values())
+
+
+def _disk(config: Config, model: Model) -> float:
+    return float(sum(a.nbytes for name, a in _arrays(config, model).items() if name.startswith("bins/")))
+
+
+def _risks(config: Config, models: list[Model], trials: list[Trial], processes: int) -> Iterator[Risk]:
+    """What may go wrong, each with a weight above 1 where it will."""
+    s, samples = config.schedule, config.disorder.samples
+    yield Risk(0.0, "none found: watch tau_int and the thermalisation check of the final table")
+    sweeps = s.bins * s.measurements_per_bin * s.sweeps_per_measurement
+    for t in trials:
+        if t.tau == t.tau:
+            what = f"tau_int of {t.name} is about {t.tau:.3g} sweeps at {t.volume} sites"
+            yield Risk(TAU_MANY * t.tau / sweeps, f"chains too short: {what}, a chain measures {sweeps:g}")
+            heat = f"therm_sweeps = {s.therm_sweeps:g}"
+            yield Risk(TAU_HEAT * t.tau / s.therm_sweeps, f"thermalisation too short: {what}, {heat}")
+    for m in models:
+        side = max(m.Lx, m.Ly)
+        yield Risk(
+            0.5 * side / m.beta if m.beta < side else 0.0,
+            f"L_tau too small: beta = {m.beta:g}/E_J at L = {side}: temperature, not size, cuts off the low "
+            f"frequencies; L_tau = {round(side / m.eps)} makes beta = L",
+        )
+        correlator = matsubara_count(config, m) + 1
+        yield Risk(
+            min(correlator, 40) / samples,
+            f"too few samples: {samples} for the covariance of {correlator} Matsubara frequencies",
+        )
+    yield Risk(FEW_SAMPLES / samples, f"too few samples: errors from {samples} of them are uncertain")
+    yield Risk(
+        0.5 * processes / (samples * len(models)),
+        f"too few chains for the machine: {samples * len(models)} chains for {processes} processes",
+    )

@@ -1,0 +1,77 @@
+"""The laboratory side of the paper's figures: four SYNTHETIC films through both fit routines.
+
+The films are those that travel with `analytic`; nothing here was measured. Dilutions are those that the paper
+sets beside the films of these critical temperatures (Sherman et al., Fig. 3a).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from sitqmc.analytic import (
+    FilmAnalysis,
+    FilmSetup,
+    Instrument,
+    Sample,
+    Substrate,
+    ThzScan,
+    TunnellingCurve,
+    analyse_film,
+)
+from sitqmc.runs.formats.films import bundled_films, read_scan, read_tunnelling
+
+TC_CLEAN_K = 16.5  # of clean NbN, from memory of the literature: an orientation
+DILUTION = {"6.7K": 0.075, "5.0K": 0.1, "4.2K": 0.125}
+TC_K = {"9.5K": 9.5, "6.7K": 6.7, "5.0K": 5.0, "4.2K": 4.2}
+WEAK, STRONG = "9.5K", "4.2K"
+
+PRIORS = {"thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4, "film_nm": 0.5,
+          "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Film:
+    """One film: its files and what both routines found."""
+
+    name: str
+    tc_k: float
+    cold: ThzScan
+    curve: TunnellingCurve
+    found: FilmAnalysis
+
+    @property
+    def gap_mev(self) -> tuple[float, float]:
+        """2 Delta from tunnelling, with its error."""
+        assert self.found.tunnelling is not None
+        fit = self.found.tunnelling.fit
+        return 2 * self.found.tunnelling.delta_mev, 2 * fit.errors["delta_mev"]
+
+    @property
+    def excess_seen(self) -> bool:
+        """Whether the plain superconductor is rejected, so that there is an excess to speak of."""
+        return not self.found.plain.fits
+
+
+def setup() -> FilmSetup:
+    """What is known about the mount before the fits."""
+    slab = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
+    instrument = Instrument(standing_period_thz=0.13)
+    return FilmSetup(sample=Sample(film_nm=20.0, substrate=slab), sigma_n=2000.0, instrument=instrument)
+
+
+@cache
+def films() -> dict[str, Film]:
+    """All four, from the least to the most disordered."""
+    return {name: _film(name, tc) for name, tc in TC_K.items()}
+
+
+def _film(name: str, tc_k: float) -> Film:
+    folder = bundled_films()
+    cold = read_scan(folder / f"{name}_cold.txt")
+    curve = read_tunnelling(folder / f"{name}_tunnelling.txt")
+    found = analyse_film(
+        cold, setup(), tc_k, np.random.default_rng(1), normal=read_scan(folder / f"{name}_normal.txt"),
+        tunnelling=curve, priors=PRIORS,
+    )  # fmt: skip
+    return Film(name, tc_k, cold, curve, found)

@@ -1,0 +1,292 @@
+"""Figure 2 of the paper on SYNTHETIC films: tunnelling and optics of weak and strong disorder, summary."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sitqmc.analytic import fit_mass_scaling, thz_to_mev
+from sitqmc.analytic.film.tunnelling_fit import tunnelling_model
+from sitqmc.analytic.superconductor.higgs_mass import Form, MassScaling
+from sitqmc.runs.formatting import with_error
+from sitqmc.runs.paper.dataset import Reproduction
+from sitqmc.runs.paper.films import STRONG, TC_CLEAN_K, WEAK, Film
+from sitqmc.runs.paper.panels.panel import (
+    BLUE,
+    COLUMN,
+    GREEN,
+    GREY,
+    MM,
+    ORANGE,
+    PAGE,
+    RED,
+    Series,
+    finished,
+    letter,
+    new_figure,
+    styled,
+    value_series,
+)
+
+FINE = 400
+BELOW = 0.72  # share of the height that lines take: the legend stands above
+FORMS: tuple[tuple[Form, str, str, str], ...] = (
+    ("critical", r"$m_H \propto T_c$ (critical)", RED, "-"),
+    ("gaussian", r"$m_H \propto T_c^{1/2}$ (Gaussian)", ORANGE, "--"),
+)
+
+
+def figure_2(data: Reproduction) -> Figure:
+    """dI/dV and sigma1 of a weakly and a strongly disordered film, each with its fits."""
+    with styled():
+        figure = new_figure(PAGE, 105 * MM)
+        rows = figure.subplots(2, 2)
+        for row, name, words in zip(rows, (WEAK, STRONG), ("weak", "strong"), strict=True):
+            film = data.films[name]
+            _tunnelling(row[0], film, words)
+            _optics(row[1], film)
+        for axis, name in zip(rows.flat, "abde", strict=True):
+            letter(axis, name)
+        return finished(figure)
+
+
+def _tunnelling(axis: Axes, film: Film, words: str) -> None:
+    curve, fit = film.curve, film.found.tunnelling
+    axis.errorbar(
+        curve.bias_mv,
+        curve.didv,
+        curve.didv_error,
+        fmt=".",
+        ms=2,
+        lw=0.4,
+        color=BLUE,
+        label=f"SYNTHETIC, $T_c$ = {film.tc_k:g} K ({words} disorder)",
+    )
+    if fit is not None:
+        fine = np.linspace(curve.bias_mv[0], curve.bias_mv[-1], FINE)
+        mark = "" if fit.fits else " (!)"
+        axis.plot(
+            fine,
+            tunnelling_model(fine, fit.fit.values),
+            color=RED,
+            zorder=4,
+            label=(
+                f"Dynes: 2$\\Delta_t$ = {with_error(*film.gap_mev)} meV, $\\Gamma$ = {fit.gamma_mev:.3f} "
+                f"meV{mark}"
+            ),
+        )
+    axis.set(xlabel="bias (mV)", ylabel="dI/dV (normalised)")
+    axis.set_ylim(0, 1.45 * float(curve.didv.max()))
+    axis.legend(loc="upper left")
+
+
+def _optics(axis: Axes, film: Film) -> None:
+    """sigma1 over its normal value: pairs of routine 2, plain superconductor, Omega and 2 Delta_t."""
+    found, unit = film.found, film.found.background.setup.sigma_n
+    nu = np.linspace(float(found.points.nu_thz[0]), float(found.points.nu_thz[-1]), FINE)
+    pairs = found.pairs
+    axis.errorbar(
+        pairs.nu_thz,
+        pairs.sigma.real / unit,
+        pairs.sigma1_error / unit,
+        fmt="o",
+        ms=3,
+        lw=0.7,
+        color=BLUE,
+        capsize=1.5,
+        label=r"$\sigma_1/\sigma_n$, SYNTHETIC",
+    )
+    axis.plot(
+        nu, found.background.sigma(nu).real / unit, color=RED, label=r"superconductor of gap $\Delta_t$"
+    )
+    gap = film.gap_mev[0] / float(thz_to_mev(1.0))
+    axis.axvline(gap, ymax=BELOW, color=GREY, ls="--", lw=0.8, label=r"2$\Delta_t$")
+    if film.excess_seen:
+        axis.axvspan(found.omega.low, found.omega.high, ymax=BELOW, color=GREEN, alpha=0.2, lw=0)
+        axis.axvline(
+            found.omega.value,
+            ymax=BELOW,
+            color=GREEN,
+            lw=1,
+            label=rf"$\Omega$ = {found.omega.value:.3f} THz",
+        )
+    verdict = "rejected" if film.excess_seen else "fits"
+    axis.set_title(
+        f"routine 1, plain superconductor: {verdict}, "
+        rf"$\chi^2$/dof = {found.plain.fit.verdict.chi2 / found.plain.fit.verdict.dof:.2f}",
+        fontsize=6.5,
+    )
+    axis.set(xlabel=r"$\nu$ (THz)", ylabel=r"$\sigma_1/\sigma_n$")
+    axis.set_ylim(0, 1.6 * float((pairs.sigma.real / unit).max()))
+    axis.legend(loc="upper left", ncols=2, columnspacing=0.8, handlelength=1.4)
+
+
+def caption_2(data: Reproduction) -> str:
+    """What was fitted to what."""
+    verdicts = "; ".join(
+        f"{name}: {data.films[name].found.plain.fit.verdict.text}" for name in (WEAK, STRONG)
+    )
+    return (
+        "SYNTHETIC: computer-made films of known truth (analytic/films), not measurements; nothing is "
+        "simulated by Monte Carlo here. Top: weak disorder; bottom: strong disorder. (a, d) Tunnelling with "
+        "a Dynes fit, which gives 2 Delta_t. (b, e) sigma1 at the pairs of routine 2 (sigma1 and sigma2 "
+        "free at every Fabry-Perot resonance) beside the superconductor of gap Delta_t with the mount "
+        "calibrated on the normal scan; Omega = argmin sigma1 with its 68 % interval, where the plain "
+        f"superconductor is rejected. Routine 1 ({verdicts}). The excess of the strongly disordered film was "
+        "put into its truth; that the fits find it tests the analysis, not nature." + _edge(data)
+    )
+
+
+def _edge(data: Reproduction) -> str:
+    """Omega at the end of the scan is no minimum."""
+    out = [name for name, film in data.films.items() if film.excess_seen and at_edge(film)]
+    return (
+        f" NOT resolved: Omega of {', '.join(out)} lies at the lowest measured frequency: an upper bound."
+        if out
+        else ""
+    )
+
+
+def at_edge(film: Film) -> bool:
+    """Whether sigma1 is smallest where the scan begins: then Omega is an upper bound only."""
+    return film.found.omega.value <= 1.05 * float(film.found.points.nu_thz[0])
+
+
+def curves_2(data: Reproduction) -> list[Series]:
+    """Measured points and model lines."""
+    out = []
+    for name in (WEAK, STRONG):
+        film, label = data.films[name], f"SYNTHETIC {name}"
+        curve, found = film.curve, film.found
+        out.append(
+            value_series(
+                f"{label} tunnelling", "bias/mV", "dI/dV", curve.bias_mv, curve.didv, curve.didv_error
+            )
+        )
+        if found.tunnelling is not None:
+            model = tunnelling_model(curve.bias_mv, found.tunnelling.fit.values)
+            out.append(value_series(f"{label} Dynes", "bias/mV", "dI/dV", curve.bias_mv, model, 0 * model))
+        pairs, unit = found.pairs, found.background.setup.sigma_n
+        out.append(
+            value_series(
+                f"{label} pairs",
+                "nu/THz",
+                "sigma1/sigma_n",
+                pairs.nu_thz,
+                pairs.sigma.real / unit,
+                pairs.sigma1_error / unit,
+            )
+        )
+        plain = found.background.sigma(pairs.nu_thz).real / unit
+        out.append(
+            value_series(
+                f"{label} superconductor", "nu/THz", "sigma1/sigma_n", pairs.nu_thz, plain, 0 * plain
+            )
+        )
+    return out
+
+
+# --- summary ---------------------------------------------------------------------------------------------
+
+
+def laws(data: Reproduction) -> list[MassScaling]:
+    """Both laws through the Omega of the films whose minimum lies inside the scan; empty below two films."""
+    used = [film for film in data.films.values() if film.excess_seen and not at_edge(film)]
+    if len(used) < 2:
+        return []
+    tc = [film.tc_k for film in used]
+    omega = [float(thz_to_mev(film.found.omega.value)) for film in used]
+    error = [float(thz_to_mev(film.found.omega.high - film.found.omega.low)) / 2 for film in used]
+    return [fit_mass_scaling(tc, omega, error, form) for form, *_ in FORMS]
+
+
+def figure_2c(data: Reproduction) -> Figure:
+    """2 Delta_t and Omega against Tc/Tc_clean, with both laws for m_H."""
+    with styled():
+        figure = new_figure(COLUMN, 72 * MM)
+        axis = figure.subplots()
+        x = [film.tc_k / TC_CLEAN_K for film in data.films.values()]
+        gaps = np.array([film.gap_mev for film in data.films.values()])
+        axis.errorbar(x, gaps[:, 0], gaps[:, 1], fmt="s", ms=4, color=BLUE, label=r"2$\Delta_t$, tunnelling")
+        for film in data.films.values():
+            if film.excess_seen:
+                _omega(axis, film)
+        fine = np.linspace(0, 0.65, 200)
+        for law, (_, words, colour, style) in zip(laws(data), FORMS, strict=False):
+            axis.plot(
+                fine,
+                law(fine * TC_CLEAN_K),
+                color=colour,
+                ls=style,
+                lw=1,
+                label=words + rf", $\chi^2$/dof = {law.chi2:.1f}/{law.dof}",
+            )
+        handles, names = axis.get_legend_handles_labels()
+        first = dict(reversed(list(zip(names, handles, strict=True))))
+        axis.set(
+            xlabel=rf"$T_c/T_c^{{clean}}$ ($T_c^{{clean}}$ = {TC_CLEAN_K:g} K)",
+            ylabel="energy (meV)",
+            xlim=(0, 0.65),
+            ylim=(0, 5.2),
+        )
+        order = sorted(first, key=lambda name: "Delta" not in name)
+        axis.legend([first[k] for k in order], order, loc="upper left", title="SYNTHETIC films")
+        return finished(figure)
+
+
+def _omega(axis: Axes, film: Film) -> None:
+    value, low, high = (
+        float(thz_to_mev(v)) for v in (film.found.omega.value, film.found.omega.low, film.found.omega.high)
+    )
+    bound = at_edge(film)
+    axis.errorbar(
+        [film.tc_k / TC_CLEAN_K],
+        [value],
+        [[value - low], [high - value]],
+        fmt="v" if bound else "o",
+        ms=4,
+        color=GREEN,
+        mfc="white" if bound else GREEN,
+        capsize=2,
+        label=r"$\Omega$, upper bound" if bound else r"$\Omega$ = argmin $\sigma_1$",
+    )
+
+
+def caption_2c(data: Reproduction) -> str:
+    """Both laws, which is which."""
+    found = laws(data)
+    told = "No law was fitted: fewer than two films have a minimum inside the scan."
+    if found:
+        unit = {"critical": "meV/K", "gaussian": "meV/K^(1/2)"}
+        told = "Fits with a free prefactor: " + "; ".join(
+            f"{law.form}, {with_error(law.prefactor, law.prefactor_error)} {unit[law.form]}, chi2/dof = "
+            f"{law.chi2:.1f}/{law.dof}" for law in found
+        )  # fmt: skip
+        told += ". With so few films the data choose neither."
+    return (
+        "SYNTHETIC films, not measurements. 2 Delta_t from the tunnelling fits; Omega = argmin sigma1 with "
+        "68 % intervals, open where the minimum lies at the end of the scan. Solid: m_H proportional to Tc, "
+        "as at a critical point where rho_s and m_H scale alike; dashed: m_H proportional to Tc^(1/2), the "
+        "Gaussian theory. The paper draws one red line and gives no formula; both are shown. "
+        + told
+        + f" Tc_clean = {TC_CLEAN_K:g} K is from memory of the "
+        "literature and scales the axis only." + _edge(data)
+    )
+
+
+def curves_2c(data: Reproduction) -> list[Series]:
+    """Gaps, Omega and laws."""
+    films = list(data.films.values())
+    x = np.array([film.tc_k / TC_CLEAN_K for film in films])
+    gaps = np.array([film.gap_mev for film in films])
+    ranges = [film.found.omega for film in films]
+    omega = np.array([[float(thz_to_mev(v)) for v in (r.value, r.low, r.high)] for r in ranges])
+    out = [
+        value_series("SYNTHETIC 2 Delta_t", "Tc/Tc_clean", "energy/meV", x, gaps[:, 0], gaps[:, 1]),
+        Series("SYNTHETIC Omega", "Tc/Tc_clean", "energy/meV", x, *omega.T),
+    ]
+    fine = np.linspace(0, 0.65, 27)
+    for law in laws(data):
+        y = law(fine * TC_CLEAN_K)
+        share = law.prefactor_error / law.prefactor
+        out.append(value_series(f"m_H law, {law.form}", "Tc/Tc_clean", "energy/meV", fine, y, share * y))
+    return out

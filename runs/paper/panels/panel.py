@@ -1,0 +1,196 @@
+"""What all panels share: sizes, colours, bands, marks of failed checks, and the files of a panel."""
+
+import csv
+import io
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sitqmc.runs.paper.dataset import Reproduction
+from sitqmc.runs.paper.spectra import Curve, Number
+from sitqmc.runs.results.figures.run import COLUMN, MM, PAGE, STYLE
+from sitqmc.runs.store.atomic import replace_file, replace_text
+from sitqmc.runs.store.provenance import package_version
+
+__all__ = ["COLUMN", "MM", "PAGE", "STYLE", "Panel", "Series", "write_panel"]
+
+Array = NDArray[np.float64]
+
+BLUE, RED, GREEN, ORANGE, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "0.45"
+FORMATS = ("pdf", "svg", "png")
+OMEGA = r"$\omega$ ($E_J/\hbar$)"
+SIGMA = r"$\sigma$ ($4e^2/h$)"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve of a panel as numbers: what it is, its axes with units, values with 68 % interval."""
+
+    name: str
+    x_name: str
+    y_name: str
+    x: Array
+    y: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure: how it is drawn, what a reader must know, and its numbers."""
+
+    name: str
+    title: str
+    figure: Callable[[Reproduction], Figure]
+    caption: Callable[[Reproduction], str]
+    curves: Callable[[Reproduction], list[Series]]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure for a journal's column; no pyplot, so nothing to close."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def finished(figure: Figure) -> Figure:
+    """Ticks and layout while the style is in force."""
+    figure.draw_without_rendering()
+    return figure
+
+
+def styled() -> Any:
+    """The style as a context."""
+    return matplotlib.rc_context(STYLE)
+
+
+def letter(axis: Axes, text: str) -> None:
+    """The letter of a sub-panel, above its left end."""
+    axis.set_title(text, loc="left", fontweight="bold", fontsize=8)
+
+
+def colour_of(rank: float) -> tuple[float, float, float, float]:
+    """viridis, its light end left out, which white paper swallows; rank in 0 .. 1."""
+    r, g, b, a = matplotlib.colormaps["viridis"](0.8 * rank)
+    return float(r), float(g), float(b), float(a)
+
+
+def band(
+    axis: Axes, curve: Curve, colour: Any, label: str, *, top: float = np.inf, above: float = 0.0
+) -> None:
+    """A spectrum with its band, moved up; dashed and (!) where a check of the continuation failed."""
+    inside = curve.omega <= top
+    x, low, high = curve.omega[inside], above + curve.low[inside], above + curve.high[inside]
+    mark = "" if curve.trusted or not label else " (!)"
+    axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+    axis.plot(
+        x, above + curve.value[inside], color=colour, ls="-" if curve.trusted else "--", label=label + mark
+    )
+
+
+def with_bars(
+    axis: Axes, x: Sequence[float], numbers: Sequence[Number], resolved: Sequence[bool], *,
+    colour: str, marker: str, label: str,
+) -> None:  # fmt: skip
+    """Numbers with intervals; open and pale where they are not resolved."""
+    for open_, alpha in ((False, 1.0), (True, 0.45)):
+        rows = [i for i, ok in enumerate(resolved) if ok is not open_ and np.isfinite(numbers[i].value)]
+        if not rows:
+            continue
+        y = np.array([numbers[i].value for i in rows])
+        ends = np.array([[numbers[i].low, numbers[i].high] for i in rows])
+        bars = np.abs(np.nan_to_num(ends - y[:, None])).T
+        if open_:  # endless bars of what is not resolved would hide the rest
+            bars = np.where(bars > 3 * np.abs(y), 0.0, bars)
+        face = "white" if open_ else colour
+        axis.errorbar(
+            np.array(x)[rows], y, bars, fmt=marker, ms=4, mfc=face, mec=colour, ecolor=colour, color=colour,
+            lw=0.7, capsize=1.5, alpha=alpha, label=f"{label}, not resolved" if open_ else label,
+        )  # fmt: skip
+
+
+def curve_series(name: str, x_name: str, y_name: str, curve: Curve) -> Series:
+    """A spectrum as numbers."""
+    return Series(name, x_name, y_name, curve.omega, curve.value, curve.low, curve.high)
+
+
+def number_series(
+    name: str, x_name: str, y_name: str, x: Iterable[float], numbers: Iterable[Number]
+) -> Series:
+    """Numbers with intervals against a parameter."""
+    rows = np.array([[n.value, n.low, n.high] for n in numbers], float).reshape(-1, 3)
+    return Series(name, x_name, y_name, np.array(list(x), float), rows[:, 0], rows[:, 1], rows[:, 2])
+
+
+def value_series(
+    name: str, x_name: str, y_name: str, x: Iterable[float], y: Iterable[float], error: Iterable[float]
+) -> Series:
+    """Values with symmetric errors."""
+    values, errors = np.array(list(y), float), np.array(list(error), float)
+    return Series(name, x_name, y_name, np.array(list(x), float), values, values - errors, values + errors)
+
+
+def write_panel(folder: Path, panel: Panel, data: Reproduction) -> list[Path]:
+    """NAME.pdf, .svg, .png, NAME.txt (caption) and NAME.csv (numbers)."""
+    figure = panel.figure(data)
+    made = []
+    for kind in FORMATS:
+        path = folder / f"{panel.name}.{kind}"
+        replace_file(path, partial(_save, figure, kind, panel.title), durable=False)
+        made.append(path)
+    made_by = f"Made by: {data.command}\n(sitqmc {package_version()})"
+    origin = "\n".join(f"Data, {line}" for line in origin_lines(data))
+    text = "\n\n".join([panel.title, panel.caption(data), made_by, origin]).rstrip() + "\n"
+    replace_text(folder / f"{panel.name}.txt", text, durable=False)
+    replace_text(folder / f"{panel.name}.csv", as_csv(panel.curves(data)), durable=False)
+    return [*made, folder / f"{panel.name}.txt", folder / f"{panel.name}.csv"]
+
+
+def origin_lines(data: Reproduction) -> list[str]:
+    """Where the simulated data come from, a line for each study."""
+    lines = []
+    for name, study in data.studies.items():
+        told = {k: v for k, v in study.origin.items() if k != "command" and _plain(v) != "none"}
+        sizes = ", ".join(map(str, study.sizes))
+        lines.append(f"{name}: L = {sizes}; " + "; ".join(f"{k} {_plain(v)}" for k, v in told.items()))
+    return lines
+
+
+def _plain(value: Any) -> str:
+    """Without quotes and brackets; what is said more than once is said once."""
+    if isinstance(value, list):
+        return ", ".join(dict.fromkeys(map(_plain, value)))
+    if isinstance(value, dict):
+        return ", ".join(f"{k} = {v}" for k, v in value.items())
+    return str(value)
+
+
+def as_csv(series: Sequence[Series]) -> str:
+    """One row for each point of each curve; low and high are the 68 % interval."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(["curve", "x_name", "x", "y_name", "y", "low", "high"])
+    for s in series:
+        for x, y, low, high in zip(s.x, s.y, s.low, s.high, strict=True):
+            rows.writerow([s.name, s.x_name, f"{x:.6g}", s.y_name, f"{y:.6g}", f"{low:.6g}", f"{high:.6g}"])
+    return out.getvalue()
+
+
+def _save(figure: Figure, kind: str, title: str, target: Path) -> None:
+    made = f"sitqmc {package_version()}"
+    about: dict[str, dict[str, str | None]] = {
+        "png": {"Title": title, "Software": made},
+        "pdf": {"Title": title, "Creator": made},
+        "svg": {"Title": title, "Creator": made, "Date": None},
+    }
+    # Its remarks on the dates inside the fonts concern nobody.
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    with styled():
+        figure.savefig(target, format=kind, metadata=about[kind])

@@ -1,0 +1,298 @@
+"""Figure 1b of the paper: sigma(omega) and the energy scales across the transition, diluted and clean."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sitqmc.runs.formatting import with_error
+from sitqmc.runs.paper.dataset import P_C, PAPER, At, Reproduction
+from sitqmc.runs.paper.panels.panel import (
+    BLUE,
+    GREEN,
+    GREY,
+    MM,
+    OMEGA,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    RED,
+    SIGMA,
+    Series,
+    band,
+    colour_of,
+    curve_series,
+    finished,
+    letter,
+    new_figure,
+    number_series,
+    styled,
+    value_series,
+    with_bars,
+)
+from sitqmc.runs.paper.spectra import UNKNOWN, Curve, Number
+
+TOP = 8.0  # E_J, end of the frequency axis
+STEP = 0.6  # distance of curves drawn one above the other, in the largest maximum
+SURE = 0.35  # a scale is resolved if both ends of its interval are nearer than this share of it
+SCALES = (
+    ("m_h_sigma", r"$m_H$: peak of $\sigma$", BLUE, "o"),
+    ("onset_sigma", r"$m_H$: onset of $\sigma$", GREEN, "v"),
+    ("m_h_scalar", r"$m_H$: peak of $\chi_s''$", ORANGE, "s"),
+    ("pair_decay", r"$\omega_{pair}$: decay of $G$", RED, "D"),
+    ("pair_peak", r"$\omega_{pair}$: peak of $P$", PURPLE, "^"),
+)
+PAIR = ("pair_decay", "pair_peak")  # zero in a superfluid
+
+
+def scale(at: At, name: str) -> Number:
+    """A scale of a point, UNKNOWN where it was not found."""
+    return at.spectra.scales.get(name, UNKNOWN)
+
+
+def sure(at: At, name: str) -> bool:
+    """Whether a scale of a point is resolved, and its spectrum, if it comes from one, fits the data."""
+    curve = {"m_h_scalar": at.spectra.scalar, "pair_peak": at.spectra.pair}.get(name, at.spectra.sigma)
+    poor = name != "pair_decay" and curve is not None and any("poor fit" in w for w in curve.warnings)
+    return resolved(scale(at, name), 1 / at.point.model.beta) and not poor
+
+
+def resolved(number: Number, temperature: float) -> bool:
+    """Known to a third to each side, and above the temperature, below which no continuation sees."""
+    if not number.known:
+        return False
+    far = max(number.high - number.value, number.value - number.low)
+    return far < SURE * number.value and number.low > temperature
+
+
+def shown(points: Sequence[At], most: int = 7) -> list[At]:
+    """Not too many lines for one panel: the ends, the paper's dilutions, and others evenly between."""
+    if len(points) <= most:
+        return list(points)
+    wanted = {0, len(points) - 1} | {i for i, at in enumerate(points) if at.p in PAPER}
+    near = min(range(len(points)), key=lambda i: abs(points[i].p - P_C))
+    wanted.add(near)
+    for i in np.round(np.linspace(0, len(points) - 1, most)).astype(int):
+        if len(wanted) < most:
+            wanted.add(int(i))
+    return [points[i] for i in sorted(wanted)]
+
+
+def figure_1b(data: Reproduction) -> Figure:
+    """sigma(omega; p) as a map and as lines, and the scales against p."""
+    with styled():
+        figure = new_figure(PAGE, 118 * MM)
+        (top_left, top_right), (low_left, low_right) = figure.subplots(2, 2)
+        _surface(figure, top_left, data.dirty)
+        stacked(top_right, shown(data.dirty), lambda at: f"p = {at.p:g}")
+        _order(low_left, data)
+        draw_scales(low_right, data.dirty, [at.p for at in data.dirty], "fraction of missing bonds p", P_C)
+        _critical(low_right, data, top=0.72)
+        for axis, name in zip((top_left, top_right, low_left, low_right), "abcd", strict=True):
+            letter(axis, name)
+        return finished(figure)
+
+
+def _surface(figure: Figure, axis: Axes, points: Sequence[At]) -> None:
+    """sigma over omega and p; p between the simulated ones is interpolated, ticks on the right mark those."""
+    good = [(at.p, at.spectra.sigma) for at in points if at.spectra.sigma is not None]
+    omega = np.linspace(0, TOP, 200)
+    rows = np.array([np.interp(omega, curve.omega, curve.value) for _, curve in good])
+    p = np.array([p for p, _ in good])
+    fine = np.linspace(p[0], p[-1], 160)
+    image = np.array([np.interp(fine, p, column) for column in rows.T]).T
+    mesh = axis.pcolormesh(omega, fine, image, cmap="cividis", vmin=0, shading="gouraud", rasterized=True)
+    axis.plot(np.full(p.size, TOP * 0.985), p, "<", color="white", ms=3)
+    axis.axhline(P_C, color="white", ls="--", lw=0.8)
+    axis.text(TOP * 0.93, P_C + 0.006, r"$p_c$ = 0.337", color="white", ha="right", va="bottom", fontsize=6)
+    for value in PAPER:
+        axis.axhline(value, color="white", lw=0.4, ls=":")
+    axis.set(xlabel=OMEGA, ylabel="p", xlim=(0, TOP))
+    figure.colorbar(mesh, ax=axis, label=SIGMA, pad=0.02)
+
+
+def stacked(
+    axis: Axes,
+    points: Sequence[At],
+    label: Callable[[At], str],
+    which: str = "sigma",
+    words: str = SIGMA,
+    *,
+    mark: Callable[[At], Number] | None = None,
+) -> None:
+    """Curves one above the other, each with its own zero line: bands of neighbours hardly overlap.
+
+    which  curve of `Spectra`: sigma or scalar;  words  its name and unit;  mark  a frequency on each curve
+    """
+    found: list[tuple[At, Curve | None]] = [(at, getattr(at.spectra, which)) for at in points]
+    curves = [(at, curve) for at, curve in found if curve is not None]
+    step = STEP * max((float(c.value[c.omega <= TOP].max()) for _, c in curves), default=1.0)
+    for i, (at, curve) in enumerate(curves):
+        zero, colour = i * step, colour_of(i / max(len(curves) - 1, 1))
+        axis.axhline(zero, color="0.85", lw=0.4, zorder=0)
+        band(axis, curve, colour, "", top=TOP, above=zero)
+        name = label(at) + ("" if curve.trusted else " (!)")
+        axis.text(1.02 * TOP, zero, name, ha="left", va="center", color=colour, fontsize=6)
+        if mark is not None and mark(at).known:
+            where = mark(at)
+            height = float(np.interp(where.value, curve.omega, curve.value))
+            axis.errorbar(
+                [where.value], [zero + height], xerr=[[where.value - where.low], [where.high - where.value]],
+                fmt="s", ms=3, lw=0.7, capsize=1.5, mfc=ORANGE, mec=ORANGE, ecolor=ORANGE, zorder=5,
+            )  # fmt: skip
+    end = max(
+        (i * step + float(c.high[c.omega <= TOP].max()) for i, (_, c) in enumerate(curves)), default=1.0
+    )
+    axis.set(xlabel=OMEGA, ylabel=f"{words}, steps of {step:.2f}", xlim=(0, TOP), ylim=(0, end))
+
+
+def _order(axis: Axes, data: Reproduction) -> None:
+    """rho_s against p for every size, the published p_c and the data's own."""
+    study = data.studies["dirty"]
+    for i, L in enumerate(study.sizes):
+        points = study.at(L)
+        found = [point.estimate("rho_s") for point in points]
+        axis.errorbar(
+            [point.model.p for point in points], [float(e.mean) for e in found],
+            [float(e.error) for e in found], fmt="osD^v"[i % 5], ms=3, lw=0.7, ls="-",
+            color=colour_of(i / max(len(study.sizes) - 1, 1)),
+            label=f"L = {L}",
+        )  # fmt: skip
+    axis.set(xlabel="fraction of missing bonds p", ylabel=r"$\rho_s$ ($E_J$)")
+    _critical(axis, data)
+    high = 1.05 * axis.get_ylim()[1]
+    axis.set_ylim(0, high)
+    for p in PAPER:
+        axis.annotate("", (p, 0.02 * high), (p, 0.13 * high), arrowprops={"arrowstyle": "->", "lw": 0.7})
+    axis.text(PAPER[1], 0.14 * high, "films of Fig. 3a", ha="center", va="bottom", fontsize=6)
+    axis.legend(loc="upper right", fontsize=6)
+
+
+def _critical(axis: Axes, data: Reproduction, top: float = 0.5) -> None:
+    """Lines and band of p_c, up to a share of the height: the legend stands above them."""
+    axis.axvline(P_C, ymax=top, color=GREY, ls="--", lw=0.8, label=r"$p_c$ = 0.337 (published)")
+    found = data.p_c
+    if found is not None:
+        value, error = found.coupling.value, found.coupling.error
+        axis.axvspan(
+            value - error,
+            value + error,
+            ymax=top,
+            color=RED,
+            alpha=0.2,
+            lw=0,
+            label=f"crossing L = {found.sizes[0]:g}, {found.sizes[1]:g}: {with_error(value, error)}",
+        )
+
+
+def draw_scales(
+    axis: Axes, points: Sequence[At], x: Sequence[float], label: str, transition: float
+) -> None:
+    """All scales with intervals; omega_pair only near and beyond the transition, before it is zero."""
+    temperature = 1 / points[0].point.model.beta
+    step = min(np.diff(sorted(x)), default=0.0)
+    for i, (name, words, colour, marker) in enumerate(SCALES):
+        there = [k for k, value in enumerate(x) if name not in PAIR or value > 0.95 * transition]
+        shift = 0.12 * step * (i - 1)  # signs of one point side by side
+        with_bars(
+            axis, [x[k] + shift for k in there], [scale(points[k], name) for k in there],
+            [sure(points[k], name) for k in there], colour=colour, marker=marker, label=words,
+        )  # fmt: skip
+    axis.axhspan(0, temperature, color="0.9", lw=0)
+    axis.set(xlabel=label, ylabel=r"energy ($E_J$)", ylim=(0, _room(points)))
+    handles = [
+        Line2D([], [], color=colour, marker=marker, ls="", ms=4, label=words)
+        for _, words, colour, marker in SCALES
+    ]
+    handles.append(Line2D([], [], color=GREY, marker="o", ls="", ms=4, mfc="white", label="not resolved"))
+    axis.legend(
+        handles=handles, ncols=2, loc="upper center", columnspacing=0.8, handlelength=1.2, fontsize=5.8
+    )
+
+
+def _room(points: Sequence[At]) -> float:
+    """Upper end of an axis of energies: all values, and a third more for the legend."""
+    values = [scale(at, name).value for at in points for name, *_ in SCALES]
+    return 1.45 * max((v for v in values if np.isfinite(v)), default=1.0)
+
+
+def caption_1b(data: Reproduction) -> str:
+    """What is simulated, how sure it is, what is not resolved."""
+    points, crossing = data.dirty, data.p_c
+    model = points[0].point.model
+    own = "the sizes at hand do not cross inside the data"
+    if crossing is not None:
+        own = (
+            f"{with_error(crossing.coupling.value, crossing.coupling.error)} from L = {crossing.sizes[0]:g} "
+            f"and {crossing.sizes[1]:g} (statistical error; crossings still drift with size, see the panel "
+            "of finite sizes)"
+        )
+    return (
+        f"SIMULATED. Bond-diluted Josephson array, cosine action, eps E_J = {model.eps:g}, E_C/E_J = "
+        f"{model.charging:g}, L = {model.Lx}, L_tau = {model.L_tau} (T = {1 / model.beta:.3f} E_J), "
+        f"{points[0].point.samples} bond masks for each p. (a) Regular part of sigma(omega); white marks: "
+        "simulated p, between them interpolated; dotted: the dilutions of Fig. 3a. (b) The same as lines "
+        "with 68 % bands, one above the other; the delta function of weight rho_s at omega = 0 is not "
+        f"drawn. (c) Superfluid stiffness of all sizes; dashed: published p_c = 0.337; red: own p_c = {own}. "
+        f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {SURE:g} of the "
+        "value to each side, and above T, the grey zone); open and pale: NOT resolved (no bar: an interval "
+        "of over three times the value); omega_pair, zero in a superfluid, is drawn near and beyond p_c. "
+        + _missing(points)
+        + " NOT resolved: structure below omega ~ T and finer than the resolution of the continuation; "
+        "which of the two features of sigma at small p is the Higgs mode; the closing of either scale at "
+        "p_c, for which larger L and beta are needed." + _failed(points)
+    )
+
+
+def _missing(points: Sequence[At]) -> str:
+    """Which scales are resolved where."""
+    out = []
+    for name, words, _, _ in SCALES:
+        good = [at.p for at in points if sure(at, name) and (name not in PAIR or at.p > 0.95 * P_C)]
+        what = f"at p = {', '.join(f'{p:g}' for p in good)}" if good else "nowhere"
+        out.append(f"{plain_words(words)} {what}")
+    return "Resolved: " + "; ".join(out) + "."
+
+
+def plain_words(words: str) -> str:
+    for old, new in (("$", ""), ("\\", ""), ("_{pair}", "_pair"), ("sigma", "sigma")):
+        words = words.replace(old, new)
+    return words
+
+
+def _failed(points: Sequence[At]) -> str:
+    bad = [
+        f"{at.point.model.p:g} ({curve.warnings[0]})"
+        for at in points for curve in (at.spectra.sigma,) if curve is not None and curve.warnings
+    ]  # fmt: skip
+    return f" Failed checks, dashed and marked (!): p = {'; '.join(bad)}." if bad else ""
+
+
+def curves_1b(data: Reproduction) -> list[Series]:
+    """All lines and points."""
+    out = []
+    for at in data.dirty:
+        if at.spectra.sigma is not None:
+            out.append(curve_series(f"sigma p={at.p:g}", "omega/E_J", "sigma/(4e^2/h)", at.spectra.sigma))
+    for L in data.studies["dirty"].sizes:
+        points = data.studies["dirty"].at(L)
+        found = [point.estimate("rho_s") for point in points]
+        out.append(
+            value_series(
+                f"rho_s L={L}",
+                "p",
+                "rho_s/E_J",
+                [q.model.p for q in points],
+                [float(e.mean) for e in found],
+                [float(e.error) for e in found],
+            )
+        )
+    for name, *_ in SCALES:
+        out.append(
+            number_series(
+                name, "p", "energy/E_J", [at.p for at in data.dirty], [scale(at, name) for at in data.dirty]
+            )
+        )
+    return out

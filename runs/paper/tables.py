@@ -1,0 +1,236 @@
+"""The tables: scales of every point, and every published number beside the package's own."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sitqmc.qmc.finite_size.dataset import Value
+from sitqmc.qmc.finite_size.reactive import capacitance, reactive_product
+from sitqmc.runs.formatting import columns, with_error
+from sitqmc.runs.paper.dataset import G_C, P_C, SIGMA_C, At, Reproduction
+from sitqmc.runs.paper.panels.response import low_sizes, nearest_critical
+from sitqmc.runs.paper.panels.transition import scale, sure
+from sitqmc.runs.paper.spectra import Cache
+from sitqmc.runs.paper.study import DATA, load_study
+from sitqmc.runs.store.atomic import replace_text
+
+K_C = 0.45416476  # isotropic XY model: Xu et al., PRB 100, 064525 (2019)
+PUBLISHED = DATA / "published.json"
+KEYS = ("value", "error", "published")
+AVERAGES = (("rho_s", "rho_s"), ("<-k_x>", "minus_k"))
+NUMBERS = (
+    ("sum rule", "sum_rule"), ("m_H onset", "onset_sigma"), ("m_H peak", "m_h_sigma"),
+    ("m_H chi_s", "m_h_scalar"), ("w_pair decay", "pair_decay"), ("w_pair peak", "pair_peak"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number beside what is published of it. own_error nan: none."""
+
+    quantity: str
+    own: float
+    own_error: float
+    published: float
+    published_error: float
+    source: str
+    note: str = ""
+
+    @property
+    def sigmas(self) -> float:
+        """Distance in combined standard errors; nan where either value is missing."""
+        total = math.hypot(self.own_error, self.published_error)
+        return (self.own - self.published) / total if total > 0 else float("nan")
+
+
+def scale_rows(points: Sequence[At]) -> list[dict[str, float]]:
+    """One row a point: values, errors, and NAME_resolved (0 or 1) of the scales."""
+    out = []
+    for at in points:
+        m = at.point.model
+        row: dict[str, float] = {
+            "p": m.p,
+            "E_C/E_J": m.charging,
+            "L": m.Lx,
+            "L_tau": m.L_tau,
+            "samples": at.point.samples,
+        }
+        for name, key in AVERAGES:
+            e = at.point.estimate(key)
+            row[name], row[f"{name}_error"] = float(e.mean), float(e.error)
+        for name, key in NUMBERS:
+            n = scale(at, key)
+            row |= {name: n.value, f"{name}_low": n.low, f"{name}_high": n.high}
+            if key != "sum_rule":
+                row[f"{name}_resolved"] = float(sure(at, key))
+        row["sigma_low"], row["sigma_low_error"] = at.point.sigma_low
+        out.append(row)
+    return out
+
+
+def scale_table(points: Sequence[At], tuned: str = "p") -> str:
+    """`scale_cells` in columns."""
+    return "\n".join(columns(scale_cells(points, tuned)))
+
+
+def scale_cells(points: Sequence[At], tuned: str = "p") -> list[list[str]]:
+    """The same for reading, its head first. (?) after a number: not resolved."""
+    head = [tuned, *(name for name, _ in AVERAGES), *(name for name, _ in NUMBERS), "sigma_low"]
+    rows = [head]
+    for row in scale_rows(points):
+        cells = [f"{row[tuned]:g}", *(with_error(row[name], row[f"{name}_error"]) for name, _ in AVERAGES)]
+        for name, _ in NUMBERS:
+            if not math.isfinite(row[name]):
+                cells.append("-")
+                continue
+            if name == "sum rule":
+                cells.append(with_error(row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2))
+                continue
+            sure = "" if row.get(f"{name}_resolved", 1.0) else " (?)"
+            cells.append(f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]{sure}")
+        cells.append(with_error(row["sigma_low"], row["sigma_low_error"]))
+        rows.append(cells)
+    return rows
+
+
+def published_rows(data: Reproduction) -> list[Row]:
+    """Numbers of the literature beside our own: kept ones of benchmarks/critical.py, and this data's."""
+    return [*_kept(), *_transition(data), *_clean(data), *_mirror(), *_missing()]
+
+
+def _kept() -> list[Row]:
+    if not PUBLISHED.exists():
+        return []
+    return [_row(r) for r in json.loads(PUBLISHED.read_text(encoding="utf-8"))["rows"]]
+
+
+def _row(r: dict[str, Any]) -> Row:
+    """A row of benchmarks/critical.py, null where nothing is published."""
+    own, error, published = (float("nan") if r[k] is None else float(r[k]) for k in KEYS)
+    note = f"benchmarks/critical.py {r['study']}. {r['note']}".strip()
+    quantity = r["quantity"] if r["study"] == "seed" else f"{r['study']}: {r['quantity']}"
+    return Row(quantity, own, error, published, float(r["published_error"]), r["source"], note)
+
+
+def _transition(data: Reproduction) -> list[Row]:
+    source, rows = "Swanson et al. 2014", []
+    for c in data.crossings:
+        name = f"p_c, crossing L = {c.sizes[0]:g}, {c.sizes[1]:g} ({data.size})"
+        note = "; ".join(["drifts with L", *c.warnings])
+        rows.append(Row(name, c.coupling.value, c.coupling.error, P_C, 0.0, source, note))
+    for L in low_sizes(data):
+        p, value, error = nearest_critical(data, L)
+        name, note = f"sigma_low at p = {p:g}, L = {L} ({data.size})", "published error unknown, 0.05 assumed"
+        rows.append(Row(name, value, error, SIGMA_C, 0.05, source, note))
+    return rows
+
+
+def _clean(data: Reproduction) -> list[Row]:
+    """The low-frequency conductivity nearest to the clean transition."""
+    near = min(data.clean, key=lambda at: abs(at.g - G_C), default=None)
+    if near is None:
+        return []
+    value, error = near.point.sigma_low
+    name = f"clean sigma_low at g = {near.g:g}, L = {near.point.model.Lx} ({data.size})"
+    return [Row(name, value, error, 0.45, 0.05, "Smakov, Sorensen 2005", "theirs from Pade forms")]
+
+
+def _mirror() -> list[Row]:
+    """m_H and rho_s over the gap of the insulator as far beyond the transition: kept points of the XY model.
+
+    All in units of the time slice, in which space and time are alike.
+    """
+    path = DATA / "mirror.npz"
+    if not path.exists():
+        return []
+    study = load_study(path)
+    cache = Cache([DATA / "mirror_spectra.json"], None)
+    spectra = [cache.get(point) for point in study.largest]
+    points = [At(q, s) for q, s in zip(study.largest, spectra, strict=True) if s is not None]
+    fluid = sorted((at for at in points if at.point.model.eps > K_C), key=lambda at: at.point.model.eps)
+    solid = sorted((at for at in points if at.point.model.eps < K_C), key=lambda at: -at.point.model.eps)
+    rows = []
+    for one, other in zip(fluid, solid, strict=False):
+        away = f"at K_c (1 +- {one.point.model.eps / K_C - 1:.2g})"
+        mass, gap = scale(one, "m_h_scalar"), scale(other, "pair_decay")
+        rho, unit = one.point.estimate("rho_s"), one.point.model.eps / other.point.model.eps
+        shares = (mass.error / mass.value, gap.error / gap.value, float(rho.error) / float(rho.mean))
+        ratio, stiffness = unit * mass.value / gap.value, unit * float(rho.mean) / gap.value
+        rows += [
+            Row(f"m_H/Delta, {away}", ratio, ratio * math.hypot(*shares[:2]), 2.1, 0.3, "Gazit et al. 2013",
+                "isotropic XY model, L = 32; peak of chi_s''; others: 3.3(8), 2.2 to 2.4"),
+            Row(f"rho_s/Delta, {away}", stiffness, stiffness * math.hypot(*shares[1:]), 0.44, 0.01,
+                "Gazit et al. 2013", "universal only for K -> K_c"),
+            _product(one, other, away),
+        ]  # fmt: skip
+    return rows
+
+
+def _product(fluid: At, solid: At, away: str) -> Row:
+    """Reactive conductivities of a mirror pair; stiffness and capacitance in units of their time slices."""
+    rho, m = fluid.point.estimate("rho_s"), solid.point.model
+    C = capacitance(solid.point.correlators["rho"], 2 * np.pi / m.beta * solid.point.n)
+    found = reactive_product(Value(float(rho.mean), float(rho.error)), C)
+    unit = fluid.point.model.eps / m.eps
+    note = "w -> 0; universal only for K -> K_c; the error covers the winding left in a finite insulator"
+    name = f"sigma_SF sigma_MI, {away}"
+    return Row(name, unit * found.value, unit * found.error, 0.21, 0.01, "Gazit et al. 2014", note)
+
+
+def _missing() -> list[Row]:
+    """Published numbers with no value of our own yet, so that nobody looks for them in vain."""
+    nan, note = float("nan"), "not computed"
+    return [
+        Row("omega of O(2)", nan, nan, 0.789, 0.004, "Hasenbusch 2019", note),
+        *(Row(f"exponent of {name} below m_H, clean", nan, nan, power, 0.0, "Podolsky et al. 2011",
+              "not resolved") for name, power in (("sigma", 5.0), ("chi_s''", 3.0))),
+    ]
+
+
+def published_table(rows: Sequence[Row]) -> str:
+    """`published_cells` in columns."""
+    return "\n".join(columns(published_cells(rows)))
+
+
+def published_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """For reading: own, published, distance; the head first."""
+    lines = [["quantity", "own", "published", "sigmas", "source"]]
+    for r in rows:
+        published = (
+            "-"
+            if math.isnan(r.published)
+            else (with_error(r.published, r.published_error) if r.published_error else f"{r.published:.8g}")
+        )
+        own = "-" if math.isnan(r.own) else with_error(r.own, r.own_error)
+        distance = "-" if math.isnan(r.sigmas) else f"{r.sigmas:+.1f}"
+        lines.append([r.quantity, own, published, distance, r.source])
+    return lines
+
+
+def write_tables(folder: Path, data: Reproduction) -> list[Path]:
+    """table_dirty, table_clean, table_published, each as .txt and .csv."""
+    made = []
+    for name, points, tuned in (("dirty", data.dirty, "p"), ("clean", data.clean, "E_C/E_J")):
+        if points:
+            made += _write(folder, f"table_{name}", scale_table(points, tuned), scale_rows(points))
+    rows = published_rows(data)
+    plain = [vars(r) | {"sigmas": r.sigmas} for r in rows]
+    return [*made, *_write(folder, "table_published", published_table(rows), plain)]
+
+
+def _write(folder: Path, name: str, text: str, rows: Sequence[dict[str, Any]]) -> list[Path]:
+    out = io.StringIO()
+    table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    for row in rows:
+        table.writerow({k: f"{v:.6g}" if isinstance(v, (float, np.floating)) else v for k, v in row.items()})
+    replace_text(folder / f"{name}.txt", text + "\n", durable=False)
+    replace_text(folder / f"{name}.csv", out.getvalue(), durable=False)
+    return [folder / f"{name}.txt", folder / f"{name}.csv"]

@@ -1,0 +1,172 @@
+"""Correlator data: what is refused, and what the stated covariance rule does and reports."""
+
+import numpy as np
+import pytest
+
+from sitqmc.continuation import CorrelatorData, current_kernel, sinh_grid
+from sitqmc.continuation.data.resampling import jackknife_replicas, propagation_replicas
+from sitqmc.continuation.data.whitening import hartlap_factor, shrinkage_intensity, whiten
+
+BETA, EPS = 5.0, 0.1
+N = np.arange(20)
+GRID = sinh_grid(60.0, 1.0, 200)
+EXACT = 0.2 + current_kernel(N, GRID.omega, BETA, EPS) @ (0.1 * np.exp(-GRID.omega / 4.0) * GRID.weights)
+
+
+def draw(n_samples, seed=0, noise=0.02):
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=(n_samples, 1)) * noise * EXACT
+    return EXACT + common + 0.2 * noise * rng.normal(size=(n_samples, N.size))
+
+
+def build(**changes):
+    arguments = {"mean": EXACT, "covariance": 1e-6 * np.eye(20), "kind": "rho_iw"}
+    return CorrelatorData.from_mean_cov(**(arguments | {"beta": BETA, "grid": N, "eps": EPS} | changes))
+
+
+def skewed():
+    C = 1e-6 * np.eye(20)
+    C[0, 1] = 5e-7
+    return C
+
+
+def with_entry(value, where=(3, 3)):
+    C = 1e-6 * np.eye(20)
+    C[where] = C[where[::-1]] = value
+    return C
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "rho"}, "choose one of rho_iw"),
+        ({"beta": np.nan}, "beta = nan"),
+        ({"eps": 0.0}, "eps = 0.0"),
+        ({"mean": np.where(N == 4, np.nan, EXACT)}, "NaN or infinity"),
+        ({"covariance": skewed()}, "differs from its transpose"),
+        ({"covariance": with_entry(-1e-7)}, "variance -1.00e-07 < 0"),
+        ({"covariance": with_entry(5e-6, (2, 3))}, "eigenvalue -4"),
+        ({"covariance": np.zeros((20, 20))}, "all variances are 0"),
+        ({"mean": EXACT[:2], "covariance": np.eye(2), "grid": N[:2]}, "2 data points"),
+        ({"mean": EXACT[:5]}, "shapes grid"),
+        ({"mean": -EXACT}, "check the sign"),
+        ({"grid": N + 0.5}, "give integers"),
+        ({"grid": np.minimum(N, 18)}, "occurs twice"),
+        ({"grid": N + 10}, "they repeat"),
+        ({"n_samples": 3}, "n_samples = 3"),
+        ({"kind": "lambda_tau", "grid": N * 0.25}, "contact term"),
+        ({"kind": "lambda_tau", "grid": 1.0 + N}, "outside \\[0, beta"),
+        ({"kind": "chi_iw", "kinetic": (1.0, 1e-6, np.zeros(20))}, "f-sum rule belongs to rho_iw"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(changes, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        build(**changes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (draw(3), "3 samples"),
+        (draw(10)[0], "give \\(n_samples, n_points\\)"),
+        (np.where(np.arange(200).reshape(10, 20) == 7, np.inf, draw(10)), "1 samples hold NaN"),
+        (np.repeat(EXACT[None], 8, axis=0), "samples are identical"),
+    ],
+)
+def test_bad_samples_are_refused(samples, message):
+    with pytest.raises(ValueError, match=message):
+        CorrelatorData.from_samples(samples, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+
+
+def test_samples_give_mean_and_covariance_of_the_mean():
+    samples = draw(50)
+    kinetic = np.random.default_rng(1).normal(size=50) + 2.0
+    data = CorrelatorData.from_samples(samples, kind="rho_iw", beta=BETA, grid=N, eps=EPS, kinetic=kinetic)
+    table = np.column_stack([samples, kinetic])
+    assert np.allclose(data.vector(), table.mean(axis=0))
+    assert np.allclose(data.joint_covariance(), np.cov(table.T) / 50)
+    assert np.allclose(data.kernel(GRID.omega)[-1], 2.0 / np.pi)
+
+
+def test_heavy_tails_are_noticed():
+    rng = np.random.default_rng(4)
+    tails = EXACT * (1.0 + 0.01 * rng.standard_t(2.0, size=(300, 1)))
+    calm = CorrelatorData.from_samples(draw(300), kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+    wild = CorrelatorData.from_samples(tails, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+    assert calm.warnings == ()
+    assert "heavy-tailed" in wild.warnings[0]
+
+
+def test_whitened_noise_has_unit_covariance():
+    rng = np.random.default_rng(7)
+    A = rng.normal(size=(20, 20))
+    C = 1e-6 * (A @ A.T + np.eye(20))
+    T = whiten(build(covariance=C), GRID).transform
+    assert np.allclose(T @ C @ T.T, np.eye(len(T)), atol=1e-6)
+
+
+def test_constant_is_eliminated_and_recovered():
+    A = 0.1 * np.exp(-GRID.omega / 4.0) * GRID.weights
+    equations = whiten(build(covariance=1e-6 * np.eye(20) + 1e-6), GRID)
+    white, offset = equations.whiten(EXACT)
+    assert np.allclose(white, equations.kernel @ A, atol=1e-6 * np.abs(white).max())
+    assert offset - equations.constant_kernel @ A == pytest.approx(0.2, abs=1e-9)
+    # A shift of all data is the constant and nothing else.
+    shifted, moved = equations.whiten(EXACT + 0.7)
+    assert np.allclose(shifted, white, atol=1e-6 * np.abs(white).max())
+    assert moved - offset == pytest.approx(0.7, rel=1e-9)
+
+
+def test_fewer_samples_than_points_is_handled_and_reported():
+    data = CorrelatorData.from_samples(draw(9), kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+    equations = whiten(data, GRID)
+    report = equations.report
+    assert (report.rows, report.components) == (20, 4)
+    assert 0.0 < report.shrinkage <= 1.0
+    assert report.hartlap == pytest.approx(3 / 8)
+    assert any("few samples: 20 points reduced to 4" in w for w in equations.warnings)
+
+
+def test_row_without_noise_is_raised_not_dropped():
+    samples = draw(60)
+    samples[:, 0] = 0.2
+    data = CorrelatorData.from_samples(samples, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+    equations = whiten(data, GRID)
+    assert equations.report.variances_raised == 1
+    assert equations.report.variance_floor == pytest.approx(1e-12 * np.diag(data.covariance).max())
+    assert any("1 points without noise" in w for w in equations.warnings)
+
+
+def test_small_eigenvalues_are_raised_and_counted():
+    v = np.linspace(1.0, 2.0, 20)
+    equations = whiten(build(covariance=1e-6 * np.outer(v, v)), GRID)
+    # One exact direction of noise: nearly all components have nothing but the floor.
+    assert equations.report.components - 3 <= equations.report.eigenvalues_raised
+    assert equations.report.eigenvalues_raised < equations.report.components
+    assert any("eigenvalues raised to" in w for w in equations.warnings)
+
+
+def test_hartlap_factor_makes_the_inverse_unbiased():
+    rng = np.random.default_rng(11)
+    inverses = [np.linalg.inv(np.cov(rng.normal(size=(5, 20)))) for _ in range(4000)]
+    assert np.trace(np.mean(inverses, axis=0)) / 5 * hartlap_factor(20, 5) == pytest.approx(1.0, abs=0.03)
+    assert hartlap_factor(None, 5) == 1.0
+
+
+def test_shrinkage_vanishes_with_many_samples_and_with_exact_covariance():
+    correlation = np.full((5, 5), 0.5) + 0.5 * np.eye(5)
+    assert shrinkage_intensity(correlation, None) == 0.0
+    assert shrinkage_intensity(correlation, 1000) == 0.0
+    assert 0.0 < shrinkage_intensity(correlation, 12) < shrinkage_intensity(correlation, 6) <= 1.0
+
+
+def test_jackknife_and_propagation_agree_for_linear_quantities():
+    samples = draw(40)
+    direct = np.cov(samples.T) / 40
+    jackknife = jackknife_replicas(samples)
+    assert np.allclose(jackknife.covariance(jackknife.vectors), direct, rtol=1e-8, atol=1e-14)
+    steps = propagation_replicas(EXACT, direct)
+    assert np.allclose(steps.covariance(steps.vectors), direct, rtol=1e-6, atol=1e-12)
+    with pytest.raises(ValueError, match="n_blocks = 41"):
+        jackknife_replicas(samples, 41)

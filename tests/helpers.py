@@ -1,0 +1,89 @@
+"""What the tests of `runs` share: a tiny configuration, runs in processes, comparison of stores."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+CONFIG = """
+[model]
+eps = 0.25
+charging = 3.0
+L = 2
+L_tau = 4
+p = [0.0, 0.2]
+[disorder]
+samples = {samples}
+seed = 3
+[schedule]
+therm_sweeps = {sweeps}
+bins = {bins}
+measurements_per_bin = {measurements}
+sweeps_per_measurement = {apart}
+{more}
+[continuation]
+method = "maxent"
+omega_points = 40
+blocks = 4
+[output]
+path = "out"
+checkpoint_seconds = {checkpoint}
+"""
+LAUNCHERS = ("PMI", "OMPI", "PMIX", "MPI", "HYDRA", "SLURM")
+LIMIT = 240
+
+
+DEFAULTS = {
+    "samples": 12, "sweeps": 20, "bins": 8, "measurements": 4, "apart": 2, "more": "", "checkpoint": 0.1,
+}  # fmt: skip
+
+
+def write_config(folder, name="run.toml", **changes):
+    """A configuration that differs from DEFAULTS as told."""
+    path = folder / name
+    path.write_text(CONFIG.format(**DEFAULTS | changes))
+    return path
+
+
+def environment():
+    """Ours, without what an MPI launcher or SLURM around the tests would add."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(LAUNCHERS)}
+
+
+def command(*arguments, before=()):
+    return [*before, sys.executable, "-m", "sitqmc", *map(str, arguments)]
+
+
+def sitqmc(folder, *arguments, before=(), env=None):
+    """`sitqmc ARGUMENTS` in a process of its own."""
+    return subprocess.run(
+        command(*arguments, before=before), cwd=folder, env=env or environment(), capture_output=True,
+        text=True, timeout=LIMIT,
+    )  # fmt: skip
+
+
+def datasets(path):
+    """Every dataset of a store, as bytes."""
+    found = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = (item.shape, item[()].tobytes())
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def mpiexec():
+    """The launcher of this environment, or the test is skipped."""
+    pytest.importorskip("mpi4py", reason="the mpi extra is not installed")
+    beside = Path(sys.executable).parent / "mpiexec"
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if not found:
+        pytest.skip("no mpiexec")
+    return found

@@ -1,0 +1,411 @@
+"""The commands around a run, each as a user meets it."""
+
+import getpass
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from helpers import command, environment, sitqmc, write_config
+from sitqmc.runs.cli.main import main
+from sitqmc.runs.config.config import load_config, points
+from sitqmc.runs.config.target import TargetSection, wanted_samples
+from sitqmc.runs.errors import UserError
+from sitqmc.runs.jobs.slurm import job_name
+from sitqmc.runs.simulate.lock import EXPIRES, only_one
+from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.stop import Stop, given_time, job_time, parse_time
+from sitqmc.runs.simulate.tasks import open_tasks
+from sitqmc.runs.store.checkpoint import Found
+from sitqmc.runs.store.merge import Store
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def finished(folder):
+    """A finished run in out/."""
+    run(load_config(write_config(folder)), processes=1, quiet=True, analysis=False)
+    return folder
+
+
+def test_init_writes_a_configuration_and_refuses_to_overwrite(folder, capsys):
+    assert main(["init", "my.toml"]) == 0
+    config = load_config("my.toml")
+    assert len(list(points(config))) == 10
+    assert config.output.path == "results/my"
+    before = (folder / "my.toml").read_bytes()
+    capsys.readouterr()
+    assert main(["init", "my.toml"]) == 2
+    assert "left alone" in capsys.readouterr().err
+    assert (folder / "my.toml").read_bytes() == before
+    assert main(["init", "nowhere/my.toml"]) == 2
+
+
+def test_plan_says_cost_memory_and_risk_and_writes_nothing(folder, capsys):
+    write_config(folder, samples=3)
+    assert main(["plan", "run.toml", "--trial", "0.2", "-n", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "2 points x 3 samples = 6 chains of 84 sweeps" in said
+    for word in ("core hours", "memory", "disk", "risk"):
+        assert word in said
+    assert [path.name for path in folder.iterdir()] == ["run.toml"]
+
+
+def test_plan_says_what_is_there(finished, capsys):
+    write_config(finished, samples=20)
+    assert main(["plan", "run.toml", "--trial", "0.1", "-n", "1"]) == 0
+    assert "out holds 24 of these chains already" in capsys.readouterr().out
+    write_config(finished, sweeps=21)
+    assert main(["plan", "run.toml", "--trial", "0.1", "-n", "1"]) == 0
+    assert "holds another run: schedule.therm_sweeps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"samples": 2}, "too few samples"),
+        ({"samples": 1000, "bins": 4, "measurements": 1}, "chains too short"),
+        ({"samples": 1000, "sweeps": 0.01, "measurements": 100}, "thermalisation too short"),
+    ],
+)
+def test_plan_finds_the_biggest_risk(folder, capsys, changes, words):
+    write_config(folder, **changes)
+    assert main(["plan", "run.toml", "--trial", "1", "-n", "1"]) == 0
+    assert words in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_status_without_numba_and_mpi(finished):
+    """What it shows, and what it does without."""
+    program = (
+        "import sys\nfrom sitqmc.runs.cli.main import main\nstatus = main(['status', 'out'])\n"
+        "heavy = ('numba', 'mpi4py', 'matplotlib', 'scipy')\n"
+        "print([m for m in heavy if m in sys.modules])\nsys.exit(status)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["L", "L_tau", "p", "samples", "begun", "sweeps", "rho_s", "tau_int"]
+    with h5py.File("out/run.h5") as file:
+        group = file["points/0001"]
+        rho_s = ((group["bins/rho_s_x"][:] + group["bins/rho_s_y"][:]) / 2).mean()
+    assert lines[3].split()[:5] == ["2", "4", "0.2", "12/12", "0"]
+    assert abs(float(lines[3].split()[6].split("(")[0]) - rho_s) < 0.01
+    assert lines[-2:] == ["not running", "[]"]
+
+
+def test_status_while_it_runs(folder):
+    write_config(folder, samples=4, bins=20, apart=100_000, checkpoint=0)
+    process = subprocess.Popen(
+        command("run", "run.toml", "-n", "1", "--no-analysis"), env=environment(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while not list(folder.glob("out/parts/*.h5")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        done = sitqmc(folder, "status", "run.toml")
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert done.returncode == 0, done.stderr
+    assert f"process {process.pid}" in done.stdout
+    assert "workers" in done.stdout
+    assert int(done.stdout.splitlines()[2].split()[4]) > 0           # chains begun
+
+
+def test_commands_without_a_run(folder, capsys):
+    for arguments in (["status", "x"], ["show", "x", "rho_s"], ["export", "x", "a.csv"], ["merge", "x"],
+                      ["rerun", "x", "--point", "0", "--sample", "0"], ["merge", "y", "x"]):  # fmt: skip
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_show_draws_scalars_and_correlators(finished, capsys):
+    assert main(["show", "out", "kappa", "p"]) == 0
+    assert main(["show", "out", "rho", "-o", "rho.png"]) == 0
+    for path in ("out/kappa_p.png", "rho.png"):
+        assert (finished / path).read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    assert main(["show", "out", "kapa"]) == 2
+    assert "known: " in capsys.readouterr().err
+    assert main(["show", "out", "kappa", "q"]) == 2
+
+
+def test_rerun_compares_bit_for_bit(finished, capsys):
+    assert main(["rerun", "out", "--point", "1", "--sample", "7"]) == 0
+    assert "the same bits" in capsys.readouterr().out
+    assert main(["rerun", "out", "--point", "2", "--sample", "7"]) == 2
+    assert main(["rerun", "out", "--point", "1", "--sample", "12"]) == 2
+    capsys.readouterr()
+    store = Store(finished / "out")
+    config = load_config("run.toml")
+    from sitqmc.runs.store import run_file as layout
+    from sitqmc.runs.store.atomic import replace_file
+
+    data = layout.read_points(store.path)
+    data[1].bins["energy"][7, 0] = np.nextafter(data[1].bins["energy"][7, 0], 10)
+    blocks = [(d.model, d) for d in data]
+    replace_file(store.path, lambda beside: layout.write_store(beside, config, store.history(), [], blocks))
+    assert main(["rerun", "out", "--point", "1", "--sample", "7"]) == 1
+    assert "energy differ by up to" in capsys.readouterr().out
+
+
+def test_doctor(capsys):
+    assert main(["doctor"]) in (0, 1)
+    said = capsys.readouterr().out
+    for word in ("python", "packages", "kernels", "threads", "HDF5", "MPI", "SLURM"):
+        assert word in said
+
+
+def test_other_packages_of_the_old_names_are_not_in_the_way(folder):
+    for name in ("qmc", "analytic", "continuation", "runs"):
+        (folder / f"{name}.py").write_text("raise ImportError('not this one')")
+    done = subprocess.run(
+        [sys.executable, "-c", "from sitqmc.runs.cli.main import main; main(['doctor'])"],
+        capture_output=True, text=True, cwd=folder, env=environment() | {"PYTHONPATH": str(folder)},
+    )  # fmt: skip
+    assert "kernels" in done.stdout
+    assert "not this one" not in done.stdout + done.stderr
+
+
+SBATCH = """#!/bin/bash
+echo "$@" >> submitted
+echo "Submitted batch job 4$(wc -l < submitted)"
+"""
+
+SITQMC = """#!/bin/bash
+trap 'echo told >> told; exit 75' USR1
+for i in $(seq 100); do sleep 0.1; done
+"""
+
+
+def fake(folder, name, text, monkeypatch):
+    path = folder / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+
+
+def test_submit_writes_a_script_and_hands_it_over(folder, monkeypatch, capsys):
+    fake(folder, "sbatch", SBATCH, monkeypatch)
+    fake(folder, "sitqmc", SITQMC, monkeypatch)
+    write_config(folder)
+    assert main(["submit", "run.toml", "--nodes", "2", "--tasks", "48", "--time", "12:00:00"]) == 0
+    assert "Submitted batch job 41" in capsys.readouterr().out
+    script = (folder / "run.sbatch").read_text()
+    directives = ("--nodes=2", "--ntasks-per-node=48", "--time=12:00:00", "--signal=B:USR1@300")
+    for line in (*(f"#SBATCH {d}" for d in directives), "config=run.toml", 'srun sitqmc run "$config" &'):
+        assert line in script.splitlines()
+    assert subprocess.run(["bash", "-n", "run.sbatch"]).returncode == 0
+    assert main(["submit", "run.toml", "--time", "1:00:00", "--chain", "3"]) == 0
+    assert (folder / "submitted").read_text().count("run.sbatch") == 1 + 4
+    assert "#SBATCH --dependency=singleton" in (folder / "run.sbatch").read_text()
+    assert main(["submit", "run.toml", "--time", "0:10:00", "--dry-run"]) == 0
+    assert "#SBATCH --signal=B:USR1@60" in capsys.readouterr().out       # not before the job has begun
+
+
+def test_submit_from_an_environment_that_is_not_active(folder, monkeypatch, capsys):
+    """The job must find the command although the shell does not."""
+    write_config(folder)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert main(["submit", "run.toml", "--time", "1:00:00", "--dry-run"]) == 0
+    assert f'{Path(sys.executable).parent}/sitqmc run "$config" &' in capsys.readouterr().out
+
+
+def test_chains_of_different_outputs_have_different_names(folder):
+    """They wait for, and cancel, jobs of their own name."""
+    assert job_name("my run.toml", "out", 0) == "my_run"
+    assert job_name("run.toml", "out", 3) == job_name("run.toml", "./out", 3) != job_name("run.toml", "b", 3)
+
+
+def test_submit_dry_run_writes_nothing(folder, capsys):
+    write_config(folder)
+    (folder / "b.toml").write_text((folder / "run.toml").read_text().replace('"out"', '"b"'))
+    assert main(["submit", "run.toml", "b.toml", "--time", "1-0", "--dry-run"]) == 0
+    assert "#SBATCH --array=0-1" in capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == ["b.toml", "run.toml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--time", "soon"], "is not a time"),
+        (["--time", "0:30"], "at least 2 minutes"),
+        (["--time", "1:00:00"], "sbatch refused"),
+        (["run.toml", "--time", "1:00:00"], "same output.path"),
+    ],
+)
+def test_submit_refuses(folder, monkeypatch, capsys, arguments, words):
+    fake(folder, "sbatch", "#!/bin/bash\necho 'invalid partition' >&2\nexit 1\n", monkeypatch)
+    write_config(folder)
+    assert main(["submit", "run.toml", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+REQUEUE = """#!/bin/bash
+echo "$@" >> requeued
+"""
+
+
+def test_the_last_job_of_a_chain_calls_off_the_others(folder, monkeypatch):
+    """Also where USER is not set, as in some batch systems."""
+    fake(folder, "sbatch", SBATCH, monkeypatch)
+    fake(folder, "srun", "#!/bin/bash\nexit 0\n", monkeypatch)
+    fake(folder, "scancel", '#!/bin/bash\necho "$@" > called_off\n', monkeypatch)
+    write_config(folder)
+    assert main(["submit", "run.toml", "--time", "1:00:00", "--chain", "2", "--tasks", "2"]) == 0
+    monkeypatch.delenv("USER", raising=False)
+    assert subprocess.run(["bash", "run.sbatch"]).returncode == 0
+    name = job_name("run.toml", "out", 2)
+    expected = ["--name=" + name, "--state=PENDING", "--user=" + getpass.getuser()]
+    assert (folder / "called_off").read_text().split() == expected
+
+
+@pytest.mark.parametrize(("restarts", "status", "requeued"), [("", 0, True), ("50", 75, False)])
+def test_the_job_script_forwards_the_signal_and_requeues(folder, monkeypatch, restarts, status, requeued):
+    """The script with fakes of sitqmc, srun and scontrol: the signal reaches the run, 75 goes back."""
+    fake(folder, "sbatch", SBATCH, monkeypatch)
+    fake(folder, "sitqmc", SITQMC, monkeypatch)
+    fake(folder, "srun", '#!/bin/bash\nwhile [ "$1" != sitqmc ]; do shift; done\nexec "$@"\n', monkeypatch)
+    fake(folder, "scontrol", REQUEUE, monkeypatch)
+    write_config(folder)
+    assert main(["submit", "run.toml", "--time", "1:00:00"]) == 0
+    env = dict(os.environ) | {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "2", "SLURM_RESTART_COUNT": restarts}
+    process = subprocess.Popen(["bash", "run.sbatch"], env=env)
+    time.sleep(1.0)
+    process.send_signal(10)                      # SIGUSR1
+    assert process.wait(30) == status
+    assert (folder / "told").exists()
+    assert (folder / "requeued").exists() == requeued
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 5400), ("1:30", 90), ("12:00:00", 43200), ("1-12", 129600), ("2-3:04", 183840),
+     ("1-2:03:04", 93784)],
+)
+def test_times_as_slurm_writes_them(text, seconds):
+    assert parse_time(text) == seconds
+
+
+def test_time_left_from_slurm(folder, monkeypatch):
+    assert job_time({}) is None
+    left = job_time({"SLURM_JOB_END_TIME": str(int(time.time()) + 100)})
+    assert left is not None
+    assert 98 < left <= 100
+    fake(folder, "squeue", "#!/bin/bash\necho '  1-00:00:10  '\n", monkeypatch)
+    assert job_time({"SLURM_JOB_ID": "5"}) == 86410
+    fake(folder, "squeue", "#!/bin/bash\necho UNLIMITED\n", monkeypatch)
+    assert job_time({"SLURM_JOB_ID": "5"}) is None
+    with pytest.raises(UserError, match="--time"):
+        given_time("x")
+
+
+def test_margin_before_the_limit():
+    stop = Stop(3600)
+    assert stop.margin == 60
+    stop.took(40)
+    assert stop.margin == 120
+    assert stop.reason() is None
+    assert Stop(0.0).reason() == "time limit"
+
+
+def test_the_lock_names_its_owner_and_expires(folder, monkeypatch, capsys):
+    monkeypatch.setattr("sitqmc.runs.simulate.lock.GLANCE", 0.05)
+    with only_one(folder) as remark:
+        assert remark is None
+        with pytest.raises(UserError, match=f"process {os.getpid()}"), only_one(folder):
+            pass
+    lock = folder / ".lock"
+    lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
+    beating = threading.Thread(target=lambda: (time.sleep(0.3), os.utime(lock)))
+    beating.start()
+    with pytest.raises(UserError, match="host elsewhere, process 5, job 77"), only_one(folder):
+        pass
+    beating.join()
+    assert "waiting for a sign of it" in capsys.readouterr().err
+    soon = time.time() - EXPIRES + 1.0           # silent for nearly that long: wait, then take it
+    os.utime(lock, (soon, soon))
+    with only_one(folder) as remark:
+        assert "host elsewhere, process 5, job 77" in remark
+
+
+def test_a_requeued_job_does_not_wait_for_itself(folder, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    lock = folder / ".lock"
+    lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "restart": "", "started": 1}')
+    with only_one(folder) as remark:
+        assert "host elsewhere, process 5, job 77" in remark
+
+
+def test_an_old_lock_of_another_host_is_taken_at_once(folder):
+    lock = folder / ".lock"
+    lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
+    long_ago = time.time() - 1.5 * EXPIRES
+    os.utime(lock, (long_ago, long_ago))
+    with only_one(folder) as remark:
+        assert "host elsewhere, process 5, job 77" in remark
+
+
+def test_status_of_a_killed_run(finished, capsys):
+    owner = {"host": os.uname().nodename, "process": 2**22 + 1, "job": "", "started": 1.0}
+    (finished / "out/.lock").write_text(json.dumps(owner))
+    assert main(["status", "out"]) == 0
+    assert "ended without a word; sitqmc run goes on" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_lock_notices_that_it_was_taken(folder):
+    lost = []
+    with only_one(folder, lost.append, heartbeat=0.02):
+        (folder / ".lock").write_text('{"host": "elsewhere", "process": 5}')
+        deadline = time.monotonic() + 10
+        while not lost and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert lost == ["the lock of the output was taken by another run"]
+
+
+@pytest.mark.parametrize("workers", [1, 3, 64, 1000])
+def test_tasks_cover_everything_and_shrink_towards_the_end(folder, workers):
+    config = load_config(write_config(folder, samples=100))
+    wanted = dict.fromkeys(points(config), 100)
+    tasks = open_tasks(config, Found(), wanted, workers)
+    everything = [(point, sample) for point in (0, 1) for sample in range(100)]
+    assert sorted((t.point, s) for t in tasks for s in t.samples) == everything
+    sizes = [len(t.samples) for t in tasks]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == {1: 4, 3: 4, 64: 1, 1000: 1}[workers]
+    assert sizes[-1] == 1 or workers == 1
+
+
+def test_targets_follow_from_the_samples_before():
+    rng = np.random.default_rng(5)
+    values = {"rho_s": rng.normal(1.0, 0.5, 5000)}
+    target = TargetSection(goals={"rho_s": {"absolute": 0.02}}, max_samples=4000)
+    asked, n = [], 10
+    while True:                                  # as a run does: only what was asked for is there
+        more = wanted_samples(target, {"rho_s": values["rho_s"][:n]}, 10)
+        asked.append(more)
+        if more == n:
+            break
+        n = more
+    assert asked[:3] == [20, 40, 80]
+    assert abs(asked[-1] - (0.5 / 0.02) ** 2) < 250
+    assert wanted_samples(target, values, 10) == asked[-1]           # more samples there change nothing
+    capped = TargetSection(goals={"rho_s": {"relative": 1e-9}}, max_samples=4000)
+    assert wanted_samples(capped, values, 10) == 4000

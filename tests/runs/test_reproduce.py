@@ -1,0 +1,265 @@
+"""`sitqmc reproduce`: tiny studies end to end, kept data, tables, and its errors in one line."""
+
+import csv
+import itertools
+
+import numpy as np
+import pytest
+
+from helpers import sitqmc
+from sitqmc.runs import load as load_run
+from sitqmc.runs.cli.main import main
+from sitqmc.runs.errors import UserError
+from sitqmc.runs.paper import spectra as reproduce_spectra
+from sitqmc.runs.paper.claims import CONFIRMED, claims
+from sitqmc.runs.paper.dataset import P_C
+from sitqmc.runs.paper.panels.transition import resolved
+from sitqmc.runs.paper.reproduce import CONFIGS, FIGURES, PANELS, SIZES, config_of, load, reproduce
+from sitqmc.runs.paper.spectra import Cache, Number, fingerprint, from_plain, to_plain
+from sitqmc.runs.paper.study import DATA, STUDIES, load_study, reduce_runs, save_study
+from sitqmc.runs.paper.tables import published_rows
+
+TINY = """
+[model]
+eps = 0.2
+charging = {charging}
+L = {L}
+L_tau = {L_tau}
+p = {p}
+[disorder]
+samples = 16
+seed = 5
+[schedule]
+therm_sweeps = 20
+bins = 8
+measurements_per_bin = 4
+[output]
+path = "unused"
+"""
+STUDY = {
+    "dirty": {"charging": 3.0, "L": [2, 4], "L_tau": 16, "p": [0.0, 0.1, 0.26, 0.32, 0.37]},
+    "clean": {"charging": [2.0, 5.0], "L": 4, "L_tau": 16, "p": 0.0},
+}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Output of a whole `reproduce 1b` with tiny studies, made in seconds."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for name, values in STUDY.items():
+        (folder / f"small_{name}.toml").write_text(TINY.format(**values))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduce_spectra, "OPTIONS", {"method": "maxent", "n_omega": 40, "n_blocks": 4})
+        made = reproduce("1b", "small", folder / "out", configs=folder, quiet=True)
+        again = reproduce("1b", "small", folder / "out", configs=folder, quiet=True)
+        assert again == made
+    return folder / "out"
+
+
+def test_every_panel_comes_with_caption_and_numbers(tiny):
+    for name in FIGURES["1b"].panels:
+        for kind in ("pdf", "svg", "png"):
+            assert (tiny / f"{name}.{kind}").stat().st_size > 5000
+        caption = (tiny / f"{name}.txt").read_text()
+        assert "SIMULATED" in caption
+        assert "NOT resolved" in caption
+        assert "sitqmc reproduce 1b --size small" in caption
+
+
+def test_the_numbers_are_those_of_the_runs(tiny):
+    """rho_s in the CSV is the mean of the store's bins, sample by sample."""
+    with open(tiny / "1b.csv") as file:
+        rows = [r for r in csv.DictReader(file) if r["curve"] == "rho_s L=4"]
+    stored = {d.model.p: d for d in load_run(tiny / "runs" / "dirty").points if d.model.Lx == 4}
+    assert len(rows) == len(stored) == 5
+    for row in rows:
+        bins = stored[float(row["x"])].bins
+        means = (bins["rho_s_x"] + bins["rho_s_y"]).mean(axis=1) / 2
+        assert float(row["y"]) == pytest.approx(means.mean(), rel=1e-4)
+        error = means.std(ddof=1) / np.sqrt(16)
+        assert float(row["high"]) - float(row["low"]) == pytest.approx(2 * error, rel=1e-2)
+
+
+def test_one_page_holds_it_all(tiny):
+    """It opens offline: pictures are inside, nothing is loaded, all captions and verdicts are there."""
+    page = (tiny / "index.html").read_text()
+    assert page.count("<img") == page.count('src="data:image/svg+xml;base64,') == len(FIGURES["1b"].panels)
+    assert "<script" not in page
+    assert "<link" not in page
+    assert page.count("would decide") == 9
+    assert "SYNTHETIC" in page
+    assert "NOT resolved" in page
+    assert "rho_s falls continuously" in (tiny / "statements.txt").read_text()
+
+
+def test_the_table_marks_what_is_not_resolved(tiny):
+    with open(tiny / "table_dirty.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(r["p"]) for r in rows] == STUDY["dirty"]["p"]
+    text = (tiny / "table_dirty.txt").read_text()
+    scales = [key.removesuffix("_resolved") for key in rows[0] if key.endswith("_resolved")]
+    open_ = sum(r[f"{key}_resolved"] == "0" and r[key] != "nan" for r in rows for key in scales)
+    assert text.count("(?)") >= open_ > 0
+
+
+def test_reduced_data_survive_the_file(tiny, tmp_path):
+    """Means are exact, covariances good to half a percent, and the spectra are found again."""
+    study = reduce_runs("dirty", [tiny / "runs" / "dirty"], correlators_from=4)
+    save_study(tmp_path / "one.npz", study)
+    back = load_study(tmp_path / "one.npz")
+    for one, other in zip(study.points, back.points, strict=True):
+        assert one.model == other.model
+        assert bool(one.correlators) == (one.model.Lx == 4)
+        assert fingerprint(one) == fingerprint(other)
+        for name, table in one.correlators.items():
+            np.testing.assert_allclose(other.correlators[name].mean(axis=0), table.mean(axis=0), rtol=1e-12)
+            spread = np.sqrt(np.outer(table.var(axis=0), table.var(axis=0)))
+            change = np.cov(other.correlators[name], rowvar=False) - np.cov(table, rowvar=False)
+            assert np.abs(change).max() <= 5e-3 * max(spread.max(), 1e-30)
+
+
+def test_other_data_never_find_old_spectra(tiny):
+    study = load_study(tiny / "dirty.npz")
+    prints = {fingerprint(point) for point in study.largest}
+    assert len(prints) == len(study.largest)
+
+
+def test_spectra_survive_the_file(tiny):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduce_spectra, "OPTIONS", {"method": "maxent", "n_omega": 40, "n_blocks": 4})
+        point = load_study(tiny / "dirty.npz").largest[1]
+        spectra = Cache([tiny / "spectra.json"], None).get(point)
+    assert spectra is not None
+    assert spectra.sigma is not None
+    again = from_plain(to_plain(spectra))
+    np.testing.assert_array_equal(again.sigma.value, spectra.sigma.value)
+    assert again.scales.keys() == spectra.scales.keys()
+
+
+def test_resolved_means_narrow_and_above_the_temperature():
+    assert resolved(Number(1.0, 0.8, 1.2), 0.1)
+    assert not resolved(Number(1.0, 0.5, 1.5), 0.1)
+    assert not resolved(Number(1.0, 0.5, 1.0), 0.1)
+    assert not resolved(Number(0.11, 0.09, 0.12), 0.1)
+    assert not resolved(Number(1.0, 0.9, 1.1, found=0.3), 0.1)
+    assert not resolved(Number(float("nan"), 0.0, 1.0), 0.1)
+
+
+# --- data kept with the package -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def medium():
+    return load("medium")
+
+
+def test_kept_data_bring_their_spectra():
+    """Drawing the medium size simulates and continues nothing."""
+    cache = Cache([DATA / "medium_spectra.json"], None)
+    for name in ("dirty", "clean"):
+        for point in load_study(DATA / f"medium_{name}.npz").largest:
+            assert cache.get(point) is not None, (name, point.model)
+    assert sum(path.stat().st_size for path in DATA.iterdir()) < 4e6
+
+
+def test_the_transition_of_the_kept_data(medium):
+    """Crossings of windings in time and in space bracket the published p_c, and are sharp."""
+    space, time = medium.crossings[-1].coupling, medium.time_crossings[-1].coupling
+    assert time.value - 2 * time.error < P_C < space.value + 2 * space.error
+    assert space.value - time.value < 0.03
+    assert max(space.error, time.error) < 0.01
+
+
+def test_the_kept_spectra_obey_the_sum_rule(medium):
+    """It is not imposed; O(eps) and the unresolved tail leave it a few percent."""
+    for at in medium.dirty:
+        rule = at.spectra.scales["sum_rule"]
+        assert abs(rule.value - 1) < 3 * rule.error + 0.01
+        assert rule.error < 0.02
+
+
+def test_the_clean_scales_close_at_the_transition(medium):
+    """Peak of chi_s'' on one side and pair gap on the other shrink towards g_c."""
+    mass = [at.spectra.scales["m_h_scalar"] for at in medium.clean if 3.4 < at.g < 4.3]
+    gap = [at.spectra.scales["pair_peak"] for at in medium.clean if at.g > 4.4]
+    assert all(a.low > b.high for a, b in itertools.pairwise(mass))
+    assert all(a.high < b.low for a, b in itertools.pairwise(gap))
+
+
+def test_statements_say_what_they_rest_on(medium):
+    """Numbers in every finding; what is open or synthetic is never called confirmed."""
+    found = {c.statement: c for c in claims(medium, films=False)}
+    assert len(found) == 9
+    assert all(any(ch.isdigit() for ch in c.found) for c in found.values())
+    assert sum(c.verdict == CONFIRMED for c in found.values()) == 2
+
+
+def test_published_numbers_have_a_distance(medium):
+    rows = published_rows(medium)
+    assert len(rows) > 30
+    product = [r for r in rows if r.quantity.startswith("sigma_SF sigma_MI")]
+    assert abs(product[0].sigmas) < 2
+    assert product[0].own_error < 0.05
+    near = [r for r in rows if r.quantity.startswith("m_H/Delta")]
+    assert near
+    assert all(abs(r.sigmas) < 3 and r.own_error < 0.5 for r in near)
+
+
+@pytest.mark.parametrize("name", ["low", "sizes", "trotter", "scalar", "1b_clean"])
+def test_panels_of_the_kept_data_are_drawn(medium, name):
+    panel = PANELS[name]
+    figure = panel.figure(medium)
+    assert figure.get_figwidth() == pytest.approx((89 if name == "low" else 183) / 25.4)
+    assert len(panel.caption(medium)) > 200
+    assert all(np.all(np.isfinite(s.x)) and s.x.size == s.y.size for s in panel.curves(medium))
+
+
+# --- bad input ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["4z"], "FIGURE = '4z': must be one of 1b, 2, 3, all"),
+        (["2", "--size", "huge"], "--size 'huge': must be one of small, medium, cluster"),
+        (["2", "--size", "cluster"], "needs no simulation"),
+        (["1b", "--size", "cluster", "--time", "soon"], "--time"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, capsys, arguments, word):
+    assert main(["reproduce", *arguments, "-o", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err.strip()
+    assert word in told
+    assert "\n" not in told
+
+
+def test_an_output_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["reproduce", "2", "-o", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_data_that_are_not_ours(tmp_path):
+    (tmp_path / "dirty.npz").write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="is no reduced data"):
+        load("small", tmp_path, studies=("dirty",))
+    with pytest.raises(UserError, match="no kept data"):
+        load("small", studies=("dirty",))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("study", STUDIES)
+def test_configurations_are_valid(size, study, tmp_path):
+    config = config_of(size, study, tmp_path, CONFIGS)
+    assert config.disorder.samples >= 40
+
+
+@pytest.mark.physics
+def test_figures_of_the_films(tmp_path):
+    made = sitqmc(tmp_path, "reproduce", "2", "-o", tmp_path / "out")
+    assert made.returncode == 0, made.stderr
+    assert "SYNTHETIC" in (tmp_path / "out" / "2.txt").read_text()
+    assert (tmp_path / "out" / "index.html").read_text().count("<img") == 2
+    with open(tmp_path / "out" / "2c.csv") as file:
+        rows = [r for r in csv.DictReader(file) if r["curve"] == "SYNTHETIC 2 Delta_t"]
+    assert len(rows) == 4
