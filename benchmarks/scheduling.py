@@ -3,8 +3,9 @@
     python benchmarks/scheduling.py [--quick] [--json FILE]
 
 Measured on this machine: speed of a chain, cost of a checkpoint, 2 local processes and 2 MPI ranks against
-1, bytes per sample. Simulated: the task lists that `runs.simulate.tasks` makes, dealt to N ranks by one counter
-that serves one request at a time, and only between two steps of rank 0 (MPI without asynchronous progress).
+1, bytes per sample. Simulated: the task lists that `runs.simulate.tasks` makes, dealt to N ranks by one
+counter that serves one request at a time, and only between two steps of rank 0 (MPI without
+asynchronous progress).
 """
 
 import argparse

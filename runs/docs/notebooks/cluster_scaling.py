@@ -120,6 +120,6 @@ above, below = found["W_x^2"][-1].coupling, found["W_tau^2"][-1].coupling
 print(f"p_c between {below.value:.3f} +- {below.error:.3f} and {above.value:.3f} +- {above.error:.3f}")
 
 # %% [markdown]
-# With several aspect ratios z can be fitted, and p_c follows from both windings at once: `qmc.finite_size.collapse`,
-# as `benchmarks/critical.py` does. What it finds, beside the published values, stands in
-# [validation.md](../validation.md).
+# With several aspect ratios z can be fitted, and p_c follows from both windings at once:
+# `qmc.finite_size.collapse`, as `benchmarks/critical.py` does. [validation.md](../validation.md) lists what it
+# finds beside the published values.
