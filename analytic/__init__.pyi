@@ -32,16 +32,13 @@ from .film.derived import (
     Background as Background,
 )
 from .film.derived import (
-    Excess as Excess,
-)
-from .film.derived import (
-    Interval as Interval,
+    ExcessConductivity as ExcessConductivity,
 )
 from .film.derived import (
     MissingWeight as MissingWeight,
 )
 from .film.derived import (
-    Superfluid as Superfluid,
+    SuperfluidDensity as SuperfluidDensity,
 )
 from .film.derived import (
     excess as excess,
@@ -62,16 +59,16 @@ from .film.derived import (
     superfluid as superfluid,
 )
 from .film.inversion import (
-    Extraction as Extraction,
+    MeasuredConductivity as MeasuredConductivity,
+)
+from .film.inversion import (
+    instrument_variations as instrument_variations,
+)
+from .film.inversion import (
+    invert_resonance_bands as invert_resonance_bands,
 )
 from .film.inversion import (
     invert_scan as invert_scan,
-)
-from .film.inversion import (
-    mount_variations as mount_variations,
-)
-from .film.inversion import (
-    routine_2 as routine_2,
 )
 from .film.scans import (
     DataError as DataError,
@@ -89,16 +86,16 @@ from .film.scans import (
     tunnelling_curve as tunnelling_curve,
 )
 from .film.synthetic import (
-    FILMS as FILMS,
+    SYNTHETIC_FILMS as SYNTHETIC_FILMS,
 )
 from .film.synthetic import (
     SyntheticFilm as SyntheticFilm,
 )
 from .film.synthetic import (
-    measure as measure,
+    synthetic_scan as synthetic_scan,
 )
 from .film.synthetic import (
-    measure_tunnelling as measure_tunnelling,
+    synthetic_tunnelling as synthetic_tunnelling,
 )
 from .film.transmission_fit import (
     FilmFit as FilmFit,
@@ -116,22 +113,22 @@ from .film.transmission_fit import (
     fit_normal as fit_normal,
 )
 from .film.transmission_fit import (
-    routine_1 as routine_1,
+    fit_superconductor as fit_superconductor,
 )
 from .film.tunnelling_fit import TunnelFit as TunnelFit
 from .film.tunnelling_fit import fit_tunnelling as fit_tunnelling
-from .numerics.goodness_of_fit import Verdict as Verdict
+from .numerics.goodness_of_fit import FitQuality as FitQuality
 from .numerics.kramers_kronig import (
     smooth_transform_matrix as smooth_transform_matrix,
 )
 from .numerics.kramers_kronig import (
     transform_matrix as transform_matrix,
 )
-from .numerics.least_squares import Fit as Fit
-from .numerics.least_squares import Unknown as Unknown
+from .numerics.least_squares import FitResult as FitResult
+from .numerics.least_squares import FreeParameter as FreeParameter
 from .numerics.least_squares import fit as fit
 from .optics.film_on_substrate import (
-    Sample as Sample,
+    FilmOnSubstrate as FilmOnSubstrate,
 )
 from .optics.film_on_substrate import (
     Substrate as Substrate,
@@ -166,7 +163,7 @@ from .superconductor.drude import (
     scattering_mev_from_tau as scattering_mev_from_tau,
 )
 from .superconductor.dynes import dynes_conductivity as dynes_conductivity
-from .superconductor.finite_scattering import finite_purity as finite_purity
+from .superconductor.finite_scattering import finite_scattering_conductivity as finite_scattering_conductivity
 from .superconductor.gap import (
     BCS_RATIO as BCS_RATIO,
 )

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 
-from sitqmc.analytic.film.derived import Excess, Interval
+from sitqmc.analytic.film.derived import ExcessConductivity
 from sitqmc.analytic.numerics.checks import checked_scalar
-from sitqmc.analytic.numerics.goodness_of_fit import Verdict, judge
+from sitqmc.analytic.numerics.goodness_of_fit import FitQuality, assess_fit
 from sitqmc.analytic.units import SIGMA_Q_S, Array, mev_to_thz, sheet_to_sigma, thz_to_mev
+from sitqmc.estimate import Estimate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +27,7 @@ class TheoryCurve:
     omega  energies in E_J, shape (n,), increasing, > 0;  sigma, error  in 4e^2/h, (n,)
     rho_s  superfluid stiffness in E_J (0 in the insulator)
     """
+
     omega: Array
     sigma: Array
     error: Array
@@ -54,8 +56,9 @@ def to_laboratory(theory: TheoryCurve, e_j_mev: float, thickness_nm: float) -> t
     return mev_to_thz(theory.omega * energy), unit * theory.sigma, unit * theory.error
 
 
-def at_frequencies(theory: TheoryCurve, nu_thz: ArrayLike, e_j_mev: float,
-                   thickness_nm: float) -> tuple[Array, Array]:
+def at_frequencies(
+    theory: TheoryCurve, nu_thz: ArrayLike, e_j_mev: float, thickness_nm: float
+) -> tuple[Array, Array]:
     """sigma1 and error in ohm^-1 cm^-1 at measured frequencies; linear between points, flat below the lowest.
 
     raises ValueError if the curve ends below the highest frequency
@@ -63,8 +66,10 @@ def at_frequencies(theory: TheoryCurve, nu_thz: ArrayLike, e_j_mev: float,
     nu = np.asarray(nu_thz, dtype=float)
     own, sigma, error = to_laboratory(theory, e_j_mev, thickness_nm)
     if nu.max() > own[-1] * (1 + 1e-12):
-        raise ValueError(f"theory ends at {own[-1]:.3g} THz for E_J = {e_j_mev:.3g} meV; the data reach "
-                         f"{nu.max():.3g} THz: compare in a smaller window")
+        raise ValueError(
+            f"theory ends at {own[-1]:.3g} THz for E_J = {e_j_mev:.3g} meV; the data reach "
+            f"{nu.max():.3g} THz: compare in a smaller window"
+        )
     return np.interp(nu, own, sigma), np.interp(nu, own, error)
 
 
@@ -78,20 +83,22 @@ class Comparison:
     weight_ratio                 measured over theoretical weight in the window, amplitude included
     verdict    chi^2, p-value and a sentence
     """
-    e_j_mev: Interval
+
+    e_j_mev: Estimate
     amplitude: float
     peak_thz: float
     measured_peak_thz: float
     weight_ratio: float
-    verdict: Verdict
+    quality: FitQuality
 
 
-def _mismatch(theory: TheoryCurve, data: Excess, e_j: float, thickness_nm: float,
-              free_amplitude: bool) -> tuple[float, float, Array]:
+def _mismatch(
+    theory: TheoryCurve, data: ExcessConductivity, e_j: float, thickness_nm: float, free_amplitude: bool
+) -> tuple[float, float, Array]:
     """chi^2, amplitude, whitened residuals; the theory's error counts as uncorrelated."""
     model, error = at_frequencies(theory, data.nu_thz, e_j, thickness_nm)
     amplitude = 1.0
-    for _ in range(8 if free_amplitude else 1):              # the weights depend on the amplitude
+    for _ in range(8 if free_amplitude else 1):  # the weights depend on the amplitude
         covariance = data.covariance + np.diag((amplitude * error) ** 2)
         if free_amplitude:
             factor = cho_factor(covariance, lower=True)
@@ -101,7 +108,7 @@ def _mismatch(theory: TheoryCurve, data: Excess, e_j: float, thickness_nm: float
     return float(residual @ residual), amplitude, residual
 
 
-def _interval(x: Array, chi2: Array) -> Interval:
+def _interval(x: Array, chi2: Array) -> Estimate:
     """Minimum of chi^2 on a grid and the range chi^2 <= minimum + 1 around it, edges interpolated."""
     k = int(np.argmin(chi2))
     bound = chi2[k] + 1.0
@@ -114,11 +121,18 @@ def _interval(x: Array, chi2: Array) -> Interval:
         if chi2[j + 1] > bound:
             high = float(x[j] + (x[j + 1] - x[j]) * (bound - chi2[j]) / (chi2[j + 1] - chi2[j]))
             break
-    return Interval(float(x[k]), low, high)
+    return Estimate.from_interval(float(x[k]), low, high)
 
 
-def compare(theory: TheoryCurve, data: Excess, thickness_nm: float, *, e_j_mev: float | None = None,
-            search_mev: tuple[float, float] | None = None, free_amplitude: bool = False) -> Comparison:
+def compare(
+    theory: TheoryCurve,
+    data: ExcessConductivity,
+    thickness_nm: float,
+    *,
+    e_j_mev: float | None = None,
+    search_mev: tuple[float, float] | None = None,
+    free_amplitude: bool = False,
+) -> Comparison:
     """One theory curve against sigma_H.
 
     e_j_mev     fixed E_J (e_j_from_stiffness); None searches
@@ -129,34 +143,45 @@ def compare(theory: TheoryCurve, data: Excess, thickness_nm: float, *, e_j_mev: 
     if e_j_mev is None:
         low, high = search_mev or (least, 20.0 * least)
         grid = np.geomspace(max(low, least), high, 300)
-        for _ in range(3):                                   # the whole range, then twice around the minimum
+        for _ in range(3):  # the whole range, then twice around the minimum
             chi2 = [_mismatch(theory, data, float(e), thickness_nm, free_amplitude)[0] for e in grid]
             best = _interval(grid, np.array(chi2))
             step = 2.0 * float(grid[1] - grid[0])
             grid = np.linspace(max(best.low - step, grid[0]), min(best.high + step, grid[-1]), 60)
     else:
-        best = Interval(e_j_mev, e_j_mev, e_j_mev)
+        best = Estimate(e_j_mev, 0.0, e_j_mev, e_j_mev)
     _, amplitude, residual = _mismatch(theory, data, best.value, thickness_nm, free_amplitude)
     model = amplitude * at_frequencies(theory, data.nu_thz, best.value, thickness_nm)[0]
     n_free = int(e_j_mev is None) + int(free_amplitude)
     theory_weight = float(np.trapezoid(model, data.nu_thz))
-    return Comparison(e_j_mev=best, amplitude=amplitude, peak_thz=float(data.nu_thz[int(np.argmax(model))]),
-                      measured_peak_thz=float(data.nu_thz[int(np.argmax(data.sigma_h))]),
-                      weight_ratio=float(np.trapezoid(data.sigma_h, data.nu_thz)) / theory_weight,
-                      verdict=judge([residual], np.zeros(0), n_free))
+    return Comparison(
+        e_j_mev=best,
+        amplitude=amplitude,
+        peak_thz=float(data.nu_thz[int(np.argmax(model))]),
+        measured_peak_thz=float(data.nu_thz[int(np.argmax(data.sigma_h))]),
+        weight_ratio=float(np.trapezoid(data.sigma_h, data.nu_thz)) / theory_weight,
+        quality=assess_fit([residual], np.zeros(0), n_free),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyComparison:
     """Several disorder strengths against one film: best p with its interval, and every single comparison."""
-    p: Interval
+
+    p: Estimate
     best: Comparison
     each: Mapping[float, Comparison]
 
 
-def compare_family(curves: Mapping[float, TheoryCurve], data: Excess, thickness_nm: float, *,
-                   e_j_mev: float | None = None, search_mev: tuple[float, float] | None = None,
-                   free_amplitude: bool = False) -> FamilyComparison:
+def compare_family(
+    curves: Mapping[float, TheoryCurve],
+    data: ExcessConductivity,
+    thickness_nm: float,
+    *,
+    e_j_mev: float | None = None,
+    search_mev: tuple[float, float] | None = None,
+    free_amplitude: bool = False,
+) -> FamilyComparison:
     """Curves at several p against sigma_H; chi^2 at its best E_J for each p, interval chi^2 <= minimum + 1.
 
     raises ValueError for fewer than 2 curves
@@ -164,8 +189,16 @@ def compare_family(curves: Mapping[float, TheoryCurve], data: Excess, thickness_
     if len(curves) < 2:
         raise ValueError(f"{len(curves)} curves: an interval for p needs at least 2")
     order: Sequence[float] = sorted(curves)
-    each = {p: compare(curves[p], data, thickness_nm, e_j_mev=e_j_mev, search_mev=search_mev,
-                       free_amplitude=free_amplitude)
-            for p in order}
-    interval = _interval(np.array(order), np.array([each[p].verdict.chi2 for p in order]))
+    each = {
+        p: compare(
+            curves[p],
+            data,
+            thickness_nm,
+            e_j_mev=e_j_mev,
+            search_mev=search_mev,
+            free_amplitude=free_amplitude,
+        )
+        for p in order
+    }
+    interval = _interval(np.array(order), np.array([each[p].quality.chi2 for p in order]))
     return FamilyComparison(p=interval, best=each[interval.value], each=each)

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
-H_SI: float = constants.h                     # J s, exact
-HBAR_SI: float = constants.hbar               # J s
-E_SI: float = constants.e                     # C, exact
-C_SI: float = constants.c                     # m/s, exact
-MU0_SI: float = constants.mu_0                # N/A^2, measured, relative uncertainty 2e-10
-EPS0_SI: float = constants.epsilon_0          # F/m, measured, the same uncertainty
+H_SI: float = constants.h  # J s, exact
+HBAR_SI: float = constants.hbar  # J s
+E_SI: float = constants.e  # C, exact
+C_SI: float = constants.c  # m/s, exact
+MU0_SI: float = constants.mu_0  # N/A^2, measured, relative uncertainty 2e-10
+EPS0_SI: float = constants.epsilon_0  # F/m, measured, the same uncertainty
 
-SIGMA_Q_S = 4.0 * E_SI**2 / H_SI              # pair quantum of conductance 4e^2/h, 1.54962e-4 S
-Z0_OHM = MU0_SI * C_SI                        # impedance of free space, 376.73 ohm
+SIGMA_Q_S = 4.0 * E_SI**2 / H_SI  # pair quantum of conductance 4e^2/h, 1.54962e-4 S
+Z0_OHM = MU0_SI * C_SI  # impedance of free space, 376.73 ohm
 
 MEV_PER_THZ = H_SI * 1e12 / (1e-3 * E_SI)
-CM_PER_THZ = 1e12 / (100.0 * C_SI)            # wave numbers in cm^-1 per THz
+CM_PER_THZ = 1e12 / (100.0 * C_SI)  # wave numbers in cm^-1 per THz
 MEV_PER_K = constants.k / (1e-3 * E_SI)
 
 Array = NDArray[np.float64]

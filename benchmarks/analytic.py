@@ -16,21 +16,21 @@ import numpy as np
 sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
 
 from sitqmc.analytic import (  # noqa: E402
-    FILMS,
     MEV_PER_K,
+    SYNTHETIC_FILMS,
     FilmSetup,
     Instrument,
     critical_temperature,
     dynes_conductivity,
-    finite_purity,
+    finite_scattering_conductivity,
     fit_normal,
+    fit_superconductor,
     gap_mev,
     invert,
+    invert_resonance_bands,
     matsubara_conductivity,
     mattis_bardeen,
-    measure,
-    routine_1,
-    routine_2,
+    synthetic_scan,
     transmission,
     tunnelling_conductance,
 )
@@ -54,20 +54,27 @@ def best_ms(call: Callable[[], object], runs: int = 7) -> float:
 
 
 def speed() -> None:
-    film = FILMS["5.0K"]
+    film = SYNTHETIC_FILMS["5.0K"]
     sigma = film.sigma(NU, 2.0)
     t = transmission(NU, sigma, film.sample)
     rng = np.random.default_rng(1)
-    warm, cold = measure(film, film.warm_k, rng), measure(film, 2.0, rng)
+    warm, cold = synthetic_scan(film, film.warm_k, rng), synthetic_scan(film, 2.0, rng)
     mount = Instrument(standing_period_thz=0.13)
     setup = FilmSetup(sample=film.sample, sigma_n=film.sigma_n, instrument=mount)
     steps = np.arange(1, 1001)
-    priors = {"thickness_um": 1.0, "index": 0.01, "film_nm": 0.5, "leak_re": 1e-3, "leak_im": 1e-3,
-              "standing_cos": 0.01, "standing_sin": 0.01}
+    priors = {
+        "thickness_um": 1.0,
+        "index": 0.01,
+        "film_nm": 0.5,
+        "leak_re": 1e-3,
+        "leak_im": 1e-3,
+        "standing_cos": 0.01,
+        "standing_sin": 0.01,
+    }
     calls: dict[str, Callable[[], object]] = {
         "Mattis-Bardeen, T = 0": lambda: mattis_bardeen(NU, 1.0, 0.0),
         "Mattis-Bardeen, T > 0": lambda: mattis_bardeen(NU, 1.0, 3.0),
-        "finite purity": lambda: finite_purity(NU, 1.0, 5.0, 3.0),
+        "finite purity": lambda: finite_scattering_conductivity(NU, 1.0, 5.0, 3.0),
         "Dynes superconductor": lambda: dynes_conductivity(NU, 1.0, 0.01, 50.0, 3.0),
         "Matsubara conductivity, m = 1...1000": lambda: matsubara_conductivity(steps, 1.0, 5.0, 3.0),
         "dI/dV, 1000 bias values": lambda: tunnelling_conductance(NU, 1.0, 0.05, 2.0),
@@ -75,8 +82,8 @@ def speed() -> None:
         "film on slab": lambda: transmission(NU, sigma, film.sample),
         "exact inversion": lambda: invert(NU, t, film.sample),
         "normal-state fit, 9 parameters": lambda: fit_normal(warm, setup, film.tc_k, priors=priors),
-        "routine 1, 336 points": lambda: routine_1(cold, setup, film.tc_k),
-        "routine 2, 27 pairs": lambda: routine_2(cold, setup),
+        "routine 1, 336 points": lambda: fit_superconductor(cold, setup, film.tc_k),
+        "routine 2, 27 pairs": lambda: invert_resonance_bands(cold, setup),
     }
     for name, call in calls.items():
         print(f"{name:45s} {best_ms(call):9.3f} ms")

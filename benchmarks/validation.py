@@ -26,7 +26,7 @@ from scipy.stats import chi2  # noqa: E402
 from reference import superconductor  # noqa: E402
 from reference.exact_spectrum import broadened_correlator, ring_lines  # noqa: E402
 from reference.transfer_matrix import CASES, DISORDERED, Case, exact  # noqa: E402
-from sitqmc.analytic import Sample, Substrate, gap_mev, invert, mattis_bardeen, transmission  # noqa: E402
+from sitqmc.analytic import FilmOnSubstrate, Substrate, gap_mev, invert, mattis_bardeen, transmission  # noqa: E402
 from sitqmc.analytic.superconductor.dynes import dynes_kernel  # noqa: E402
 from sitqmc.analytic.superconductor.finite_scattering import conductivity_kernel  # noqa: E402
 from sitqmc.analytic.superconductor.gap import critical_temperature  # noqa: E402
@@ -157,7 +157,7 @@ def _relative(value: Any, stored: Sequence[str]) -> float:
 def _inversion() -> Closed:
     nu = np.linspace(0.1, 1.2, 200)
     sigma = 2e5 * mattis_bardeen(nu, 0.9, 2.0) / 100
-    film = Sample(film_nm=20.0, substrate=Substrate(thickness_um=1000.0, index=3.1))
+    film = FilmOnSubstrate(film_nm=20.0, substrate=Substrate(thickness_um=1000.0, index=3.1))
     back = invert(nu, transmission(nu, sigma, film), film)
     return Closed("sigma from complex transmission", "the sigma that made it", nu.size,
                   float(np.max(np.abs(back / sigma - 1))), 1e-9)  # fmt: skip

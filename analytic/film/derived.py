@@ -15,33 +15,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sitqmc.analytic.film.inversion import Extraction
+from sitqmc.analytic.film.inversion import MeasuredConductivity
 from sitqmc.analytic.film.transmission_fit import FilmSetup, Model, film_sigma
-from sitqmc.analytic.numerics.goodness_of_fit import Verdict, judge
+from sitqmc.analytic.numerics.goodness_of_fit import FitQuality, assess_fit
 from sitqmc.analytic.numerics.kramers_kronig import smooth_transform_matrix
 from sitqmc.analytic.superconductor.matsubara import stiffness_slope_mev
 from sitqmc.analytic.units import Array, Complex, mev_to_thz, thz_to_mev
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Best value with the central interval of the given coverage."""
-    value: float
-    low: float
-    high: float
-    coverage: float = 0.68
-
-    def __contains__(self, x: float) -> bool:
-        return self.low <= x <= self.high
+from sitqmc.estimate import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Background:
     """The model without a mode: a setup, a gap, a temperature, and the kind of conductivity."""
+
     setup: FilmSetup
     delta_mev: float
     t_k: float
-    model: Model = "purity"
+    model: Model = "finite_scattering"
 
     def sigma(self, nu_thz: Array) -> Complex:
         """Conductivity in ohm^-1 cm^-1."""
@@ -59,8 +49,9 @@ class Background:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Excess:
+class ExcessConductivity:
     """sigma_H at the frequencies of the extraction, with covariance (n, n), ohm^-1 cm^-1."""
+
     nu_thz: Array
     sigma_h: Array
     covariance: Array
@@ -70,7 +61,9 @@ class Excess:
         return np.asarray(np.sqrt(np.diag(self.covariance)))
 
 
-def excess(measured: Extraction, background: Background, variations: Sequence[Background] = ()) -> Excess:
+def excess(
+    measured: MeasuredConductivity, background: Background, variations: Sequence[Background] = ()
+) -> ExcessConductivity:
     """sigma_H = sigma1 - sigma1_background.
 
     variations  backgrounds one standard deviation off in one parameter each; their shifts join the covariance
@@ -80,7 +73,9 @@ def excess(measured: Extraction, background: Background, variations: Sequence[Ba
     for other in variations:
         shift = other.sigma(measured.nu_thz).real - base
         covariance += np.outer(shift, shift)
-    return Excess(nu_thz=measured.nu_thz, sigma_h=measured.sigma.real - base, covariance=covariance)
+    return ExcessConductivity(
+        nu_thz=measured.nu_thz, sigma_h=measured.sigma.real - base, covariance=covariance
+    )
 
 
 def local_parabolas(at: Array, nu_thz: Array, width_thz: float, stretch: float = 1.0) -> Array:
@@ -93,15 +88,23 @@ def local_parabolas(at: Array, nu_thz: Array, width_thz: float, stretch: float =
     fourth = np.sort(np.abs(offset), axis=1)[:, 3:4]
     offset = offset / (stretch * np.maximum(width_thz, 1.2 * fourth))
     weight = np.clip(1.0 - np.abs(offset) ** 3, 0.0, None) ** 3
-    powers = np.stack([np.ones_like(offset), offset, offset**2])                    # (3, n_at, n)
-    moments = np.einsum("aij,ij,bij->iab", powers, weight, powers)                  # normal equations
+    powers = np.stack([np.ones_like(offset), offset, offset**2])  # (3, n_at, n)
+    moments = np.einsum("aij,ij,bij->iab", powers, weight, powers)  # normal equations
     first = np.linalg.solve(moments, np.broadcast_to([[1.0], [0.0], [0.0]], (at.size, 3, 1)))[..., 0]
     return np.asarray(np.einsum("ia,aij,ij->ij", first, powers, weight))
 
 
-def extremum_thz(nu_thz: Array, values: Array, covariance: Array, window_thz: tuple[float, float], *,
-                 largest: bool, rng: np.random.Generator, width_thz: float = 0.04, draws: int = 1000,
-                 coverage: float = 0.68) -> Interval:
+def extremum_thz(
+    nu_thz: Array,
+    values: Array,
+    covariance: Array,
+    window_thz: tuple[float, float],
+    *,
+    largest: bool,
+    rng: np.random.Generator,
+    width_thz: float = 0.04,
+    draws: int = 1000,
+) -> Estimate:
     """Position of the maximum (minimum) of a smoothed curve through points with errors, bootstrap interval.
 
     values, covariance  (n,), (n, n);  window_thz  searched range, at least 4 points inside
@@ -119,34 +122,43 @@ def extremum_thz(nu_thz: Array, values: Array, covariance: Array, window_thz: tu
     used = np.any(smooth != 0, axis=0)
     kicked = rng.multivariate_normal(values[used], covariance[np.ix_(used, used)], size=draws, method="eigh")
     found = fine[np.argmax(sign * kicked @ smooth[:, used].T, axis=1)]
-    low, high = np.quantile(found, [0.5 - 0.5 * coverage, 0.5 + 0.5 * coverage])
+    low, high = np.quantile(found, [0.16, 0.84])
     shape = abs(value - other)
     below, above = (float(np.hypot(max(d, 0.0), shape)) for d in (value - low, high - value))
-    return Interval(value, max(value - below, float(fine[0])), min(value + above, float(fine[-1])), coverage)
+    ends = max(value - below, float(fine[0])), min(value + above, float(fine[-1]))
+    return Estimate.from_interval(value, *ends)
 
 
-def omega_minimum(measured: Extraction, window_thz: tuple[float, float],
-                  rng: np.random.Generator) -> Interval:
+def omega_minimum(
+    measured: MeasuredConductivity, window_thz: tuple[float, float], rng: np.random.Generator
+) -> Estimate:
     """Omega = argmin sigma1 in THz, inside the window, with a bootstrap interval of 68 %."""
-    return extremum_thz(measured.nu_thz, measured.sigma.real, measured.covariance_of(1), window_thz,
-                        largest=False, rng=rng)
+    return extremum_thz(
+        measured.nu_thz, measured.sigma.real, measured.covariance_of(1), window_thz, largest=False, rng=rng
+    )
 
 
-def excess_peak(sigma_h: Excess, window_thz: tuple[float, float], rng: np.random.Generator) -> Interval:
+def excess_peak(
+    sigma_h: ExcessConductivity, window_thz: tuple[float, float], rng: np.random.Generator
+) -> Estimate:
     """Frequency of the maximum of sigma_H in THz, with a bootstrap interval of 68 %."""
-    return extremum_thz(sigma_h.nu_thz, sigma_h.sigma_h, sigma_h.covariance, window_thz,
-                        largest=True, rng=rng)
+    return extremum_thz(
+        sigma_h.nu_thz, sigma_h.sigma_h, sigma_h.covariance, window_thz, largest=True, rng=rng
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Superfluid:
+class SuperfluidDensity:
     """D = lim hbar omega sigma2 in meV ohm^-1 cm^-1 with error; `consistent` judges sigma1 against sigma2."""
+
     omega_sigma2_mev: float
     error: float
-    consistent: Verdict
+    consistent: FitQuality
 
 
-def superfluid(measured: Extraction, background: Background, window_thz: tuple[float, float]) -> Superfluid:
+def superfluid(
+    measured: MeasuredConductivity, background: Background, window_thz: tuple[float, float]
+) -> SuperfluidDensity:
     """D from sigma2, extrapolated to zero frequency; Kramers-Kronig check of the pair (sigma1, sigma2).
 
     y(nu) = h nu [sigma2 - sigma2_bg - KK(sigma1 - sigma1_bg)] + D_bg is fitted by D + c nu^2 over the window,
@@ -172,8 +184,11 @@ def superfluid(measured: Extraction, background: Background, window_thz: tuple[f
     estimator = np.linalg.pinv(white_design)
     best = estimator @ white_y
     spread = estimator @ np.linalg.solve(root, np.linalg.solve(root, total).T).T @ estimator.T
-    return Superfluid(omega_sigma2_mev=float(best[0]), error=float(spread[0, 0] ** 0.5),
-                      consistent=judge([white_y - white_design @ best], np.zeros(0), 2))
+    return SuperfluidDensity(
+        omega_sigma2_mev=float(best[0]),
+        error=float(spread[0, 0] ** 0.5),
+        consistent=assess_fit([white_y - white_design @ best], np.zeros(0), 2),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +198,7 @@ class MissingWeight:
     window    integral over the measured frequencies, with error
     extended  window plus the background model's integral below and above
     """
+
     window: float
     window_error: float
     extended: float
@@ -193,7 +209,7 @@ class MissingWeight:
         return self.window / self.extended
 
 
-def missing_weight(measured: Extraction, background: Background) -> MissingWeight:
+def missing_weight(measured: MeasuredConductivity, background: Background) -> MissingWeight:
     """Missing spectral weight N, in the measured window and extended by the background to all energies."""
     nu, energy = measured.nu_thz, thz_to_mev(measured.nu_thz)
     steps = np.diff(energy)
@@ -211,15 +227,16 @@ def missing_weight(measured: Extraction, background: Background) -> MissingWeigh
 
 
 @dataclass(frozen=True)
-class Line:
+class LineFit:
     """y = slope x through the origin, with errors in both; chi2 with dof."""
+
     slope: float
     error: float
     chi2: float
     dof: int
 
 
-def line_through_origin(x: Array, x_error: Array, y: Array, y_error: Array) -> Line:
+def line_through_origin(x: Array, x_error: Array, y: Array, y_error: Array) -> LineFit:
     """Slope of missing weight against stiffness, one point per film, errors in x and y.
 
     With N and D in the same unit the sum rule asks for pi/2. Effective-variance iteration.
@@ -232,4 +249,4 @@ def line_through_origin(x: Array, x_error: Array, y: Array, y_error: Array) -> L
         variance = y_error**2 + (slope * x_error) ** 2
         slope = float(np.sum(x * y / variance) / np.sum(x * x / variance))
     chi2 = float(np.sum((y - slope * x) ** 2 / variance))
-    return Line(slope, float(np.sum(x * x / variance) ** -0.5), chi2, x.size - 1)
+    return LineFit(slope, float(np.sum(x * x / variance) ** -0.5), chi2, x.size - 1)

@@ -18,17 +18,18 @@ from sitqmc.analytic.optics.film_on_substrate import invert, transmission
 from sitqmc.analytic.units import Array, Complex
 
 MAX_STEPS = 200
-CONVERGED = 1e-8                           # relative change of sigma; its error is of order 1e-2
+CONVERGED = 1e-8  # relative change of sigma; its error is of order 1e-2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Extraction:
+class MeasuredConductivity:
     """Measured conductivity.
 
     nu_thz       (n,);  sigma  complex (n,), ohm^-1 cm^-1
     covariance   (2n, 2n) of [sigma1..., sigma2...], noise and mount together;  statistical  noise alone
     misfit       chi^2/dof inside each band, (n,); NaN for point-by-point inversion
     """
+
     nu_thz: Array
     sigma: Complex
     covariance: Array
@@ -42,7 +43,7 @@ class Extraction:
 
     @property
     def sigma2_error(self) -> Array:
-        return np.asarray(np.sqrt(np.diag(self.covariance)[self.nu_thz.size:]))
+        return np.asarray(np.sqrt(np.diag(self.covariance)[self.nu_thz.size :]))
 
     def covariance_of(self, part: int) -> Array:
         """Covariance (n, n) of sigma1 (part = 1) or sigma2 (part = 2)."""
@@ -51,7 +52,7 @@ class Extraction:
         return self.covariance[block, block]
 
 
-def mount_variations(calibration: FilmFit, without: tuple[str, ...] = ()) -> list[FilmSetup]:
+def instrument_variations(calibration: FilmFit, without: tuple[str, ...] = ()) -> list[FilmSetup]:
     """Setups one standard deviation off along each principal axis of a calibration's nuisance covariance.
 
     Varied are all fitted parameters of sample, substrate and instrument but those in `without`.
@@ -66,15 +67,16 @@ def mount_variations(calibration: FilmFit, without: tuple[str, ...] = ()) -> lis
     setups = []
     for k, w in enumerate(width):
         shift = np.sqrt(max(w, 0.0)) * axes[:, k]
-        if np.any(centre + shift < low):                 # one sign serves as well as the other
+        if np.any(centre + shift < low):  # one sign serves as well as the other
             shift = -shift
         values = np.maximum(centre + shift, low)
         setups.append(calibration.setup.updated(dict(zip(chosen, values.tolist(), strict=True))))
     return setups
 
 
-def _with_mount(extract: Callable[[FilmSetup], Complex], central: Complex, noise: Array,
-                variations: list[FilmSetup]) -> Array:
+def _with_mount(
+    extract: Callable[[FilmSetup], Complex], central: Complex, noise: Array, variations: list[FilmSetup]
+) -> Array:
     """Noise covariance plus one rank-one term per variation of the mount."""
     total = noise.copy()
     for setup in variations:
@@ -84,12 +86,15 @@ def _with_mount(extract: Callable[[FilmSetup], Complex], central: Complex, noise
     return total
 
 
-def invert_scan(scan: ThzScan, setup: FilmSetup, variations: list[FilmSetup] | None = None) -> Extraction:
+def invert_scan(
+    scan: ThzScan, setup: FilmSetup, variations: list[FilmSetup] | None = None
+) -> MeasuredConductivity:
     """sigma at every frequency of the scan by exact inversion.
 
-    variations  setups one standard deviation off (mount_variations), for the systematic covariance
+    variations  setups one standard deviation off (instrument_variations), for the systematic covariance
     raises      ValueError if a point cannot be inverted
     """
+
     def extract(s: FilmSetup) -> Complex:
         return invert(scan.nu_thz, s.instrument.remove(scan.nu_thz, scan.t_rel), s.sample)
 
@@ -100,21 +105,29 @@ def invert_scan(scan: ThzScan, setup: FilmSetup, variations: list[FilmSetup] | N
     slope = (invert(scan.nu_thz, ideal * (1 + step), setup.sample) - sigma) / step
     by_t, by_theta = slope * scan.t_error / scan.t, 1j * slope * scan.theta_error
     n = scan.nu_thz.size
-    jacobian = np.block([[np.diag(by_t.real), np.diag(by_theta.real)],
-                         [np.diag(by_t.imag), np.diag(by_theta.imag)]])
+    jacobian = np.block(
+        [[np.diag(by_t.real), np.diag(by_theta.real)], [np.diag(by_t.imag), np.diag(by_theta.imag)]]
+    )
     noise = jacobian @ jacobian.T
     total = _with_mount(extract, sigma, noise, variations or [])
-    return Extraction(nu_thz=scan.nu_thz, sigma=sigma, covariance=total, statistical=noise,
-                      misfit=np.full(n, np.nan), t_k=scan.t_k)
+    return MeasuredConductivity(
+        nu_thz=scan.nu_thz,
+        sigma=sigma,
+        covariance=total,
+        statistical=noise,
+        misfit=np.full(n, np.nan),
+        t_k=scan.t_k,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Band:
     """One resonance: its part of the scan and the shape of sigma inside, relative to the centre."""
+
     centre: float
     scan: ThzScan
-    shape: Complex                        # sigma(nu) = sigma1 + i sigma2 law(nu) + shape, zero at the centre
-    law: Array                            # centre/nu or 1
+    shape: Complex  # sigma(nu) = sigma1 + i sigma2 law(nu) + shape, zero at the centre
+    law: Array  # centre/nu or 1
 
     def sigma(self, pair: Array) -> Complex:
         return np.asarray(pair[0] + 1j * pair[1] * self.law + self.shape)
@@ -182,8 +195,15 @@ def _with_shapes(bands: list[_Band], sigma: Complex) -> list[_Band]:
     return out
 
 
-def routine_2(scan: ThzScan, setup: FilmSetup, variations: list[FilmSetup] | None = None, *,
-              half_width: float = 0.5, superconducting: bool = True, refinements: int = 3) -> Extraction:
+def invert_resonance_bands(
+    scan: ThzScan,
+    setup: FilmSetup,
+    variations: list[FilmSetup] | None = None,
+    *,
+    half_width: float = 0.5,
+    superconducting: bool = True,
+    refinements: int = 3,
+) -> MeasuredConductivity:
     """sigma1 and sigma2 free in a band around each Fabry-Perot resonance, Fresnel optics only.
 
     half_width       of a band, in spacings of the resonances, 0 < half_width <= 0.5
@@ -210,6 +230,11 @@ def routine_2(scan: ThzScan, setup: FilmSetup, variations: list[FilmSetup] | Non
     def extract(s: FilmSetup) -> Complex:
         return np.array([_solve_band(band, s)[0] for band in bands])
 
-    return Extraction(nu_thz=np.array([band.centre for band in bands]), sigma=sigma, statistical=noise,
-                      covariance=_with_mount(extract, sigma, noise, variations or []),
-                      misfit=np.array([misfit for _, _, misfit in solved]), t_k=scan.t_k)
+    return MeasuredConductivity(
+        nu_thz=np.array([band.centre for band in bands]),
+        sigma=sigma,
+        statistical=noise,
+        covariance=_with_mount(extract, sigma, noise, variations or []),
+        misfit=np.array([misfit for _, _, misfit in solved]),
+        t_k=scan.t_k,
+    )

@@ -27,6 +27,7 @@ class ThzScan:
     synthetic    True for computer-made data
     meta         further header entries, kept as text;  notes  what the reader repaired
     """
+
     nu_thz: Array
     t: Array
     t_error: Array
@@ -46,16 +47,27 @@ class ThzScan:
         """The part with low <= nu <= high; DataError if fewer than 4 points remain."""
         keep = (self.nu_thz >= low_thz) & (self.nu_thz <= high_thz)
         if keep.sum() < 4:
-            raise DataError(f"only {keep.sum()} points in {low_thz:g}-{high_thz:g} THz; the scan covers "
-                            f"{self.nu_thz[0]:g}-{self.nu_thz[-1]:g} THz")
-        return ThzScan(nu_thz=self.nu_thz[keep], t=self.t[keep], t_error=self.t_error[keep],
-                       theta=self.theta[keep], theta_error=self.theta_error[keep], t_k=self.t_k,
-                       synthetic=self.synthetic, meta=self.meta, notes=self.notes)
+            raise DataError(
+                f"only {keep.sum()} points in {low_thz:g}-{high_thz:g} THz; the scan covers "
+                f"{self.nu_thz[0]:g}-{self.nu_thz[-1]:g} THz"
+            )
+        return ThzScan(
+            nu_thz=self.nu_thz[keep],
+            t=self.t[keep],
+            t_error=self.t_error[keep],
+            theta=self.theta[keep],
+            theta_error=self.theta_error[keep],
+            t_k=self.t_k,
+            synthetic=self.synthetic,
+            meta=self.meta,
+            notes=self.notes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TunnellingCurve:
     """dI/dV in any unit against bias in mV, shape (n_bias,), bias increasing; error: standard deviation."""
+
     bias_mv: Array
     didv: Array
     didv_error: Array
@@ -72,22 +84,31 @@ def _columns(axis_name: str, axis: ArrayLike, **others: ArrayLike) -> tuple[Arra
         raise DataError(f"{axis_name}: {x.size} points; at least 4 are needed")
     rest = {}
     for name, values in others.items():
-        rest[name] = np.broadcast_to(np.asarray(values, dtype=float), x.shape).copy() \
-            if np.ndim(values) == 0 else np.asarray(values, dtype=float)
+        rest[name] = (
+            np.broadcast_to(np.asarray(values, dtype=float), x.shape).copy()
+            if np.ndim(values) == 0
+            else np.asarray(values, dtype=float)
+        )
         if rest[name].shape != x.shape:
             raise DataError(f"{name}: {rest[name].size} values for {x.size} points of {axis_name}")
     for name, values in {axis_name: x, **rest}.items():
         bad = ~np.isfinite(values)
         if bad.any():
-            raise DataError(f"{name}: row {int(bad.argmax()) + 1} is {values[bad.argmax()]}; "
-                            "remove or interpolate missing points first")
+            raise DataError(
+                f"{name}: row {int(bad.argmax()) + 1} is {values[bad.argmax()]}; "
+                "remove or interpolate missing points first"
+            )
     step = np.diff(x)
     if (step == 0).any():
-        raise DataError(f"{axis_name}: {x[int((step == 0).argmax())]:g} appears twice (row "
-                        f"{int((step == 0).argmax()) + 2}); average duplicate points first")
+        raise DataError(
+            f"{axis_name}: {x[int((step == 0).argmax())]:g} appears twice (row "
+            f"{int((step == 0).argmax()) + 2}); average duplicate points first"
+        )
     if (step < 0).any():
-        raise DataError(f"{axis_name}: not increasing at row {int((step < 0).argmax()) + 2} "
-                        f"({x[int((step < 0).argmax()) + 1]:g}); sort the file first")
+        raise DataError(
+            f"{axis_name}: not increasing at row {int((step < 0).argmax()) + 2} "
+            f"({x[int((step < 0).argmax()) + 1]:g}); sort the file first"
+        )
     return x, rest
 
 
@@ -111,8 +132,17 @@ def remove_phase_jumps(theta: Array) -> tuple[Array, int]:
     return theta - 2 * np.pi * np.concatenate([[0.0], np.cumsum(turns)]), int(np.count_nonzero(turns))
 
 
-def thz_scan(nu_thz: ArrayLike, t: ArrayLike, theta: ArrayLike, t_k: float, *, t_error: ArrayLike,
-             theta_error: ArrayLike, synthetic: bool = False, meta: dict[str, str] | None = None) -> ThzScan:
+def thz_scan(
+    nu_thz: ArrayLike,
+    t: ArrayLike,
+    theta: ArrayLike,
+    t_k: float,
+    *,
+    t_error: ArrayLike,
+    theta_error: ArrayLike,
+    synthetic: bool = False,
+    meta: dict[str, str] | None = None,
+) -> ThzScan:
     """A checked scan. Steps of 2 pi in theta are removed and said in `notes`.
 
     nu_thz, t, theta   shape (n_freq,);  errors: same shape or one number
@@ -126,17 +156,34 @@ def thz_scan(nu_thz: ArrayLike, t: ArrayLike, theta: ArrayLike, t_k: float, *, t
     if nu[-1] > 30 or nu[-1] < 0.02:
         raise DataError(f"nu_thz: the highest is {nu[-1]:g} THz; expected 0.02-30 THz; is the unit right?")
     if rest["t"].max() > 2:
-        raise DataError(f"t: the largest value is {rest['t'].max():g}; |t| against the empty path cannot "
-                        "exceed 1 by much (percent? uncalibrated signal?)")
+        raise DataError(
+            f"t: the largest value is {rest['t'].max():g}; |t| against the empty path cannot "
+            "exceed 1 by much (percent? uncalibrated signal?)"
+        )
     rest["theta"], jumps = remove_phase_jumps(rest["theta"])
     notes = (f"{jumps} steps of 2 pi removed from theta",) if jumps else ()
-    return ThzScan(nu_thz=nu, t=rest["t"], t_error=rest["t_error"], theta=rest["theta"],
-                   theta_error=rest["theta_error"], t_k=_temperature(t_k), synthetic=synthetic,
-                   meta=dict(meta or {}), notes=notes)
+    return ThzScan(
+        nu_thz=nu,
+        t=rest["t"],
+        t_error=rest["t_error"],
+        theta=rest["theta"],
+        theta_error=rest["theta_error"],
+        t_k=_temperature(t_k),
+        synthetic=synthetic,
+        meta=dict(meta or {}),
+        notes=notes,
+    )
 
 
-def tunnelling_curve(bias_mv: ArrayLike, didv: ArrayLike, t_k: float, *, didv_error: ArrayLike,
-                     synthetic: bool = False, meta: dict[str, str] | None = None) -> TunnellingCurve:
+def tunnelling_curve(
+    bias_mv: ArrayLike,
+    didv: ArrayLike,
+    t_k: float,
+    *,
+    didv_error: ArrayLike,
+    synthetic: bool = False,
+    meta: dict[str, str] | None = None,
+) -> TunnellingCurve:
     """A checked tunnelling curve; same rules as thz_scan, bias of either sign in mV."""
     bias, rest = _columns("bias_mv", bias_mv, didv=didv, didv_error=didv_error)
     _positive("didv_error", rest["didv_error"])
@@ -144,5 +191,11 @@ def tunnelling_curve(bias_mv: ArrayLike, didv: ArrayLike, t_k: float, *, didv_er
         raise DataError("didv: negative by more than 5 errors; check the sign of the lock-in signal")
     if np.abs(bias).max() > 1000:
         raise DataError(f"bias_mv: reaches {np.abs(bias).max():g} mV; is the unit right?")
-    return TunnellingCurve(bias_mv=bias, didv=rest["didv"], didv_error=rest["didv_error"],
-                           t_k=_temperature(t_k), synthetic=synthetic, meta=dict(meta or {}))
+    return TunnellingCurve(
+        bias_mv=bias,
+        didv=rest["didv"],
+        didv_error=rest["didv_error"],
+        t_k=_temperature(t_k),
+        synthetic=synthetic,
+        meta=dict(meta or {}),
+    )

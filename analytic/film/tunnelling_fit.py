@@ -7,7 +7,7 @@ import numpy as np
 
 from sitqmc.analytic.film.scans import TunnellingCurve
 from sitqmc.analytic.numerics.checks import checked_scalar
-from sitqmc.analytic.numerics.least_squares import Fit, Unknown, fit
+from sitqmc.analytic.numerics.least_squares import FitResult, FreeParameter, fit
 from sitqmc.analytic.superconductor.tunnelling import tunnelling_conductance
 from sitqmc.analytic.units import Array
 
@@ -15,11 +15,12 @@ from sitqmc.analytic.units import Array
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TunnelFit:
     """Outcome: `fit` holds values and errors of delta_mev, gamma_mev, t_k, level, slope, curvature."""
-    fit: Fit
+
+    fit: FitResult
 
     @property
     def fits(self) -> bool:
-        return self.fit.verdict.fits
+        return self.fit.quality.fits
 
     @property
     def delta_mev(self) -> float:
@@ -36,8 +37,9 @@ class TunnelFit:
 def tunnelling_model(bias_mv: Array, values: Mapping[str, float]) -> Array:
     """level (1 + slope V + curvature V^2) x thermally broadened Dynes conductance; V in mV."""
     background = values["level"] * (1.0 + values["slope"] * bias_mv + values["curvature"] * bias_mv**2)
-    return background * tunnelling_conductance(bias_mv, abs(values["delta_mev"]), abs(values["gamma_mev"]),
-                                               abs(values["t_k"]))
+    return background * tunnelling_conductance(
+        bias_mv, abs(values["delta_mev"]), abs(values["gamma_mev"]), abs(values["t_k"])
+    )
 
 
 def _coherence_peak(curve: TunnellingCurve) -> float:
@@ -45,8 +47,14 @@ def _coherence_peak(curve: TunnellingCurve) -> float:
     return float(np.abs(curve.bias_mv[int(np.argmax(curve.didv))]))
 
 
-def fit_tunnelling(curve: TunnellingCurve, *, delta_mev: float | None = None, gamma_mev: float | None = None,
-                   t_error_k: float | None = None, background: bool = True) -> TunnelFit:
+def fit_tunnelling(
+    curve: TunnellingCurve,
+    *,
+    delta_mev: float | None = None,
+    gamma_mev: float | None = None,
+    t_error_k: float | None = None,
+    background: bool = True,
+) -> TunnelFit:
     """Delta, Gamma and the background of a measured dI/dV.
 
     delta_mev, gamma_mev  start values (default: peak position, a tenth of it)
@@ -58,15 +66,17 @@ def fit_tunnelling(curve: TunnellingCurve, *, delta_mev: float | None = None, ga
     start = checked_scalar("delta_mev", delta_mev or _coherence_peak(curve), above=0.0)
     broad = 0.1 * start if gamma_mev is None else checked_scalar("gamma_mev", gamma_mev, above=0.0)
     edge = np.abs(curve.bias_mv) > 0.8 * np.abs(curve.bias_mv).max()
-    unknowns = {"delta_mev": Unknown(start=start, low=1e-6 * start),
-                "gamma_mev": Unknown(start=broad, low=0.0),
-                "level": Unknown(start=float(np.mean(curve.didv[edge])), low=0.0)}
+    unknowns = {
+        "delta_mev": FreeParameter(start=start, low=1e-6 * start),
+        "gamma_mev": FreeParameter(start=broad, low=0.0),
+        "level": FreeParameter(start=float(np.mean(curve.didv[edge])), low=0.0),
+    }
     fixed = {"t_k": curve.t_k, "slope": 0.0, "curvature": 0.0}
     if background:
-        unknowns |= {"slope": Unknown(start=0.0), "curvature": Unknown(start=0.0)}
+        unknowns |= {"slope": FreeParameter(start=0.0), "curvature": FreeParameter(start=0.0)}
     if t_error_k is not None:
         width = checked_scalar("t_error_k", t_error_k, above=0.0)
-        unknowns["t_k"] = Unknown(start=curve.t_k, prior=width, low=1e-3)
+        unknowns["t_k"] = FreeParameter(start=curve.t_k, prior=width, low=1e-3)
 
     def residuals(values: Mapping[str, float]) -> list[Array]:
         return [(curve.didv - tunnelling_model(curve.bias_mv, values)) / curve.didv_error]

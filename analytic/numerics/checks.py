@@ -17,8 +17,14 @@ def checked_frequencies(nu_thz: ArrayLike) -> Array:
     return nu
 
 
-def checked_scalar(name: str, value: float, *, above: float | None = None, at_least: float | None = None,
-                   infinite: bool = False) -> float:
+def checked_scalar(
+    name: str,
+    value: float,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    infinite: bool = False,
+) -> float:
     """A real number within its bound; ValueError with name, value and bound otherwise (NaN included)."""
     number = float(value)
     if above is not None and not number > above:

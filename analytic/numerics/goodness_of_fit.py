@@ -11,13 +11,14 @@ from scipy.stats import chi2 as chi2_distribution
 
 from sitqmc.analytic.units import Array
 
-P_MIN = 1e-3               # below: the model is rejected
-Z_MAX = 4.0                # lag-one correlation in standard deviations
+P_MIN = 1e-3  # below: the model is rejected
+Z_MAX = 4.0  # lag-one correlation in standard deviations
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FitQuality:
     """chi2 with dof degrees of freedom, its p-value, z of the lag-one correlation, and the conclusion."""
+
     chi2: float
     dof: int
     p_value: float
@@ -34,8 +35,8 @@ def lag_one_z(residuals: list[Array]) -> float:
     return products / power * count**0.5 if power > 0 else 0.0
 
 
-def judge(residuals: list[Array], prior_residuals: Array, n_free: int) -> Verdict:
-    """Verdict on standardised residuals.
+def assess_fit(residuals: list[Array], prior_residuals: Array, n_free: int) -> FitQuality:
+    """Assess standardised residuals.
 
     residuals        one sequence, ordered in frequency, per measured column
     prior_residuals  (value - prior)/width of every parameter with a prior; each counts as one datum
@@ -56,4 +57,4 @@ def judge(residuals: list[Array], prior_residuals: Array, n_free: int) -> Verdic
     text = f"fits: chi2/dof = {chi2 / dof:.2f}"
     if reasons:
         text = f"the model does NOT fit: {', '.join(reasons)}"
-    return Verdict(chi2, dof, p_value, z, not reasons, text)
+    return FitQuality(chi2, dof, p_value, z, not reasons, text)

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 import lmfit
 import numpy as np
 
-from sitqmc.analytic.numerics.goodness_of_fit import Verdict, judge
+from sitqmc.analytic.numerics.goodness_of_fit import FitQuality, assess_fit
 from sitqmc.analytic.units import Array
 
 Residuals = Callable[[Mapping[str, float]], list[Array]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unknown:
+class FreeParameter:
     """One parameter of a fit: start value, bounds, and a prior width (None: free without prior)."""
+
     start: float
     prior: float | None = None
     low: float = -np.inf
@@ -26,7 +27,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Fit:
+class FitResult:
     """Outcome of a fit.
 
     values       every parameter, fixed ones included
@@ -36,13 +37,14 @@ class Fit:
     residuals    standardised residuals, one array per measured column
     verdict      chi^2, p-value and a sentence; `verdict.fits` is False when the model fails
     """
+
     values: dict[str, float]
     errors: dict[str, float]
     statistical: dict[str, float]
     names: list[str]
     correlation: Array
     residuals: list[Array] = field(repr=False)
-    verdict: Verdict
+    quality: FitQuality
 
     def covariance(self, names: list[str]) -> Array:
         """Covariance of the named fitted parameters, shape (len(names), len(names))."""
@@ -51,18 +53,18 @@ class Fit:
         return self.correlation[np.ix_(index, index)] * np.outer(sigma, sigma)
 
     def report(self) -> str:
-        """Verdict and fitted values with total and statistical errors, one line each.
+        """Return quality of the fit and fitted values with total and statistical errors, one line each.
 
         The values of a model that does not fit are marked: they are where the search ended, no results.
         """
-        lines, mark = [self.verdict.text], "" if self.verdict.fits else "rejected: "
+        lines, mark = [self.quality.text], "" if self.quality.fits else "rejected: "
         for n in self.names:
             total, alone = self.errors[n], self.statistical[n]
             lines.append(f"{mark}{n} = {self.values[n]:.6g} +- {total:.2g} (statistical {alone:.2g})")
         return "\n".join(lines)
 
 
-def _inside(u: Unknown) -> float:
+def _inside(u: FreeParameter) -> float:
     """A first value off the bounds, where the minimiser's transformed parameter would have no slope."""
     nudge = 0.3 * u.prior if u.prior else 1e-3
     if u.start <= u.low:
@@ -70,7 +72,7 @@ def _inside(u: Unknown) -> float:
     return u.high - nudge if u.start >= u.high else u.start
 
 
-def fit(residuals: Residuals, unknowns: Mapping[str, Unknown], fixed: Mapping[str, float]) -> Fit:
+def fit(residuals: Residuals, unknowns: Mapping[str, FreeParameter], fixed: Mapping[str, float]) -> FitResult:
     """Least squares of standardised residuals plus priors, Levenberg-Marquardt.
 
     residuals  function of the parameter values returning standardised residuals, one array per column
@@ -100,19 +102,28 @@ def fit(residuals: Residuals, unknowns: Mapping[str, Unknown], fixed: Mapping[st
     covariance = _covariance(everything, best, unknowns)
     sigma = np.sqrt(np.diag(covariance))
     final = residuals(values)
-    return Fit(values=values, errors=dict(zip(names, sigma.tolist(), strict=True)),
-               statistical=_statistical(names, covariance, with_prior), names=names,
-               correlation=covariance / np.outer(sigma, sigma), residuals=final,
-               verdict=judge(final, pulls(values), len(names)))
+    return FitResult(
+        values=values,
+        errors=dict(zip(names, sigma.tolist(), strict=True)),
+        statistical=_statistical(names, covariance, with_prior),
+        names=names,
+        correlation=covariance / np.outer(sigma, sigma),
+        residuals=final,
+        quality=assess_fit(final, pulls(values), len(names)),
+    )
 
 
-def _covariance(standardised: Callable[[Mapping[str, float]], Array], best: Mapping[str, float],
-                unknowns: Mapping[str, Unknown]) -> Array:
+def _covariance(
+    standardised: Callable[[Mapping[str, float]], Array],
+    best: Mapping[str, float],
+    unknowns: Mapping[str, FreeParameter],
+) -> Array:
     """Inverse curvature (J^T J)^-1 at the minimum, steps a hundredth of a standard deviation.
 
     Taken in the parameters themselves: those a bounded minimiser works with have no curvature at a bound.
     raises ValueError naming the parameter that the data do not determine
     """
+
     def column(name: str, step: float) -> Array:
         # Near a bound the step goes inwards only.
         up = step if best[name] + step <= unknowns[name].high else 0.0

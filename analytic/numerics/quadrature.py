@@ -12,15 +12,15 @@ from numba import njit
 
 from sitqmc.analytic.units import Array
 
-jit = njit(cache=True, nogil=True, error_model="numpy")   # the options of every kernel, set once
+jit = njit(cache=True, nogil=True, error_model="numpy")  # the options of every kernel, set once
 
 ORDER = 14
 GROWTH = 3.0
 _z, _w = np.polynomial.legendre.leggauss(ORDER)
-UNIT_NODES: Array = 0.5 * (1.0 + _z)      # Gauss points and weights on (0, 1)
+UNIT_NODES: Array = 0.5 * (1.0 + _z)  # Gauss points and weights on (0, 1)
 UNIT_WEIGHTS: Array = 0.5 * _w
-FLOOR = 1e-30                             # smallest scale resolved, relative to the interval
-PANELS_PER_END = 36                       # more than log(1/FLOOR)/log(GROWTH^2) + 2
+FLOOR = 1e-30  # smallest scale resolved, relative to the interval
+PANELS_PER_END = 36  # more than log(1/FLOOR)/log(GROWTH^2) + 2
 NODES_PER_END = ORDER * PANELS_PER_END
 
 

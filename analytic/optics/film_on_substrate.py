@@ -22,10 +22,11 @@ from sitqmc.analytic.units import C_SI, EPS0_SI, Z0_OHM, Array, Complex
 @dataclass(frozen=True, kw_only=True)
 class Substrate:
     """Transparent plate: n(nu) = index + dispersion nu^2 + i loss nu, nu in THz."""
+
     thickness_um: float
     index: float
-    dispersion: float = 0.0       # per THz^2
-    loss: float = 0.0             # extinction coefficient per THz, >= 0
+    dispersion: float = 0.0  # per THz^2
+    loss: float = 0.0  # extinction coefficient per THz, >= 0
 
     def __post_init__(self) -> None:
         checked_scalar("thickness_um", self.thickness_um, above=0.0)
@@ -42,18 +43,19 @@ class Substrate:
         spacing = C_SI * 1e-6 / (2.0 * self.thickness_um * self.index)
         bare = spacing * np.arange(1, int(2 * high_thz / spacing) + 2, dtype=np.float64)
         guess = bare
-        for _ in range(20):                                 # n depends on nu: a fixed point
+        for _ in range(20):  # n depends on nu: a fixed point
             guess = np.asarray(bare * self.index / self.n(guess).real, dtype=np.float64)
         return guess[(guess >= low_thz) & (guess <= high_thz)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class FilmOnSubstrate:
     """Film on substrate. eps_film is the dielectric constant of the film besides its conductivity."""
+
     film_nm: float
     substrate: Substrate
     eps_film: float = 1.0
-    coherence: float = 1.0        # 1 coherent, 0 single pass; between: the round trip is damped
+    coherence: float = 1.0  # 1 coherent, 0 single pass; between: the round trip is damped
 
     def __post_init__(self) -> None:
         checked_scalar("film_nm", self.film_nm, above=0.0)
@@ -63,8 +65,17 @@ class Sample:
 
 
 @jit
-def sample_kernel(nu: Array, sigma: Complex, n_sub: Complex, film_m: float, plate_m: float, path_m: float,
-                  eps_film: float, coherence: float, out: Complex) -> None:
+def transmission_kernel(
+    nu: Array,
+    sigma: Complex,
+    n_sub: Complex,
+    film_m: float,
+    plate_m: float,
+    path_m: float,
+    eps_film: float,
+    coherence: float,
+    out: Complex,
+) -> None:
     """out[i] = t_rel; nu in THz, sigma in ohm^-1 cm^-1, lengths in m."""
     for i in range(nu.size):
         k = 2e12 * np.pi * nu[i] / C_SI
@@ -81,7 +92,9 @@ def sample_kernel(nu: Array, sigma: Complex, n_sub: Complex, film_m: float, plat
         out[i] = 8.0 * n_film * n * once * plate * cmath.exp(1j * k * path_m) / bottom
 
 
-def transmission(nu_thz: ArrayLike, sigma: ArrayLike, sample: Sample, path_um: float = 0.0) -> Complex:
+def transmission(
+    nu_thz: ArrayLike, sigma: ArrayLike, sample: FilmOnSubstrate, path_um: float = 0.0
+) -> Complex:
     """Complex transmission relative to the empty path of the same length, t_rel (see the module's head).
 
     nu_thz   frequencies, shape (n_freq,);  sigma  complex, ohm^-1 cm^-1, same shape or one number
@@ -92,12 +105,21 @@ def transmission(nu_thz: ArrayLike, sigma: ArrayLike, sample: Sample, path_um: f
     values = np.ascontiguousarray(np.broadcast_to(np.asarray(sigma, dtype=complex), nu.shape))
     out = np.empty(nu.size, dtype=complex)
     plate = sample.substrate
-    sample_kernel(nu, values, plate.n(nu), sample.film_nm * 1e-9, plate.thickness_um * 1e-6, path_um * 1e-6,
-                  sample.eps_film, sample.coherence, out)
+    transmission_kernel(
+        nu,
+        values,
+        plate.n(nu),
+        sample.film_nm * 1e-9,
+        plate.thickness_um * 1e-6,
+        path_um * 1e-6,
+        sample.eps_film,
+        sample.coherence,
+        out,
+    )
     return out
 
 
-def incoherent_power(nu_thz: ArrayLike, sigma: ArrayLike, sample: Sample) -> Array:
+def incoherent_power(nu_thz: ArrayLike, sigma: ArrayLike, sample: FilmOnSubstrate) -> Array:
     """Power transmission |t|^2 averaged over the round-trip phase in the substrate (thick or wedged plate).
 
     The average of 1/|1 - rho exp(i phi)|^2 over phi is 1/(1 - |rho|^2); shape (n_freq,).
@@ -113,7 +135,7 @@ def unwrapped_phase(t_rel: Complex) -> Array:
     return np.unwrap(np.angle(t_rel))
 
 
-def _sheet_terms(nu: Array, sample: Sample, path_um: float) -> tuple[Complex, Complex, Complex]:
+def _sheet_terms(nu: Array, sample: FilmOnSubstrate, path_um: float) -> tuple[Complex, Complex, Complex]:
     """Numerator, a and b of t_rel = numerator/(a + b Z0 G) for a sheet on the substrate."""
     n, k = sample.substrate.n(nu), 2e12 * np.pi * nu / C_SI
     plate_m = sample.substrate.thickness_um * 1e-6
@@ -123,22 +145,25 @@ def _sheet_terms(nu: Array, sample: Sample, path_um: float) -> tuple[Complex, Co
     return numerator, (n + 1.0) ** 2 - (n - 1.0) ** 2 * plate2, (n + 1.0) + (n - 1.0) * plate2
 
 
-def thin_film_transmission(nu_thz: ArrayLike, sigma: ArrayLike, sample: Sample,
-                           path_um: float = 0.0) -> Complex:
+def thin_film_transmission(
+    nu_thz: ArrayLike, sigma: ArrayLike, sample: FilmOnSubstrate, path_um: float = 0.0
+) -> Complex:
     """t_rel of a film much thinner than wavelength and skin depth: a sheet of conductance sigma d."""
     nu = checked_frequencies(nu_thz)
     numerator, a, b = _sheet_terms(nu, sample, path_um)
     return numerator / (a + b * Z0_OHM * np.asarray(sigma) * sample.film_nm * 1e-7)
 
 
-def thin_film_sigma(nu_thz: ArrayLike, t_rel: ArrayLike, sample: Sample, path_um: float = 0.0) -> Complex:
+def thin_film_sigma(
+    nu_thz: ArrayLike, t_rel: ArrayLike, sample: FilmOnSubstrate, path_um: float = 0.0
+) -> Complex:
     """sigma in ohm^-1 cm^-1 from t_rel in the thin-film limit: exact inverse of thin_film_transmission."""
     nu = checked_frequencies(nu_thz)
     numerator, a, b = _sheet_terms(nu, sample, path_um)
     return (numerator / np.asarray(t_rel, dtype=complex) - a) / (b * Z0_OHM * sample.film_nm * 1e-7)
 
 
-def invert(nu_thz: ArrayLike, t_rel: ArrayLike, sample: Sample, path_um: float = 0.0) -> Complex:
+def invert(nu_thz: ArrayLike, t_rel: ArrayLike, sample: FilmOnSubstrate, path_um: float = 0.0) -> Complex:
     """sigma1 + i sigma2 in ohm^-1 cm^-1 from the measured complex t_rel = |t| exp(i theta); exact.
 
     Secant rule on 1/t, started from the thin-film inverse; 1/t is nearly linear in sigma: a few steps reach
@@ -149,7 +174,7 @@ def invert(nu_thz: ArrayLike, t_rel: ArrayLike, sample: Sample, path_um: float =
     measured = np.asarray(t_rel, dtype=complex)
     if not np.all(np.abs(measured) > 0):
         raise ValueError("t_rel: zero or NaN transmission cannot be inverted")
-    with np.errstate(all="ignore"):                         # a diverging point shows in `done`
+    with np.errstate(all="ignore"):  # a diverging point shows in `done`
         old = thin_film_sigma(nu, measured, sample, path_um)
         new = old * (1.0 + 1e-4) + 1e-6
         miss_old = 1.0 / transmission(nu, old, sample, path_um) - 1.0 / measured
@@ -161,5 +186,7 @@ def invert(nu_thz: ArrayLike, t_rel: ArrayLike, sample: Sample, path_um: float =
             done = np.abs(step) <= 1e-12 * np.abs(new) + 1e-12
             if done.all():
                 return new
-    raise ValueError(f"no conductivity reproduces t_rel at {nu[~done][0]:g} THz: check the substrate, "
-                     f"film_nm = {sample.film_nm:g} and path_um = {path_um:g}")
+    raise ValueError(
+        f"no conductivity reproduces t_rel at {nu[~done][0]:g} THz: check the substrate, "
+        f"film_nm = {sample.film_nm:g} and path_um = {path_um:g}"
+    )

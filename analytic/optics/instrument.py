@@ -16,11 +16,12 @@ from sitqmc.analytic.units import C_SI, Array, Complex
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
     """Distortions of one mount; the default adds nothing."""
-    path_um: float = 0.0                  # extra optical path of the sample scan
-    standing_cos: float = 0.0             # amplitudes relative to the signal
+
+    path_um: float = 0.0  # extra optical path of the sample scan
+    standing_cos: float = 0.0  # amplitudes relative to the signal
     standing_sin: float = 0.0
     standing_period_thz: float = 0.1
-    leak_re: float = 0.0                  # relative to the empty-path signal
+    leak_re: float = 0.0  # relative to the empty-path signal
     leak_im: float = 0.0
 
     def __post_init__(self) -> None:

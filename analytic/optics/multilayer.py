@@ -32,15 +32,16 @@ def _normal_index(n: complex, in_plane: complex) -> complex:
 @jit
 def _interface(n: complex, q: complex, m: complex, k: complex, p_wave: bool) -> tuple[complex, complex]:
     """Fresnel (t, rho) of the electric field from medium (n, k_z q) to medium (m, k_z k)."""
-    if p_wave:                          # amplitudes along k x y, as in Born and Wolf
+    if p_wave:  # amplitudes along k x y, as in Born and Wolf
         a, b = m * m * q, n * n * k
         return 2.0 * n * m * q / (a + b), (a - b) / (a + b)
     return 2.0 * q / (q + k), (q - k) / (q + k)
 
 
 @jit
-def stack_kernel(wave: Array, index: Complex, depth: Array, in_plane: Array, p_wave: bool,
-                 t: Complex, r: Complex) -> None:
+def stack_kernel(
+    wave: Array, index: Complex, depth: Array, in_plane: Array, p_wave: bool, t: Complex, r: Complex
+) -> None:
     """t, r of each frequency.
 
     wave      float (n_freq,), omega/c in 1/m
@@ -66,8 +67,13 @@ def stack_kernel(wave: Array, index: Complex, depth: Array, in_plane: Array, p_w
         t[i], r[i] = total_t, total_r
 
 
-def stack(nu_thz: ArrayLike, indices: list[complex | Complex | Array], thicknesses_um: list[float],
-          angle_deg: float = 0.0, polarization: Polarization = "s") -> tuple[Complex, Complex]:
+def stack(
+    nu_thz: ArrayLike,
+    indices: list[complex | Complex | Array],
+    thicknesses_um: list[float],
+    angle_deg: float = 0.0,
+    polarization: Polarization = "s",
+) -> tuple[Complex, Complex]:
     """Complex field transmission and reflection (t, r) of a stack of layers.
 
     nu_thz          frequencies, shape (n_freq,)
@@ -84,8 +90,9 @@ def stack(nu_thz: ArrayLike, indices: list[complex | Complex | Array], thickness
     if polarization not in ("s", "p"):
         raise ValueError(f"polarization = {polarization!r}: must be 's' or 'p'")
     if len(indices) < 2 or len(thicknesses_um) != len(indices) - 2:
-        raise ValueError(f"{len(indices)} indices need {max(len(indices) - 2, 0)} thicknesses, "
-                         f"got {len(thicknesses_um)}")
+        raise ValueError(
+            f"{len(indices)} indices need {max(len(indices) - 2, 0)} thicknesses, got {len(thicknesses_um)}"
+        )
     index = np.stack([np.broadcast_to(np.asarray(n, dtype=complex), nu.shape) for n in indices], axis=-1)
     if np.any(index.imag < 0):
         raise ValueError("indices: Im n < 0 means gain with the time convention exp(-i omega t)")

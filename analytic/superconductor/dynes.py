@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
 from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, jit, tail
 from sitqmc.analytic.superconductor.drude import drude_factor
-from sitqmc.analytic.superconductor.finite_scattering import finite_purity
+from sitqmc.analytic.superconductor.finite_scattering import finite_scattering_conductivity
 from sitqmc.analytic.units import Array, Complex, kelvin_to_mev, thz_to_mev
 
 
@@ -55,7 +55,7 @@ def _integrand(energy: float, omega: float, temp: float, gamma: float, narrow: f
     difference = ((2.0 * n.real * np_ - 2j * p.imag * pp) * d + shift * above) / ((d - shift) * d)
     if temp > 0.0:
         q, qp = np.exp(-abs(energy) / temp), np.exp(-(energy + omega) / temp)
-        drop = -np.expm1(-omega / temp) / ((1.0 + q) * (1.0 + qp))      # f - f'
+        drop = -np.expm1(-omega / temp) / ((1.0 + q) * (1.0 + qp))  # f - f'
         if energy > 0.0:
             drop *= q
         th = 1.0 - 2.0 * qp / (1.0 + qp)
@@ -66,8 +66,14 @@ def _integrand(energy: float, omega: float, temp: float, gamma: float, narrow: f
 
 
 @jit
-def _interval(low: float, high: float, scale_low: float, scale_high: float, nodes: tuple[Array, Array],
-              scales: tuple[float, float, float, float]) -> tuple[float, float]:
+def _interval(
+    low: float,
+    high: float,
+    scale_low: float,
+    scale_high: float,
+    nodes: tuple[Array, Array],
+    scales: tuple[float, float, float, float],
+) -> tuple[float, float]:
     """Integral over [low, high], nodes clustered at both ends; scales = omega, temp, gamma, narrow."""
     re = im = 0.0
     if not high > low:
@@ -97,10 +103,10 @@ def dynes_kernel(omega: Array, temp: float, gamma: float, narrow: float, out: Co
     for i in range(omega.size):
         om = omega[i]
         scales = (om, temp, gamma, narrow)
-        first = max(-1.0, 1.0 - om)               # gap edges inside the range: first and 1
+        first = max(-1.0, 1.0 - om)  # gap edges inside the range: first and 1
         # f(E) steps at E = 0, and the edge at `first` may lie close by.
         fermi = min(temp if temp > 0.0 else 1.0, max(edge, abs(first)))
-        start = 1.0                               # resonance |E| = E' at -omega/2
+        start = 1.0  # resonance |E| = E' at -omega/2
         if om > 2.0 and narrow > 0.0:
             start = width * np.sqrt(0.25 * om * om - 1.0) / om
         reach = max(45.0 * temp, 6.0 * max(max(1.0, om), max(gamma, width)))
@@ -121,8 +127,9 @@ def dynes_kernel(omega: Array, temp: float, gamma: float, narrow: float, out: Co
         out[i] = complex(re / om, im / om)
 
 
-def dynes_conductivity(nu_thz: ArrayLike, delta_mev: float, gamma_mev: float, scattering_mev: float,
-                       t_k: float) -> Complex:
+def dynes_conductivity(
+    nu_thz: ArrayLike, delta_mev: float, gamma_mev: float, scattering_mev: float, t_k: float
+) -> Complex:
     """sigma(omega)/sigma_n of a Dynes superconductor.
 
     nu_thz          frequencies, any shape, > 0
@@ -141,7 +148,7 @@ def dynes_conductivity(nu_thz: ArrayLike, delta_mev: float, gamma_mev: float, sc
     rate = checked_scalar("scattering_mev", scattering_mev, above=0.0, infinite=True)
     temp = kelvin_to_mev(checked_scalar("t_k", t_k, at_least=0.0))
     if gamma == 0.0:
-        return finite_purity(nu, delta, rate, t_k)
+        return finite_scattering_conductivity(nu, delta, rate, t_k)
     if delta == 0.0:
         return drude_factor(nu, rate + 2.0 * gamma)
     out = np.empty(nu.size, dtype=complex)

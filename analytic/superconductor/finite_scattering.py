@@ -30,11 +30,11 @@ def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tup
     reach = 0.0
     if temp > 0.0:
         scale = min(scale, temp)
-        reach = 45.0 * temp                # f(E) below 1e-19 f(Delta) beyond
+        reach = 45.0 * temp  # f(E) below 1e-19 f(Delta) beyond
     if tau > 0.0:
         scale = min(scale, 0.5 / (tau * tau))
         reach = max(reach, 6.0 * max(max(1.0, omega), 1.0 / tau))
-    if reach == 0.0:                       # dirty limit at T = 0: nothing here
+    if reach == 0.0:  # dirty limit at T = 0: nothing here
         return 0.0, 0.0
     n = graded(reach, scale, x, w, 0)
     if tau > 0.0:
@@ -48,14 +48,14 @@ def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tup
         s = np.sqrt(x[i] * (e + 1.0))
         sp = np.sqrt((x[i] + omega) * (ep + 1.0))
         q = np.exp(-e / temp) if temp > 0.0 else 0.0
-        drop = q * occupied / ((1.0 + q) * (1.0 + q * boltz))           # f - f' = (th' - th)/2
+        drop = q * occupied / ((1.0 + q) * (1.0 + q * boltz))  # f - f' = (th' - th)/2
         ss = s * sp
         product = e * ep + 1.0
         c = product / ss
         ts = tau * (s + sp)
-        td = tau * omega * (e + ep) / (s + sp)                          # tau (s' - s)
+        td = tau * omega * (e + ep) / (s + sp)  # tau (s' - s)
         a = (1.0 + c) / (1.0 + td * td)
-        r = (e + ep) ** 2 / (ss * (ss + product) * (1.0 + ts * ts))     # (C - 1)/(1 + ...)
+        r = (e + ep) ** 2 / (ss * (ss + product) * (1.0 + ts * ts))  # (C - 1)/(1 + ...)
         re += w[i] * drop * (a + r)
         if tau > 0.0:
             both = 1.0 - q / (1.0 + q) - q * boltz / (1.0 + q * boltz)  # (th' + th)/2
@@ -76,11 +76,11 @@ def _half_gap(omega: float, temp: float, tau: float, left: bool, x: Array, w: Ar
     n = graded(0.5 * length, scale, x, w, 0)
     total = 0.0
     for i in range(n):
-        if not left:                       # E = 1 - x
+        if not left:  # E = 1 - x
             below, above, over = x[i], 2.0 - x[i], omega - x[i]
-        elif detune < 0.0:                 # E = 1 - omega + x
+        elif detune < 0.0:  # E = 1 - omega + x
             below, above, over = omega - x[i], x[i] - detune, x[i]
-        else:                              # E = -1 + x
+        else:  # E = -1 + x
             below, above, over = 2.0 - x[i], x[i], x[i] + detune
         # below = 1 - E, above = 1 + E, over = E' - 1
         g = np.sqrt(below * above)
@@ -101,14 +101,14 @@ def _pair_breaking(omega: float, temp: float, tau: float, x: Array, w: Array) ->
     middle = half
     if tau > 0.0:
         scale = min(scale, 0.5 / (tau * tau))
-        middle = np.sqrt(half * (half + 2.0)) / (tau * omega)   # width of the Lorentzian at s' = s
+        middle = np.sqrt(half * (half + 2.0)) / (tau * omega)  # width of the Lorentzian at s' = s
     from_edge = graded(0.5 * half, scale, x, w, 0)
     n = graded(0.5 * half, middle, x, w, from_edge)
     re = im = 0.0
     for i in range(n):
-        y = half - x[i] if i < from_edge else x[i]              # distance from |E| = E' = omega/2
-        a = x[i] if i < from_edge else half - x[i]              # |E| - 1
-        b = half + y                                            # E' - 1
+        y = half - x[i] if i < from_edge else x[i]  # distance from |E| = E' = omega/2
+        a = x[i] if i < from_edge else half - x[i]  # |E| - 1
+        b = half + y  # E' - 1
         s = np.sqrt(a * (a + 2.0))
         sp = np.sqrt(b * (b + 2.0))
         f = fp = 0.0
@@ -118,7 +118,7 @@ def _pair_breaking(omega: float, temp: float, tau: float, x: Array, w: Array) ->
         ss = s * sp
         product = (1.0 + a) * (1.0 + b) - 1.0
         ts = tau * (s + sp)
-        td = tau * omega * 2.0 * y / (s + sp)                   # tau (s' - s)
+        td = tau * omega * 2.0 * y / (s + sp)  # tau (s' - s)
         up = (1.0 + product / ss) / (1.0 + ts * ts)
         r = 4.0 * y * y / (ss * (ss + product) * (1.0 + td * td))
         re += w[i] * (1.0 - f - fp) * (up + r)
@@ -142,7 +142,9 @@ def conductivity_kernel(omega: Array, temp: float, tau: float, out: Complex) -> 
         out[i] = complex(re / om, im / om)
 
 
-def finite_purity(nu_thz: ArrayLike, delta_mev: float, scattering_mev: float, t_k: float) -> Complex:
+def finite_scattering_conductivity(
+    nu_thz: ArrayLike, delta_mev: float, scattering_mev: float, t_k: float
+) -> Complex:
     """sigma(omega)/sigma_n of a BCS superconductor with elastic scattering rate hbar/tau.
 
     nu_thz          frequencies, any shape, > 0

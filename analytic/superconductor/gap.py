@@ -22,7 +22,7 @@ from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.numerics.quadrature import jit
 from sitqmc.analytic.units import Array, kelvin_to_mev
 
-BCS_RATIO = 2.0 * math.pi * math.exp(-np.euler_gamma)     # 2 Delta(0)/k Tc = 3.5277...
+BCS_RATIO = 2.0 * math.pi * math.exp(-np.euler_gamma)  # 2 Delta(0)/k Tc = 3.5277...
 DIRECT_TERMS = 24
 
 
@@ -45,7 +45,7 @@ def _pairing_sum(a: float, d: float) -> float:
     for n in range(DIRECT_TERMS):
         x = n + a
         r = np.sqrt(x * x + d * d)
-        total -= d * d / (r * x * (r + x))           # the difference without cancellation
+        total -= d * d / (r * x * (r + x))  # the difference without cancellation
     x = DIRECT_TERMS + a
     r = np.sqrt(x * x + d * d)
     first, third, fifth = _slope_terms(x, d * d)
@@ -81,7 +81,7 @@ def _zero_gap(tc0: float, gamma: float) -> float:
 
 def _solve(t: float, tc0: float, gamma: float, zero: float) -> float:
     """Weak-coupling Delta(t) below Tc, all in one energy unit."""
-    if t < 1e-5 * tc0 or (gamma == 0.0 and t < 0.02 * tc0):     # corrections below 1e-9, below 1e-37
+    if t < 1e-5 * tc0 or (gamma == 0.0 and t < 0.02 * tc0):  # corrections below 1e-9, below 1e-37
         return zero
     scale = 2.0 * math.pi * t
     a = 0.5 + gamma / scale

@@ -25,6 +25,7 @@ class UniversalRatio:
     trust  "read": seen in the abstract or text of the source; "memory": quoted from memory, for
            orientation and loose checks only
     """
+
     value: float
     error: float
     source: str
@@ -32,14 +33,16 @@ class UniversalRatio:
 
 
 # Delta is the gap of the insulator at the mirror point, at the same distance from the transition.
-MASS_OVER_MIRROR_GAP = UniversalRatio(
-    2.1, 0.3, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory")
-MASS_OVER_MIRROR_GAP_WORM = UniversalRatio(      # the same number from analytic continuation of other data
-    3.3, 0.8, "Chen, Liu, Deng, Pollet, Prokof'ev, PRL 110, 170403 (2013)", "memory")
+MASS_OVER_MIRROR_GAP = UniversalRatio(2.1, 0.3, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory")
+MASS_OVER_MIRROR_GAP_WORM = UniversalRatio(  # the same number from analytic continuation of other data
+    3.3, 0.8, "Chen, Liu, Deng, Pollet, Prokof'ev, PRL 110, 170403 (2013)", "memory"
+)
 STIFFNESS_OVER_MIRROR_GAP = UniversalRatio(
-    0.44, 0.01, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory")
-SUBGAP_CONDUCTIVITY_EXPONENT = UniversalRatio(   # sigma ~ omega^5 below the Higgs threshold, d = 2
-    5.0, 0.0, "Podolsky, Auerbach, Arovas, PRB 84, 174522 (2011)", "read")
+    0.44, 0.01, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory"
+)
+SUBGAP_CONDUCTIVITY_EXPONENT = UniversalRatio(  # sigma ~ omega^5 below the Higgs threshold, d = 2
+    5.0, 0.0, "Podolsky, Auerbach, Arovas, PRB 84, 174522 (2011)", "read"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class MassScaling:
 
     prefactor, prefactor_error in meV / K^exponent; chi2 with dof degrees of freedom
     """
+
     form: Form
     prefactor: float
     prefactor_error: float
@@ -72,8 +76,9 @@ def higgs_mass_mev(tc_k: ArrayLike, prefactor: float, form: Form) -> Array:
     return prefactor * tc ** EXPONENT[form]
 
 
-def fit_mass_scaling(tc_k: ArrayLike, mass_mev: ArrayLike, mass_error_mev: ArrayLike,
-                     form: Form) -> MassScaling:
+def fit_mass_scaling(
+    tc_k: ArrayLike, mass_mev: ArrayLike, mass_error_mev: ArrayLike, form: Form
+) -> MassScaling:
     """Weighted least-squares prefactor of one of the two forms (a linear problem, solved exactly).
 
     tc_k, mass_mev, mass_error_mev  shape (n_films,), errors are standard deviations

@@ -30,7 +30,8 @@ def _same_sign(x: float, shift: float, narrow: float, gamma: float) -> float:
     xp = x + shift
     e, ep = np.sqrt(1.0 + x * x), np.sqrt(1.0 + xp * xp)
     return (x * x + xp * xp + 1.0 + e * ep + x * xp) / (
-        (e * ep + x * xp) * e * ep * (1.0 + narrow * (e + ep - 2.0 * gamma)))
+        (e * ep + x * xp) * e * ep * (1.0 + narrow * (e + ep - 2.0 * gamma))
+    )
 
 
 @jit
@@ -85,8 +86,9 @@ def stiffness_kernel(temp: float, narrow: float, gamma: float) -> float:
     return 2.0 * _half_sum(0.0, temp, narrow, gamma, x, w)
 
 
-def _scaled(delta_mev: float, scattering_mev: float, gamma_mev: float,
-            t_k: float) -> tuple[float, float, float, float]:
+def _scaled(
+    delta_mev: float, scattering_mev: float, gamma_mev: float, t_k: float
+) -> tuple[float, float, float, float]:
     """(Delta in meV, T, 1/W, Gamma in units of Delta) after checks."""
     delta = checked_scalar("delta_mev", delta_mev, above=0.0)
     rate = checked_scalar("scattering_mev", scattering_mev, above=0.0, infinite=True)
@@ -95,8 +97,9 @@ def _scaled(delta_mev: float, scattering_mev: float, gamma_mev: float,
     return delta, temp / delta, delta / (rate + 2.0 * gamma), gamma / delta
 
 
-def matsubara_conductivity(m: ArrayLike, delta_mev: float, scattering_mev: float, t_k: float,
-                           gamma_mev: float = 0.0) -> Array:
+def matsubara_conductivity(
+    m: ArrayLike, delta_mev: float, scattering_mev: float, t_k: float, gamma_mev: float = 0.0
+) -> Array:
     """sigma(i omega_m)/sigma_n, real, at the bosonic frequencies omega_m = 2 pi m k_B T/hbar.
 
     m               positive integers, any shape

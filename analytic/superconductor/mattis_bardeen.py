@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.special import elliprd, elliprf
 
 from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
-from sitqmc.analytic.superconductor.finite_scattering import finite_purity
+from sitqmc.analytic.superconductor.finite_scattering import finite_scattering_conductivity
 from sitqmc.analytic.units import Array, Complex, thz_to_mev
 
 
@@ -46,4 +46,4 @@ def mattis_bardeen(nu_thz: ArrayLike, delta_mev: float, t_k: float) -> Complex:
     delta = checked_scalar("delta_mev", delta_mev, at_least=0.0)
     if t_k == 0 and delta > 0:
         return zero_temperature(thz_to_mev(nu) / (2.0 * delta))
-    return finite_purity(nu, delta, np.inf, t_k)
+    return finite_scattering_conductivity(nu, delta, np.inf, t_k)

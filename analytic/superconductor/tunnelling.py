@@ -25,8 +25,16 @@ def density_of_states(energy: float, gamma: float) -> float:
 
 
 @jit
-def _window(low: float, high: float, scales: tuple[float, float], bias: float, gamma: float,
-            temp: float, x: Array, w: Array) -> float:
+def _window(
+    low: float,
+    high: float,
+    scales: tuple[float, float],
+    bias: float,
+    gamma: float,
+    temp: float,
+    x: Array,
+    w: Array,
+) -> float:
     """int_low^high N(E) (-f'(E - bias)) dE, nodes clustered at both ends on the two scales. Delta = 1."""
     if not high > low:
         return 0.0
@@ -55,7 +63,7 @@ def didv_kernel(bias: Array, gamma: float, temp: float, out: Array) -> None:
         # A bias at the gap edge needs no cut of its own; a sliver between the two would hit the singularity.
         cut = 1.0 if abs(v - 1.0) < 1e-3 * temp else v
         cuts[:] = (low, -1.0, min(cut, 1.0), max(cut, 1.0), high)
-        near = min(edge, max(abs(cut - 1.0), gamma)) if cut != 1.0 else edge   # the edge may lie just outside
+        near = min(edge, max(abs(cut - 1.0), gamma)) if cut != 1.0 else edge  # the edge may lie just outside
         scale[:] = (temp, edge, near, near, temp)
         total = 0.0
         for k in range(4):

@@ -23,16 +23,34 @@ from typing import Any
 import numpy as np
 
 from sitqmc.analytic.film.scans import DataError, ThzScan, TunnellingCurve, thz_scan, tunnelling_curve
-from sitqmc.analytic.film.synthetic import FILMS, SETUP, SUBSTRATE, measure, measure_tunnelling
+from sitqmc.analytic.film.synthetic import (
+    SYNTHETIC_FILMS,
+    SYNTHETIC_INSTRUMENT,
+    SYNTHETIC_SUBSTRATE,
+    synthetic_scan,
+    synthetic_tunnelling,
+)
 from sitqmc.analytic.units import MEV_PER_THZ, Array, cm_to_thz
 
-AXIS_UNITS = {"thz": 1.0, "ghz": 1e-3, "mev": 1.0 / MEV_PER_THZ,
-              "cm^-1": cm_to_thz(1.0), "1/cm": cm_to_thz(1.0)}
+AXIS_UNITS = {
+    "thz": 1.0,
+    "ghz": 1e-3,
+    "mev": 1.0 / MEV_PER_THZ,
+    "cm^-1": cm_to_thz(1.0),
+    "1/cm": cm_to_thz(1.0),
+}
 ANGLE_UNITS = {"rad": 1.0, "deg": np.pi / 180.0}
 BIAS_UNITS = {"mv": 1.0, "v": 1e3}
 TEMPERATURE_UNITS = {"k": 1.0, "mk": 1e-3}
-UNITS = {"nu": AXIS_UNITS, "energy": AXIS_UNITS, "wavenumber": AXIS_UNITS, "theta": ANGLE_UNITS,
-         "theta_error": ANGLE_UNITS, "bias": BIAS_UNITS, "temperature": TEMPERATURE_UNITS}
+UNITS = {
+    "nu": AXIS_UNITS,
+    "energy": AXIS_UNITS,
+    "wavenumber": AXIS_UNITS,
+    "theta": ANGLE_UNITS,
+    "theta_error": ANGLE_UNITS,
+    "bias": BIAS_UNITS,
+    "temperature": TEMPERATURE_UNITS,
+}
 PLAIN = ("t", "T", "t_error", "T_error", "re_t", "im_t", "didv", "didv_error")
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
 
@@ -64,8 +82,9 @@ def _columns_of(line: str, where: str) -> list[tuple[str, float]]:
     return found
 
 
-def _parse(path: Path, columns: list[str] | None,
-           header: dict[str, str]) -> tuple[dict[str, Array], dict[str, str]]:
+def _parse(
+    path: Path, columns: list[str] | None, header: dict[str, str]
+) -> tuple[dict[str, Array], dict[str, str]]:
     """Columns in internal units and header entries of a text file."""
     entries = dict(header)
     layout = _columns_of("  ".join(columns), "columns") if columns else None
@@ -152,8 +171,9 @@ def _field_columns(table: dict[str, Array], where: str) -> dict[str, Array]:
     return out
 
 
-def read_scan(path: str | Path, columns: list[str] | None = None,
-              header: dict[str, str] | None = None) -> ThzScan:
+def read_scan(
+    path: str | Path, columns: list[str] | None = None, header: dict[str, str] | None = None
+) -> ThzScan:
     """THz scan from a text file or, by suffix .h5/.hdf5, an HDF5 file. raises DataError, one line."""
     path = Path(path)
     if path.suffix in (".h5", ".hdf5"):
@@ -164,8 +184,9 @@ def read_scan(path: str | Path, columns: list[str] | None = None,
     return _located(path, lambda: thz_scan(**fields, t_k=t_k, synthetic=synthetic, meta=entries))
 
 
-def read_tunnelling(path: str | Path, columns: list[str] | None = None,
-                    header: dict[str, str] | None = None) -> TunnellingCurve:
+def read_tunnelling(
+    path: str | Path, columns: list[str] | None = None, header: dict[str, str] | None = None
+) -> TunnellingCurve:
     """Tunnelling curve from a text file with columns bias, didv, didv_error. raises DataError, one line."""
     path = Path(path)
     table, entries = _parse(path, columns, header or {})
@@ -173,8 +194,17 @@ def read_tunnelling(path: str | Path, columns: list[str] | None = None,
         if name not in table:
             raise DataError(f"{path.name}: no column {name}")
     t_k, synthetic = _temperature(entries, path.name), _synthetic(entries)
-    return _located(path, lambda: tunnelling_curve(table["bias"], table["didv"], t_k, meta=entries,
-                                                   didv_error=table["didv_error"], synthetic=synthetic))
+    return _located(
+        path,
+        lambda: tunnelling_curve(
+            table["bias"],
+            table["didv"],
+            t_k,
+            meta=entries,
+            didv_error=table["didv_error"],
+            synthetic=synthetic,
+        ),
+    )
 
 
 def _located(path: Path, build: Any) -> Any:
@@ -258,11 +288,15 @@ def write_films(folder: str | Path, seed: int = 1) -> None:
     """
     folder = Path(folder)
     (folder / "truth").mkdir(parents=True, exist_ok=True)
-    for k, (name, film) in enumerate(FILMS.items()):
+    for k, (name, film) in enumerate(SYNTHETIC_FILMS.items()):
         rng = np.random.default_rng([seed, k])
-        write_scan(folder / f"{name}_normal.txt", measure(film, film.warm_k, rng))
-        write_scan(folder / f"{name}_cold.txt", measure(film, film.cold_k, rng))
-        write_tunnelling(folder / f"{name}_tunnelling.txt", measure_tunnelling(film, rng))
-        truth = {"film": asdict(film), "substrate": asdict(SUBSTRATE), "instrument": asdict(SETUP),
-                 "seed": [seed, k]}
+        write_scan(folder / f"{name}_normal.txt", synthetic_scan(film, film.warm_k, rng))
+        write_scan(folder / f"{name}_cold.txt", synthetic_scan(film, film.cold_k, rng))
+        write_tunnelling(folder / f"{name}_tunnelling.txt", synthetic_tunnelling(film, rng))
+        truth = {
+            "film": asdict(film),
+            "substrate": asdict(SYNTHETIC_SUBSTRATE),
+            "instrument": asdict(SYNTHETIC_INSTRUMENT),
+            "seed": [seed, k],
+        }
         (folder / "truth" / f"{name}.json").write_text(json.dumps(truth, indent=1) + "\n")

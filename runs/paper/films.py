@@ -11,9 +11,9 @@ import numpy as np
 
 from sitqmc.analytic import (
     FilmAnalysis,
+    FilmOnSubstrate,
     FilmSetup,
     Instrument,
-    Sample,
     Substrate,
     ThzScan,
     TunnellingCurve,
@@ -57,7 +57,8 @@ def setup() -> FilmSetup:
     """What is known about the mount before the fits."""
     slab = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
     instrument = Instrument(standing_period_thz=0.13)
-    return FilmSetup(sample=Sample(film_nm=20.0, substrate=slab), sigma_n=2000.0, instrument=instrument)
+    film = FilmOnSubstrate(film_nm=20.0, substrate=slab)
+    return FilmSetup(sample=film, sigma_n=2000.0, instrument=instrument)
 
 
 @cache

@@ -7,33 +7,51 @@ from sitqmc.analytic import film_stiffness_mev
 from sitqmc.analytic.film.analysis import analyse_film, fit_substrate
 from sitqmc.analytic.film.scans import thz_scan
 from sitqmc.analytic.film.synthetic import (
-    FILMS,
-    SUBSTRATE,
-    bundled_films,
+    SYNTHETIC_FILMS,
+    SYNTHETIC_SUBSTRATE,
     frequencies_thz,
-    measure,
-    measure_tunnelling,
+    synthetic_scan,
+    synthetic_tunnelling,
 )
 from sitqmc.analytic.film.transmission_fit import FilmSetup
-from sitqmc.analytic.optics.film_on_substrate import Sample, Substrate, transmission, unwrapped_phase
+from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission, unwrapped_phase
 from sitqmc.analytic.optics.instrument import Instrument
-from sitqmc.runs.formats.films import read_scan, read_tunnelling
+from sitqmc.runs.formats.films import bundled_films, read_scan, read_tunnelling
 
-PRIORS = {"thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4, "film_nm": 0.5,
-          "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}
+PRIORS = {
+    "thickness_um": 1.0,
+    "index": 0.01,
+    "dispersion": 5e-3,
+    "loss": 5e-4,
+    "film_nm": 0.5,
+    "standing_cos": 0.01,
+    "standing_sin": 0.01,
+    "leak_re": 1e-3,
+    "leak_im": 1e-3,
+}
 GUESS = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
 
 
 def start(film):
-    return FilmSetup(sample=Sample(film_nm=20.0, substrate=GUESS), sigma_n=1.2 * film.sigma_n,
-                     instrument=Instrument(standing_period_thz=0.13))
+    return FilmSetup(
+        sample=FilmOnSubstrate(film_nm=20.0, substrate=GUESS),
+        sigma_n=1.2 * film.sigma_n,
+        instrument=Instrument(standing_period_thz=0.13),
+    )
 
 
 def test_whole_chain_on_a_film_with_a_mode():
-    film, rng = FILMS["5.0K"], np.random.default_rng(31)
-    warm, cold = measure(film, film.warm_k, rng), measure(film, 2.0, rng)
-    out = analyse_film(cold, start(film), film.tc_k, rng, normal=warm, priors=PRIORS,
-                       tunnelling=measure_tunnelling(film, rng))
+    film, rng = SYNTHETIC_FILMS["5.0K"], np.random.default_rng(31)
+    warm, cold = synthetic_scan(film, film.warm_k, rng), synthetic_scan(film, 2.0, rng)
+    out = analyse_film(
+        cold,
+        start(film),
+        film.tc_k,
+        rng,
+        normal=warm,
+        priors=PRIORS,
+        tunnelling=synthetic_tunnelling(film, rng),
+    )
     assert out.notes == ()
     assert not out.plain.fits
     assert out.background.delta_mev == pytest.approx(film.delta_mev(2.0), rel=0.01)
@@ -47,10 +65,16 @@ def test_whole_chain_on_a_film_with_a_mode():
 
 
 def test_bundled_film_without_a_mode_claims_none():
-    folder, film = bundled_films(), FILMS["9.5K"]
-    out = analyse_film(read_scan(folder / "9.5K_cold.txt"), start(film), film.tc_k, np.random.default_rng(36),
-                       normal=read_scan(folder / "9.5K_normal.txt"), priors=PRIORS,
-                       tunnelling=read_tunnelling(folder / "9.5K_tunnelling.txt"))
+    folder, film = bundled_films(), SYNTHETIC_FILMS["9.5K"]
+    out = analyse_film(
+        read_scan(folder / "9.5K_cold.txt"),
+        start(film),
+        film.tc_k,
+        np.random.default_rng(36),
+        normal=read_scan(folder / "9.5K_normal.txt"),
+        priors=PRIORS,
+        tunnelling=read_tunnelling(folder / "9.5K_tunnelling.txt"),
+    )
     assert out.plain.fits
     assert len(out.notes) == 1
     assert "no excess conductivity" in out.notes[0]
@@ -58,9 +82,9 @@ def test_bundled_film_without_a_mode_claims_none():
 
 
 def test_missing_scans_are_said():
-    film, rng = FILMS["4.2K"], np.random.default_rng(32)
+    film, rng = SYNTHETIC_FILMS["4.2K"], np.random.default_rng(32)
     known = FilmSetup(sample=film.sample, sigma_n=film.sigma_n)
-    out = analyse_film(measure(film, 2.0, rng, setup=Instrument()), known, film.tc_k, rng)
+    out = analyse_film(synthetic_scan(film, 2.0, rng, setup=Instrument()), known, film.tc_k, rng)
     assert out.calibration is None
     assert any("no normal-state scan" in note for note in out.notes)
     assert any("do not trust sigma_H" in note for note in out.notes)
@@ -69,29 +93,38 @@ def test_missing_scans_are_said():
 
 def test_wrong_path_is_noticed():
     """A path error of 30 micrometres makes sigma1 and sigma2 contradict each other."""
-    film, rng = FILMS["5.0K"], np.random.default_rng(33)
-    cold = measure(film, 2.0, rng, setup=Instrument(path_um=30.0))
+    film, rng = SYNTHETIC_FILMS["5.0K"], np.random.default_rng(33)
+    cold = synthetic_scan(film, 2.0, rng, setup=Instrument(path_um=30.0))
     known = FilmSetup(sample=film.sample, sigma_n=film.sigma_n)
-    out = analyse_film(cold, known, film.tc_k, rng, tunnelling=measure_tunnelling(film, rng))
+    out = analyse_film(cold, known, film.tc_k, rng, tunnelling=synthetic_tunnelling(film, rng))
     assert any("contradict" in note for note in out.notes)
 
 
 def test_cold_scan_above_tc_is_refused():
-    film, rng = FILMS["4.2K"], np.random.default_rng(34)
+    film, rng = SYNTHETIC_FILMS["4.2K"], np.random.default_rng(34)
     with pytest.raises(ValueError, match="no gap above Tc"):
-        analyse_film(measure(film, 6.0, rng), start(film), film.tc_k, rng)
+        analyse_film(synthetic_scan(film, 6.0, rng), start(film), film.tc_k, rng)
 
 
 def test_bare_substrate_scan():
     nu, rng = frequencies_thz(), np.random.default_rng(35)
-    bare = Sample(film_nm=20.0, substrate=SUBSTRATE)
+    bare = FilmOnSubstrate(film_nm=20.0, substrate=SYNTHETIC_SUBSTRATE)
     ideal = Instrument(path_um=2.0).apply(nu, transmission(nu, 0.0, bare))
-    scan = thz_scan(nu, np.abs(ideal) * (1 + 0.005 * rng.normal(size=nu.size)),
-                    unwrapped_phase(ideal) + 0.005 * rng.normal(size=nu.size), 10.0,
-                    t_error=0.005 * np.abs(ideal), theta_error=0.005)
-    fit, setup = fit_substrate(scan, start(FILMS["5.0K"]), free=("index", "dispersion", "loss", "path_um"),
-                               priors={"thickness_um": 1.0})
-    assert fit.verdict.fits
-    assert abs(setup.sample.substrate.index - SUBSTRATE.index) < 4 * fit.errors["index"] < 0.02
+    scan = thz_scan(
+        nu,
+        np.abs(ideal) * (1 + 0.005 * rng.normal(size=nu.size)),
+        unwrapped_phase(ideal) + 0.005 * rng.normal(size=nu.size),
+        10.0,
+        t_error=0.005 * np.abs(ideal),
+        theta_error=0.005,
+    )
+    fit, setup = fit_substrate(
+        scan,
+        start(SYNTHETIC_FILMS["5.0K"]),
+        free=("index", "dispersion", "loss", "path_um"),
+        priors={"thickness_um": 1.0},
+    )
+    assert fit.quality.fits
+    assert abs(setup.sample.substrate.index - SYNTHETIC_SUBSTRATE.index) < 4 * fit.errors["index"] < 0.02
     with pytest.raises(ValueError, match="unknown parameter"):
-        fit_substrate(scan, start(FILMS["5.0K"]), free=("n",))
+        fit_substrate(scan, start(SYNTHETIC_FILMS["5.0K"]), free=("n",))

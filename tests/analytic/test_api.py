@@ -27,9 +27,11 @@ def test_unknown_name():
 
 
 def test_importing_is_cheap_and_pulls_in_no_other_room():
-    code = ("import sys; from sitqmc import analytic; import sitqmc.analytic.units;"
-            "print('numba' in sys.modules, 'lmfit' in sys.modules);"
-            "[getattr(analytic, n) for n in analytic.__all__]; others = {'qmc', 'continuation', 'runs'};"
-            "print(sorted(({f'sitqmc.{n}' for n in others} | {'h5py', 'mpi4py'}) & set(sys.modules)))")
+    code = (
+        "import sys; from sitqmc import analytic; import sitqmc.analytic.units;"
+        "print('numba' in sys.modules, 'lmfit' in sys.modules);"
+        "[getattr(analytic, n) for n in analytic.__all__]; others = {'qmc', 'continuation', 'runs'};"
+        "print(sorted(({f'sitqmc.{n}' for n in others} | {'h5py', 'mpi4py'}) & set(sys.modules)))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split("\n")[:2] == ["False False", "[]"]

@@ -11,7 +11,7 @@ from sitqmc.analytic.comparison import (
     e_j_from_stiffness,
     to_laboratory,
 )
-from sitqmc.analytic.film.derived import Excess
+from sitqmc.analytic.film.derived import ExcessConductivity
 from sitqmc.analytic.units import SIGMA_Q_S, thz_to_mev
 
 OMEGA = np.linspace(0.05, 12.0, 240)
@@ -27,7 +27,7 @@ def film(e_j, p=0.1, amplitude=1.0, noise=1.5, seed=1):
     nu = np.linspace(0.08, 1.2, 24)
     sigma = amplitude * at_frequencies(curve(p), nu, e_j, 20.0)[0]
     sigma = sigma + noise * np.random.default_rng(seed).normal(size=nu.size)
-    return Excess(nu_thz=nu, sigma_h=sigma, covariance=np.eye(nu.size) * noise**2)
+    return ExcessConductivity(nu_thz=nu, sigma_h=sigma, covariance=np.eye(nu.size) * noise**2)
 
 
 def test_axes():
@@ -50,7 +50,7 @@ def test_free_e_j_is_recovered_with_an_interval_that_covers():
         inside += 0.8 in answer.e_j_mev
         assert answer.e_j_mev.value == pytest.approx(0.8, rel=0.05)
         assert answer.e_j_mev.high - answer.e_j_mev.low < 0.1
-        assert answer.verdict.fits
+        assert answer.quality.fits
     assert 14 <= inside <= 28
 
 
@@ -59,9 +59,9 @@ def test_amplitude_weight_and_peak():
     assert answer.amplitude == pytest.approx(2.0, rel=0.05)
     assert answer.weight_ratio == pytest.approx(1.0, abs=0.05)
     assert answer.peak_thz == pytest.approx(answer.measured_peak_thz, abs=0.1)
-    assert answer.verdict.fits
+    assert answer.quality.fits
     plain = compare(curve(), film(0.8, amplitude=2.0, seed=3), 20.0, e_j_mev=0.8)
-    assert not plain.verdict.fits
+    assert not plain.quality.fits
     assert plain.weight_ratio == pytest.approx(2.0, rel=0.1)
 
 
@@ -70,24 +70,27 @@ def test_family_finds_p():
     answer = compare_family(curves, film(0.8, p=0.125, seed=4), 20.0, e_j_mev=0.8)
     assert answer.p.value == 0.125
     assert 0.1 < answer.p.low <= 0.125 <= answer.p.high < 0.15
-    assert not answer.each[0.075].verdict.fits
-    assert answer.best.verdict.fits
+    assert not answer.each[0.075].quality.fits
+    assert answer.best.quality.fits
 
 
 def test_theory_error_counts():
     data = film(0.9, seed=5)
     sharp = compare(curve(error=1e-6), data, 20.0, e_j_mev=0.8)
     blunt = compare(curve(error=0.1), data, 20.0, e_j_mev=0.8)
-    assert blunt.verdict.chi2 < 0.5 * sharp.verdict.chi2
+    assert blunt.quality.chi2 < 0.5 * sharp.quality.chi2
 
 
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda: compare(curve(), film(0.8), 20.0, e_j_mev=0.1), "theory ends at"),
-    (lambda: TheoryCurve(omega=OMEGA[::-1], sigma=OMEGA, error=OMEGA), "increasing"),
-    (lambda: TheoryCurve(omega=OMEGA, sigma=OMEGA[:3], error=OMEGA), "equal lists"),
-    (lambda: TheoryCurve(omega=OMEGA, sigma=OMEGA * np.nan, error=OMEGA), "finite"),
-    (lambda: compare_family({0.1: curve()}, film(0.8), 20.0), "at least 2"),
-])
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: compare(curve(), film(0.8), 20.0, e_j_mev=0.1), "theory ends at"),
+        (lambda: TheoryCurve(omega=OMEGA[::-1], sigma=OMEGA, error=OMEGA), "increasing"),
+        (lambda: TheoryCurve(omega=OMEGA, sigma=OMEGA[:3], error=OMEGA), "equal lists"),
+        (lambda: TheoryCurve(omega=OMEGA, sigma=OMEGA * np.nan, error=OMEGA), "finite"),
+        (lambda: compare_family({0.1: curve()}, film(0.8), 20.0), "at least 2"),
+    ],
+)
 def test_bad_input(call, words):
     with pytest.raises(ValueError, match=words):
         call()

@@ -7,19 +7,30 @@ import pytest
 
 from sitqmc.analytic.film.scans import DataError, remove_phase_jumps, thz_scan, tunnelling_curve
 from sitqmc.analytic.film.synthetic import (
-    FILMS,
-    SETUP,
-    bundled_films,
-    measure,
-    measure_tunnelling,
-    write_films,
+    SYNTHETIC_FILMS,
+    SYNTHETIC_INSTRUMENT,
+    synthetic_scan,
+    synthetic_tunnelling,
 )
 from sitqmc.analytic.optics.instrument import Instrument
-from sitqmc.runs.formats.films import read_scan, read_tunnelling, write_scan, write_tunnelling
+from sitqmc.runs.formats.films import (
+    bundled_films,
+    read_scan,
+    read_tunnelling,
+    write_films,
+    write_scan,
+    write_tunnelling,
+)
 
 NU = np.linspace(0.1, 1.0, 10)
-GOOD = {"nu_thz": NU, "t": np.full(10, 0.3), "theta": 2.0 * NU, "t_k": 2.0,
-        "t_error": 0.01, "theta_error": 0.02}
+GOOD = {
+    "nu_thz": NU,
+    "t": np.full(10, 0.3),
+    "theta": 2.0 * NU,
+    "t_k": 2.0,
+    "t_error": 0.01,
+    "theta_error": 0.02,
+}
 
 
 def broken(**changes):
@@ -32,18 +43,21 @@ def put(values, row, value):
     return out
 
 
-@pytest.mark.parametrize(("data", "words"), [
-    (broken(nu_thz=put(NU, 3, 0.05)), "not increasing at row 4"),
-    (broken(nu_thz=put(NU, 3, NU[2])), "0.3 appears twice"),
-    (broken(t=put(GOOD["t"], 4, np.nan)), "t: row 5 is nan"),
-    (broken(t=put(GOOD["t"], 4, -0.1)), "t: row 5 is -0.1"),
-    (broken(t=GOOD["t"] * 100), "percent"),
-    (broken(nu_thz=NU * 1000), "is the unit right"),
-    (broken(theta=np.zeros(3)), "3 values for 10 points"),
-    (broken(t_error=0.0), "t_error: row 1"),
-    (broken(t_k=-1.0), "temperature = -1"),
-    (broken(t_k=np.nan), "temperature = nan"),
-])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (broken(nu_thz=put(NU, 3, 0.05)), "not increasing at row 4"),
+        (broken(nu_thz=put(NU, 3, NU[2])), "0.3 appears twice"),
+        (broken(t=put(GOOD["t"], 4, np.nan)), "t: row 5 is nan"),
+        (broken(t=put(GOOD["t"], 4, -0.1)), "t: row 5 is -0.1"),
+        (broken(t=GOOD["t"] * 100), "percent"),
+        (broken(nu_thz=NU * 1000), "is the unit right"),
+        (broken(theta=np.zeros(3)), "3 values for 10 points"),
+        (broken(t_error=0.0), "t_error: row 1"),
+        (broken(t_k=-1.0), "temperature = -1"),
+        (broken(t_k=np.nan), "temperature = nan"),
+    ],
+)
 def test_bad_scan(data, words):
     with pytest.raises(DataError, match=words) as error:
         thz_scan(**data)
@@ -70,7 +84,7 @@ def test_window():
 
 @pytest.mark.parametrize("suffix", [".txt", ".h5"])
 def test_file_round_trip(tmp_path, suffix):
-    scan = measure(FILMS["6.7K"], 2.0, np.random.default_rng(3))
+    scan = synthetic_scan(SYNTHETIC_FILMS["6.7K"], 2.0, np.random.default_rng(3))
     path = tmp_path / f"scan{suffix}"
     write_scan(path, scan)
     back = read_scan(path)
@@ -82,7 +96,7 @@ def test_file_round_trip(tmp_path, suffix):
 
 
 def test_tunnelling_round_trip(tmp_path):
-    curve = measure_tunnelling(FILMS["5.0K"], np.random.default_rng(4))
+    curve = synthetic_tunnelling(SYNTHETIC_FILMS["5.0K"], np.random.default_rng(4))
     write_tunnelling(tmp_path / "iv.txt", curve)
     back = read_tunnelling(tmp_path / "iv.txt")
     np.testing.assert_allclose(back.didv, curve.didv, rtol=1e-6)
@@ -114,25 +128,29 @@ def test_bare_table_is_converted(tmp_path):
     with pytest.raises(DataError, match="no column t_error"):
         read_scan(tmp_path / "bare.csv", ["nu [GHz]", "re_t", "im_t"], {"temperature [K]": "2"})
     (tmp_path / "bare.csv").write_text(
-        "100,0.3,0.4,.01,.02\n200,0.3,0.4,.01,.02\n300,0.0,0.5,.01,.02\n400,-0.1,0.5,.01,.02\n")
+        "100,0.3,0.4,.01,.02\n200,0.3,0.4,.01,.02\n300,0.0,0.5,.01,.02\n400,-0.1,0.5,.01,.02\n"
+    )
     columns = ["nu [GHz]", "re_t", "im_t", "t_error", "theta_error [rad]"]
     scan = read_scan(tmp_path / "bare.csv", columns=columns, header={"temperature [K]": "2"})
     np.testing.assert_allclose(scan.t_rel, [0.3 + 0.4j, 0.3 + 0.4j, 0.5j, -0.1 + 0.5j], atol=1e-15)
     np.testing.assert_allclose(scan.nu_thz, [0.1, 0.2, 0.3, 0.4])
 
 
-@pytest.mark.parametrize(("old", "new", "words"), [
-    ("wavenumber [cm^-1]", "nu [Hz]", r"unit \[Hz\] of nu is not known; use one of thz"),
-    ("wavenumber [cm^-1]", "nu", "nu has no unit"),
-    ("theta [deg]", "phi [deg]", "unknown column 'phi'"),
-    ("T, T_error", "T, T", "appears twice"),
-    ("# temperature [mK]: 1800", "# tc [K]: 4", "no temperature"),
-    ("# temperature [mK]: 1800", "# temperature [C]: 4", r"unit \[C\]"),
-    ("0.09", "0.o9", "line 4: not a number"),
-    ("0.0006,", "", "line 4: 4 numbers for 5 columns"),
-    ("20.0", "10.0", "appears twice"),
-    (", theta_error [deg]", ", didv", "no column theta_error"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("wavenumber [cm^-1]", "nu [Hz]", r"unit \[Hz\] of nu is not known; use one of thz"),
+        ("wavenumber [cm^-1]", "nu", "nu has no unit"),
+        ("theta [deg]", "phi [deg]", "unknown column 'phi'"),
+        ("T, T_error", "T, T", "appears twice"),
+        ("# temperature [mK]: 1800", "# tc [K]: 4", "no temperature"),
+        ("# temperature [mK]: 1800", "# temperature [C]: 4", r"unit \[C\]"),
+        ("0.09", "0.o9", "line 4: not a number"),
+        ("0.0006,", "", "line 4: 4 numbers for 5 columns"),
+        ("20.0", "10.0", "appears twice"),
+        (", theta_error [deg]", ", didv", "no column theta_error"),
+    ],
+)
 def test_bad_files(tmp_path, old, new, words):
     (tmp_path / "bad.txt").write_text(FOREIGN.replace(old, new))
     with pytest.raises(DataError, match=words) as error:
@@ -173,8 +191,10 @@ def test_bad_tunnelling():
 def test_instrument_is_invertible():
     nu = np.linspace(0.1, 1.4, 50)
     t = 0.1 * np.exp(7j * nu)
-    np.testing.assert_allclose(SETUP.remove(nu, SETUP.apply(nu, t)), t, rtol=1e-12)
-    assert not np.allclose(SETUP.apply(nu, t), t, rtol=1e-3)
+    np.testing.assert_allclose(
+        SYNTHETIC_INSTRUMENT.remove(nu, SYNTHETIC_INSTRUMENT.apply(nu, t)), t, rtol=1e-12
+    )
+    assert not np.allclose(SYNTHETIC_INSTRUMENT.apply(nu, t), t, rtol=1e-3)
     np.testing.assert_allclose(Instrument().apply(nu, t), t, rtol=1e-15)
 
 
@@ -196,7 +216,7 @@ def test_bundled_films_are_what_the_generator_makes(tmp_path):
     made = {p.relative_to(tmp_path) for p in tmp_path.rglob("*.*")}
     assert made == {p.relative_to(bundled_films()) for p in bundled_films().rglob("*.*")}
     assert len(made) == 16
-    for name in FILMS:
+    for name in SYNTHETIC_FILMS:
         for kind in ("normal", "cold"):
             old, new = (read_scan(folder / f"{name}_{kind}.txt") for folder in (bundled_films(), tmp_path))
             assert old.synthetic
@@ -210,7 +230,7 @@ def test_bundled_films_are_what_the_generator_makes(tmp_path):
 
 def test_synthetic_mode_obeys_the_sum_rule():
     """The weight of the mode equals what it takes from the delta function."""
-    film = FILMS["4.2K"]
+    film = SYNTHETIC_FILMS["4.2K"]
     nu = np.geomspace(1e-6, 1e5, 400_001)
     area = np.trapezoid(film.mode(nu, 2.0).real, nu)
     taken = -nu[0] * film.mode(nu[:1], 2.0).imag[0] * np.pi / 2

@@ -13,32 +13,44 @@ from sitqmc.analytic.film.derived import (
     omega_minimum,
     superfluid,
 )
-from sitqmc.analytic.film.inversion import invert_scan, mount_variations, routine_2
-from sitqmc.analytic.film.synthetic import FILMS, measure, measure_tunnelling
-from sitqmc.analytic.film.transmission_fit import FilmSetup, fit_film, fit_normal, routine_1
+from sitqmc.analytic.film.inversion import instrument_variations, invert_resonance_bands, invert_scan
+from sitqmc.analytic.film.synthetic import SYNTHETIC_FILMS, synthetic_scan, synthetic_tunnelling
+from sitqmc.analytic.film.transmission_fit import FilmSetup, fit_film, fit_normal, fit_superconductor
 from sitqmc.analytic.film.tunnelling_fit import fit_tunnelling
-from sitqmc.analytic.numerics.goodness_of_fit import judge
+from sitqmc.analytic.numerics.goodness_of_fit import assess_fit
 from sitqmc.analytic.numerics.kramers_kronig import smooth_transform_matrix, transform_matrix
-from sitqmc.analytic.numerics.least_squares import Unknown, fit
-from sitqmc.analytic.optics.film_on_substrate import Sample, Substrate
+from sitqmc.analytic.numerics.least_squares import FreeParameter, fit
+from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate
 from sitqmc.analytic.optics.instrument import Instrument
 from sitqmc.analytic.superconductor.matsubara import film_stiffness_mev
 
 # What an experimenter knows before the fit: caliper and handbook values, off by about one standard deviation.
-PRIORS = {"thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4, "film_nm": 0.5,
-          "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}
+PRIORS = {
+    "thickness_um": 1.0,
+    "index": 0.01,
+    "dispersion": 5e-3,
+    "loss": 5e-4,
+    "film_nm": 0.5,
+    "standing_cos": 0.01,
+    "standing_sin": 0.01,
+    "leak_re": 1e-3,
+    "leak_im": 1e-3,
+}
 
 
 def first_guess(film, film_nm=20.0):
     plate = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
-    return FilmSetup(sample=Sample(film_nm=film_nm, substrate=plate), sigma_n=1.2 * film.sigma_n,
-                     instrument=Instrument(standing_period_thz=0.13))
+    return FilmSetup(
+        sample=FilmOnSubstrate(film_nm=film_nm, substrate=plate),
+        sigma_n=1.2 * film.sigma_n,
+        instrument=Instrument(standing_period_thz=0.13),
+    )
 
 
 def scans(name, seed):
-    film = FILMS[name]
+    film = SYNTHETIC_FILMS[name]
     rng = np.random.default_rng([seed, 11])
-    return film, measure(film, film.warm_k, rng), measure(film, film.cold_k, rng), rng
+    return film, synthetic_scan(film, film.warm_k, rng), synthetic_scan(film, film.cold_k, rng), rng
 
 
 def calibrated(name, seed, film_nm=20.0):
@@ -50,8 +62,11 @@ def test_line_fit_against_the_exact_answer():
     """A straight line has a closed solution: values, errors, correlation and chi^2 must be those."""
     x = np.linspace(0, 1, 30)
     y = 2 + 3 * x + 0.1 * np.random.default_rng(1).normal(size=30)
-    out = fit(lambda v: [(y - v["a"] - v["b"] * x) / 0.1],
-              {"a": Unknown(start=0.0), "b": Unknown(start=0.0)}, {})
+    out = fit(
+        lambda v: [(y - v["a"] - v["b"] * x) / 0.1],
+        {"a": FreeParameter(start=0.0), "b": FreeParameter(start=0.0)},
+        {},
+    )
     design = np.column_stack([np.ones(30), x]) / 0.1
     covariance = np.linalg.inv(design.T @ design)
     best = covariance @ design.T @ (y / 0.1)
@@ -59,30 +74,33 @@ def test_line_fit_against_the_exact_answer():
     sigma = np.sqrt(np.diag(covariance))
     assert [out.errors["a"], out.errors["b"]] == pytest.approx(sigma.tolist(), rel=1e-4)
     assert out.correlation[0, 1] == pytest.approx(covariance[0, 1] / np.prod(sigma), rel=1e-4)
-    assert out.verdict.dof == 28
+    assert out.quality.dof == 28
     assert out.statistical == pytest.approx(out.errors, rel=1e-4)
 
 
 def test_prior_is_one_more_datum():
-    out = fit(lambda v: [np.array([1.0 - v["a"], 1.2 - v["a"]]) / 0.1],
-              {"a": Unknown(start=0.0, prior=0.1)}, {})
+    out = fit(
+        lambda v: [np.array([1.0 - v["a"], 1.2 - v["a"]]) / 0.1],
+        {"a": FreeParameter(start=0.0, prior=0.1)},
+        {},
+    )
     assert out.values["a"] == pytest.approx(2.2 / 3, rel=1e-6)
     assert out.errors["a"] == pytest.approx(0.1 / np.sqrt(3), rel=1e-4)
 
 
 def test_verdict_sees_large_and_systematic_residuals():
     r = np.random.default_rng(2).normal(size=400)
-    assert judge([r], np.zeros(0), 3).fits
-    assert "chi2/dof" in judge([1.5 * r], np.zeros(0), 3).text
+    assert assess_fit([r], np.zeros(0), 3).fits
+    assert "chi2/dof" in assess_fit([1.5 * r], np.zeros(0), 3).text
     wave = 0.6 * np.sin(np.arange(400) / 15)
-    hidden = judge([0.85 * r + wave], np.zeros(0), 3)
+    hidden = assess_fit([0.85 * r + wave], np.zeros(0), 3)
     assert hidden.p_value > 1e-3
     assert not hidden.fits
     assert "correlated" in hidden.text
 
 
 def test_undetermined_parameter_is_refused():
-    both = {"a": Unknown(start=0.0), "b": Unknown(start=0.0)}
+    both = {"a": FreeParameter(start=0.0), "b": FreeParameter(start=0.0)}
     with pytest.raises(ValueError, match="do not determine b"):
         fit(lambda v: [np.ones(5) * (1 - v["a"]) + 0 * v["b"]], both, {})
     with pytest.raises(ValueError, match="do not determine"):
@@ -91,7 +109,7 @@ def test_undetermined_parameter_is_refused():
 
 def test_error_of_a_parameter_at_its_bound():
     x = np.array([1.0, 2.0, 3.0])
-    out = fit(lambda v: [(-0.1 - v["a"] * x) / 0.2], {"a": Unknown(start=1.0, low=0.0)}, {})
+    out = fit(lambda v: [(-0.1 - v["a"] * x) / 0.2], {"a": FreeParameter(start=1.0, low=0.0)}, {})
     assert out.values["a"] == pytest.approx(0.0, abs=1e-6)
     assert out.errors["a"] == pytest.approx(0.2 / np.sqrt(14.0), rel=1e-6)
 
@@ -100,11 +118,12 @@ def test_normal_scan_calibrates_the_mount():
     film, normal, _, _ = calibrated("5.0K", 1)
     assert normal.fits
     assert normal.fit.values["sigma_n"] == pytest.approx(film.sigma_n, abs=3 * normal.fit.errors["sigma_n"])
-    assert normal.fit.errors["sigma_n"] > 10 * normal.fit.statistical["sigma_n"]     # the thickness
+    assert normal.fit.errors["sigma_n"] > 10 * normal.fit.statistical["sigma_n"]  # the thickness
     optical = normal.setup.sample.substrate
     # theta measures the sum of both paths, far better than each.
     assert (optical.index - 1) * optical.thickness_um + normal.fit.values["path_um"] == pytest.approx(
-        2.1 * 1000.0 + 4.0, abs=0.2)
+        2.1 * 1000.0 + 4.0, abs=0.2
+    )
     assert "sigma_n" in normal.report()
 
 
@@ -116,16 +135,19 @@ def test_start_on_a_bound_does_not_stick_there():
     assert normal.fits
     assert normal.fit.values["loss"] == pytest.approx(5e-4, abs=4 * normal.fit.errors["loss"])
     assert normal.fit.errors["loss"] < 1e-4
-    assert len(mount_variations(normal)) == 10
-    at_bound = fit_normal(measure(film, film.warm_k, np.random.default_rng(1), setup=Instrument()),
-                          start, film.tc_k, priors={"gamma_mev": 0.1, "thickness_um": 1.0, "index": 0.01,
-                                                    "dispersion": 0.02, "loss": 5e-4})
-    assert all(s.sample.substrate.loss >= 0 for s in mount_variations(at_bound))
+    assert len(instrument_variations(normal)) == 10
+    at_bound = fit_normal(
+        synthetic_scan(film, film.warm_k, np.random.default_rng(1), setup=Instrument()),
+        start,
+        film.tc_k,
+        priors={"gamma_mev": 0.1, "thickness_um": 1.0, "index": 0.01, "dispersion": 0.02, "loss": 5e-4},
+    )
+    assert all(s.sample.substrate.loss >= 0 for s in instrument_variations(at_bound))
 
 
 def test_routine_1_finds_the_gap_of_a_clean_film():
     film, normal, cold, _ = calibrated("9.5K", 2)
-    answer = routine_1(cold, normal.setup, film.tc_k)
+    answer = fit_superconductor(cold, normal.setup, film.tc_k)
     assert answer.fits
     assert answer.gaps_mev()[0] == pytest.approx(film.delta_mev(2.0), rel=0.01)
     assert "rejected" not in answer.report()
@@ -134,7 +156,7 @@ def test_routine_1_finds_the_gap_of_a_clean_film():
 @pytest.mark.parametrize("name", ["6.7K", "5.0K", "4.2K"])
 def test_routine_1_rejects_a_film_with_a_mode(name):
     film, normal, cold, _ = calibrated(name, 3)
-    answer = routine_1(cold, normal.setup, film.tc_k)
+    answer = fit_superconductor(cold, normal.setup, film.tc_k)
     assert normal.fits
     assert not answer.fits
     assert "does NOT fit" in answer.report()
@@ -145,9 +167,10 @@ def test_routine_1_rejects_a_film_with_a_mode(name):
 
 def test_joint_fit_of_three_temperatures():
     film, warm, cold, rng = scans("9.5K", 4)
-    middle = measure(film, 7.0, rng)
-    both = fit_film([warm, cold, middle], first_guess(film), film.tc_k, priors=PRIORS,
-                    free=("sigma_n", "path_um"))
+    middle = synthetic_scan(film, 7.0, rng)
+    both = fit_film(
+        [warm, cold, middle], first_guess(film), film.tc_k, priors=PRIORS, free=("sigma_n", "path_um")
+    )
     assert both.fits
     assert both.deltas_mev[0] == 0.0
     for k, t_k in ((1, 2.0), (2, 7.0)):
@@ -159,14 +182,15 @@ def test_joint_fit_of_three_temperatures():
 def test_dynes_model_recovers_its_own_gamma():
     film, warm, cold, _ = scans("9.5K", 5)
     start = first_guess(film).updated({"gamma_mev": 0.02})
-    answer = fit_film([warm, cold], start, film.tc_k, free=("sigma_n", "path_um", "gamma_mev"), priors=PRIORS,
-                      model="dynes")
-    assert answer.setup.gamma_mev < 0.01                  # the synthetic film has no pair breaking
+    answer = fit_film(
+        [warm, cold], start, film.tc_k, free=("sigma_n", "path_um", "gamma_mev"), priors=PRIORS, model="dynes"
+    )
+    assert answer.setup.gamma_mev < 0.01  # the synthetic film has no pair breaking
 
 
 def test_tunnelling_fit():
-    film = FILMS["4.2K"]
-    curve = measure_tunnelling(film, np.random.default_rng(6))
+    film = SYNTHETIC_FILMS["4.2K"]
+    curve = synthetic_tunnelling(film, np.random.default_rng(6))
     answer = fit_tunnelling(curve, t_error_k=0.1)
     assert answer.fits
     assert abs(answer.delta_mev - film.delta_mev(2.0)) < 4 * answer.fit.errors["delta_mev"] < 0.02
@@ -179,17 +203,17 @@ def test_exact_inversion_of_a_scan_has_honest_errors():
     measured = invert_scan(cold, normal.setup)
     truth = film.sigma(measured.nu_thz, 2.0)
     noise = np.sqrt(np.diag(measured.statistical))
-    wide = invert_scan(cold, normal.setup, mount_variations(normal))
+    wide = invert_scan(cold, normal.setup, instrument_variations(normal))
     high = measured.nu_thz > 0.2
     pull = ((wide.sigma - truth).real / wide.sigma1_error)[high]
     assert 0.5 < np.sqrt(np.mean(pull**2)) < 1.5
-    assert np.all(wide.sigma1_error >= noise[:noise.size // 2])
+    assert np.all(wide.sigma1_error >= noise[: noise.size // 2])
     assert np.array_equal(wide.sigma, measured.sigma)
 
 
 def test_routine_2_pairs():
     film, normal, cold, _ = calibrated("4.2K", 8)
-    measured = routine_2(cold, normal.setup, mount_variations(normal))
+    measured = invert_resonance_bands(cold, normal.setup, instrument_variations(normal))
     truth = film.sigma(measured.nu_thz, 2.0)
     low = measured.nu_thz < 0.6
     assert 10 <= low.sum() <= 15
@@ -200,7 +224,7 @@ def test_routine_2_pairs():
 
 def test_superfluid_density_and_consistency():
     film, normal, cold, _ = calibrated("4.2K", 9)
-    measured = invert_scan(cold, normal.setup, mount_variations(normal))
+    measured = invert_scan(cold, normal.setup, instrument_variations(normal))
     background = Background(setup=normal.setup, delta_mev=film.delta_mev(2.0), t_k=2.0)
     answer = superfluid(measured, background, (0.08, 0.8))
     assert answer.consistent.fits
@@ -215,15 +239,21 @@ def test_contradiction_of_sigma1_and_sigma2_is_found():
     film, normal, cold, _ = calibrated("4.2K", 10)
     good = invert_scan(cold, normal.setup)
     background = Background(setup=normal.setup, delta_mev=film.delta_mev(2.0), t_k=2.0)
-    wrong = type(good)(nu_thz=good.nu_thz, sigma=good.sigma - film.mode(good.nu_thz, 2.0).real,
-                       covariance=good.covariance, statistical=good.statistical, misfit=good.misfit, t_k=2.0)
+    wrong = type(good)(
+        nu_thz=good.nu_thz,
+        sigma=good.sigma - film.mode(good.nu_thz, 2.0).real,
+        covariance=good.covariance,
+        statistical=good.statistical,
+        misfit=good.misfit,
+        t_k=2.0,
+    )
     assert superfluid(good, background, (0.08, 0.8)).consistent.fits
     assert not superfluid(wrong, background, (0.08, 0.8)).consistent.fits
 
 
 def test_excess_conductivity_and_its_peak():
     film, normal, cold, rng = calibrated("4.2K", 12)
-    measured = invert_scan(cold, normal.setup, mount_variations(normal))
+    measured = invert_scan(cold, normal.setup, instrument_variations(normal))
     background = Background(setup=normal.setup, delta_mev=film.delta_mev(2.0), t_k=2.0)
     broad = Background(setup=normal.setup, delta_mev=film.delta_mev(2.0) * 1.02, t_k=2.0)
     sigma_h = excess(measured, background, [broad])
@@ -276,7 +306,7 @@ def test_smooth_transform_from_coarse_points():
     mode = -1j * nu * width / (centre**2 - nu**2 - 1j * nu * width)
     sigma2 = smooth_transform_matrix(nu) @ mode.real
     low = nu < 1.0
-    np.testing.assert_allclose(sigma2[low], mode.imag[low], atol=0.015)      # the tail above 3 is missing
+    np.testing.assert_allclose(sigma2[low], mode.imag[low], atol=0.015)  # the tail above 3 is missing
 
 
 def test_line_through_origin():
@@ -288,15 +318,21 @@ def test_line_through_origin():
     assert line_through_origin(x, 0.1 * x, np.pi / 2 * x, 0.1 * x).error > exact.error
 
 
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda film, warm, cold: fit_normal(cold, first_guess(film), film.tc_k), "below Tc"),
-    (lambda film, warm, cold: routine_1(warm, first_guess(film), film.tc_k), "no gap above Tc"),
-    (lambda film, warm, cold: fit_film([cold], first_guess(film), film.tc_k, free=("sigma",)), "unknown"),
-    (lambda film, warm, cold: fit_film([], first_guess(film), film.tc_k), "no scans"),
-    (lambda film, warm, cold: fit_film([warm], first_guess(film), film.tc_k), "nothing to fit"),
-    (lambda film, warm, cold: routine_2(cold, first_guess(film), half_width=0.7), "overlap"),
-    (lambda film, warm, cold: routine_2(cold.window(0.2, 0.3), first_guess(film)), "resonances"),
-])
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda film, warm, cold: fit_normal(cold, first_guess(film), film.tc_k), "below Tc"),
+        (lambda film, warm, cold: fit_superconductor(warm, first_guess(film), film.tc_k), "no gap above Tc"),
+        (lambda film, warm, cold: fit_film([cold], first_guess(film), film.tc_k, free=("sigma",)), "unknown"),
+        (lambda film, warm, cold: fit_film([], first_guess(film), film.tc_k), "no scans"),
+        (lambda film, warm, cold: fit_film([warm], first_guess(film), film.tc_k), "nothing to fit"),
+        (lambda film, warm, cold: invert_resonance_bands(cold, first_guess(film), half_width=0.7), "overlap"),
+        (
+            lambda film, warm, cold: invert_resonance_bands(cold.window(0.2, 0.3), first_guess(film)),
+            "resonances",
+        ),
+    ],
+)
 def test_bad_requests(call, words):
     film, warm, cold, _ = scans("5.0K", 20)
     with pytest.raises(ValueError, match=words):
@@ -314,13 +350,13 @@ def test_recovery_over_twenty_noise_seeds():
     for seed in range(20):
         film, normal, cold, _ = calibrated("9.5K", 100 + seed, believed[seed])
         width = {"sigma_n": normal.fit.statistical["sigma_n"]}
-        answer = routine_1(cold, normal.setup, film.tc_k, priors=width)
+        answer = fit_superconductor(cold, normal.setup, film.tc_k, priors=width)
         gaps.append(answer.deltas_mev[0] / film.delta_mev(2.0) - 1)
         gap_pulls.append(gaps[-1] * film.delta_mev(2.0) / answer.fit.errors["delta_mev"])
     assert np.sqrt(np.mean(np.square(gaps))) < 0.01
     assert np.sqrt(np.mean(np.square(gap_pulls))) < 1.5
 
-    film = FILMS["4.2K"]
+    film = SYNTHETIC_FILMS["4.2K"]
     fine = np.linspace(0.06, 0.25, 2000)
     omega_true = fine[film.sigma(fine, 2.0).real.argmin()]
     truth_mev = film_stiffness_mev(film.omega_sigma2_mev(), film.film_nm)
@@ -328,10 +364,13 @@ def test_recovery_over_twenty_noise_seeds():
     rms, stiffness, stiffness_pulls, pair_pulls, widths = [], [], [], [], []
     for seed in range(20):
         _, normal, cold, rng = calibrated("4.2K", 200 + seed, believed[seed])
-        mount = mount_variations(normal)
-        fits = routine_1(cold, normal.setup, film.tc_k).fits
+        mount = instrument_variations(normal)
+        fits = fit_superconductor(cold, normal.setup, film.tc_k).fits
         assert not fits
-        pairs, points = routine_2(cold, normal.setup, mount), invert_scan(cold, normal.setup, mount)
+        pairs, points = (
+            invert_resonance_bands(cold, normal.setup, mount),
+            invert_scan(cold, normal.setup, mount),
+        )
         low = pairs.nu_thz < 0.6
         error = (pairs.sigma - film.sigma(pairs.nu_thz, 2.0)).real
         rms.append(np.sqrt(np.mean(error[low] ** 2)) / film.sigma_n)
@@ -352,4 +391,4 @@ def test_recovery_over_twenty_noise_seeds():
     assert np.sqrt(np.mean(np.square(pair_pulls))) < 1.5
     assert hits_omega >= 12
     assert hits_peak >= 12
-    assert np.all(np.median(widths, axis=0) < [0.1, 0.02])      # a whole window would prove nothing
+    assert np.all(np.median(widths, axis=0) < [0.1, 0.02])  # a whole window would prove nothing

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from sitqmc.analytic.optics import film_on_substrate as sample
-from sitqmc.analytic.optics.film_on_substrate import Sample, Substrate
+from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate
 from sitqmc.analytic.optics.multilayer import stack
 from sitqmc.analytic.superconductor import mattis_bardeen as dirty_limit
 from sitqmc.analytic.units import C_SI, EPS0_SI, Z0_OHM
 
 MGO = Substrate(thickness_um=700.0, index=3.1, dispersion=0.02, loss=2e-3)
-FILM = Sample(film_nm=25.0, substrate=MGO)
+FILM = FilmOnSubstrate(film_nm=25.0, substrate=MGO)
 NU = np.linspace(0.1, 2.4, 231)
 SIGMA = 4000.0 * dirty_limit.mattis_bardeen(NU, 1.2, 3.0)
 
@@ -27,8 +27,13 @@ def test_stack_against_tmm(polarization, angle):
     n_film, n_sub = film_index(4000 + 9000j, nu), MGO.n(nu)
     t, r = stack(nu, [1.0, n_film, n_sub, 2.2, 1.5], [0.025, 700.0, 40.0], angle, polarization)
     for i, v in enumerate(nu):
-        other = tmm.coh_tmm(polarization, [1.0, n_film[i], n_sub[i], 2.2, 1.5],
-                            [np.inf, 0.025, 700.0, 40.0, np.inf], np.deg2rad(angle), C_SI * 1e-6 / v)
+        other = tmm.coh_tmm(
+            polarization,
+            [1.0, n_film[i], n_sub[i], 2.2, 1.5],
+            [np.inf, 0.025, 700.0, 40.0, np.inf],
+            np.deg2rad(angle),
+            C_SI * 1e-6 / v,
+        )
         assert t[i] == pytest.approx(other["t"], rel=1e-11)
         assert r[i] == pytest.approx(other["r"], rel=1e-11)
 
@@ -70,12 +75,12 @@ def test_bare_plate_peaks_at_its_resonances():
 def test_thin_film_limit_is_second_order():
     errors = []
     for film_nm in (20.0, 10.0):
-        thin = Sample(film_nm=film_nm, substrate=MGO)
-        sigma = SIGMA * 20.0 / film_nm                      # the same sheet conductance
+        thin = FilmOnSubstrate(film_nm=film_nm, substrate=MGO)
+        sigma = SIGMA * 20.0 / film_nm  # the same sheet conductance
         ratio = sample.thin_film_transmission(NU, sigma, thin) / sample.transmission(NU, sigma, thin)
         errors.append(np.abs(ratio - 1).max())
     assert errors[0] < 0.02
-    assert errors[1] == pytest.approx(errors[0] / 2, rel=0.1)      # order d at fixed sheet conductance
+    assert errors[1] == pytest.approx(errors[0] / 2, rel=0.1)  # order d at fixed sheet conductance
 
 
 def test_thin_film_inverse():
@@ -85,7 +90,7 @@ def test_thin_film_inverse():
 
 @pytest.mark.parametrize("film_nm", [15.0, 40.0, 150.0])
 def test_exact_inverse(film_nm):
-    thick = Sample(film_nm=film_nm, substrate=MGO, eps_film=20.0)
+    thick = FilmOnSubstrate(film_nm=film_nm, substrate=MGO, eps_film=20.0)
     t = sample.transmission(NU, SIGMA, thick, path_um=-2.0)
     np.testing.assert_allclose(sample.invert(NU, t, thick, path_um=-2.0), SIGMA, rtol=1e-9)
 
@@ -98,13 +103,13 @@ def test_inverse_does_not_feel_two_pi_jumps():
 
 def test_inverse_that_cannot_exist():
     with pytest.raises(ValueError, match="no conductivity reproduces"):
-        sample.invert(NU, np.full(NU.size, 1e-30), Sample(film_nm=3e4, substrate=MGO))
+        sample.invert(NU, np.full(NU.size, 1e-30), FilmOnSubstrate(film_nm=3e4, substrate=MGO))
 
 
 def test_path_offset_biases_sigma2_by_half_the_normal_value():
     """4 micrometres are 0.092 rad at 1.1 THz: a bias of 0.092 (1 + n + Z0 G)/(Z0 G) in units of sigma_n."""
     nu = np.array([1.1])
-    film = Sample(film_nm=20.0, substrate=Substrate(thickness_um=500.0, index=3.1), coherence=0.0)
+    film = FilmOnSubstrate(film_nm=20.0, substrate=Substrate(thickness_um=500.0, index=3.1), coherence=0.0)
     t = sample.transmission(nu, 1250.0 + 0j, film)
     wrong = sample.invert(nu, t, film, path_um=4.0)
     y = Z0_OHM * 1250.0 * 20e-7
@@ -114,33 +119,38 @@ def test_path_offset_biases_sigma2_by_half_the_normal_value():
 
 def test_incoherent_power_is_the_average_over_plates():
     nu = np.array([0.6, 1.3])
-    lengths = np.linspace(0, 0.5 * C_SI * 1e-6 / 0.1 / 3.1, 4001)[:-1] + 3000.0   # whole periods of both
+    lengths = np.linspace(0, 0.5 * C_SI * 1e-6 / 0.1 / 3.1, 4001)[:-1] + 3000.0  # whole periods of both
     power = np.zeros(2)
     for extra in lengths:
         plate = Substrate(thickness_um=float(extra), index=3.1)
-        power += np.abs(sample.transmission(nu, 3000 + 3000j, Sample(film_nm=20.0, substrate=plate))) ** 2
+        power += (
+            np.abs(sample.transmission(nu, 3000 + 3000j, FilmOnSubstrate(film_nm=20.0, substrate=plate))) ** 2
+        )
     plate = Substrate(thickness_um=3000.0, index=3.1)
-    mean = sample.incoherent_power(nu, 3000 + 3000j, Sample(film_nm=20.0, substrate=plate))
+    mean = sample.incoherent_power(nu, 3000 + 3000j, FilmOnSubstrate(film_nm=20.0, substrate=plate))
     np.testing.assert_allclose(mean, power / lengths.size, rtol=1e-9)
 
 
 def test_single_pass_sheet():
     """Without echoes: (2/(1 + n + Z0 G)) (2 n/(n + 1)), the textbook sheet."""
-    one = Sample(film_nm=20.0, substrate=Substrate(thickness_um=500.0, index=3.1), coherence=0.0)
+    one = FilmOnSubstrate(film_nm=20.0, substrate=Substrate(thickness_um=500.0, index=3.1), coherence=0.0)
     t = sample.thin_film_transmission([0.5], 2000.0, one)
     assert abs(t[0]) == pytest.approx(2 / (4.1 + Z0_OHM * 2000 * 20e-7) * 6.2 / 4.1, rel=1e-12)
 
 
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda: stack([0.5], [1.0, 2.0, 1.0], []), "3 indices need 1 thicknesses, got 0"),
-    (lambda: stack([0.5], [1.0, 2.0 - 0.1j, 1.0], [1.0]), "gain"),
-    (lambda: stack([0.5], [1.0, 1.0], [], 90.0), "angle_deg = 90"),
-    (lambda: stack([0.5], [1.0, 1.0], [], 0.0, "x"), "polarization"),
-    (lambda: Substrate(thickness_um=0.0, index=3.0), "thickness_um = 0.0"),
-    (lambda: Substrate(thickness_um=1.0, index=0.3), "index = 0.3"),
-    (lambda: Sample(film_nm=20.0, substrate=MGO, coherence=1.5), "coherence = 1.5"),
-    (lambda: sample.transmission([0.0], 1.0, FILM), "nu_thz = 0.0"),
-])
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: stack([0.5], [1.0, 2.0, 1.0], []), "3 indices need 1 thicknesses, got 0"),
+        (lambda: stack([0.5], [1.0, 2.0 - 0.1j, 1.0], [1.0]), "gain"),
+        (lambda: stack([0.5], [1.0, 1.0], [], 90.0), "angle_deg = 90"),
+        (lambda: stack([0.5], [1.0, 1.0], [], 0.0, "x"), "polarization"),
+        (lambda: Substrate(thickness_um=0.0, index=3.0), "thickness_um = 0.0"),
+        (lambda: Substrate(thickness_um=1.0, index=0.3), "index = 0.3"),
+        (lambda: FilmOnSubstrate(film_nm=20.0, substrate=MGO, coherence=1.5), "coherence = 1.5"),
+        (lambda: sample.transmission([0.0], 1.0, FILM), "nu_thz = 0.0"),
+    ],
+)
 def test_bad_input(call, words):
     with pytest.raises(ValueError, match=words):
         call()

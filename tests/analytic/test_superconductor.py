@@ -8,7 +8,10 @@ import pytest
 from reference import superconductor as slow
 from sitqmc.analytic.superconductor.drude import drude, drude_weight, scattering_mev_from_tau
 from sitqmc.analytic.superconductor.dynes import dynes_conductivity, dynes_kernel
-from sitqmc.analytic.superconductor.finite_scattering import conductivity_kernel, finite_purity
+from sitqmc.analytic.superconductor.finite_scattering import (
+    conductivity_kernel,
+    finite_scattering_conductivity,
+)
 from sitqmc.analytic.superconductor.gap import BCS_RATIO, critical_temperature, gap_mev
 from sitqmc.analytic.superconductor.matsubara import (
     film_stiffness_mev,
@@ -31,8 +34,11 @@ def worst(name, fast):
     for entry in TABLE[name]:
         value = fast(*entry["arguments"])
         parts = (value.real, value.imag) if len(entry["value"]) == 2 else (value,)
-        errors += [abs(p - float(v)) / abs(float(v)) for p, v in zip(parts, entry["value"], strict=True)
-                   if float(v) != 0 or p != 0]
+        errors += [
+            abs(p - float(v)) / abs(float(v))
+            for p, v in zip(parts, entry["value"], strict=True)
+            if float(v) != 0 or p != 0
+        ]
     return max(errors)
 
 
@@ -92,7 +98,7 @@ def test_gap_limits():
 
 
 def test_pair_breaking_suppresses_gap_and_tc():
-    full = np.pi * np.exp(-np.euler_gamma)                          # Delta00/k Tc0
+    full = np.pi * np.exp(-np.euler_gamma)  # Delta00/k Tc0
     tc = critical_temperature(1.0, 0.3)
     zero = float(gap_mev(0.0, tc, gamma_mev=0.3 * MEV_PER_K)) / MEV_PER_K
     assert zero == pytest.approx(np.sqrt(full * (full - 0.6)), rel=1e-10)
@@ -125,10 +131,14 @@ def test_warm_mattis_bardeen_tends_to_the_cold_one():
 
 def test_limits_of_purity():
     nu = np.array([0.05, 0.4, 0.6, 3.0])
-    np.testing.assert_allclose(finite_purity(nu, 1.0, 1e9, 4.0), mattis_bardeen(nu, 1.0, 4.0), rtol=1e-7)
-    np.testing.assert_allclose(finite_purity(nu, 1e-9, 3.0, 4.0), drude(nu, 1.0, 3.0), rtol=1e-6)
-    assert np.all(finite_purity(nu, 0.0, 3.0, 4.0) == drude(nu, 1.0, 3.0))
-    clean = finite_purity(nu, 1.0, 1e-4, 0.2)                       # all weight in the delta function
+    np.testing.assert_allclose(
+        finite_scattering_conductivity(nu, 1.0, 1e9, 4.0), mattis_bardeen(nu, 1.0, 4.0), rtol=1e-7
+    )
+    np.testing.assert_allclose(
+        finite_scattering_conductivity(nu, 1e-9, 3.0, 4.0), drude(nu, 1.0, 3.0), rtol=1e-6
+    )
+    assert np.all(finite_scattering_conductivity(nu, 0.0, 3.0, 4.0) == drude(nu, 1.0, 3.0))
+    clean = finite_scattering_conductivity(nu, 1.0, 1e-4, 0.2)  # all weight in the delta function
     np.testing.assert_allclose(clean.imag, 1e-4 / thz_to_mev(nu), rtol=1e-3)
     assert np.all(clean.real < 1e-6)
 
@@ -144,10 +154,15 @@ def test_extremely_dirty_is_mattis_bardeen(temp):
 
 def test_dynes_tends_to_finite_purity_and_to_drude():
     nu = np.array([0.1, 0.3, 0.8, 2.0])
-    np.testing.assert_allclose(dynes_conductivity(nu, 1.0, 1e-7, 5.0, 4.0), finite_purity(nu, 1.0, 5.0, 4.0),
-                               rtol=1e-5)
+    np.testing.assert_allclose(
+        dynes_conductivity(nu, 1.0, 1e-7, 5.0, 4.0),
+        finite_scattering_conductivity(nu, 1.0, 5.0, 4.0),
+        rtol=1e-5,
+    )
     np.testing.assert_allclose(dynes_conductivity(nu, 1e-5, 0.2, 5.0, 4.0), drude(nu, 1.0, 5.4), rtol=1e-6)
-    assert np.all(dynes_conductivity(nu, 1.0, 0.0, 5.0, 4.0) == finite_purity(nu, 1.0, 5.0, 4.0))
+    assert np.all(
+        dynes_conductivity(nu, 1.0, 0.0, 5.0, 4.0) == finite_scattering_conductivity(nu, 1.0, 5.0, 4.0)
+    )
 
 
 def test_pair_breaking_alone_moves_the_minimum_below_the_gap():
@@ -206,7 +221,7 @@ def test_kramers_kronig_on_the_real_axis():
     sigma1 = dynes_conductivity(mev_to_thz(omega), 1.0, gamma, rate, t_k).real
     here = dynes_conductivity(mev_to_thz(np.array([at])), 1.0, gamma, rate, t_k)[0]
     regular = 2 * at / np.pi * np.sum(weight * (sigma1 - here.real) / (at**2 - omega**2))
-    cut = here.real * at * 2 / np.pi / 1e6      # the subtracted part integrates to zero only to infinity
+    cut = here.real * at * 2 / np.pi / 1e6  # the subtracted part integrates to zero only to infinity
     expected = regular + cut + stiffness_slope_mev(1.0, rate, t_k, gamma) / at
     assert expected == pytest.approx(here.imag, rel=1e-8)
 
@@ -256,7 +271,7 @@ def test_bias_within_rounding_of_the_gap_edge():
     """Gamma = 0: N(E) is infinite at the edge, dI/dV is not."""
     for v in (1.0 - 2e-16, 1.0 + 3e-16, 1.0 + 1e-12):
         assert one_bias(v, 0.0, 0.05) == pytest.approx(one_bias(1.0, 0.0, 0.05), rel=1e-10)
-    for v in (1.0, 1.0 + 4.9e-5, 1.0 + 5.1e-5, 0.999, 1.004):         # both sides of a switch in the kernel
+    for v in (1.0, 1.0 + 4.9e-5, 1.0 + 5.1e-5, 0.999, 1.004):  # both sides of a switch in the kernel
         assert one_bias(v, 0.0, 0.05) == pytest.approx(float(slow.tunnelling(v, 0.0, 0.05)), rel=1e-9)
 
 
@@ -269,7 +284,7 @@ def test_tunnelling_conserves_states():
 
 def test_drude():
     nu = np.array([0.5])
-    rate = scattering_mev_from_tau(10.0)                            # hbar/10 fs = 65.8 meV
+    rate = scattering_mev_from_tau(10.0)  # hbar/10 fs = 65.8 meV
     assert rate == pytest.approx(65.82, rel=1e-3)
     assert drude(nu, 2.0, rate)[0] == pytest.approx(2.0 / (1 - 1j * 2 * np.pi * 0.5 * 0.01), rel=1e-12)
     omega, weight = panels(np.concatenate([[0.0], np.geomspace(1e-2, 1e9, 60)]))
@@ -303,20 +318,23 @@ def test_dynes_at_random_points():
         assert fast.imag == pytest.approx(float(exact.imag), rel=1e-9)
 
 
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda: mattis_bardeen([0.1, -1.0], 1.0, 1.0), "nu_thz = -1.0"),
-    (lambda: mattis_bardeen([np.nan], 1.0, 1.0), "nu_thz = nan"),
-    (lambda: finite_purity([0.1], -1.0, 1.0, 1.0), "delta_mev = -1.0"),
-    (lambda: finite_purity([0.1], 1.0, 0.0, 1.0), "scattering_mev = 0.0"),
-    (lambda: finite_purity([0.1], 1.0, 1.0, -2.0), "t_k = -2.0"),
-    (lambda: dynes_conductivity([0.1], 1.0, np.nan, 1.0, 1.0), "gamma_mev = nan"),
-    (lambda: matsubara_conductivity([0], 1.0, 1.0, 1.0), "Matsubara indices"),
-    (lambda: matsubara_conductivity([1], 1.0, 1.0, 0.0), "t_k = 0.0"),
-    (lambda: tunnelling_conductance([0.1], 0.0, 0.1, 1.0), "delta_mev = 0.0"),
-    (lambda: gap_mev([-1.0], 5.0), "temperatures"),
-    (lambda: gap_mev([1.0], 0.0), "tc_k = 0.0"),
-    (lambda: superfluid_fraction(1.0, np.inf, 1.0), "scattering_mev = inf"),
-])
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: mattis_bardeen([0.1, -1.0], 1.0, 1.0), "nu_thz = -1.0"),
+        (lambda: mattis_bardeen([np.nan], 1.0, 1.0), "nu_thz = nan"),
+        (lambda: finite_scattering_conductivity([0.1], -1.0, 1.0, 1.0), "delta_mev = -1.0"),
+        (lambda: finite_scattering_conductivity([0.1], 1.0, 0.0, 1.0), "scattering_mev = 0.0"),
+        (lambda: finite_scattering_conductivity([0.1], 1.0, 1.0, -2.0), "t_k = -2.0"),
+        (lambda: dynes_conductivity([0.1], 1.0, np.nan, 1.0, 1.0), "gamma_mev = nan"),
+        (lambda: matsubara_conductivity([0], 1.0, 1.0, 1.0), "Matsubara indices"),
+        (lambda: matsubara_conductivity([1], 1.0, 1.0, 0.0), "t_k = 0.0"),
+        (lambda: tunnelling_conductance([0.1], 0.0, 0.1, 1.0), "delta_mev = 0.0"),
+        (lambda: gap_mev([-1.0], 5.0), "temperatures"),
+        (lambda: gap_mev([1.0], 0.0), "tc_k = 0.0"),
+        (lambda: superfluid_fraction(1.0, np.inf, 1.0), "scattering_mev = inf"),
+    ],
+)
 def test_bad_input(call, words):
     with pytest.raises(ValueError, match=words):
         call()

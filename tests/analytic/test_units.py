@@ -20,12 +20,12 @@ def test_low_edge_of_the_band_is_a_fifth_of_a_millielectronvolt():
 
 def test_kelvin_and_quantum_of_conductance():
     assert units.kelvin_to_mev(1.0) == pytest.approx(0.08617333262, rel=1e-9)
-    assert pytest.approx(1.0 / 6453.2, rel=1e-5) == units.SIGMA_Q_S      # h/4e^2 = 6.4532 kilo-ohm
+    assert pytest.approx(1.0 / 6453.2, rel=1e-5) == units.SIGMA_Q_S  # h/4e^2 = 6.4532 kilo-ohm
     assert pytest.approx(376.730313, rel=1e-8) == units.Z0_OHM
 
 
 def test_film_conductance():
-    g = units.sheet_conductance(np.array([5000.0]), 20.0)                # 5000 ohm^-1 cm^-1, 20 nm: 100 ohm
+    g = units.sheet_conductance(np.array([5000.0]), 20.0)  # 5000 ohm^-1 cm^-1, 20 nm: 100 ohm
     assert g[0] == pytest.approx(1e-2, rel=1e-14)
     assert units.sheet_to_sigma(1e-2, 20.0) == pytest.approx(5000.0, rel=1e-14)
 

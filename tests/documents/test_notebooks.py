@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sitqmc import runs
-from sitqmc.analytic import FILMS
+from sitqmc.analytic import SYNTHETIC_FILMS
 from sitqmc.runs.formats.films import bundled_films
 from sitqmc.runs.results import tables
 from sitqmc.runs.results.figures.film import LabFigure
@@ -126,7 +126,7 @@ def test_ten_figures_show_themselves(outcome):
 
 
 def test_weakly_disordered_film_has_its_gap(outcome):
-    names, film = outcome[0], FILMS["9.5K"]
+    names, film = outcome[0], SYNTHETIC_FILMS["9.5K"]
     assert (truth("9.5K")["tc_k"], truth("9.5K")["ratio"]) == (film.tc_k, film.ratio)
     assert names["weak"].fits
     error = names["two_delta_error"]
@@ -144,13 +144,13 @@ def test_film_with_a_mode_has_no_gap_by_routine_1(outcome):
 
 
 def test_gap_from_tunnelling(outcome):
-    fit, film = outcome[0]["tunnelling"].fit, FILMS["5.0K"]
-    assert fit.verdict.fits
+    fit, film = outcome[0]["tunnelling"].fit, SYNTHETIC_FILMS["5.0K"]
+    assert fit.quality.fits
     assert abs(fit.values["delta_mev"] - film.delta_mev(2.0)) < 3 * fit.errors["delta_mev"] < 0.02
 
 
 def test_omega_and_peak(outcome):
-    names, film = outcome[0], FILMS["5.0K"]
+    names, film = outcome[0], SYNTHETIC_FILMS["5.0K"]
     fine = np.linspace(0.06, 0.25, 2000)
     assert fine[film.sigma(fine, 2.0).real.argmin()] in names["omega"]
     assert names["omega"].high - names["omega"].low < 0.1
@@ -159,7 +159,7 @@ def test_omega_and_peak(outcome):
 
 
 def test_superfluid_density_and_missing_weight(outcome):
-    names, expected = outcome[0], FILMS["5.0K"].omega_sigma2_mev()
+    names, expected = outcome[0], SYNTHETIC_FILMS["5.0K"].omega_sigma2_mev()
     fluid = names["fluid"]
     assert fluid.consistent.fits
     assert abs(fluid.omega_sigma2_mev - expected) < 2 * fluid.error < 0.1 * expected
@@ -170,7 +170,7 @@ def test_superfluid_density_and_missing_weight(outcome):
 def test_theory_beside_the_film(outcome):
     """The made-up resonance lies at omega = E_J, the mode of the film at 0.29 THz."""
     answer = outcome[0]["agreement"]
-    assert answer.verdict.fits
+    assert answer.quality.fits
     assert answer.e_j_mev.value == pytest.approx(0.29 * 4.135667696, rel=0.02)
 
 

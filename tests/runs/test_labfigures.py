@@ -7,11 +7,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from sitqmc.analytic import (
-    FILMS,
+    SYNTHETIC_FILMS,
     Background,
+    FilmOnSubstrate,
     FilmSetup,
     Instrument,
-    Sample,
     Substrate,
     TheoryCurve,
     analyse_film,
@@ -20,8 +20,8 @@ from sitqmc.analytic import (
     fit_film,
     fit_tunnelling,
     line_through_origin,
-    measure,
-    measure_tunnelling,
+    synthetic_scan,
+    synthetic_tunnelling,
 )
 from sitqmc.runs.results.figures import film as lab
 
@@ -34,12 +34,13 @@ class Film:
     """One synthetic film, its scans and its whole analysis."""
 
     def __init__(self, name):
-        truth, rng = FILMS[name], np.random.default_rng(41)
+        truth, rng = SYNTHETIC_FILMS[name], np.random.default_rng(41)
         self.tc_k = truth.tc_k
-        self.warm, self.cold = measure(truth, truth.warm_k, rng), measure(truth, 2.0, rng)
-        self.curve = measure_tunnelling(truth, rng)
+        self.warm, self.cold = synthetic_scan(truth, truth.warm_k, rng), synthetic_scan(truth, 2.0, rng)
+        self.curve = synthetic_tunnelling(truth, rng)
         plate = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
-        self.start = FilmSetup(sample=Sample(film_nm=20.0, substrate=plate), sigma_n=1.2 * truth.sigma_n,
+        sample = FilmOnSubstrate(film_nm=20.0, substrate=plate)
+        self.start = FilmSetup(sample=sample, sigma_n=1.2 * truth.sigma_n,
                                instrument=Instrument(standing_period_thz=0.13))
         self.answer = analyse_film(self.cold, self.start, truth.tc_k, rng, normal=self.warm, priors=PRIORS,
                                    tunnelling=self.curve)
@@ -77,7 +78,7 @@ def words(figure):
 
 def excess_figure(film):
     a = film.answer
-    return lab.draw_excess(a.pairs, a.background, a.sigma_h, a.omega, a.peak, a.plain.fit.verdict)
+    return lab.draw_excess(a.pairs, a.background, a.sigma_h, a.omega, a.peak, a.plain.fit.quality)
 
 
 def one_line(film):
@@ -200,7 +201,7 @@ def test_correlation(strong):
 
 
 def test_missing_weight_against_density(strong):
-    line, rejected = one_line(strong), strong.answer.plain.fit.verdict
+    line, rejected = one_line(strong), strong.answer.plain.fit.quality
     figure = lab.draw_weight_line({"a film": strong.answer}, line)
     assert drawn(figure) > 0.01
     assert labels(figure) == ([f"missing weight N {lab.WEIGHT}"],

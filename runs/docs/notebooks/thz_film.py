@@ -16,11 +16,11 @@ import numpy as np
 
 from sitqmc.analytic import (
     Background,
-    Excess,
+    ExcessConductivity,
     FilmAnalysis,
+    FilmOnSubstrate,
     FilmSetup,
     Instrument,
-    Sample,
     Substrate,
     TheoryCurve,
     analyse_film,
@@ -31,16 +31,16 @@ from sitqmc.analytic import (
     film_stiffness_mev,
     fit_film,
     fit_normal,
+    fit_superconductor,
     fit_tunnelling,
+    instrument_variations,
+    invert_resonance_bands,
     invert_scan,
     line_through_origin,
     mev_to_thz,
     missing_weight,
-    mount_variations,
     omega_minimum,
     penetration_depth_nm,
-    routine_1,
-    routine_2,
     superfluid,
 )
 from sitqmc.runs.formats.films import bundled_films, read_scan, read_tunnelling
@@ -97,7 +97,7 @@ for scan in (cold, normal):
 
 # %%
 plate = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
-guess = FilmSetup(sample=Sample(film_nm=20.0, substrate=plate),
+guess = FilmSetup(sample=FilmOnSubstrate(film_nm=20.0, substrate=plate),
                   sigma_n=2000.0,            # ohm^-1 cm^-1, a first guess
                   instrument=Instrument(standing_period_thz=0.13))
 priors = {"film_nm": 0.5, "thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4,
@@ -147,7 +147,7 @@ draw_correlation(calibration.fit)
 
 # %%
 mount = calibration.setup
-plain = routine_1(cold, mount, tc_k)
+plain = fit_superconductor(cold, mount, tc_k)
 print(plain.report())
 draw_film_fit(cold, plain, "Routine 1")
 
@@ -159,7 +159,7 @@ draw_film_fit(cold, plain, "Routine 1")
 weak_scans = [read_scan(bundled_films() / f"9.5K_{kind}.txt") for kind in ("normal", "cold")]
 weak = fit_film(weak_scans, guess, 9.5, free=("sigma_n", "path_um"), priors=priors)
 two_delta, two_delta_error = 2 * weak.gaps_mev()[1], 2 * weak.fit.errors["delta_mev"]
-print(weak.fit.verdict.text)
+print(weak.fit.quality.text)
 print(f"2 Delta = {two_delta:.4f} +- {two_delta_error:.4f} meV = {mev_to_thz(two_delta):.4f} THz")
 draw_film_fit(weak_scans, weak, "Joint fit, weakly disordered film")
 
@@ -170,8 +170,8 @@ draw_film_fit(weak_scans, weak, "Joint fit, weakly disordered film")
 # gives more, noisier points. The background is the BCS film with the gap from tunnelling.
 
 # %%
-variations = mount_variations(calibration)   # mounts one standard deviation off: systematic errors
-pairs, points = routine_2(cold, mount, variations), invert_scan(cold, mount, variations)
+variations = instrument_variations(calibration)   # mounts one standard deviation off: systematic errors
+pairs, points = invert_resonance_bands(cold, mount, variations), invert_scan(cold, mount, variations)
 background = Background(setup=mount, delta_mev=tunnelling.delta_mev, t_k=cold.t_k)
 draw_pairs(pairs, background)
 
@@ -187,7 +187,7 @@ omega = omega_minimum(points, below_gap, rng)
 peak = excess_peak(excess(points, background), below_gap, rng)
 for name, place in (("Omega", omega), ("peak of sigma_H", peak)):
     print(f"{name} = {place.value:.3f} THz, interval {place.low:.3f}-{place.high:.3f} THz")
-draw_excess(pairs, background, excess(pairs, background), omega, peak, plain.fit.verdict)
+draw_excess(pairs, background, excess(pairs, background), omega, peak, plain.fit.quality)
 
 # %% [markdown]
 # ## 8. Superfluid density from sigma2, checked by Kramers and Kronig
@@ -286,10 +286,10 @@ theory = made_up_theory() if run_folder is None else read_theory(run_folder, poi
 # %%
 everywhere = excess(points, background)
 keep = everywhere.nu_thz < below_gap[1]
-sigma_h = Excess(nu_thz=everywhere.nu_thz[keep], sigma_h=everywhere.sigma_h[keep],
+sigma_h = ExcessConductivity(nu_thz=everywhere.nu_thz[keep], sigma_h=everywhere.sigma_h[keep],
                  covariance=everywhere.covariance[np.ix_(keep, keep)])
 agreement = compare(theory, sigma_h, mount.sample.film_nm, free_amplitude=True)
-print(agreement.verdict.text)
+print(agreement.quality.text)
 print(f"E_J = {agreement.e_j_mev.value:.3f} meV [{agreement.e_j_mev.low:.3f}, {agreement.e_j_mev.high:.3f}]")
 if theory.rho_s > 0:
     print(f"E_J from the stiffness would be {e_j_from_stiffness(stiffness_mev, theory.rho_s):.3f} meV")

@@ -15,7 +15,7 @@ from sitqmc.analytic import (
     line_through_origin,
     to_laboratory,
 )
-from sitqmc.analytic.film.derived import Line
+from sitqmc.analytic.film.derived import LineFit
 from sitqmc.runs.formatting import with_error
 from sitqmc.runs.paper.dataset import P_C, At, Reproduction
 from sitqmc.runs.paper.films import DILUTION, Film
@@ -94,7 +94,7 @@ def _pair(axis: Axes, film: Film, at: At, theory: TheoryCurve, answer: Compariso
     keep = nu <= 1.05 * excess.nu_thz[-1]
     y, half = answer.amplitude * sigma[keep], answer.amplitude * error[keep]
     axis.fill_between(nu[keep], y - half, y + half, color=RED, alpha=0.2, lw=0)
-    mark = "" if answer.verdict.fits else " (!)"
+    mark = "" if answer.quality.fits else " (!)"
     axis.plot(nu[keep], y, color=RED, label=f"SIMULATED, p = {at.p:g}{mark}")
     axis.errorbar(
         excess.nu_thz,
@@ -111,13 +111,13 @@ def _pair(axis: Axes, film: Film, at: At, theory: TheoryCurve, answer: Compariso
     top = max(float((excess.sigma_h + excess.error).max()), float(y.max()))
     axis.set(xlabel=r"$\nu$ (THz)", xlim=(0, 1.05 * float(excess.nu_thz[-1])), ylim=(-0.2 * top, 1.8 * top))
     e_j, stiff = answer.e_j_mev, e_j_from_stiffness(film.found.stiffness_mev, theory.rho_s)
-    verdict = "not excluded" if answer.verdict.fits else "do NOT agree"
+    verdict = "not excluded" if answer.quality.fits else "do NOT agree"
     axis.text(
         0.97,
         0.76,
         f"$E_J$ = {e_j.value:.2f} [{e_j.low:.2f}, {e_j.high:.2f}] meV\n"
         f"from stiffness: {stiff:.0f} meV\namplitude {answer.amplitude:.3g}\n"
-        rf"{verdict}: $\chi^2$/dof = {answer.verdict.chi2 / answer.verdict.dof:.1f}",
+        rf"{verdict}: $\chi^2$/dof = {answer.quality.chi2 / answer.quality.dof:.1f}",
         transform=axis.transAxes,
         va="top",
         ha="right",
@@ -132,7 +132,7 @@ def caption_3a(data: Reproduction) -> str:
     for film, at, theory, answer in matched(data):
         e_j = e_j_from_stiffness(film.found.stiffness_mev, theory.rho_s)
         told.append(
-            f"{film.tc_k:g} K beside p = {at.p:g}: {answer.verdict.text}; fitted E_J = "
+            f"{film.tc_k:g} K beside p = {at.p:g}: {answer.quality.text}; fitted E_J = "
             f"{answer.e_j_mev.value:.3g} meV, E_J from the stiffness of the film {e_j:.3g} meV; at the "
             f"{LOWEST} lowest frequencies {_lowest(film, theory, answer)}"
         )
@@ -160,7 +160,7 @@ def _lowest(film: Film, theory: TheoryCurve, answer: Comparison) -> str:
 
 
 def curves_3a(data: Reproduction) -> list[Series]:
-    """Excess and scaled theory."""
+    """Excess conductivity and scaled theory."""
     out, unit = list[Series](), "sigma/(1/(ohm cm))"
     for film, at, theory, answer in matched(data):
         excess = film.found.sigma_h
@@ -312,7 +312,7 @@ def curves_3b(data: Reproduction) -> list[Series]:
     return out
 
 
-def weight_line(data: Reproduction) -> Line:
+def weight_line(data: Reproduction) -> LineFit:
     """N against rho_s through the origin."""
     weights, fluids = _film_weights(data)
     return line_through_origin(fluids[:, 0], fluids[:, 1], weights[:, 0], weights[:, 1])

@@ -112,7 +112,7 @@ def _optics(axis: Axes, film: Film) -> None:
     verdict = "rejected" if film.excess_seen else "fits"
     axis.set_title(
         f"routine 1, plain superconductor: {verdict}, "
-        rf"$\chi^2$/dof = {found.plain.fit.verdict.chi2 / found.plain.fit.verdict.dof:.2f}",
+        rf"$\chi^2$/dof = {found.plain.fit.quality.chi2 / found.plain.fit.quality.dof:.2f}",
         fontsize=6.5,
     )
     axis.set(xlabel=r"$\nu$ (THz)", ylabel=r"$\sigma_1/\sigma_n$")
@@ -123,7 +123,7 @@ def _optics(axis: Axes, film: Film) -> None:
 def caption_2(data: Reproduction) -> str:
     """What was fitted to what."""
     verdicts = "; ".join(
-        f"{name}: {data.films[name].found.plain.fit.verdict.text}" for name in (WEAK, STRONG)
+        f"{name}: {data.films[name].found.plain.fit.quality.text}" for name in (WEAK, STRONG)
     )
     return (
         "SYNTHETIC: computer-made films of known truth (analytic/films), not measurements; nothing is "

@@ -18,25 +18,25 @@ from matplotlib.figure import Figure
 from sitqmc.analytic import (
     Background,
     Comparison,
-    Excess,
-    Extraction,
+    ExcessConductivity,
     FilmAnalysis,
     FilmFit,
-    Fit,
-    Interval,
+    FitQuality,
+    FitResult,
+    MeasuredConductivity,
     TheoryCurve,
     ThzScan,
     TunnelFit,
     TunnellingCurve,
-    Verdict,
     film_sigma,
     to_laboratory,
     transmission,
     unwrapped_phase,
 )
-from sitqmc.analytic.film.derived import Line
+from sitqmc.analytic.film.derived import LineFit
 from sitqmc.analytic.film.tunnelling_fit import tunnelling_model
 from sitqmc.analytic.units import Array
+from sitqmc.estimate import Estimate
 from sitqmc.runs.results.figures.style import ShownFigure as LabFigure
 
 BLUE, RED, GREEN, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "0.45"
@@ -54,14 +54,14 @@ def _figure(width: float, height: float) -> LabFigure:
     return LabFigure(figsize=(width, height), dpi=130, layout="constrained")
 
 
-def _finished(figure: LabFigure, verdict: Verdict | None = None, name: str = "") -> LabFigure:
-    """Verdict above the axes; ticks and layout made while the style is in force."""
-    if verdict is not None:
-        title = f"{name}: {verdict.text}" if verdict.fits else f"{name} REJECTED: {verdict.text}"
+def _finished(figure: LabFigure, quality: FitQuality | None = None, name: str = "") -> LabFigure:
+    """Write the quality of the fit above the axes; ticks and layout made while the style is in force."""
+    if quality is not None:
+        title = f"{name}: {quality.text}" if quality.fits else f"{name} REJECTED: {quality.text}"
         whole = title.replace(" = ", "\u00a0=\u00a0")            # no line break inside a value
         title = textwrap.fill(whole, int(12 * figure.get_figwidth())).replace("\u00a0", " ")
         box = {"boxstyle": "round", "fc": "white", "ec": RED}
-        alarm: Any = {} if verdict.fits else {"color": RED, "weight": "bold", "bbox": box}
+        alarm: Any = {} if quality.fits else {"color": RED, "weight": "bold", "bbox": box}
         figure.suptitle(title, fontsize=9, **alarm)
     figure.draw_without_rendering()
     return figure
@@ -93,7 +93,7 @@ def draw_tunnelling(curve: TunnellingCurve, answer: TunnelFit) -> Figure:
         top.legend(loc="upper right")
         top.set_ylim(top=1.15 * float(curve.didv.max()))
         _residuals(bottom, curve.bias_mv, answer.fit.residuals[0], "bias (mV)")
-        return _finished(figure, answer.fit.verdict, "Tunnelling")
+        return _finished(figure, answer.fit.quality, "Tunnelling")
 
 
 def _phase_line(scan: ThzScan) -> Array:
@@ -153,10 +153,10 @@ def draw_film_fit(scans: ThzScan | Sequence[ThzScan], answer: FilmFit, name: str
             for column in (0, 1):
                 label = NU if k == len(scans) - 1 else ""
                 _residuals(axes[2 * k + 1, column], scan.nu_thz, answer.fit.residuals[2 * k + column], label)
-        return _finished(figure, answer.fit.verdict, name)
+        return _finished(figure, answer.fit.quality, name)
 
 
-def draw_pairs(pairs: Extraction, background: Background | None = None) -> Figure:
+def draw_pairs(pairs: MeasuredConductivity, background: Background | None = None) -> Figure:
     """Measured sigma1 and sigma2 with errors, and the background model as a line."""
     with matplotlib.rc_context(STYLE):
         figure = _figure(8.5, 3.2)
@@ -174,14 +174,14 @@ def draw_pairs(pairs: Extraction, background: Background | None = None) -> Figur
         return _finished(figure)
 
 
-def _mark(axis: Axes, where: Interval, colour: str, name: str) -> None:
+def _mark(axis: Axes, where: Estimate, colour: str, name: str) -> None:
     axis.axvspan(where.low, where.high, color=colour, alpha=0.25, lw=0)
     axis.axvline(where.value, color=colour, lw=1.2, ls="--",
                  label=f"{name} = {where.value:.3f} [{where.low:.3f}, {where.high:.3f}] THz")
 
 
-def draw_excess(measured: Extraction, background: Background, sigma_h: Excess, omega: Interval,
-                peak: Interval, plain: Verdict | None = None) -> Figure:
+def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h: ExcessConductivity,
+                omega: Estimate, peak: Estimate, plain: FitQuality | None = None) -> Figure:
     """sigma1 measured and of the background above, sigma_H beneath; Omega and the peak with intervals.
 
     plain  verdict of routine 1: if it fits, there is no excess to speak of, and the figure says so
@@ -210,7 +210,7 @@ def draw_excess(measured: Extraction, background: Background, sigma_h: Excess, o
         return _finished(figure, plain, "Plain BCS film")
 
 
-def draw_correlation(fit: Fit) -> Figure:
+def draw_correlation(fit: FitResult) -> Figure:
     """Correlation matrix of the fitted parameters, numbers in the cells."""
     with matplotlib.rc_context(STYLE):
         n = len(fit.names)
@@ -224,10 +224,10 @@ def draw_correlation(fit: Fit) -> Figure:
         axis.set_xticks(range(n), fit.names, rotation=60, ha="right", rotation_mode="anchor")
         axis.set_yticks(range(n), fit.names)
         figure.colorbar(image, ax=axis, label="correlation", shrink=0.8)
-        return _finished(figure, None if fit.verdict.fits else fit.verdict, "Fit")
+        return _finished(figure, None if fit.quality.fits else fit.quality, "Fit")
 
 
-def draw_weight_line(films: Mapping[str, FilmAnalysis], line: Line) -> Figure:
+def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> Figure:
     """Missing weight N against superfluid density, one point for each film, with the line through zero.
 
     Films whose sigma1 and sigma2 contradict each other are crosses, and the worst verdict is the heading.
@@ -255,7 +255,8 @@ def draw_weight_line(films: Mapping[str, FilmAnalysis], line: Line) -> Figure:
         return _finished(figure, worst, f"Kramers-Kronig of {' and '.join(bad)}")
 
 
-def draw_comparison(theory: TheoryCurve, data: Excess, answer: Comparison, thickness_nm: float) -> Figure:
+def draw_comparison(theory: TheoryCurve, data: ExcessConductivity, answer: Comparison,
+                    thickness_nm: float) -> Figure:
     """sigma_H and the simulated sigma(omega) on the axes of the film, at the best E_J and amplitude."""
     with matplotlib.rc_context(STYLE):
         figure = _figure(5.5, 3.7)
@@ -273,4 +274,4 @@ def draw_comparison(theory: TheoryCurve, data: Excess, answer: Comparison, thick
         axis.axhline(0, color=GREY, lw=0.8)
         axis.set(xlabel=NU, ylabel=rf"$\sigma_H$ {CONDUCTIVITY}")
         axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.14), ncols=2, columnspacing=1.2)
-        return _finished(figure, answer.verdict, "Theory")
+        return _finished(figure, answer.quality, "Theory")
