@@ -37,6 +37,8 @@ from .model.link_weights import (
     time_links as time_links,
 )
 from .model.model import Model as Model
+from .model.parameters import PARAMETERS as PARAMETERS
+from .model.parameters import ParameterSpace as ParameterSpace
 from .statistics.allocation import (
     covariance_components as covariance_components,
 )

@@ -17,21 +17,37 @@ NORMAL_SCORES = {0.68: 1.0, 0.95: 1.959964}
 """Standard errors per half interval; 68 % is taken as one standard error, as in the tables."""
 
 
+UNRESOLVED = 10.0
+"""A value smaller than its error divided by this is printed as zero: none of its digits is known."""
+
+LARGEST = 1e7
+"""Numbers from here on are printed with a power of ten."""
+
+
 def concise(value: float, error: float) -> str:
     """Return `value` with two digits of `error` in units of the last digit: 0.3412(21).
 
-    A value without a finite error is "n.r." (not resolved): its digits would mean nothing. An error larger
-    than the value rounds both to the decade of the error.
+    Value and error are rounded to the second digit of the error, also in front of the decimal point: 700(350).
+    A value without a finite error is "n.r." (not resolved): its digits would mean nothing. A value whose error
+    is more than ten times larger is zero within its error and printed as that: 696 +- 8290 is 0(8300).
     """
     if not (math.isfinite(value) and math.isfinite(error)):
         return "n.r."
     if error <= 1e-14 * abs(value) or error == 0:        # exact up to rounding
         return f"{value:.4g}(0)"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    if round(error * 10**digits) >= 100:                 # 0.0996 rounds to 0.10, two digits still
-        digits = max(0, digits - 1)
-    shown = error if digits == 0 else round(error * 10**digits)
-    return f"{value:.{digits}f}({shown:.0f})"
+    largest = max(abs(value), error)
+    if largest >= LARGEST:
+        power = math.floor(math.log10(largest))
+        return f"{concise(value / 10.0**power, error / 10.0**power)}e{power:+d}"
+    if error > UNRESOLVED * abs(value):
+        value = 0.0
+    place = math.floor(math.log10(error)) - 1            # decimal place of the second digit of the error
+    if round(error / 10.0**place) >= 100:                # 0.0996 rounds to 0.10, two digits still
+        place += 1
+    if place > 0:
+        unit = 10**place
+        return f"{round(value / unit) * unit}({round(error / unit) * unit})"
+    return f"{value:.{-place}f}({round(error * 10.0**-place)})"
 
 
 @dataclass(frozen=True)

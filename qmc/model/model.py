@@ -9,14 +9,12 @@ from numpy.typing import ArrayLike
 
 from sitqmc.qmc.model.disorder import Bonds, Disorder, draw_disorder, make_disorder
 from sitqmc.qmc.model.link_weights import ACTIONS, Action, space_links, time_links
+from sitqmc.qmc.model.parameters import PARAMETERS
 
 __all__ = ["Bonds", "Disorder", "Model"]
 
 MAX_SITES = 2**31 - 1
 
-
-NAMED_ALWAYS = ("Lx", "Ly", "L_tau", "eps", "charging", "action", "p")
-"""Fields in every key; the others enter where they are not zero, so that older keys stay what they were."""
 
 PROBABILITIES = {
     "p": "probability of a missing bond",
@@ -89,7 +87,8 @@ class Model:
     def key(self) -> tuple[int, ...]:
         """Four 32-bit integers that name this model in random streams, whatever its place in a scan."""
         named = {f.name: getattr(self, f.name) for f in fields(self)}
-        kept = {name: value for name, value in named.items() if name in NAMED_ALWAYS or value}
+        # Parameters of later versions enter only if not zero: older keys stay what they were.
+        kept = {n: value for n, value in named.items() if PARAMETERS[n].stream == "always" or value}
         text = ";".join(f"{name}={value!r}" for name, value in sorted(kept.items()))
         digest = hashlib.sha256(text.encode()).digest()
         return tuple(int.from_bytes(digest[4 * i : 4 * i + 4], "little") for i in range(4))
