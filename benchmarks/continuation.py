@@ -186,7 +186,7 @@ def score(case: Case, s) -> dict:
     truth, (low, high) = case.truth(s.omega), s.band()
     nodes = central(truth * s.grid.weights)
     result["coverage"] = float(np.mean((low <= truth)[nodes] & (truth <= high)[nodes]))
-    seen, (seen_low, seen_high) = s.as_resolved(truth), s.resolved_band()
+    seen, (seen_low, seen_high) = s.smeared(truth), s.resolved_band()
     result["resolved"] = float(np.mean((seen_low <= seen)[nodes] & (seen <= seen_high)[nodes]))
     result["width"] = float(np.mean((high - low)[nodes]) / truth.max())
     middle = float(np.interp(0.5, np.cumsum(truth * s.grid.weights) / (truth @ s.grid.weights), s.omega))

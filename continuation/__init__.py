@@ -9,9 +9,10 @@
 covariance, or from text files (`read_correlator`); `continue_correlator` continues any of them, by an average
 over positive priors (method "process"), maximum entropy ("maxent"), stochastic sampling ("sampling"), leading
 singular components ("sparse") or a rational function ("rational"); `consensus` runs all, pools their bands
-and says where they agree. Known facts are added by `data.knowing(...)`. `rehearse` continues synthetic data
-with your own points and noise, to be tried before a feature is believed. No continuation is needed for
-`sigma_matsubara`, `midpoint_conductivity`, `weight_bounds` and `decay_energy`.
+and says where they agree. Sum rules known with an error are
+added by `data.with_constraints(...)`. `run_closure_test` continues synthetic data with your own points and
+noise, to be tried before a feature is believed. No continuation is needed for
+`sigma_matsubara`, `midpoint_conductivity`, `weight_bounds` and `lowest_excitation`.
 Frequencies have the unit of 1/beta.
 """
 

@@ -1,11 +1,11 @@
-from .checks.closure_test import Rehearsal as Rehearsal
-from .checks.closure_test import rehearse as rehearse
-from .checks.closure_test import synthetic as synthetic
+from .checks.closure_test import ClosureTest as ClosureTest
+from .checks.closure_test import mock_data as mock_data
+from .checks.closure_test import run_closure_test as run_closure_test
 from .checks.consensus import Consensus as Consensus
 from .checks.consensus import consensus as consensus
 from .conductivity import continue_conductivity as continue_conductivity
 from .data.constraints import (
-    Fact as Fact,
+    Constraint as Constraint,
 )
 from .data.constraints import (
     known_f_sum as known_f_sum,
@@ -36,8 +36,8 @@ from .kernels.kernels import (
 from .methods.maxent.alpha import AlphaScan as AlphaScan
 from .model_free.bounds import WeightBounds as WeightBounds
 from .model_free.bounds import weight_bounds as weight_bounds
-from .model_free.decay import Decay as Decay
-from .model_free.decay import decay_energy as decay_energy
+from .model_free.decay import ExcitationGap as ExcitationGap
+from .model_free.decay import lowest_excitation as lowest_excitation
 from .model_free.matsubara import (
     midpoint_conductivity as midpoint_conductivity,
 )

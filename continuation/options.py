@@ -27,7 +27,7 @@ class Options:
                 Matsubara data, a cross-check. benchmarks/continuation.py compares them
     constant    additive constant of Matsubara data (rho_s, contact term) if it is known exactly; None
                 solves it together with the spectrum, with the joint covariance. Known with an error:
-                `data.knowing(known_stiffness(...))`
+                `data.with_constraints(known_stiffness(...))`
     gap         A = 0 below this frequency
     onset_power (k, omega_c): A follows omega^k below omega_c
     default     "gaussian" (seven widths, the evidence decides), "flat", values on the grid, or models

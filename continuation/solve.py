@@ -10,7 +10,7 @@ from sitqmc.continuation.data.constraints import support_factor
 from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.default_models import DefaultModel, default_grid, default_models
 from sitqmc.continuation.data.resampling import Replicas, replicas_of
-from sitqmc.continuation.data.whitening import Equations, whiten
+from sitqmc.continuation.data.whitening import WhitenedSystem, whiten
 from sitqmc.continuation.kernels.grids import FrequencyGrid, grid_from_nodes
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.method import (
@@ -25,7 +25,7 @@ from sitqmc.continuation.methods.method import (
 from sitqmc.continuation.methods.parallel import single_blas
 from sitqmc.continuation.options import Options, resolve
 from sitqmc.continuation.spectrum.features import Value
-from sitqmc.continuation.spectrum.resolution import averaging
+from sitqmc.continuation.spectrum.resolution import averaging_kernels
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum, SumRule
 
 POOR_FIT = 2.5          # chi^2 per degree of freedom that is called a bad fit
@@ -60,7 +60,7 @@ def _continued(data: CorrelatorData, o: Options) -> Spectrum:
         raise ValueError(f"constant = {o.constant} with kind {data.kind}: only rho_iw and chi_iw have one")
     known = 0.0 if column is None else shift * column
 
-    def attempt(free: bool) -> tuple[Equations, Fit]:
+    def attempt(free: bool) -> tuple[WhitenedSystem, Fit]:
         equations = whiten(data, grid, constant=free)
         vector = data.vector() - known
         if o.method == "process":
@@ -83,7 +83,9 @@ def _continued(data: CorrelatorData, o: Options) -> Spectrum:
     return _assemble(data, equations, fit, replicas, known, value, notes)
 
 
-def _replica_solutions(equations: Equations, fit: Fit, replicas: Replicas, known: Array | float) -> Array:
+def _replica_solutions(
+    equations: WhitenedSystem, fit: Fit, replicas: Replicas, known: Array | float
+) -> Array:
     """x on every replica (n_replicas, omega), to first order in the (small) change of the data.
 
     Alpha and the probabilities of the components are held; delete-one changes are of order 1/n_samples,
@@ -95,7 +97,7 @@ def _replica_solutions(equations: Equations, fit: Fit, replicas: Replicas, known
 
 
 def _constant(
-    equations: Equations, fit: Fit, replicas: Replicas, known: Array | float, shift: float
+    equations: WhitenedSystem, fit: Fit, replicas: Replicas, known: Array | float, shift: float
 ) -> Value:
     """The additive constant with its errors; the given one, without error, if it was imposed."""
     k = equations.constant_kernel
@@ -113,7 +115,7 @@ def _constant(
 
 def _assemble(
     data: CorrelatorData,
-    equations: Equations,
+    equations: WhitenedSystem,
     fit: Fit,
     replicas: Replicas,
     known: Array | float,
@@ -123,7 +125,7 @@ def _assemble(
     grid, posterior = equations.grid, fit.posterior
     x = posterior.centre
     solutions = _replica_solutions(equations, fit, replicas, known)
-    windows, width = averaging(posterior, grid)
+    windows, width = averaging_kernels(posterior, grid)
     residual = fit.data - equations.kernel @ x
     chi2 = float(residual @ residual)
     notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), fit.effective)]
@@ -144,7 +146,7 @@ def _assemble(
 
 
 def _sum_rule(
-    data: CorrelatorData, equations: Equations, fit: Fit, solutions: Array, replicas: Replicas,
+    data: CorrelatorData, equations: WhitenedSystem, fit: Fit, solutions: Array, replicas: Replicas,
     known: Array | float, constant: Value | None,
 ) -> SumRule | None:  # fmt: skip
     """rho_s + (2/pi) int sigma_reg, its errors including the covariance of the two terms."""

@@ -25,7 +25,7 @@ CENTRAL = 0.98       # of the weight of the truth: coverage is counted where tha
 
 
 @dataclass(frozen=True, eq=False)
-class Rehearsal:
+class ClosureTest:
     """Spectra of synthetic data beside their truth.
 
     grid, truth   (omega,) on the common nodes
@@ -53,7 +53,7 @@ class Rehearsal:
         nodes = (share > 0.5 * (1 - CENTRAL)) & (share < 0.5 * (1 + CENTRAL))
         hits = []
         for s in self.spectra:
-            seen, (low, high) = s.as_resolved(self.truth), s.resolved_band(n_sigma)
+            seen, (low, high) = s.smeared(self.truth), s.resolved_band(n_sigma)
             hits.append(np.mean(((low <= seen) & (seen <= high))[nodes]))
         return float(np.mean(hits))
 
@@ -68,7 +68,7 @@ class Rehearsal:
         )
 
 
-def synthetic(
+def mock_data(
     data: CorrelatorData, omega: ArrayLike, values: ArrayLike, constant: float = 0.0, seed: int = 0
 ) -> CorrelatorData:
     """Data with the grid, noise and number of samples of `data` for the spectrum A = values at omega.
@@ -77,7 +77,7 @@ def synthetic(
     The noise is Gaussian with the covariance of `data`, which is estimated anew from as many samples where
     it was estimated there. Facts are left out: they belong to the data.
     """
-    bare = data.bare
+    bare = data.without_constraints()
     grid = grid_from_nodes(np.asarray(omega, dtype=float))
     A = np.asarray(values, dtype=float)
     if A.shape != grid.omega.shape or not (np.all(np.isfinite(A)) and np.all(A >= 0) and A.any()):
@@ -102,7 +102,7 @@ def synthetic(
     )  # fmt: skip
 
 
-def rehearse(
+def run_closure_test(
     data: CorrelatorData,
     omega: ArrayLike,
     values: ArrayLike,
@@ -112,7 +112,7 @@ def rehearse(
     options: Options | None = None,
     seed: int = 0,
     **changes: Any,
-) -> Rehearsal:
+) -> ClosureTest:
     """Continue `draws` synthetic data sets like `data` of the truth A = values at omega.
 
     options, changes  as in `continue_correlator`
@@ -123,8 +123,9 @@ def rehearse(
     if o.omega is None:
         o = replace(o, omega=default_grid(data, o.n_omega, o.omega_max).omega)
     spectra = tuple(
-        continue_correlator(synthetic(data, omega, values, constant, seed + i), o) for i in range(draws)
+        continue_correlator(mock_data(data, omega, values, constant, seed + i), o) for i in range(draws)
     )
     nodes = np.asarray(omega, dtype=float)
     grid = spectra[0].grid
-    return Rehearsal(grid, np.interp(grid.omega, nodes, np.asarray(values, dtype=float), right=0.0), spectra)
+    truth = np.interp(grid.omega, nodes, np.asarray(values, dtype=float), right=0.0)
+    return ClosureTest(grid, truth, spectra)

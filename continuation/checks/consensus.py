@@ -6,7 +6,7 @@ the two-sigma band of the process, the answer depends on the prior: the region i
 sparse fit and, for Matsubara data, the rational function ring where the spectrum is sharp; they are shown,
 and do not vote.
 
-A method that does not fit (chi^2 above POOR times the larger of the number of equations and the process's
+A method that does not fit (chi^2 above POOR_FIT times the larger of the number of equations and the process's
 chi^2; sampling at very low noise) does not vote either.
 
 The band pools samples of all voting methods (posterior, noise included) with the weights `SHARE`, so that it
@@ -34,7 +34,7 @@ BAND_SIGMA = 2.0
 SLACK = 0.05           # of the largest value: smaller differences are nobody's disagreement
 SHARE: dict[Method, float] = {"process": 0.7, "maxent": 0.2, "sampling": 0.1}
 SHOWN: tuple[Method, ...] = ("sparse",)
-POOR = 3.0
+POOR_FIT = 3.0
 POOL = 400             # samples in the pooled band
 
 
@@ -128,7 +128,7 @@ def consensus(
         method: continue_correlator(data, replace(options, method=method)) for method in (*SHARE, *shown)
     }
     best = spectra["process"]
-    limit = POOR * max(best.n_data, best.chi2)
+    limit = POOR_FIT * max(best.n_data, best.chi2)
     shares = {name: share for name, share in SHARE.items() if spectra[name].chi2 <= limit}
     table = np.array([spectra[name].values for name in shares])
     median = np.median(table, axis=0)

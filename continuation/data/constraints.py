@@ -1,7 +1,7 @@
 """What is known beside the data: sum rules with errors, a hard gap, a law at low frequency.
 
-A `Fact` is one more equation of the joint likelihood. A gap or a power law is a factor on the spectrum that
-every prior and default model carries.
+A `Constraint` is one more equation of the joint likelihood. A gap or a power law is a factor on the
+spectrum that every prior and default model carries.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ABSENT = 1e-30      # the factor inside a hard gap: zero for every purpose, but 
 
 
 @dataclass(frozen=True, eq=False)
-class Fact:
+class Constraint:
     """weight * int_0^inf omega^power A d omega + constant * rho_s = value +- error.
 
     covariance  (n_points,) with the data, or None if independent
@@ -42,19 +42,19 @@ class Fact:
         return np.asarray(self.weight * w[None, :] ** self.power)
 
 
-def known_stiffness(value: float, error: float, covariance: Array | None = None) -> Fact:
+def known_stiffness(value: float, error: float, covariance: Array | None = None) -> Constraint:
     """rho_s from elsewhere (winding numbers), with its error and covariance with rho(i w_n)."""
-    return Fact("rho_s", value, error, weight=0.0, constant=1.0, covariance=covariance)
+    return Constraint("rho_s", value, error, weight=0.0, constant=1.0, covariance=covariance)
 
 
-def known_f_sum(value: float, error: float, covariance: Array | None = None) -> Fact:
+def known_f_sum(value: float, error: float, covariance: Array | None = None) -> Constraint:
     """rho_s + (2/pi) int sigma_reg = <-k_x>, from its mean, error and covariance with rho(i w_n)."""
-    return Fact("f-sum", value, error, weight=2.0 / np.pi, constant=1.0, covariance=covariance)
+    return Constraint("f-sum", value, error, weight=2.0 / np.pi, constant=1.0, covariance=covariance)
 
 
-def known_moment(power: float, value: float, error: float) -> Fact:
+def known_moment(power: float, value: float, error: float) -> Constraint:
     """int_0^inf omega^power A(omega) d omega."""
-    return Fact(f"moment {power:g}", value, error, power=power)
+    return Constraint(f"moment {power:g}", value, error, power=power)
 
 
 def support_factor(omega: Array, gap: float | None, onset_power: tuple[float, float] | None) -> Array:

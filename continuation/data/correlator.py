@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sitqmc.continuation.data.constraints import Fact
+from sitqmc.continuation.data.constraints import Constraint
 from sitqmc.continuation.kernels.kernels import (
     Array,
     current_kernel,
@@ -52,7 +52,7 @@ class CorrelatorData:
     kinetic: tuple[float, float, Array] | None = None
     samples: Array | None = None
     warnings: tuple[str, ...] = ()
-    facts: tuple[Fact, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
 
     def __post_init__(self) -> None:
         _check_axes(self)
@@ -115,14 +115,13 @@ class CorrelatorData:
             covariance=np.array(covariance, dtype=float), n_samples=n_samples, eps=eps, kinetic=joint,
         )  # fmt: skip
 
-    def knowing(self, *facts: Fact) -> CorrelatorData:
+    def with_constraints(self, *constraints: Constraint) -> CorrelatorData:
         """The same data with further known facts."""
-        return replace(self, facts=(*self.facts, *facts))
+        return replace(self, constraints=(*self.constraints, *constraints))
 
-    @property
-    def bare(self) -> CorrelatorData:
+    def without_constraints(self) -> CorrelatorData:
         """The data without facts, for scales and magnitudes."""
-        return replace(self, facts=()) if self.facts else self
+        return replace(self, constraints=()) if self.constraints else self
 
     @property
     def is_matsubara(self) -> bool:
@@ -141,7 +140,7 @@ class CorrelatorData:
         rows = [self._kernel(omega)]
         if self.kinetic is not None:
             rows.append(sum_kernel(omega))
-        return np.vstack([*rows, *(fact.row(omega) for fact in self.facts)])
+        return np.vstack([*rows, *(constraint.row(omega) for constraint in self.constraints)])
 
     def _kernel(self, omega: Array) -> Array:
         if self.kind == "rho_iw":
@@ -154,13 +153,13 @@ class CorrelatorData:
         """Column of the additive constant: rho_s for rho_iw, the contact term for chi_iw at finite eps."""
         if self.kind == "rho_iw" or (self.kind == "chi_iw" and self.eps is not None):
             plain = np.ones(self.mean.size + (self.kinetic is not None))
-            return np.append(plain, [fact.constant for fact in self.facts])
+            return np.append(plain, [constraint.constant for constraint in self.constraints])
         return None
 
     def vector(self) -> Array:
         """Data of the joint likelihood, shape (rows,)."""
         kinetic = [] if self.kinetic is None else [self.kinetic[0]]
-        return np.concatenate([self.mean, kinetic, [fact.value for fact in self.facts]])
+        return np.concatenate([self.mean, kinetic, [constraint.value for constraint in self.constraints]])
 
     def joint_covariance(self) -> Array:
         """Covariance of `vector`, shape (rows, rows), symmetric to the last bit."""
@@ -168,11 +167,11 @@ class CorrelatorData:
         if self.kinetic is not None:
             _, variance, cross = self.kinetic
             C = np.block([[C, cross[:, None]], [cross[None, :], np.array([[variance]])]])
-        for fact in self.facts:
+        for constraint in self.constraints:
             column = np.zeros(len(C))
-            if fact.covariance is not None:
-                column[: self.mean.size] = fact.covariance
-            C = np.block([[C, column[:, None]], [column[None, :], np.array([[fact.error**2]])]])
+            if constraint.covariance is not None:
+                column[: self.mean.size] = constraint.covariance
+            C = np.block([[C, column[:, None]], [column[None, :], np.array([[constraint.error**2]])]])
         return np.asarray(C)
 
 
@@ -197,11 +196,12 @@ def _check_axes(data: CorrelatorData) -> None:
             raise ValueError(f"kinetic given with kind {data.kind}: the f-sum rule belongs to rho_iw")
         if data.kinetic[2].shape != (n,):
             raise ValueError(f"kinetic covariance has shape {data.kinetic[2].shape}: need ({n},)")
-    for fact in data.facts:
-        if fact.covariance is not None and np.shape(fact.covariance) != (n,):
-            raise ValueError(f"{fact.name}: covariance has shape {np.shape(fact.covariance)}, need ({n},)")
-        if fact.constant and data.constant_column() is None:
-            raise ValueError(f"{fact.name} with kind {data.kind}: these data have no additive constant")
+    for constraint in data.constraints:
+        if constraint.covariance is not None and np.shape(constraint.covariance) != (n,):
+            shape = np.shape(constraint.covariance)
+            raise ValueError(f"{constraint.name}: covariance has shape {shape}, need ({n},)")
+        if constraint.constant and data.constant_column() is None:
+            raise ValueError(f"{constraint.name} with kind {data.kind}: these data have no additive constant")
     if data.is_matsubara:
         _check_matsubara(data)
     elif not (np.all(data.grid >= 0) and np.all(data.grid <= data.beta * (1 + 1e-12))):

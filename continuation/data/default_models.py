@@ -29,7 +29,7 @@ def characteristic_frequency(data: CorrelatorData) -> float:
     Only a scale for grids and default models; found on a logarithmic grid to 5 %.
     """
     trial = np.geomspace(0.05 / data.beta, 2e3 / data.beta, 220)
-    data = data.bare
+    data = data.without_constraints()
     kernel, vector = data.kernel(trial), data.vector()
     if data.constant_column() is not None:
         kernel, vector = kernel - kernel.mean(axis=0), vector - vector.mean()
@@ -62,7 +62,7 @@ def normalised(data: CorrelatorData, grid: FrequencyGrid, shape: Array, name: st
         raise ValueError(f"default model has shape {shape.shape}: need one value per node, {grid.omega.size}")
     if not (np.all(np.isfinite(shape)) and np.all(shape >= 0) and np.any(shape > 0)):
         raise ValueError(f"default model {name}: values must be finite, >= 0 and not all 0")
-    shape, data = np.maximum(shape, FLOOR * shape.max()), data.bare
+    shape, data = np.maximum(shape, FLOOR * shape.max()), data.without_constraints()
     response = data.kernel(grid.omega) @ (shape * grid.weights)
     vector = data.vector()
     if data.constant_column() is None:

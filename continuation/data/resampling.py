@@ -61,7 +61,7 @@ def replicas_of(data: CorrelatorData, n_blocks: int | None = None) -> Replicas:
     if data.samples is not None:
         replicas = jackknife_replicas(data.samples, n_blocks)
         # Known facts do not fluctuate with the samples; their errors are in the posterior.
-        fixed = np.tile([fact.value for fact in data.facts], (len(replicas.vectors), 1))
+        fixed = np.tile([constraint.value for constraint in data.constraints], (len(replicas.vectors), 1))
         return Replicas(np.hstack([replicas.vectors, fixed]), replicas.factor, replicas.method)
     if n_blocks is not None:
         raise ValueError(f"n_blocks = {n_blocks} without samples: build the data by from_samples")

@@ -59,7 +59,7 @@ class WhiteningReport:
 
 
 @dataclass(frozen=True)
-class Equations:
+class WhitenedSystem:
     """Whitened problem: data = kernel @ x + noise of unit covariance, x = A(omega) * weights.
 
     kernel   (m, omega), data (m,): after elimination of the constant
@@ -132,8 +132,8 @@ def component_limit(n_samples: int | None, rows: int) -> int:
     return rows if n_samples is None else min(rows, max(MIN_COMPONENTS, n_samples // 3))
 
 
-def whiten(data: CorrelatorData, grid: FrequencyGrid, *, constant: bool = True) -> Equations:
-    """Equations of the data on a frequency grid; constant=False imposes an additive constant of 0."""
+def whiten(data: CorrelatorData, grid: FrequencyGrid, *, constant: bool = True) -> WhitenedSystem:
+    """WhitenedSystem of the data on a frequency grid; constant=False imposes an additive constant of 0."""
     kernel, covariance = data.kernel(grid.omega), data.joint_covariance()
     column = data.constant_column() if constant else None
     errors, raised, variance_floor = _floored_errors(np.diag(covariance))
@@ -156,11 +156,11 @@ def whiten(data: CorrelatorData, grid: FrequencyGrid, *, constant: bool = True) 
 
 def _eliminate(
     grid: FrequencyGrid, transform: Array, kernel: Array, column: Array | None, report: WhiteningReport
-) -> Equations:
+) -> WhitenedSystem:
     """Rule 5: rotate so that the last equation alone holds the constant."""
     warnings = _warnings(report)
     if column is None:
-        return Equations(grid, transform @ kernel, transform, None, 0.0, report, warnings)
+        return WhitenedSystem(grid, transform @ kernel, transform, None, 0.0, report, warnings)
     direction = transform @ column
     length = float(np.linalg.norm(direction))
     rotation = np.linalg.qr(direction[:, None], mode="complete")[0]
@@ -168,7 +168,7 @@ def _eliminate(
     rotation[:, 0] = direction / length
     transform = np.roll(rotation, -1, axis=1).T @ transform
     white = transform @ kernel
-    return Equations(grid, white[:-1], transform, white[-1] / length, 1.0 / length, report, warnings)
+    return WhitenedSystem(grid, white[:-1], transform, white[-1] / length, 1.0 / length, report, warnings)
 
 
 def _warnings(report: WhiteningReport) -> tuple[str, ...]:

@@ -9,11 +9,11 @@ import numpy as np
 
 from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.default_models import DefaultModel
-from sitqmc.continuation.data.whitening import Equations
+from sitqmc.continuation.data.whitening import WhitenedSystem
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods import stochastic as sampling
 from sitqmc.continuation.methods.gaussian_process import process as logprocess
-from sitqmc.continuation.methods.gaussian_process.priors import process_priors
+from sitqmc.continuation.methods.gaussian_process.priors import prior_ensemble
 from sitqmc.continuation.methods.maxent import alpha as alpha_rules
 from sitqmc.continuation.methods.maxent import maxent
 from sitqmc.continuation.methods.maxent.alpha import AlphaScan
@@ -22,12 +22,12 @@ from sitqmc.continuation.methods.rational import rational_spectrum
 from sitqmc.continuation.methods.sparse import sparse_spectrum
 from sitqmc.continuation.options import Options
 from sitqmc.continuation.spectrum.posterior import (
+    BootstrapPosterior,
     Component,
-    EntropicPosterior,
+    MaxEntPosterior,
     Posterior,
     ProcessPosterior,
-    RefittedPosterior,
-    SampledPosterior,
+    StochasticPosterior,
     mixture,
 )
 
@@ -57,7 +57,7 @@ class Fit:
     description: str
 
 
-def fit_maxent(equations: Equations, vector: Array, models: list[DefaultModel], options: Options) -> Fit:
+def fit_maxent(equations: WhitenedSystem, vector: Array, models: list[DefaultModel], options: Options) -> Fit:
     """Scan alpha for every default model; keep one point by rule, or average over all by evidence."""
     white, offset = equations.whiten(vector)
 
@@ -78,7 +78,7 @@ def fit_maxent(equations: Equations, vector: Array, models: list[DefaultModel], 
     elif options.alpha_rule == "bryan":
         reported = mixture([(name, points)])
     return Fit(
-        posterior=EntropicPosterior(equations.kernel, everything, reported),
+        posterior=MaxEntPosterior(equations.kernel, everything, reported),
         scan=scans[name], scans=scans, default=models[best].values,
         alpha=max(reported, key=lambda c: c.weight).point.alpha,
         effective=float(sum(c.weight * c.point.effective for c in reported)),
@@ -92,7 +92,7 @@ def _total_evidence(scan: AlphaScan) -> float:
 
 
 def fit_process(
-    equations: Equations,
+    equations: WhitenedSystem,
     vector: Array,
     data: CorrelatorData,
     models: list[DefaultModel],
@@ -108,7 +108,7 @@ def fit_process(
     """
     white, offset = equations.whiten(vector)
     K = equations.kernel
-    priors = process_priors(data, equations.grid, models, factor)
+    priors = prior_ensemble(data, equations.grid, models, factor)
     modes = logprocess.average(K, white, priors, options.threads)
     # The mean of the central quantiles: as good as the median, without its kinks between the modes.
     median = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
@@ -131,7 +131,9 @@ def fit_process(
     )  # fmt: skip
 
 
-def fit_sampling(equations: Equations, vector: Array, models: list[DefaultModel], options: Options) -> Fit:
+def fit_sampling(
+    equations: WhitenedSystem, vector: Array, models: list[DefaultModel], options: Options
+) -> Fit:
     """Stochastic sampling with the middle one of the default models as measure."""
     white, offset = equations.whiten(vector)
     model = models[len(models) // 2]
@@ -140,7 +142,7 @@ def fit_sampling(equations: Equations, vector: Array, models: list[DefaultModel]
         K, white, m, options.seed,
         edge=options.edge, amplitudes=options.amplitudes, threads=options.threads,
     )  # fmt: skip
-    posterior = SampledPosterior(K, chain)
+    posterior = StochasticPosterior(K, chain)
     unknown = np.full(chain.thetas.size, np.nan)
     scan = AlphaScan(
         alpha=chain.thetas, chi2=chain.trail, entropy=unknown, effective=unknown, log_evidence=unknown,
@@ -153,7 +155,7 @@ def fit_sampling(equations: Equations, vector: Array, models: list[DefaultModel]
     )  # fmt: skip
 
 
-def fit_sparse(equations: Equations, vector: Array, factor: Array, options: Options) -> Fit:
+def fit_sparse(equations: WhitenedSystem, vector: Array, factor: Array, options: Options) -> Fit:
     """Leading singular components with positivity; the band is a bootstrap."""
     white, offset = equations.whiten(vector)
 
@@ -164,7 +166,7 @@ def fit_sparse(equations: Equations, vector: Array, factor: Array, options: Opti
 
 
 def fit_rational(
-    equations: Equations, vector: Array, data: CorrelatorData, factor: Array, options: Options
+    equations: WhitenedSystem, vector: Array, data: CorrelatorData, factor: Array, options: Options
 ) -> Fit:
     """Barycentric form through the data; the band is a bootstrap with the covariance of the data.
 
@@ -186,7 +188,7 @@ def fit_rational(
 
 
 def _refitted(
-    equations: Equations,
+    equations: WhitenedSystem,
     white: Array,
     offset: float,
     answer: Callable[[Array], Array],
@@ -197,7 +199,7 @@ def _refitted(
     K, x = equations.kernel, answer(white)
     noise = np.random.default_rng(options.seed).normal(size=(min(options.n_draws, REFITS), len(white)))
     draws = np.array([answer(white + row) for row in noise])
-    posterior = RefittedPosterior(K, x, draws, noise)
+    posterior = BootstrapPosterior(K, x, draws, noise)
     nothing, residual = np.array([np.nan]), white - K @ x
     scan = AlphaScan(
         alpha=nothing, chi2=np.array([float(residual @ residual)]), entropy=nothing, effective=nothing,

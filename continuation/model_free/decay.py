@@ -41,14 +41,14 @@ class DecayFit:
 
 
 @dataclass(frozen=True)
-class Decay:
+class ExcitationGap:
     """Lowest energy (model average; posterior_error is the scatter between models) and the single fits."""
 
     energy: Value
     fits: tuple[DecayFit, ...]
 
 
-def decay_energy(data: CorrelatorData, max_states: int = MAX_STATES) -> Decay:
+def lowest_excitation(data: CorrelatorData, max_states: int = MAX_STATES) -> ExcitationGap:
     """omega_pair from G(tau), or the lowest energy of any correlator given as a function of tau."""
     if data.is_matsubara:
         raise ValueError(f"kind {data.kind}: the decay needs a function of tau, give G(tau) or chi(tau)")
@@ -75,7 +75,7 @@ def decay_energy(data: CorrelatorData, max_states: int = MAX_STATES) -> Decay:
     return _average(found)
 
 
-def _average(found: list[tuple[float, DecayFit]]) -> Decay:
+def _average(found: list[tuple[float, DecayFit]]) -> ExcitationGap:
     criteria = np.array([c for c, _ in found])
     weights = np.exp(-0.5 * (criteria - criteria.min()))
     weights /= weights.sum()
@@ -87,7 +87,7 @@ def _average(found: list[tuple[float, DecayFit]]) -> Decay:
         DecayFit(f.tau_min, f.energies, f.error, f.chi2, f.n_points, float(w))
         for w, (_, f) in sorted(zip(weights, found, strict=True), key=lambda pair: -pair[0])
     )
-    return Decay(value, fits)
+    return ExcitationGap(value, fits)
 
 
 def _whitened(data: CorrelatorData, rows: NDArray[np.signedinteger]) -> tuple[Array, Array]:

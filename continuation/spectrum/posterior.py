@@ -59,7 +59,7 @@ class Component:
 
 
 @dataclass(frozen=True)
-class EntropicPosterior:
+class MaxEntPosterior:
     """Mixture of Gaussians around maximum-entropy solutions, one per (default model, alpha).
 
     components  weighted by evidence, sum 1
@@ -130,7 +130,7 @@ def mixture(scans: list[tuple[str, list[MaxEntPoint]]]) -> tuple[Component, ...]
 
 
 @dataclass(frozen=True)
-class SampledPosterior:
+class StochasticPosterior:
     """Configurations of stochastic continuation: the mean is reported, their scatter is the spread."""
 
     kernel: Array
@@ -200,7 +200,7 @@ class ProcessPosterior:
 
 
 @dataclass(frozen=True)
-class RefittedPosterior:
+class BootstrapPosterior:
     """Of an estimator without a prior: its answers to the data with fresh noise added (a bootstrap).
 
     draws (n, omega) answers, noise (n, m) what was added, centre (omega,) the answer to the data

@@ -9,7 +9,7 @@ from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.spectrum.posterior import Posterior
 
 
-def averaging(posterior: Posterior, grid: FrequencyGrid) -> tuple[Array, Array]:
+def averaging_kernels(posterior: Posterior, grid: FrequencyGrid) -> tuple[Array, Array]:
     """(G, width): rows G (omega, omega) that average x over the resolution, and its width (omega,).
 
     Row i is the answer at omega_i to a unit of weight at omega', R(omega'): its lobe around omega_i, made a

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sitqmc.continuation.data.correlator import CorrelatorData
-from sitqmc.continuation.model_free.decay import Decay, decay_energy
+from sitqmc.continuation.model_free.decay import ExcitationGap, lowest_excitation
 from sitqmc.continuation.spectrum.features import Interval, lowest_peak, onset, optical_gap
 from sitqmc.continuation.spectrum.spectrum import Spectrum
 
@@ -26,7 +26,7 @@ class HiggsScales:
     m_h_scalar: Interval | None
     pair_gap: Interval | None
     pair_peak: Interval | None
-    pair_decay: Decay | None
+    pair_decay: ExcitationGap | None
 
 
 def higgs_scales(
@@ -46,5 +46,5 @@ def higgs_scales(
         m_h_scalar=None if scalar is None else scalar.interval(lowest_peak, spectral=True),
         pair_gap=None if pair is None else pair.interval(optical_gap, spectral=True),
         pair_peak=None if pair is None else pair.interval(lowest_peak, spectral=True),
-        pair_decay=None if green is None else decay_energy(green),
+        pair_decay=None if green is None else lowest_excitation(green),
     )

@@ -24,7 +24,7 @@ from sitqmc.continuation.spectrum.features import (
     window_weights,
 )
 from sitqmc.continuation.spectrum.posterior import Posterior
-from sitqmc.continuation.spectrum.resolution import averaging
+from sitqmc.continuation.spectrum.resolution import averaging_kernels
 
 CONDUCTIVITY = ("rho_iw", "lambda_tau")
 
@@ -186,14 +186,14 @@ class Spectrum:
         samples = np.array([feature(self.omega, factor * row) for row in self.samples()])
         return interval(float(feature(self.omega, factor * self.values)), samples)
 
-    def as_resolved(self, values: Array) -> Array:
+    def smeared(self, values: Array) -> Array:
         """Spectra (..., omega) on the same grid, seen through the averaging kernels of this fit."""
-        windows, _ = averaging(self.posterior, self.grid)
+        windows, _ = averaging_kernels(self.posterior, self.grid)
         return np.asarray((values * self.grid.weights) @ windows.T)
 
     def resolved_band(self, n_sigma: float = 1.0) -> tuple[Array, Array]:
-        """(lower, upper) (omega,) of `as_resolved`: what is known of A averaged over the resolution."""
-        seen = self.as_resolved(self.samples())
+        """(lower, upper) (omega,) of `smeared`: what is known of A averaged over the resolution."""
+        seen = self.smeared(self.samples())
         low, high = np.quantile(seen, [float(ndtr(-n_sigma)), float(ndtr(n_sigma))], axis=0)
         return low, high
 

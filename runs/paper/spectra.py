@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation import Spectrum, continue_correlator, decay_energy, higgs_scales
+from sitqmc.continuation import Spectrum, continue_correlator, higgs_scales, lowest_excitation
 from sitqmc.runs.paper.study import DATA, Point, Study, load_study
 from sitqmc.runs.store.atomic import replace_text
 from sitqmc.runs.store.provenance import package_version
@@ -115,7 +115,7 @@ def _scales(
         if value is not None and name != "pair_decay":
             out[name] = Number(value["value"], value["low"], value["high"], value["found"])
     try:
-        energy = decay_energy(point.correlator("G_k0")).energy
+        energy = lowest_excitation(point.correlator("G_k0")).energy
         low = max(energy.value - energy.error, 0.0)
         out["pair_decay"] = Number(energy.value, low, energy.value + energy.error)
     except ValueError as error:

@@ -7,8 +7,8 @@ from reference.exact_spectrum import broadened_correlator, ring_lines, rotor_lin
 from sitqmc.continuation import (
     CorrelatorData,
     continue_correlator,
-    decay_energy,
     higgs_scales,
+    lowest_excitation,
     lowest_peak,
     onset,
     optical_gap,
@@ -76,7 +76,7 @@ def test_bounds_and_decay_of_the_free_rotor():
     lines = rotor_lines(2.0, BETA)
     clean = lines.correlator(TAU)
     data = build(clean, 1e-4, 0, "green_tau")
-    gap = decay_energy(data).energy
+    gap = lowest_excitation(data).energy
     assert gap.value == pytest.approx(1.0, abs=4.0 * gap.error)
     assert gap.error < 0.02
     first = lines.weight[lines.omega < 2.0].sum()

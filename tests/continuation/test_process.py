@@ -6,7 +6,7 @@ import pytest
 from sitqmc.continuation import CorrelatorData, continue_correlator, current_kernel, sinh_grid, tau_kernel
 from sitqmc.continuation.data.whitening import whiten
 from sitqmc.continuation.methods.gaussian_process.newton import solve_positive
-from sitqmc.continuation.methods.gaussian_process.priors import process_priors
+from sitqmc.continuation.methods.gaussian_process.priors import prior_ensemble
 from sitqmc.continuation.methods.gaussian_process.process import (
     Mixture,
     average,
@@ -146,7 +146,7 @@ def test_library_is_positive_and_complete():
     beta, n = 10.0, np.arange(30)
     rho = 0.2 + current_kernel(n, GRID.omega, beta) @ TRUTH
     source = CorrelatorData.from_mean_cov(rho, 1e-6 * np.eye(30), kind="rho_iw", beta=beta, grid=n)
-    priors = process_priors(source, GRID)
+    priors = prior_ensemble(source, GRID)
     assert len(priors) == 4 * 3 + 2 * (6 + 5 + 5 + 3 + 4 + 1)
     assert len({p.name for p in priors}) == len(priors)
     for p in priors:
@@ -194,7 +194,7 @@ def test_a_sharp_peak_is_found_by_the_family_that_has_one():
     )
     equations = whiten(source, GRID)
     white, _ = equations.whiten(mean)
-    modes = average(equations.kernel, white, process_priors(source, GRID))
+    modes = average(equations.kernel, white, prior_ensemble(source, GRID))
     best = modes.modes[int(np.argmax(modes.weights))]
     assert "peak" in best.prior.name
     assert GRID.omega[int(np.argmax(best.x / GRID.weights))] == pytest.approx(2.0, rel=0.1)

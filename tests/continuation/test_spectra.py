@@ -15,7 +15,7 @@ from sitqmc.continuation import (
 from sitqmc.continuation.data.resampling import jackknife_replicas
 from sitqmc.continuation.data.whitening import whiten
 from sitqmc.continuation.methods.maxent.maxent import describe, solve
-from sitqmc.continuation.spectrum.posterior import Component, EntropicPosterior
+from sitqmc.continuation.spectrum.posterior import Component, MaxEntPosterior
 
 BETA, EPS = 10.0, 0.1
 N = np.arange(51)
@@ -191,7 +191,7 @@ def test_linear_replicas_equal_full_refits():
     y, x, _ = solve(equations.kernel, white, m, 30.0, np.zeros(len(white)))
     point = describe(equations.kernel, white, m, 30.0, y, x, True)
     single = (Component(1.0, point, "test"),)
-    posterior = EntropicPosterior(equations.kernel, single, single)
+    posterior = MaxEntPosterior(equations.kernel, single, single)
     replicas = jackknife_replicas(rho)
     for r in (0, 17, 59):
         moved = equations.whiten(replicas.vectors[r])[0]
@@ -293,6 +293,6 @@ def test_resolution_follows_the_peak_and_sharpens_with_the_data(method):
         at = np.argmin(np.abs(found.omega - 3.0))
         widths.append(found.resolution[at])
     assert 0.5 < widths[1] < 0.7 * widths[0]
-    seen = found.as_resolved(np.interp(found.omega, omega, truth))
+    seen = found.smeared(np.interp(found.omega, omega, truth))
     assert 0.5 * truth.max() < seen[at] < truth.max()
-    np.testing.assert_allclose(found.as_resolved(np.ones_like(found.omega)), 1.0, rtol=1e-9)
+    np.testing.assert_allclose(found.smeared(np.ones_like(found.omega)), 1.0, rtol=1e-9)

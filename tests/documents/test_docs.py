@@ -118,7 +118,7 @@ def test_methods_name_what_exists():
         assert ROOT.joinpath(*name.split(".")).with_suffix(".py").exists(), name
     sources = "\n".join(p.read_text(encoding="utf-8") for room in ("qmc", "continuation", "analytic", "runs")
                         for p in (ROOT / room).glob("*.py"))  # fmt: skip
-    for name in ("plan_effort", "weight_bounds", "decay_energy", "consensus", "space_links", "contact"):
+    for name in ("plan_effort", "weight_bounds", "lowest_excitation", "consensus", "space_links", "contact"):
         assert f"`{name}`" in text or f".{name}`" in text
         assert re.search(rf"\b(def|class) {name}\b|\b{name}:", sources), name
 

@@ -49,7 +49,7 @@ SHAPE_PROCESSES = ((0.7, 1.0), (0.35, 1.0))     # correlation length and amplitu
 NAMES = ("broad", "peak", "edge", "peak and edge", "drude", "power law", "two peaks")
 
 
-def process_priors(
+def prior_ensemble(
     data: CorrelatorData,
     grid: FrequencyGrid,
     given: list[DefaultModel] | None = None,
@@ -101,7 +101,7 @@ def _label(key: tuple[float, float]) -> str:
 
 def _magnitude(data: CorrelatorData, grid: FrequencyGrid) -> Array:
     """Row whose product with A is 1 when the range of the data is reproduced, (omega,)."""
-    bare = data.bare
+    bare = data.without_constraints()
     kernel, vector = bare.kernel(grid.omega), bare.vector()
     high, low = int(np.argmax(vector)), int(np.argmin(vector))
     row = kernel[high] / float(np.abs(vector).max())

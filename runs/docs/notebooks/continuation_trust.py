@@ -154,7 +154,7 @@ figure.shown()
 #   data.
 # * **The height of a peak** narrower than the resolution: its area is known, not its height.
 # * **A gap.** A band that touches zero is not an absent spectrum. Use `weight_bounds` on the window, or the
-#   decay of G(tau), `decay_energy`, for a pair gap.
+#   decay of G(tau), `lowest_excitation`, for a pair gap.
 # * **A second peak that only one method shows.** `rational` and `sparse` ring at sharp edges.
 # * **Errors from few samples.** With fewer than about 3 samples per component the covariance is not known;
 #   the result carries a warning, and a report shows it first.

@@ -8,9 +8,9 @@ from sitqmc.continuation import (
     continue_correlator,
     current_kernel,
     known_stiffness,
-    rehearse,
+    mock_data,
+    run_closure_test,
     sinh_grid,
-    synthetic,
     tau_kernel,
 )
 
@@ -30,42 +30,44 @@ def own_data(kinetic=False):
 
 
 def test_synthetic_data_have_the_mean_and_noise_of_the_own():
-    data = own_data(kinetic=True).knowing(known_stiffness(0.2, 0.01))
-    sets = [synthetic(data, FINE.omega, A, 0.2, seed) for seed in range(300)]
-    means, errors = np.array([s.vector() for s in sets]), np.sqrt(np.diag(data.bare.joint_covariance()))
+    data = own_data(kinetic=True).with_constraints(known_stiffness(0.2, 0.01))
+    sets = [mock_data(data, FINE.omega, A, 0.2, seed) for seed in range(300)]
+    means = np.array([s.vector() for s in sets])
+    errors = np.sqrt(np.diag(data.without_constraints().joint_covariance()))
     expected = np.append(CLEAN, 0.2 + 2 / np.pi * A @ FINE.weights)
     assert np.abs((means.mean(axis=0) - expected) / errors * np.sqrt(300)).max() < 4.0
     np.testing.assert_allclose(means.std(axis=0), errors, rtol=0.2)
     assert sets[0].n_samples == 120
-    assert not sets[0].facts
-    assert synthetic(data, FINE.omega, A, 0.2, 7).mean.tobytes() == sets[7].mean.tobytes()
+    assert not sets[0].constraints
+    assert mock_data(data, FINE.omega, A, 0.2, 7).mean.tobytes() == sets[7].mean.tobytes()
 
 
 def test_synthetic_data_of_an_exactly_known_covariance():
     tau = EPS * np.arange(1, 41)
     clean = tau_kernel(tau, FINE.omega, BETA) @ (A * FINE.weights)
     data = CorrelatorData.from_mean_cov(clean, 1e-8 * np.eye(40), kind="chi_tau", beta=BETA, grid=tau)
-    again = synthetic(data, FINE.omega, A, seed=3)
+    again = mock_data(data, FINE.omega, A, seed=3)
     assert again.n_samples is None
     assert 0.5 < np.std(again.mean - clean) / 1e-4 < 1.5
 
 
 def test_rehearsal_says_how_well_the_data_would_show_the_truth():
-    good = rehearse(own_data(), FINE.omega, A, constant=0.2, draws=2, method="maxent")
+    good = run_closure_test(own_data(), FINE.omega, A, constant=0.2, draws=2, method="maxent")
     assert good.distance.max() < 0.4
     assert 0.3 < good.coverage(2.0) <= 1.0
     assert good.report().startswith("2 draws: L1 distance")
     flat = np.where(FINE.omega < 8, 0.08, 0.0)
-    assert rehearse(own_data(), FINE.omega, flat, draws=1, method="maxent").spectra[0].stiffness.value < 0.1
+    other = run_closure_test(own_data(), FINE.omega, flat, draws=1, method="maxent")
+    assert other.spectra[0].stiffness.value < 0.1
     assert continue_correlator(own_data(), omega=good.omega, method="maxent").omega.size == good.omega.size
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: synthetic(own_data(), FINE.omega, -A), "need one finite value >= 0"),
-        (lambda: synthetic(own_data(), FINE.omega, A[:-1]), "need one finite value"),
-        (lambda: rehearse(own_data(), FINE.omega, A, draws=0), "draws = 0"),
+        (lambda: mock_data(own_data(), FINE.omega, -A), "need one finite value >= 0"),
+        (lambda: mock_data(own_data(), FINE.omega, A[:-1]), "need one finite value"),
+        (lambda: run_closure_test(own_data(), FINE.omega, A, draws=0), "draws = 0"),
     ],
 )
 def test_impossible_rehearsals_are_refused(call, message):

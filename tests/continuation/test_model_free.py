@@ -8,10 +8,10 @@ from sitqmc.continuation import (
     continue_correlator,
     current_kernel,
     cutoff_dependence,
-    decay_energy,
     known_f_sum,
     known_moment,
     known_stiffness,
+    lowest_excitation,
     response_kernel,
     sinh_grid,
     tau_kernel,
@@ -139,31 +139,31 @@ def two_states(noise, seed=0):
     return CorrelatorData.from_samples(samples, kind="green_tau", beta=16.0, grid=tau, eps=EPS)
 
 
-def test_decay_energy_of_two_states():
+def test_lowest_excitation_of_two_states():
     pulls = []
     for seed in range(4):
-        energy = decay_energy(two_states(2e-3, seed)).energy
+        energy = lowest_excitation(two_states(2e-3, seed)).energy
         assert energy.error < 0.05
         pulls.append((energy.value - 1.3) / energy.error)
     assert np.abs(pulls).max() < 3.0
-    fits = decay_energy(two_states(2e-3)).fits
+    fits = lowest_excitation(two_states(2e-3)).fits
     assert sum(f.weight for f in fits) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="needs a function of tau"):
-        decay_energy(rho_data())
+        lowest_excitation(rho_data())
 
 
 def test_known_stiffness_with_error_sharpens_the_answer():
     plain = continue_correlator(rho_data(1e-2), method="maxent")
-    known = continue_correlator(rho_data(1e-2).knowing(known_stiffness(0.2, 1e-4)))
+    known = continue_correlator(rho_data(1e-2).with_constraints(known_stiffness(0.2, 1e-4)))
     assert known.stiffness.error < 0.1 * plain.stiffness.error
     assert known.stiffness.value == pytest.approx(0.2, abs=5e-4)
-    vague = continue_correlator(rho_data(1e-2).knowing(known_stiffness(0.2, 10.0)), method="maxent")
+    vague = continue_correlator(rho_data(1e-2).with_constraints(known_stiffness(0.2, 10.0)), method="maxent")
     assert vague.stiffness.value == pytest.approx(plain.stiffness.value, abs=0.3 * plain.stiffness.error)
 
 
 def test_known_f_sum_and_moment_are_imposed():
     total = 0.2 + 2 / np.pi * TOTAL
-    data = rho_data(1e-2).knowing(known_f_sum(total, 1e-4), known_moment(1.0, float(
+    data = rho_data(1e-2).with_constraints(known_f_sum(total, 1e-4), known_moment(1.0, float(
         (A * FINE.omega) @ FINE.weights), 1e-4))  # fmt: skip
     for method in ("maxent", "sparse"):
         s = continue_correlator(data, method=method)
@@ -191,8 +191,8 @@ def test_low_frequency_law_is_followed():
         (lambda: continue_correlator(rho_data(), onset_power=(0.0, 1.0)), "onset_power"),
         (lambda: known_stiffness(np.nan, 1.0), "rho_s = nan"),
         (lambda: known_moment(2.0, 1.0, 0.0), "error = 0.0, must be > 0"),
-        (lambda: rho_data().knowing(known_stiffness(0.2, 0.1, np.ones(3))), "covariance has shape"),
-        (lambda: two_states(1e-3).knowing(known_stiffness(0.2, 0.1)), "no additive constant"),
+        (lambda: rho_data().with_constraints(known_stiffness(0.2, 0.1, np.ones(3))), "covariance has shape"),
+        (lambda: two_states(1e-3).with_constraints(known_stiffness(0.2, 0.1)), "no additive constant"),
         (lambda: cutoff_dependence(rho_data(), omega=FINE.omega), "omega given"),
         (lambda: continue_correlator(rho_data(), edge="sharp"), "edge = 'sharp': choose one of open"),
         (lambda: continue_correlator(rho_data(), threads=-1), "threads = -1"),
