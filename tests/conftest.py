@@ -1,0 +1,93 @@
+"""Settings of the whole suite: one cache of compiled kernels, one thread per process, CPU time per test.
+
+Environment variables are set here, before any test module imports numba or numpy; the workers of
+pytest-xdist and the processes that tests start inherit them.
+"""
+
+import hashlib
+import os
+import platform
+import resource
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL_ROOMS = ("qmc", "continuation", "analytic")
+CPU_BUDGET = 5.0
+"""CPU seconds of one test, with compiled kernels, above which the summary warns."""
+
+
+def kernel_cache() -> Path:
+    """Return the folder of compiled kernels, named by a hash of all sources that may be inlined in one.
+
+    Numba looks at the file of a kernel alone: it does not see that a helper inlined from another file has
+    changed.
+    """
+    digest = hashlib.sha256(f"{platform.python_version()} {version('numba')}".encode())
+    for room in KERNEL_ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return ROOT / ".pytest_cache" / f"numba-{digest.hexdigest()[:16]}"
+
+
+os.environ["NUMBA_CACHE_DIR"] = str(kernel_cache())
+os.environ.setdefault("MPLBACKEND", "agg")
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")     # two workers already fill two cores
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
+# --- CPU time per test -----------------------------------------------------------------------------------
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that have ended."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--cpu", action="store_true", help="show the CPU time of every file and of slow tests")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Add the CPU time since the last report of this process: set-up, call and tear-down of one test."""
+    report = yield
+    now = cpu_seconds()
+    report.cpu = now - item.config.stash.get(LAST_CPU, now)
+    item.config.stash[LAST_CPU] = now
+    report.physics = item.get_closest_marker("physics") is not None
+    return report
+
+
+LAST_CPU = pytest.StashKey[float]()
+
+
+def pytest_collection_finish(session):
+    session.config.stash[LAST_CPU] = cpu_seconds()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Warn of tests above the budget; with --cpu show the CPU time of every file."""
+    tests, files, slow = defaultdict(float), defaultdict(float), set()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "cpu"):
+                tests[report.nodeid] += report.cpu
+                files[report.nodeid.partition("::")[0]] += report.cpu
+                if report.physics:
+                    slow.add(report.nodeid)
+    above = {name: s for name, s in tests.items() if s > CPU_BUDGET and name not in slow}
+    for name, seconds in sorted(above.items(), key=lambda pair: -pair[1]):
+        terminalreporter.write_line(f"warning: {seconds:.1f} s of CPU, {CPU_BUDGET:g} s intended: {name}")
+    if config.getoption("cpu"):
+        terminalreporter.section("CPU seconds")
+        for name, seconds in sorted(files.items(), key=lambda pair: -pair[1]):
+            terminalreporter.write_line(f"{seconds:8.1f}  {name}")
+        for name, seconds in sorted(tests.items(), key=lambda pair: -pair[1])[:40]:
+            terminalreporter.write_line(f"{seconds:8.2f}  {name}")
+        terminalreporter.write_line(f"{sum(files.values()):8.1f}  total")
