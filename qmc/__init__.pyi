@@ -8,9 +8,6 @@ from .chains.adaptive import (
     run_to_error as run_to_error,
 )
 from .chains.chains import (
-    OBSERVABLES as OBSERVABLES,
-)
-from .chains.chains import (
     ChainResult as ChainResult,
 )
 from .chains.chains import (
@@ -39,6 +36,7 @@ from .model.link_weights import (
 from .model.model import Model as Model
 from .model.parameters import PARAMETERS as PARAMETERS
 from .model.parameters import ParameterSpace as ParameterSpace
+from .observables import OBSERVABLES as OBSERVABLES
 from .statistics.allocation import (
     covariance_components as covariance_components,
 )

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from sitqmc.qmc.chains.chains import ChainResult, Chains, Schedule
 from sitqmc.qmc.chains.start import Start
-from sitqmc.qmc.measure.estimators import SCALARS
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Bonds, Model
+from sitqmc.qmc.observables import SCALARS
 from sitqmc.qmc.statistics.allocation import further_bins
 from sitqmc.qmc.statistics.jackknife import bins_to_forget, start_z
 

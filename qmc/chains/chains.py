@@ -10,10 +10,22 @@ from numpy.typing import NDArray
 from sitqmc.qmc.chains import loop as lockstep
 from sitqmc.qmc.chains.loop import ROOM, Way, advance
 from sitqmc.qmc.chains.start import Start, hot_lattice
-from sitqmc.qmc.measure.estimators import MAPS, SCALARS, SERIES, new_measured, new_work, operators
+from sitqmc.qmc.measure.estimators import new_measured, new_work, operators
+from sitqmc.qmc.measure.green import green_bins, green_map
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Bonds, Model
 from sitqmc.qmc.model.random_streams import CHAIN
+from sitqmc.qmc.observables import (
+    AT,
+    MAP_AT,
+    MAPS,
+    MEASURED,
+    OBSERVABLES,
+    SCALARS,
+    SERIES,
+    array_slices,
+    array_width,
+)
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time
 from sitqmc.qmc.worm import registers as at
 from sitqmc.qmc.worm.jit import zeros_in_large_pages
@@ -25,41 +37,6 @@ from sitqmc.qmc.worm.registers import BLOCK, new_desk, rows, winding_bits, windi
 from sitqmc.qmc.worm.scattering import RESIDENCE_UNIT, tabulated, vertex_tables
 
 Array = NDArray[np.float64]
-
-OBSERVABLES: dict[str, tuple[str, str]] = {
-    "rho_s_x": ("E_J", "superfluid stiffness along x, <W_x^2> Lx/(Ly beta)"),
-    "rho_s_y": ("E_J", "superfluid stiffness along y, <W_y^2> Ly/(Lx beta)"),
-    "kappa": ("1/E_J", "compressibility, beta <W_tau^2>/(Lx Ly), not connected if n_g is not 0"),
-    "minus_kx": ("E_J", "<-k_x> per site: sum of E_J cos(theta) over the x bonds (villain: of J^2/eps)"),
-    "minus_ky": ("E_J", "<-k_y> per site: the same for the y bonds"),
-    "charging_energy": ("E_J", "charging energy per site"),
-    "bond_energy": ("E_J", "Josephson energy per site"),
-    "energy": ("E_J", "energy per site, -(1/(Lx Ly)) d ln Z/d beta at fixed L_tau"),
-    "bond": ("1", "B, sum of cos(theta) over the bonds of one slice; in general -(Josephson energy)/E_J"),
-    "density": ("1", "charge per site, pairs, <W_tau>/(Lx Ly)"),
-    "kappa_loc": ("1/E_J", "response of a rotor's charge to its own potential, beta <n^2>, not connected"),
-    "heat_raw": ("1", "specific heat per site at fixed L_tau, not connected"),
-    "rho_t_x": ("E_J", "static response of the current along x at the smallest q along y"),
-    "rho_t_y": ("E_J", "static response of the current along y at the smallest q along x"),
-    "W4_x": ("1", "<W_x^4>"),
-    "W4_y": ("1", "<W_y^4>"),
-    "W4_tau": ("1", "<W_tau^4>"),
-    "winds": ("1", "probability that W_x or W_y is not 0"),
-    "rho_x": ("E_J", "current response rho(i w_n) along x, n = 0 .. n_max"),
-    "rho_y": ("E_J", "current response rho(i w_n) along y, n = 0 .. n_max"),
-    "chi_s_raw": ("1/E_J", "scalar response per site of B, n = 0 .. n_max, n = 0 not connected"),
-    "chi_c_raw": ("E_J", "the same of the charging energy of a slice"),
-    "S_x": ("1", "equal-time G(k, 0) at k = (2 pi n/Lx, 0), n = 0 .. Lx // 2"),
-    "S_y": ("1", "equal-time G(k, 0) at k = (0, 2 pi n/Ly), n = 0 .. Ly // 2"),
-    "G_far": ("1", "equal-time G at the distance (Lx // 2, Ly // 2)"),
-    "G_k0": ("1", "G(k = 0, tau) per Lx Ly, tau = 0 .. L_tau - 1 slices"),
-    "G_loc": ("1", "local G(tau) of a rotor, tau = 0 .. L_tau - 1 slices"),
-}
-"""Names, units and meanings of the bins of a chain."""
-
-MAP_NAMES = (*MAPS, "G_r0")
-"""Names of `ChainResult.maps`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -224,7 +201,7 @@ class Chains:
         measurements, count = bins * per_bin, self._way.tally
         return [
             ChainResult(
-                bins=_bins(c, self._way, disorder.present / self.model.sites),
+                bins=_bins(c, self._way, self.model, self.n_max, disorder.present / self.model.sites),
                 maps=_maps(c, self._way, measurements, disorder.present / self.model.sites),
                 tau_int=_times(self._way.series[c].reshape(measurements, -1)),
                 moves=int(count[c, lockstep.MOVES]),
@@ -247,12 +224,14 @@ class Chains:
 
     def _parts(self) -> dict[str, NDArray[Any]]:
         """Arrays that change, by name; first axis: chains. The desk is not among them."""
-        way = self._way
-        sums = {f"sums/{name}": a for name, a in way.sums._asdict().items()}
-        bins = {f"bins/{name}": getattr(way, name) for name in BIN_PARTS}
-        parts = {"words": self._words, "lanes": way.lanes, "tally": way.tally, "series": way.series}
-        flat = {name: getattr(way, name).reshape(len(self.samples), -1) for name in ("green", "numbers")}
-        return {**parts, **flat, **sums, **bins}
+        way, count = self._way, len(self.samples)
+        out = {"words": self._words, "lanes": way.lanes, "tally": way.tally, "series": way.series}
+        out |= {name: getattr(way, name).reshape(count, -1) for name in ("green", "numbers")}
+        out |= {f"sums/{name}": getattr(way.sums, name) for name in ("scalars", "maps", "turns")}
+        out |= {f"bins/{name}": getattr(way, name) for name in ("scalars", "times", "distances")}
+        for name, part in array_slices(self.model, self.n_max).items():
+            out[f"sums/{name}"], out[f"bins/{name}"] = way.sums.arrays[:, part], way.arrays[..., part]
+        return out
 
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """Rows of the desk in the order of the samples, and the first site of each."""
@@ -303,13 +282,10 @@ class Chains:
 PLACE = [at.HEAD, at.TAIL, at.WORD, at.INCOMING, at.LEFT, at.GIVEN, at.OPENED]
 """Fields of a row of the desk that a state keeps as they are, but for the first site of the replica."""
 
-BIN_PARTS = ("scalars", "rho_x", "rho_y", "chi", "chi_c", "times", "distances")
-
 
 def _new_way(model: Model, count: int, schedule: Schedule, n_max: int, dtype: np.dtype[Any]) -> Way:
     """Everything at zero."""
     bins, sites = schedule.bins, model.sites * model.L_tau
-    rho_x, rho_y, chi, chi_c = np.zeros((4, count, bins, n_max + 1))
     return Way(
         words=zeros_in_large_pages(count * sites, dtype),
         lanes=np.zeros((count, 4, LANES), np.uint64),
@@ -319,10 +295,7 @@ def _new_way(model: Model, count: int, schedule: Schedule, n_max: int, dtype: np
         sums=new_measured(model, count, n_max),
         series=np.zeros((count, bins, schedule.measurements_per_bin, len(SERIES))),
         scalars=np.zeros((count, bins, len(SCALARS))),
-        rho_x=rho_x,
-        rho_y=rho_y,
-        chi=chi,
-        chi_c=chi_c,
+        arrays=np.zeros((count, bins, array_width(model, n_max))),
         times=np.zeros((count, bins, 2 * model.L_tau)),
         distances=np.zeros((count, bins, model.Ly, model.Lx)),
     )
@@ -359,41 +332,31 @@ def run_chain(
     return chains.results()[0]
 
 
-def _bins(c: int, way: Way, share: float) -> dict[str, Array]:
-    """Bins of chain c by name, see OBSERVABLES; rotors on the share `share` of the sites.
-
-    Waiting times per attempt become G by adding the attempts themselves, head and tail together, of which
-    a share `share` was made on rotors.
-    """
-    bins = {name: way.scalars[c, :, i].copy() for i, name in enumerate(SCALARS)}
-    bins |= {"rho_x": way.rho_x[c].copy(), "rho_y": way.rho_y[c].copy()}
-    bins |= {"chi_s_raw": way.chi[c].copy(), "chi_c_raw": way.chi_c[c].copy()}
-    same, other = np.split(way.times[c].copy(), 2, axis=1)
-    same[:, 0] += share
-    bins["G_loc"], bins["G_k0"] = same / share, same + other
-    distances = way.distances[c].copy()
-    distances[:, 0, 0] += share
-    Ly, Lx = distances.shape[1:]
-    S = np.fft.rfft2(distances).real
-    bins["S_x"], bins["S_y"] = S[:, 0].copy(), S[:, : Ly // 2 + 1, 0].copy()
-    bins["G_far"] = distances[:, Ly // 2, Lx // 2].copy()
+def _bins(c: int, way: Way, model: Model, n_max: int, share: float) -> dict[str, Array]:
+    """Bins of chain c by name, see OBSERVABLES; rotors on the share `share` of the sites."""
+    bins = {name: way.scalars[c, :, getattr(AT, name)].copy() for name in SCALARS}
+    for name, part in array_slices(model, n_max).items():
+        shape = MEASURED[name].shape(model, n_max)
+        bins[name] = way.arrays[c, :, part].reshape(-1, *shape).copy()
+    bins |= green_bins(way.times[c], way.distances[c], share)
     return {name: bins[name] for name in OBSERVABLES}
 
 
 def _maps(c: int, way: Way, measurements: int, share: float) -> dict[str, Array]:
     """Maps of chain c by name, see `ChainResult`."""
-    distances = way.distances[c].mean(axis=0)
-    distances[0, 0] += share
-    maps = way.sums.maps[c, : len(MAPS)].reshape(-1, *distances.shape) / measurements
-    return dict(zip(MAP_NAMES, [*maps, distances], strict=True))
+    shape = way.distances.shape[2:]
+    maps = {"G_r0": green_map(way.distances[c], share)}
+    for name in MAPS.keys() - maps.keys():
+        maps[name] = way.sums.maps[c, getattr(MAP_AT, name)].reshape(shape) / measurements
+    return {name: maps[name] for name in MAPS}
 
 
 def _flow(c: int, way: Way, measurements: int, model: Model) -> Array:
     """See `ChainResult.flow`."""
-    sums = way.sums.maps[c, len(MAPS) :].reshape(-1, model.Ly, model.Lx)
+    sums = way.sums.maps[c, [MAP_AT.twist_x, MAP_AT.twist_y]].reshape(-1, model.Ly, model.Lx)
     return sums / (measurements * model.beta)
 
 
 def _times(series: Array) -> dict[str, float]:
     """tau_int of every column of the series, in measurements."""
-    return {name: autocorrelation_time(series[:, i])[0] for i, name in enumerate(SERIES)}
+    return {name: autocorrelation_time(series[:, getattr(AT, name)])[0] for name in SERIES}

@@ -51,7 +51,7 @@ class Way(NamedTuple):
     green     uint64 (replicas * (2 L_tau + 4 Lx Ly),), see `worm.take_turns`
     sums      of the current bin; maps: over all bins
     series    float64 (replicas, bins, measurements per bin, quantities)
-    scalars, rho_x, rho_y, chi, chi_c   float64 (replicas, bins, ...): finished bins
+    scalars, arrays   float64 (replicas, bins, ...): finished bins
     times     float64 (replicas, bins, 2 L_tau), waiting times per attempt by tau distance
     distances float64 (replicas, bins, Ly, Lx), the same at tau distance 0 by space distance
     """
@@ -64,10 +64,7 @@ class Way(NamedTuple):
     sums: Measured
     series: Array
     scalars: Array
-    rho_x: Array
-    rho_y: Array
-    chi: Array
-    chi_c: Array
+    arrays: Array
     times: Array
     distances: Array
 
@@ -91,11 +88,9 @@ def _store_bin(i: int, b: int, per_bin: int, unit: float, way: Way) -> None:
     for k in range(way.scalars.shape[2]):
         way.scalars[i, b, k] = way.sums.scalars[i, k] / per_bin
         way.sums.scalars[i, k] = 0.0
-    spectra = (way.sums.rho_x, way.sums.rho_y, way.sums.chi, way.sums.chi_c)
-    for out, sums in zip((way.rho_x, way.rho_y, way.chi, way.chi_c), spectra):  # noqa: B905 - numba
-        for n in range(out.shape[2]):
-            out[i, b, n] = sums[i, n] / per_bin
-            sums[i, n] = 0.0
+    for k in range(way.arrays.shape[2]):
+        way.arrays[i, b, k] = way.sums.arrays[i, k] / per_bin
+        way.sums.arrays[i, k] = 0.0
     Ly, Lx, times = way.distances.shape[2], way.distances.shape[3], way.times.shape[2]
     start = i * (times + 4 * Lx * Ly)
     scale = unit / (-(-per_bin // GREEN_SHARE) * way.tally[i, WORMS])
@@ -157,8 +152,8 @@ def read(
     bins, per_bin = way.series.shape[1], way.series.shape[2]
     b, m = tally[i, MEASURED] // per_bin, tally[i, MEASURED] % per_bin
     W_x, W_y, W_tau = windings(desk[row + at.HEAD])
-    here, now = way.words[i * sites : (i + 1) * sites], way.series[i, b, m]
-    measure(here, float(W_x), float(W_y), float(W_tau), i, operators, work, way.sums, now)
+    here, values = way.words[i * sites : (i + 1) * sites], way.series[i, b, m]
+    measure(here, float(W_x), float(W_y), float(W_tau), i, operators, work, way.sums, values)
     tally[i, MEASURED] += 1
     tally[i, LOOKS] = 0
     if m == per_bin - 1:

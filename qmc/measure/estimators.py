@@ -1,57 +1,29 @@
-"""What one closed configuration says: windings, currents by slice, energies, Fourier sums.
-
-All definitions are those of the link-current representation, N = Lx Ly:
-
-    rho_s_x      W_x^2 Lx / (Ly beta)                                  superfluid stiffness, E_J
-    kappa        beta W_tau^2 / N                                      compressibility, 1/E_J
-    rho_x(n)     |sum_k I_x(k) exp(i w_n tau_k)|^2 / (N beta)          current response, E_J
-    rho_t_x      |sum_r X(r) exp(2 pi i y/Ly)|^2 / (N beta)            the same, static, at transverse q
-    minus_kx     sum_(x bonds) E_J cos / N                             <-k_x>, E_J
-    bond         -(Josephson energy of one slice)/E_J                  B, bond-energy operator
-    chi_s_raw(n) (eps / (N L_tau)) |sum_k B(k) exp(i w_n tau_k)|^2     scalar response, n = 0 not connected
-    chi_c_raw(n) the same of the charging energy C(k) of one slice
-    heat_raw     eps^2 (sum_k C(k) - B(k))^2 / N                       specific heat, not connected
-    kappa_loc    beta sum_r n(r)^2 / (number of rotors)                of a rotor to its own potential, 1/E_J
-
-I_x(k) is the sum of J_x over slice k, X(r) and n(r) L_tau are the sums of J_x and J_tau over the times of
-column r. rho_x(0) = rho_s_x, and rho already holds the contact term. Along q static currents vanish, since
-they are conserved: the longitudinal static response is zero in every configuration.
-B = sum_bonds E_J cos(theta); for the action `villain`, where these have no finite variance in link
-currents, `actions.space_links` says what stands for <-k_x> and B. In every square of an energy the same
-link at the same time takes its `contact` besides: h(B^2) instead of h(B)^2 for bonds; for all links the
-second derivative of ln w, so that heat = d(energy)/dT holds exactly at fixed L_tau.
-"""
+"""Tables and sums that the kernels of `measure` use; `qmc.observables` defines what they measure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.qmc.model.link_weights import LinkTable
 from sitqmc.qmc.model.model import Disorder, Model
+from sitqmc.qmc.observables import MAP_SUMS, SCALARS, array_offsets, array_width
 from sitqmc.qmc.worm.link_tables import Array, Links, Rows, by_current
 from sitqmc.qmc.worm.packing import COMPACT, Layout
-
-SCALARS = (
-    "rho_s_x", "rho_s_y", "kappa", "minus_kx", "minus_ky",
-    "charging_energy", "bond_energy", "energy", "bond",
-    "density", "kappa_loc", "heat_raw", "rho_t_x", "rho_t_y", "W4_x", "W4_y", "W4_tau", "winds",
-)  # fmt: skip
-"""Names of the entries of `Measured.scalars`."""
-
-SERIES = (*SCALARS, "rho_x_1", "rho_y_1", "chi_s_raw_1", "chi_c_raw_1")
-"""What `measure` reports of one measurement: the scalars and the responses at the first frequency."""
 
 STRIDE = 128
 """Words read side by side: whole columns, so that loops over short ones are long enough to be fast."""
 
-TURNS = 9
-"""Entries of `Measured.turns`."""
+# Columns of `Operators.bonds`, `Operators.times` and `Operators.empty`, entries of `Work.totals`.
+BOND_KINETIC, BOND_CONTACT, BOND_ENERGY = range(3)
+TIME_ENERGY, TIME_CONTACT = range(2)
+KINETIC_X, KINETIC_Y, SPACE_CONTACT, SPACE_ENERGY = range(4)
+TOTAL_KINETIC_X, TOTAL_KINETIC_Y, TOTAL_SPACE_CONTACT, TOTAL_TIME_CONTACT = range(4)
 
-MAPS = ("density", "kappa", "kappa_loc")
-FLOW = ("flow_x", "flow_y")
-"""Names of the rows of `Measured.maps`: MAPS, then FLOW."""
+# Entries of `Measured.turns`: how often the windings were read, and sums of their powers.
+READS, W_TAU, W2_X, W2_Y, W2_TAU, W4_X, W4_Y, W4_TAU, WINDS = range(9)
+TURNS = 9
 
 
 class Operators(NamedTuple):
@@ -68,6 +40,7 @@ class Operators(NamedTuple):
     present                          int64 (replicas,), number of rotors
     space_mask .. t_shift            layout of the words
     counted                          whether `counting.count_currents` can sum them
+    first                            `observables.ArrayOffsets`: place of each array in `Measured.arrays`
     """
 
     bonds: Array
@@ -91,6 +64,7 @@ class Operators(NamedTuple):
     y_shift: int
     t_shift: int
     counted: bool
+    first: Any
 
 
 class Work(NamedTuple):
@@ -118,19 +92,16 @@ class Work(NamedTuple):
 class Measured(NamedTuple):
     """Sums over measurements of several replicas: those of the current bin, and the maps over all bins.
 
-    scalars                   float64 (replicas, len(SCALARS))
-    rho_x, rho_y, chi, chi_c  float64 (replicas, n_max + 1)
-    maps                      float64 (replicas, len(MAPS) + len(FLOW), Lx Ly): n(r), beta n(r) W_tau,
-                              beta n(r)^2, and W_x times the current through the bonds along x and y
-    turns                     float64 (replicas, TURNS): sums over looks at the windings since the last
-                              measurement, see `measure.add_turns`; they cost nothing, so there are many
+    scalars   float64 (replicas, len(SCALARS))
+    arrays    float64 (replicas, width), all arrays one after the other, see `observables.array_slices`
+    maps      float64 (replicas, len(MAP_SUMS), Lx Ly): n(r), beta n(r) W_tau, beta n(r)^2, and W_x times the
+              current through the bonds along x and y
+    turns     float64 (replicas, TURNS): sums over looks at the windings since the last measurement, see
+              `measure.add_turns`; they cost nothing, so there are many
     """
 
     scalars: Array
-    rho_x: Array
-    rho_y: Array
-    chi: Array
-    chi_c: Array
+    arrays: Array
     maps: Array
     turns: Array
 
@@ -182,6 +153,7 @@ def operators(
         y_shift=layout.shift(2),
         t_shift=layout.shift(4),
         counted=layout == COMPACT and model.n_g == 0 and all(sample.uniform for sample in disorder),
+        first=array_offsets(model, n_max),
     )  # fmt: skip
 
 
@@ -194,7 +166,10 @@ def _starts(groups: Sequence[Sequence[LinkTable]]) -> list[int]:
 def _empty(still: Array, rows: Rows, sample: Disorder) -> Array:
     """See `Operators.empty`; still: (tables, 3), of a bond without current."""
     x, y = (still[row[mask.ravel()]].sum(axis=0) for row, mask in zip(rows, sample.bonds, strict=True))
-    return np.array([x[0], y[0], x[1] + y[1], x[2] + y[2]])
+    out = np.empty(4)
+    out[KINETIC_X], out[KINETIC_Y] = x[BOND_KINETIC], y[BOND_KINETIC]
+    out[SPACE_CONTACT], out[SPACE_ENERGY] = x[BOND_CONTACT] + y[BOND_CONTACT], x[BOND_ENERGY] + y[BOND_ENERGY]
+    return out
 
 
 def _wave(L: int) -> Array:
@@ -213,7 +188,9 @@ def new_work(model: Model, n_max: int) -> Work:
 
 def new_measured(model: Model, replicas: int, n_max: int) -> Measured:
     """Accumulators set to zero."""
-    rho_x, rho_y, chi, chi_c = np.zeros((4, replicas, n_max + 1))
-    maps = np.zeros((replicas, len(MAPS) + len(FLOW), model.sites))
-    turns = np.zeros((replicas, TURNS))
-    return Measured(np.zeros((replicas, len(SCALARS))), rho_x, rho_y, chi, chi_c, maps, turns)
+    return Measured(
+        scalars=np.zeros((replicas, len(SCALARS))),
+        arrays=np.zeros((replicas, array_width(model, n_max))),
+        maps=np.zeros((replicas, len(MAP_SUMS), model.sites)),
+        turns=np.zeros((replicas, TURNS)),
+    )

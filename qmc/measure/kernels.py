@@ -2,8 +2,32 @@
 
 import numpy as np
 
-from sitqmc.qmc.measure.estimators import Array, Measured, Operators, Work
+from sitqmc.qmc.measure.estimators import (
+    BOND_CONTACT,
+    BOND_ENERGY,
+    BOND_KINETIC,
+    READS,
+    TIME_CONTACT,
+    TIME_ENERGY,
+    TOTAL_KINETIC_X,
+    TOTAL_KINETIC_Y,
+    TOTAL_SPACE_CONTACT,
+    TOTAL_TIME_CONTACT,
+    W2_TAU,
+    W2_X,
+    W2_Y,
+    W4_TAU,
+    W4_X,
+    W4_Y,
+    W_TAU,
+    WINDS,
+    Array,
+    Measured,
+    Operators,
+    Work,
+)
 from sitqmc.qmc.measure.packed_sums import count_currents, start_empty
+from sitqmc.qmc.observables import AT, MAP_AT
 from sitqmc.qmc.worm.jit import inlined, kernel
 from sitqmc.qmc.worm.packing import Words
 
@@ -26,7 +50,8 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
     space_sum, time_sum, totals = out.space_energy, out.time_energy, out.totals
     start_empty(operators.empty[replica], out)
     columns[:] = 0.0
-    kinetic_x, kinetic_y, contact_sum, time_contact_sum = totals[0], totals[1], totals[2], totals[3]
+    kinetic_x, kinetic_y = totals[TOTAL_KINETIC_X], totals[TOTAL_KINETIC_Y]
+    contact_sum, time_contact_sum = totals[TOTAL_SPACE_CONTACT], totals[TOTAL_TIME_CONTACT]
     space_bits = x_bits | (x_bits << y_shift)
     for column in range(columns.shape[1]):
         start = column * L_tau
@@ -40,25 +65,26 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
             word = np.int64(words[start + k])
             current = (word >> t_shift) & t_bits
             charge += current
-            time_sum[k] += time[current - t_first, 0]
-            time_contact_sum += time[current - t_first, 1]
+            time_sum[k] += time[current - t_first, TIME_ENERGY]
+            time_contact_sum += time[current - t_first, TIME_CONTACT]
             if word & space_bits != still:
                 x, y = word & x_bits, (word >> y_shift) & x_bits
                 if x != 0 and x != bias:
                     current_x[k] += x - bias
                     x_sum += x - bias
-                    kinetic_x += x_bond[x - first, 0]
-                    contact_sum += x_bond[x - first, 1]
-                    space_sum[k] += x_bond[x - first, 2]
+                    kinetic_x += x_bond[x - first, BOND_KINETIC]
+                    contact_sum += x_bond[x - first, BOND_CONTACT]
+                    space_sum[k] += x_bond[x - first, BOND_ENERGY]
                 if y != 0 and y != bias:
                     current_y[k] += y - bias
                     y_sum += y - bias
-                    kinetic_y += y_bond[y - first, 0]
-                    contact_sum += y_bond[y - first, 1]
-                    space_sum[k] += y_bond[y - first, 2]
+                    kinetic_y += y_bond[y - first, BOND_KINETIC]
+                    contact_sum += y_bond[y - first, BOND_CONTACT]
+                    space_sum[k] += y_bond[y - first, BOND_ENERGY]
         columns[0, column], columns[1, column] = x_sum, y_sum
         columns[2, column] = charge - t_bias * L_tau
-    totals[0], totals[1], totals[2], totals[3] = kinetic_x, kinetic_y, contact_sum, time_contact_sum
+    totals[TOTAL_KINETIC_X], totals[TOTAL_KINETIC_Y] = kinetic_x, kinetic_y
+    totals[TOTAL_SPACE_CONTACT], totals[TOTAL_TIME_CONTACT] = contact_sum, time_contact_sum
 
 
 @kernel
@@ -85,15 +111,15 @@ def add_spectrum(
 @inlined
 def add_turns(W_x: float, W_y: float, W_tau: float, turns: Array) -> None:
     """Add one look at windings: 1, W_tau, W_x^2, W_y^2, W_tau^2, their squares, 1 if one winds in space."""
-    turns[0] += 1.0
-    turns[1] += W_tau
-    turns[2] += W_x**2
-    turns[3] += W_y**2
-    turns[4] += W_tau**2
-    turns[5] += W_x**4
-    turns[6] += W_y**4
-    turns[7] += W_tau**4
-    turns[8] += 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
+    turns[READS] += 1.0
+    turns[W_TAU] += W_tau
+    turns[W2_X] += W_x**2
+    turns[W2_Y] += W_y**2
+    turns[W2_TAU] += W_tau**2
+    turns[W4_X] += W_x**4
+    turns[W4_Y] += W_y**4
+    turns[W4_TAU] += W_tau**4
+    turns[WINDS] += 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
 
 
 @kernel
@@ -106,9 +132,9 @@ def measure(
     operators: Operators,
     work: Work,
     out: Measured,
-    now: Array,
+    values: Array,
 ) -> None:
-    """Add one measurement to the sums of a replica; this one alone, in the order of SERIES, goes to `now`.
+    """Add one measurement to the sums of a replica; this one alone, by `AT`, goes to `values`.
 
     words            of the replica, (Lx Ly L_tau,)
     W_x, W_y, W_tau  its net windings
@@ -131,42 +157,46 @@ def measure(
             y_im += columns[1, column] * wave_x[1, x]
             charge = columns[2, column] / L_tau
             squares += charge**2
-            maps[0, column] += charge
-            maps[1, column] += beta * charge * W_tau
-            maps[2, column] += beta * charge**2
-            maps[3, column] += W_x * columns[0, column]
-            maps[4, column] += W_x * columns[1, column]
-    kinetic_x, kinetic_y, contact, time_contact = (
-        work.totals[0], work.totals[1], work.totals[2], work.totals[3]
-    )  # fmt: skip
+            maps[MAP_AT.density, column] += charge
+            maps[MAP_AT.kappa, column] += beta * charge * W_tau
+            maps[MAP_AT.kappa_loc, column] += beta * charge**2
+            maps[MAP_AT.twist_x, column] += W_x * columns[0, column]
+            maps[MAP_AT.twist_y, column] += W_x * columns[1, column]
+    kinetic_x, kinetic_y = work.totals[TOTAL_KINETIC_X], work.totals[TOTAL_KINETIC_Y]
+    contact, time_contact = work.totals[TOTAL_SPACE_CONTACT], work.totals[TOTAL_TIME_CONTACT]
     charging, bond = work.time_energy.sum(), work.space_energy.sum()
     turns = out.turns[replica]
-    looks = turns[0]
-    now[0] = turns[2] / looks * (Lx / (Ly * beta))
-    now[1] = turns[3] / looks * (Ly / (Lx * beta))
-    now[2] = turns[4] / looks * (beta / sites)
-    now[3] = kinetic_x / (sites * L_tau)
-    now[4] = kinetic_y / (sites * L_tau)
-    now[5] = charging / (sites * L_tau)
-    now[6] = bond / (sites * L_tau)
-    now[7] = now[5] + now[6]
-    now[8] = -bond / L_tau
-    now[9] = turns[1] / looks / sites
-    now[10] = beta * squares / operators.present[replica]
-    now[11] = eps**2 / sites * ((charging + bond) ** 2 + contact + time_contact)
-    now[12] = (x_re**2 + x_im**2) / (sites * beta)
-    now[13] = (y_re**2 + y_im**2) / (sites * beta)
-    now[14], now[15], now[16] = turns[5] / looks, turns[6] / looks, turns[7] / looks
-    now[17] = turns[8] / looks
+    looks = turns[READS]
+    values[AT.rho_s_x] = turns[W2_X] / looks * (Lx / (Ly * beta))
+    values[AT.rho_s_y] = turns[W2_Y] / looks * (Ly / (Lx * beta))
+    values[AT.kappa] = turns[W2_TAU] / looks * (beta / sites)
+    values[AT.minus_kx] = kinetic_x / (sites * L_tau)
+    values[AT.minus_ky] = kinetic_y / (sites * L_tau)
+    values[AT.charging_energy] = charging / (sites * L_tau)
+    values[AT.bond_energy] = bond / (sites * L_tau)
+    values[AT.energy] = values[AT.charging_energy] + values[AT.bond_energy]
+    values[AT.bond] = -bond / L_tau
+    values[AT.density] = turns[W_TAU] / looks / sites
+    values[AT.kappa_loc] = beta * squares / operators.present[replica]
+    values[AT.heat_raw] = eps**2 / sites * ((charging + bond) ** 2 + contact + time_contact)
+    values[AT.rho_t_x] = (x_re**2 + x_im**2) / (sites * beta)
+    values[AT.rho_t_y] = (y_re**2 + y_im**2) / (sites * beta)
+    values[AT.W4_x] = turns[W4_X] / looks
+    values[AT.W4_y] = turns[W4_Y] / looks
+    values[AT.W4_tau] = turns[W4_TAU] / looks
+    values[AT.winds] = turns[WINDS] / looks
     turns[:] = 0.0
     sums = out.scalars[replica]
     for i in range(sums.size):
-        sums[i] += now[i]
+        sums[i] += values[i]
     current, energy = 1 / (sites * beta), eps / (sites * L_tau)
-    fourier = work.fourier
-    now[18] = add_spectrum(work.current_x, 0.0, current, operators, fourier, out.rho_x[replica])
-    now[19] = add_spectrum(work.current_y, 0.0, current, operators, fourier, out.rho_y[replica])
-    now[20] = add_spectrum(work.space_energy, contact, energy, operators, fourier, out.chi[replica])
-    now[21] = add_spectrum(work.time_energy, time_contact, energy, operators, fourier, out.chi_c[replica])
-    out.rho_x[replica, 0] += now[0] - W_x**2 * (Lx / (Ly * beta))
-    out.rho_y[replica, 0] += now[1] - W_y**2 * (Ly / (Lx * beta))
+    n, first, fourier, arrays = operators.cosine.shape[1], operators.first, work.fourier, out.arrays[replica]
+    rho_x, rho_y = arrays[first.rho_x : first.rho_x + n], arrays[first.rho_y : first.rho_y + n]
+    chi_s = arrays[first.chi_s_raw : first.chi_s_raw + n]
+    chi_c = arrays[first.chi_c_raw : first.chi_c_raw + n]
+    values[AT.rho_x_1] = add_spectrum(work.current_x, 0.0, current, operators, fourier, rho_x)
+    values[AT.rho_y_1] = add_spectrum(work.current_y, 0.0, current, operators, fourier, rho_y)
+    values[AT.chi_s_raw_1] = add_spectrum(work.space_energy, contact, energy, operators, fourier, chi_s)
+    values[AT.chi_c_raw_1] = add_spectrum(work.time_energy, time_contact, energy, operators, fourier, chi_c)
+    rho_x[0] += values[AT.rho_s_x] - W_x**2 * (Lx / (Ly * beta))
+    rho_y[0] += values[AT.rho_s_y] - W_y**2 * (Ly / (Lx * beta))

@@ -7,7 +7,23 @@ does several words at a time. The counters hold BATCH words; then they are empti
 
 import numpy as np
 
-from sitqmc.qmc.measure.estimators import Operators, Work
+from sitqmc.qmc.measure.estimators import (
+    BOND_CONTACT,
+    BOND_ENERGY,
+    BOND_KINETIC,
+    KINETIC_X,
+    KINETIC_Y,
+    SPACE_CONTACT,
+    SPACE_ENERGY,
+    TIME_CONTACT,
+    TIME_ENERGY,
+    TOTAL_KINETIC_X,
+    TOTAL_KINETIC_Y,
+    TOTAL_SPACE_CONTACT,
+    TOTAL_TIME_CONTACT,
+    Operators,
+    Work,
+)
 from sitqmc.qmc.worm.jit import inlined, kernel
 from sitqmc.qmc.worm.packing import COMPACT, Words
 
@@ -76,7 +92,7 @@ def _empty_counters(L_tau, bonds, times, fields, space, time, out):  # type: ign
             current_x[k] += np.float64(np.int32(sums & _255))
             current_y[k] += np.float64(np.int32((sums >> _8) & _255))
         for c in range(1, bond_classes + 1):
-            shift, energy = _u(4 * (c - 1)), bonds[c, 2]
+            shift, energy = _u(4 * (c - 1)), bonds[c, BOND_ENERGY]
             x_sum = y_sum = _0
             for k in range(L_tau):
                 x, y = (space[first + k] >> shift) & _15, (space[first + k] >> (shift + _28)) & _15
@@ -84,17 +100,17 @@ def _empty_counters(L_tau, bonds, times, fields, space, time, out):  # type: ign
                 y_sum += y
                 space_sum[k] += energy * np.float64(np.int32(x + y))
             x_count, y_count = np.float64(x_sum), np.float64(y_sum)
-            totals[0] += x_count * bonds[c, 0]
-            totals[1] += y_count * bonds[c, 0]
-            totals[2] += (x_count + y_count) * bonds[c, 1]
+            totals[TOTAL_KINETIC_X] += x_count * bonds[c, BOND_KINETIC]
+            totals[TOTAL_KINETIC_Y] += y_count * bonds[c, BOND_KINETIC]
+            totals[TOTAL_SPACE_CONTACT] += (x_count + y_count) * bonds[c, BOND_CONTACT]
         for c in range(1, time_classes):
-            shift, energy = _u(4 * c), times[c, 0]
+            shift, energy = _u(4 * c), times[c, TIME_ENERGY]
             t_sum = _0
             for k in range(L_tau):
                 t = (time[first + k] >> shift) & _15
                 t_sum += t
                 time_sum[k] += energy * np.float64(np.int32(t))
-            totals[3] += np.float64(t_sum) * times[c, 1]
+            totals[TOTAL_TIME_CONTACT] += np.float64(t_sum) * times[c, TIME_CONTACT]
     fields[:] = np.uint32(0)
     space[:] = _0
     time[:] = _0
@@ -119,10 +135,11 @@ def start_empty(empty, out):  # type: ignore[no-untyped-def]
     """Set the sums of `out` over slices, and the totals, to those of a configuration without currents."""
     out.current_x[:] = 0.0
     out.current_y[:] = 0.0
-    out.space_energy[:] = empty[3]
+    out.space_energy[:] = empty[SPACE_ENERGY]
     out.time_energy[:] = 0.0
     L_tau, totals = out.time_energy.size, out.totals
-    totals[0], totals[1], totals[2], totals[3] = L_tau * empty[0], L_tau * empty[1], L_tau * empty[2], 0.0
+    totals[TOTAL_KINETIC_X], totals[TOTAL_KINETIC_Y] = L_tau * empty[KINETIC_X], L_tau * empty[KINETIC_Y]
+    totals[TOTAL_SPACE_CONTACT], totals[TOTAL_TIME_CONTACT] = L_tau * empty[SPACE_CONTACT], 0.0
 
 
 @kernel

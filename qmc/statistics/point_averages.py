@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import erfc
 
 from sitqmc.qmc.model.model import Model
+from sitqmc.qmc.observables import AVERAGES, INGREDIENTS, row_of
 from sitqmc.qmc.statistics.allocation import variance_components
 from sitqmc.qmc.statistics.jackknife import (
     Estimate,
@@ -73,42 +74,36 @@ class PointAverages:
 
 
 def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
-    """Means of every sample from bins (samples, bins, ...).
+    """Return the averages of every sample from bins (samples, bins, ...), by the rules of `observables`.
 
-    Scalars (n,): rho_s, minus_k (mean of x and y on a square, x otherwise) and all of the bins.
-    Correlators (n, m): rho, chi_s and chi_c (connected) by Matsubara number, G_k0 and G_loc (made symmetric
-    in tau -> beta - tau if n_g is 0) by slice. Also heat (connected); kappa is connected where n_g is not 0.
-    Products of averages are taken within a sample, between different bins, so without bias.
+    Scalars of the bins (n,) under their own names; arrays of the bins (n, ...) unless another average is made
+    of them; and the averages of kind "sample" whose bins are present. Products of averages are taken within a
+    sample, between different bins, so without bias.
     """
-    mean = {name: values.mean(axis=1) for name, values in bins.items()}
-    square = model.Lx == model.Ly
+    scalars = [name for name, values in bins.items() if values.ndim == 2]
+    out = {name: _sample_mean(model, bins, name) for name in scalars}
+    for row in AVERAGES.values():
+        ingredient = row.axes and row.name in INGREDIENTS
+        if row.name in out or row.kind == "derived" or ingredient:
+            continue
+        if all(name in bins for name in row.of or (row.name,)):     # stores of earlier versions lack some
+            out[row.name] = _sample_mean(model, bins, row.name)
+    return out
 
-    def directions(x: str, y: str) -> Array:
-        return (mean[x] + mean[y]) / 2 if square else mean[x]
 
-    def connected(raw: str, one: str, factor: float) -> Array:
-        """Mean of `raw` less factor <one>^2, at frequency zero."""
-        out = mean[raw].copy()
-        first = out[:, 0] if out.ndim == 2 else out
-        first -= factor * squared_mean(bins[one])
-        return out
-
-    # A charge offset tells an added pair from a removed one: G(tau) is then not symmetric.
-    mirror = np.arange(model.L_tau) if model.n_g else -np.arange(model.L_tau) % model.L_tau
-    out = {name: mean[name] for name in mean if mean[name].ndim == 1}
-    if "chi_c_raw" in bins:                      # not in stores of earlier versions
-        out["chi_c"] = connected("chi_c_raw", "charging_energy", model.beta * model.sites)
-        out["heat"] = connected("heat_raw", "energy", model.beta**2 * model.sites)
-    if model.n_g != 0:
-        out["kappa"] = connected("kappa", "density", model.beta * model.sites)
-    return out | {
-        "rho_s": directions("rho_s_x", "rho_s_y"),
-        "minus_k": directions("minus_kx", "minus_ky"),
-        "rho": directions("rho_x", "rho_y"),
-        "chi_s": connected("chi_s_raw", "bond", model.beta / model.sites),
-        "G_k0": (mean["G_k0"] + mean["G_k0"][:, mirror]) / 2,
-        "G_loc": (mean["G_loc"] + mean["G_loc"][:, mirror]) / 2,
-    } | {name: mean[name] for name in ("S_x", "S_y") if name in mean}
+def _sample_mean(model: Model, bins: Mapping[str, Array], name: str) -> Array:
+    """Return the average `name` of every sample, (n, ...), by its row of the registry."""
+    row = row_of(name)
+    means = [bins[part].mean(axis=1) for part in row.of or (name,)]
+    mean = (means[0] + means[1]) / 2 if len(means) == 2 and model.Lx == model.Ly else means[0]
+    # A charge offset makes particles and holes different: G(tau) is then not symmetric.
+    if row.even and not model.n_g:
+        mean = (mean + mean[..., -np.arange(model.L_tau) % model.L_tau]) / 2
+    if row.subtract and row.subtract.needed(model):
+        mean = mean.copy()
+        zero = mean[..., 0] if row.axes else mean
+        zero -= row.subtract.factor(model) * squared_mean(bins[row.subtract.name])
+    return np.asarray(mean)
 
 
 def average_point(

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.measure.estimators import SCALARS
+from sitqmc.qmc.observables import TARGETS
 from sitqmc.runs.config.checks import check_type, refuse_unknown
 from sitqmc.runs.errors import UserError
 
-KNOWN = ("rho_s", "minus_k", *SCALARS)
 KINDS = ("absolute", "relative")
 GROWTH = 2.0                 # a round at most doubles the samples: early errors are uncertain themselves
 RESERVE = 1.1                # more than the errors ask for, so that few rounds are needed
@@ -40,7 +39,7 @@ def parse_target(table: Any) -> TargetSection:
     if not isinstance(table, dict):
         raise UserError(f"target = {table!r}: must be a section, [target]")
     given = table.get("goals", {}) | {k: v for k, v in table.items() if k not in ("goals", "max_samples")}
-    refuse_unknown(given, KNOWN, "observable", "[target] ")
+    refuse_unknown(given, TARGETS, "observable", "[target] ")
     goals = {name: _goal(value, f"[target] {name}") for name, value in given.items()}
     if goals and "max_samples" not in table:
         raise UserError("[target] max_samples is missing; say where to stop if an error is out of reach")

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sitqmc.qmc import OBSERVABLES
+from sitqmc.qmc.observables import row_of
 from sitqmc.runs.results.run import Run
 from sitqmc.runs.store.atomic import replace_file, replace_text
 from sitqmc.runs.store.sealed import LAYOUT
@@ -78,7 +78,7 @@ def _fill(file: h5py.File, run: Run) -> None:
         for suffix, part in (("", "mean"), ("_error", "error")):
             rows = [np.full((), np.nan) if e is None else np.asarray(getattr(e, part)) for e in estimates]
             depth = max(row.ndim for row in rows)
-            unit, text = OBSERVABLES.get(name, UNITS.get(name, ("1", name)))
+            unit, text = row_of(name).unit, row_of(name).text
             if depth == 0:
                 variable(name + suffix, np.array(rows), (point,), unit, text)
                 continue
@@ -90,9 +90,3 @@ def _fill(file: h5py.File, run: Run) -> None:
 
 
 PARAMETER_UNITS = {"eps": "1/E_J", "beta": "1/E_J", "charging": "E_J"}
-UNITS = {
-    "rho_s": ("E_J", "superfluid stiffness"),
-    "minus_k": ("E_J", "<-k_x> per site"),
-    "rho": ("E_J", "current response rho(i w_n)"),
-    "chi_s": ("1/E_J", "connected scalar response"),
-}

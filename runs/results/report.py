@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sitqmc.continuation import CorrelatorData, PeakValue, midpoint_conductivity
-from sitqmc.qmc import OBSERVABLES
+from sitqmc.qmc.observables import row_of
 from sitqmc.runs.config.config import Config, points
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import clock, with_error
@@ -228,24 +228,10 @@ def _averages(results: Sequence[PointResult]) -> Iterator[str]:
         rows = [["observable", "average", "unit", "meaning"]]
         for name, e in r.averages.values.items():
             if np.ndim(e.mean) == 0:
-                unit, meaning = MEANINGS.get(name) or OBSERVABLES.get(name, ("", ""))
-                rows.append([name, with_error(float(e.mean), float(e.error)), unit, meaning])
+                row = row_of(name)
+                rows.append([name, with_error(float(e.mean), float(e.error)), row.unit, row.text])
         point = named(r.model, models)
         yield folded(point, table(rows, f"Averages, {point}", (0, 2, 3)))
-
-
-MEANINGS = {
-    "rho_s": ("E_J", "superfluid stiffness, mean of x and y on a square"),
-    "minus_k": ("E_J", "⟨−k_x⟩ per site, mean of x and y on a square"),
-    "heat": ("1", "specific heat per site at fixed L_tau, connected"),
-    "c": ("E_J", "phase velocity sqrt(rho_s/kappa), in lattice constants"),
-    "xi_tau": ("1/E_J", "correlation length in time, second moment of G(k = 0, tau)"),
-    "xi_x": ("1", "correlation length along x in lattice constants, second moment of the equal-time G"),
-    "xi_y": ("1", "the same along y"),
-    "winding_ratio_x": ("1", "<W^4>/<W^2>^2 along x, disorder means of both"),
-    "winding_ratio_y": ("1", "the same along y"),
-    "winding_ratio_tau": ("1", "the same in time"),
-}
 
 
 def _configuration(config: Config) -> Iterator[str]:

@@ -27,7 +27,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc import OBSERVABLES, Model
+from sitqmc.qmc import Model
+from sitqmc.qmc.observables import AXES, MAPS, OBSERVABLES
 from sitqmc.runs.config.config import Config, parse_config
 from sitqmc.runs.errors import NotOurs, UserError
 from sitqmc.runs.store.sealed import read_group, read_head, reading, sealed, write_group, writing
@@ -182,14 +183,13 @@ def _describe(group: h5py.Group, model: Model, data: PointData) -> None:
         "sample": ("1", "number of the disorder sample; its mask is Model.draw_disorder(seed, sample)"),
         "seed": ("1", "seed of the bond mask and of the chain"),
     }
-    texts |= {f"bins/{name}": text for name, text in OBSERVABLES.items()}
+    texts |= {f"bins/{name}": (row.unit, row.text) for name, row in OBSERVABLES.items()}
+    texts |= {f"maps/{name}": (row.unit, f"{row.text}, mean over the chain") for name, row in MAPS.items()}
     texts |= {f"cost/{name}": text for name, text in COST.items()}
     for name in data.arrays():
         part, _, rest = name.partition("/")
         if part == "tau_int":
             texts[name] = ("measurements", f"integrated autocorrelation time of {rest}")
-        elif part == "maps":
-            texts[name] = ("1", f"{rest} by site or distance, mean over the chain")
         elif part == "state":
             texts[name] = ("1", f"end of the chain: {rest} of qmc.Chains.state")
         unit, description = texts.get(name, ("1", rest))
@@ -212,21 +212,12 @@ def _axis_names(name: str, shape: tuple[int, ...]) -> list[str]:
         return ["y", "x"]
     if part != "bins":
         return []
-    return ["bin", _LAST_AXIS.get(rest, f"index_{rest}")][: len(shape) - 1]
+    known = OBSERVABLES[rest].axes if rest in OBSERVABLES else ()
+    more = known if len(known) == len(shape) - 2 else [f"index_{rest}_{i}" for i in range(len(shape) - 2)]
+    return ["bin", *more]
 
 
-_LAST_AXIS = {
-    "rho_x": "n", "rho_y": "n", "chi_s_raw": "n", "chi_c_raw": "n", "G_k0": "slice", "G_loc": "slice",
-}  # fmt: skip
-
-
-AXES = {
-    "bin": "number of the bin, in the order of the chain",
-    "n": "Matsubara number",
-    "slice": "number of the time slice",
-    "x": "column",
-    "y": "row",
-}
+AXIS_TEXTS = {"bin": "number of the bin, in the order of the chain"} | {k: a.text for k, a in AXES.items()}
 
 
 def _axes(group: h5py.Group, model: Model, data: PointData) -> dict[str, h5py.Dataset]:
@@ -239,7 +230,7 @@ def _axes(group: h5py.Group, model: Model, data: PointData) -> dict[str, h5py.Da
                 continue
             group[axis] = np.arange(length)
             group[axis].attrs["unit"] = group[axis].attrs["units"] = "1"
-            group[axis].attrs["description"] = AXES.get(axis, "index")
+            group[axis].attrs["description"] = AXIS_TEXTS.get(axis, "index")
             group[axis].make_scale(axis)
             axes[axis] = group[axis]
     if "n" in axes:

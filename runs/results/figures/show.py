@@ -10,9 +10,10 @@ matplotlib.use("Agg")
 
 from matplotlib.figure import Figure
 
-from sitqmc.qmc import OBSERVABLES, Model
+from sitqmc.qmc import Model
+from sitqmc.qmc.observables import row_of
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.results.export import PARAMETER_UNITS, UNITS
+from sitqmc.runs.results.export import PARAMETER_UNITS
 from sitqmc.runs.results.figures.run import STYLE
 from sitqmc.runs.results.run import Run
 from sitqmc.runs.store.atomic import replace_file
@@ -62,9 +63,8 @@ def _scalar(axis: Any, run: Run, observable: str, parameter: str) -> None:
             x, [float(v.mean) for v in e], [float(v.error) for v in e], fmt="o-", ms=3, capsize=2,
             label=label or None, color=_colour(number, len(families)),
         )  # fmt: skip
-    unit, _ = OBSERVABLES.get(observable, UNITS.get(observable, ("1", "")))
     axis.set_xlabel(_with_unit(parameter, PARAMETER_UNITS.get(parameter, "1")))
-    axis.set_ylabel(_with_unit(observable, unit))
+    axis.set_ylabel(_with_unit(observable, row_of(observable).unit))
 
 
 def _correlator(axis: Any, run: Run, observable: str) -> None:
@@ -79,16 +79,16 @@ def _correlator(axis: Any, run: Run, observable: str) -> None:
         axis.errorbar(
             x, e.mean, e.error, fmt=".-", lw=0.8, label=label or None, color=_colour(i, len(run.averages))
         )
-    unit, _ = OBSERVABLES.get(observable, UNITS.get(observable, ("1", "")))
     axis.set_xlabel(name)
-    axis.set_ylabel(_with_unit(observable, unit))
+    axis.set_ylabel(_with_unit(observable, row_of(observable).unit))
 
 
 def _abscissa(observable: str, model: Model, count: int) -> tuple[str, Any]:
     """What a correlator is drawn over."""
-    if observable.startswith(("rho", "chi")) and count <= model.L_tau // 2 + 1:
+    axes = row_of(observable).axes
+    if axes == ("n",):
         return "omega_n (E_J)", 2 * np.pi * np.arange(count) / model.beta
-    if count == model.L_tau:
+    if axes == ("slice",):
         return "tau (1/E_J)", model.eps * np.arange(count)
     return "index", np.arange(count)
 
