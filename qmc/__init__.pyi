@@ -92,6 +92,9 @@ from .statistics.point_averages import (
     Check as Check,
 )
 from .statistics.point_averages import (
+    PointAccumulator as PointAccumulator,
+)
+from .statistics.point_averages import (
     PointAverages as PointAverages,
 )
 from .statistics.point_averages import (

@@ -26,7 +26,7 @@ fixed L_tau.
 """
 
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,6 +79,7 @@ class Observable:
               derived:  a function of disorder means, see `statistics.point_averages`
     of        sample: the bins it is made of. One name: its mean, connected by `subtract`; two names: the
               mean of both on a square lattice, the first on any other
+              derived: the averages it is a function of
     subtract  the disconnected part
     tracked   measured: followed from measurement to measurement, which gives tau_int; of an array the
               component at index 1 of its last axis and 0 of all others
@@ -175,16 +176,23 @@ ROWS: tuple[Observable, ...] = (
                "response of the charge of a site to its own potential, beta <n(r)^2>, not connected",
                ("y", "x"), "map"),
     Observable("G_r0", "1", "equal-time G by distance, per Lx Ly", ("y", "x"), "worm map"),
-    Observable("c", "E_J", "phase velocity sqrt(rho_s/kappa), in lattice constants", (), "derived"),
+    Observable("c", "E_J", "phase velocity sqrt(rho_s/kappa), in lattice constants", (), "derived",
+               of=("rho_s", "kappa")),
     Observable("xi_tau", "1/E_J",
-               "correlation length in time, second moment of G(k = 0, tau)", (), "derived"),
+               "correlation length in time, second moment of G(k = 0, tau)", (), "derived",
+               of=("G_k0",)),
     Observable("xi_x", "1", "correlation length along x in lattice constants, second moment of the "
-               "equal-time G", (), "derived"),
+               "equal-time G", (), "derived",
+               of=("S_x",)),
     Observable("xi_y", "1", "correlation length along y in lattice constants, second moment of the "
-               "equal-time G", (), "derived"),
-    Observable("winding_ratio_x", "1", "<W_x^4>/<W_x^2>^2, disorder means of both", (), "derived"),
-    Observable("winding_ratio_y", "1", "<W_y^4>/<W_y^2>^2, disorder means of both", (), "derived"),
-    Observable("winding_ratio_tau", "1", "<W_tau^4>/<W_tau^2>^2, disorder means of both", (), "derived"),
+               "equal-time G", (), "derived",
+               of=("S_y",)),
+    Observable("winding_ratio_x", "1", "<W_x^4>/<W_x^2>^2, disorder means of both", (), "derived",
+               of=("W4_x", "rho_s_x")),
+    Observable("winding_ratio_y", "1", "<W_y^4>/<W_y^2>^2, disorder means of both", (), "derived",
+               of=("W4_y", "rho_s_y")),
+    Observable("winding_ratio_tau", "1", "<W_tau^4>/<W_tau^2>^2, disorder means of both", (), "derived",
+               of=("W4_tau", "kappa")),
 )  # fmt: skip
 """All observables. The order of the scalars is that of tables; no code depends on a position."""
 
@@ -252,5 +260,22 @@ def row_of(name: str) -> Observable:
     return AVERAGES.get(name, Observable(name, "1", name))
 
 
-INGREDIENTS = frozenset(name for row in ROWS for name in row.of)
+INGREDIENTS = frozenset(name for row in ROWS if row.kind == "sample" for name in row.of)
 """Bins of which other averages are made; arrays among them are not averaged under their own name."""
+
+
+def sample_bins(model: Model, name: str) -> tuple[str, ...]:
+    """Return the bins that the mean of a sample is made of; `name` is not derived."""
+    row = row_of(name)
+    subtracted = (row.subtract.name,) if row.subtract and row.subtract.needed(model) else ()
+    return (*(row.of or (name,)), *subtracted)
+
+
+def bins_needed(model: Model, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the bins that the averages `names` of a model are made of."""
+    found: dict[str, None] = {}
+    for name in names:
+        row = row_of(name)
+        for part in row.of if row.kind == "derived" else (name,):
+            found |= dict.fromkeys(sample_bins(model, part))
+    return tuple(found)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitqmc.qmc.statistics.jackknife import covariance
+from sitqmc.qmc.statistics.jackknife import Moments, covariance
 
 Array = NDArray[np.float64]
 
@@ -45,11 +45,27 @@ class Components:
 
 def variance_components(bins: ArrayLike) -> Components:
     """Components of bins (samples, bins, ...), bins independent; ValueError for one sample or one bin."""
-    bins = _two_levels(bins)
-    n, m = bins.shape[:2]
-    total = bins.mean(axis=1).var(axis=0, ddof=1) / n
-    within = bins.var(axis=1, ddof=1).mean(axis=0) / (n * m)
-    return Components(np.asarray(total), np.asarray(within), n, m)
+    sums = VarianceSums()
+    sums.add(_two_levels(bins))
+    return sums.components()
+
+
+class VarianceSums:
+    """Sums behind `variance_components` of bins (samples, bins, ...) that arrive in pieces."""
+
+    def __init__(self) -> None:
+        self.means, self.within, self.bins = Moments(), np.zeros(()), 0
+
+    def add(self, bins: Array) -> None:
+        """Add some samples."""
+        self.means.add(bins.mean(axis=1))
+        self.within = self.within + bins.var(axis=1, ddof=1).sum(axis=0)
+        self.bins = bins.shape[1]
+
+    def components(self) -> Components:
+        """Return the components of all samples; at least two samples are needed."""
+        n, m = self.means.n, self.bins
+        return Components(self.means.variance / n, np.asarray(self.within / n / (n * m)), n, m)
 
 
 def covariance_components(bins: ArrayLike) -> Components:

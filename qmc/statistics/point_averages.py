@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from scipy.special import erfc
 
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.observables import AVERAGES, INGREDIENTS, row_of
-from sitqmc.qmc.statistics.allocation import variance_components
+from sitqmc.qmc.observables import AVERAGES, INGREDIENTS, row_of, sample_bins
+from sitqmc.qmc.statistics.allocation import VarianceSums
 from sitqmc.qmc.statistics.jackknife import (
+    DifferenceSums,
     Estimate,
     autocorrelation_time,
     average,
-    frozen_samples,
+    frozen_by_activity,
     jackknife,
     outliers,
     squared_mean,
-    thermalisation_z,
+    winding_activity,
 )
 
 Array = NDArray[np.float64]
@@ -66,29 +67,28 @@ class PointAverages:
     samples: dict[str, Array]
     values: dict[str, Estimate]
     checks: dict[str, Check]
-    warnings: list[str]
+    warnings: tuple[str, ...]
 
     @property
     def n_samples(self) -> int:
-        return len(self.samples["rho_s"])
+        return len(next(iter(self.samples.values())))
 
 
 def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
     """Return the averages of every sample from bins (samples, bins, ...), by the rules of `observables`.
 
     Scalars of the bins (n,) under their own names; arrays of the bins (n, ...) unless another average is made
-    of them; and the averages of kind "sample" whose bins are present. Products of averages are taken within a
-    sample, between different bins, so without bias.
+    of them; and the averages of kind "sample". Averages whose bins are missing are left out. Products of
+    averages are taken within a sample, between different bins, so without bias.
     """
     scalars = [name for name, values in bins.items() if values.ndim == 2]
-    out = {name: _sample_mean(model, bins, name) for name in scalars}
-    for row in AVERAGES.values():
-        ingredient = row.axes and row.name in INGREDIENTS
-        if row.name in out or row.kind == "derived" or ingredient:
-            continue
-        if all(name in bins for name in row.of or (row.name,)):     # stores of earlier versions lack some
-            out[row.name] = _sample_mean(model, bins, row.name)
-    return out
+    names = [row.name for row in AVERAGES.values() if row.kind != "derived"]
+    arrays_of_others = {name for name in INGREDIENTS if AVERAGES[name].axes}
+    return {
+        name: _sample_mean(model, bins, name)
+        for name in dict.fromkeys((*scalars, *names))
+        if name not in arrays_of_others and all(part in bins for part in sample_bins(model, name))
+    }
 
 
 def _sample_mean(model: Model, bins: Mapping[str, Array], name: str) -> Array:
@@ -107,44 +107,110 @@ def _sample_mean(model: Model, bins: Mapping[str, Array], name: str) -> Array:
 
 
 def average_point(
-    model: Model, bins: Mapping[str, Array], tau_int: Mapping[str, Array], measurements_per_bin: int
+    model: Model,
+    bins: Mapping[str, Array],
+    tau_int: Mapping[str, Array],
+    measurements_per_bin: int,
+    failed: Mapping[int, str] | None = None,
 ) -> PointAverages:
     """Averages and checks of one point.
 
     bins      name -> (samples, bins, ...), as made by `run_chain`
     tau_int   name -> (samples,), in measurements
+    failed    reasons of the samples that are missing because they failed, by sample number
     """
-    samples = per_sample(model, bins)
-    values = {name: average(array) for name, array in samples.items()}
-    values |= derived(model, samples)
-    checks = {
-        name: _check(name, array, _mean_time(name, bins, tau_int, measurements_per_bin))
-        for name, array in bins.items()
-    }
-    n, n_bins = bins["rho_s_x"].shape
-    followed = {name for name in checks if _series_of(name, tau_int)}
-    warnings = _warnings(n, n_bins, checks, measurements_per_bin, followed)
-    return PointAverages(model, samples, values, checks, warnings)
+    whole = PointAccumulator(model, measurements_per_bin)
+    whole.add(bins, tau_int)
+    return whole.result(failed)
 
 
-def _check(name: str, bins: Array, tau_int: float) -> Check:
-    """Quality of one observable from its bins (samples, bins, ...)."""
-    return Check(
-        tau_int=tau_int,
-        thermalisation_p=_thermalisation(bins),
-        within_share=_within_share(bins),
-        outliers=tuple(outliers(bins.mean(axis=1)).tolist()) if bins.ndim == 2 else (),
-        frozen=tuple(frozen_samples(bins).tolist()) if name in WINDINGS else (),
-    )
+class PointAccumulator:
+    """Averages and checks of one point whose samples arrive in pieces; memory holds one mean per sample.
+
+        whole = PointAccumulator(model, measurements_per_bin=16)
+        for piece in pieces:
+            whole.add(piece.bins, piece.tau_int)
+        averages = whole.result()
+
+    All pieces must hold the same observables with the same number of bins. Without `checks` only what the
+    averages need is computed.
+    """
+
+    def __init__(self, model: Model, measurements_per_bin: int, *, checks: bool = True) -> None:
+        self.model, self.measurements_per_bin, self.with_checks = model, measurements_per_bin, checks
+        self._samples: list[dict[str, Array]] = []
+        self._sums: dict[str, _CheckSums] = {}
+        self._bins = 0
+
+    def add(self, bins: Mapping[str, Array], tau_int: Mapping[str, Array]) -> None:
+        """Add samples: bins name -> (samples, bins, ...), tau_int name -> (samples,) in measurements."""
+        self._samples.append(per_sample(self.model, bins))
+        self._bins = next(iter(bins.values())).shape[1]
+        if self.with_checks:
+            for name, values in bins.items():
+                sums = self._sums.setdefault(name, _CheckSums(name))
+                sums.add(values, _times(name, values, tau_int, self.measurements_per_bin))
+                sums.followed = _series_of(name, tau_int) is not None
+
+    def result(self, failed: Mapping[int, str] | None = None) -> PointAverages:
+        """Return the averages of all samples added; `failed` as in `average_point`."""
+        samples = {
+            name: np.concatenate([piece[name] for piece in self._samples]) for name in self._samples[0]
+        }
+        values = {name: average(array) for name, array in samples.items()}
+        values |= derived(self.model, samples)
+        checks = {name: sums.check() for name, sums in self._sums.items()}
+        followed = {name for name, sums in self._sums.items() if sums.followed}
+        n = len(next(iter(samples.values())))
+        warnings = _warnings(n, self._bins, checks, self.measurements_per_bin, followed)
+        return PointAverages(self.model, samples, values, checks, (*warnings, *_missing(failed or {})))
 
 
-def _within_share(bins: Array) -> float:
+class _CheckSums:
+    """What the check of one observable needs of its bins."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.followed = name, False
+        self.halves, self.variances = DifferenceSums(), VarianceSums()
+        self.times: list[Array] = []
+        self.means: list[Array] = []
+        self.activity: list[Array] = []
+
+    def add(self, bins: Array, times: Array) -> None:
+        half = bins.shape[1] // 2
+        self.halves.add(bins[:, :half], bins[:, -half:])
+        self.variances.add(bins)
+        self.times.append(times)
+        if bins.ndim == 2:
+            self.means.append(bins.mean(axis=1))
+        if self.name in WINDINGS:
+            self.activity.append(winding_activity(bins))
+
+    def check(self) -> Check:
+        return Check(
+            tau_int=float(np.mean(np.concatenate(self.times))),
+            thermalisation_p=_thermalisation(self.halves.z()),
+            within_share=_within_share(self.variances),
+            outliers=tuple(outliers(np.concatenate(self.means)).tolist()) if self.means else (),
+            frozen=tuple(frozen_by_activity(np.concatenate(self.activity)).tolist()) if self.activity else (),
+        )
+
+
+def _within_share(variances: VarianceSums) -> float:
     """Median over the components that fluctuate; 0 if none does."""
-    if len(bins) < 2:
+    if variances.means.n < 2:
         return float("nan")
-    components = variance_components(bins)
+    components = variances.components()
     share = components.within_share[components.total > 0]
     return float(np.median(share)) if share.size else 0.0
+
+
+def _missing(failed: Mapping[int, str]) -> list[str]:
+    """Return the warning of samples that are missing because they failed."""
+    if not failed:
+        return []
+    names = ", ".join(map(str, sorted(failed)))
+    return [f"not in the averages, because they failed: samples {names} ({failed[min(failed)]})"]
 
 
 def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
@@ -155,8 +221,10 @@ def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
     xi_x, xi_y     correlation lengths in space, lattice constants, second moment of the equal-time G
     winding_ratio  <W^4>/<W^2>^2 along x, y and tau (disorder means of both): 1 .. 3 in a superfluid
     """
-    out = {"c": jackknife(_velocity, samples["rho_s"], samples["kappa"])}
-    if model.L_tau > 2:
+    out = {}
+    if "rho_s" in samples and "kappa" in samples:
+        out["c"] = jackknife(_velocity, samples["rho_s"], samples["kappa"])
+    if "G_k0" in samples and model.L_tau > 2:
         phase = 2 * np.pi * np.arange(model.L_tau) / model.L_tau
         still, wave = samples["G_k0"].sum(axis=1), samples["G_k0"] @ np.cos(phase)
         out["xi_tau"] = jackknife(_length(model.L_tau, model.eps), still, wave)
@@ -164,9 +232,10 @@ def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
         if f"S_{name}" in samples:               # not in stores of earlier versions
             S = samples[f"S_{name}"]
             out[f"xi_{name}"] = jackknife(_length(L, 1.0), S[:, 0], S[:, 1])
+        if f"W4_{name}" in samples and f"rho_s_{name}" in samples:
             square = samples[f"rho_s_{name}"] * (model.sites / L**2 * model.beta)
             out[f"winding_ratio_{name}"] = jackknife(_ratio, samples[f"W4_{name}"], square)
-    if "W4_tau" in samples and model.n_g == 0:
+    if "W4_tau" in samples and "kappa" in samples and model.n_g == 0:
         square = samples["kappa"] * (model.sites / model.beta)
         out["winding_ratio_tau"] = jackknife(_ratio, samples["W4_tau"], square)
     return out
@@ -197,23 +266,22 @@ def _series_of(name: str, tau_int: Mapping[str, Array]) -> str | None:
     return next((key for key in (name, f"{name}_1") if key in tau_int), None)
 
 
-def _mean_time(
-    name: str, bins: Mapping[str, Array], tau_int: Mapping[str, Array], measurements_per_bin: int
-) -> float:
-    """tau_int of an observable: its own series', the first frequency's, or else (G) that of its bins.
+def _times(name: str, bins: Array, tau_int: Mapping[str, Array], measurements_per_bin: int) -> Array:
+    """Return tau_int of an observable in every sample, (n,) in measurements.
 
-    Of a correlator the middle column of the bins is taken, which for G is tau = beta/2.
+    It is that of its own series, of its first frequency, or else of its bins. Of a correlator without a
+    series (G, S) the middle column of the bins is taken, which for G is tau = beta/2.
     """
     if key := _series_of(name, tau_int):
-        return float(np.mean(tau_int[key]))
-    columns = bins[name].reshape(*bins[name].shape[:2], -1)
+        return tau_int[key]
+    columns = bins.reshape(*bins.shape[:2], -1)
     times = [autocorrelation_time(series)[0] for series in columns[:, :, columns.shape[2] // 2]]
-    return float(np.mean(times)) * measurements_per_bin
+    return np.array(times) * measurements_per_bin
 
 
-def _thermalisation(bins: Array) -> float:
+def _thermalisation(z: Array) -> float:
     """Chance of the largest |z| among the components of an observable (Sidak)."""
-    z = np.abs(np.ravel(thermalisation_z(bins)))
+    z = np.abs(np.ravel(z))
     smallest = float(erfc(z.max() / np.sqrt(2)))
     return float(-np.expm1(z.size * np.log1p(-min(smallest, 1 - 1e-12))))
 

@@ -1,6 +1,6 @@
 """From a store to averages and spectra, point by point."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class PointResult:
     averages: PointAverages
     spectrum: Spectrum | None
     maxent: Spectrum | None
-    warnings: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
     @property
     def model(self) -> Model:
@@ -75,7 +75,7 @@ def continued(config: Config, index: int, averages: PointAverages) -> PointResul
         warnings += spectrum.warnings
     except ValueError as error:
         warnings.append(f"sigma(omega) was not computed: {error}")
-    return PointResult(index, averages, spectrum, maxent, warnings)
+    return PointResult(index, averages, spectrum, maxent, tuple(warnings))
 
 
 def conductivity(config: Config, averages: PointAverages, method: str) -> Spectrum:

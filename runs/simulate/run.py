@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,8 +250,7 @@ def _written(config: Config, results: "list[PointResult]", quiet: bool) -> "list
 
     folder = Path(config.output.path)
     path, aside = Store(folder).path, Store(folder).scan().failures()
-    for result in results:
-        result.warnings.extend(set_aside(aside, result.model))
+    results = [replace(r, warnings=(*r.warnings, *set_aside(aside, r.model))) for r in results]
     head = read_store_head(path)
     told = Told(folder.resolve().name, config, head.history, head.failed, results)
     written = [*write_tables(folder, results), *write_figures(folder, results), write_report(folder, told)]

@@ -52,8 +52,8 @@ def test_rows_are_complete():
         assert row.unit
         assert row.text
         assert set(row.axes) <= set(AXES)
-        assert (row.kind == "sample") == bool(row.of)
-        assert set(row.of) <= set(OBSERVABLES)
+        assert (row.kind in ("sample", "derived")) == bool(row.of)
+        assert set(row.of) <= set(AVERAGES if row.kind == "derived" else OBSERVABLES)
         if row.subtract:
             assert row.subtract.name in OBSERVABLES
             assert not OBSERVABLES[row.subtract.name].axes

@@ -8,6 +8,7 @@ from scipy.signal import lfilter
 
 from sitqmc.qmc import (
     Model,
+    PointAccumulator,
     agree,
     autocorrelation_time,
     average,
@@ -30,6 +31,7 @@ from sitqmc.qmc import (
     thermalisation_z,
     variance_components,
 )
+from sitqmc.qmc.observables import bins_needed
 
 
 def ar1(n, a, seed):
@@ -302,7 +304,7 @@ def test_warnings_of_a_point():
     rng = np.random.default_rng(17)
     model, bins, times = fake_bins(rng)
     clean = average_point(model, bins, times, 16)
-    assert clean.warnings == []
+    assert clean.warnings == ()
     assert clean.checks["kappa"].within_share == pytest.approx(1.0, abs=0.6)
     bins["kappa"][4] = 0.0
     bins["energy"][2] += 100.0
@@ -313,6 +315,48 @@ def test_warnings_of_a_point():
     assert any("only 4 bins per chain" in w for w in short.warnings)
     slow = average_point(model, fake_bins(rng)[1], {"rho_s_x": np.full(20, 20.0)}, 16)
     assert any("tau_int above 1/20 of the 256 measurements of a chain: rho_s_x" in w for w in slow.warnings)
+
+
+@pytest.mark.parametrize("samples", [3, 20])
+def test_samples_in_pieces_give_the_averages_of_all(samples):
+    """Every mean, error and check, for pieces of any size; also where few samples give no spread."""
+    model, bins, times = fake_bins(np.random.default_rng(19), samples=samples)
+    bins["kappa"][1] = 0.0
+    whole = average_point(model, bins, times, 16)
+    for sizes in ([1] * samples, [samples - 2, 2], [2, samples - 2]):
+        pieces, start = PointAccumulator(model, 16), 0
+        for size in sizes:
+            part = slice(start, start + size)
+            pieces.add({k: b[part] for k, b in bins.items()}, {k: t[part] for k, t in times.items()})
+            start += size
+        found = pieces.result()
+        for name, array in whole.samples.items():
+            assert found.samples[name].tobytes() == array.tobytes()
+        for name, check in whole.checks.items():
+            other = found.checks[name]
+            assert (other.outliers, other.frozen) == (check.outliers, check.frozen)
+            for field in ("tau_int", "thermalisation_p", "within_share"):
+                assert getattr(other, field) == pytest.approx(getattr(check, field), rel=1e-11, abs=1e-13)
+        assert found.warnings == whole.warnings
+
+
+def test_some_bins_give_the_averages_that_they_allow():
+    """An accumulator without checks reads no more than `bins_needed` says, and gives the same numbers."""
+    model, bins, times = fake_bins(np.random.default_rng(20))
+    whole = average_point(model, bins, times, 16)
+    for name in whole.values:
+        some = PointAccumulator(model, 16, checks=False)
+        some.add({part: bins[part] for part in bins_needed(model, [name])}, {})
+        found = some.result()
+        np.testing.assert_array_equal(found.values[name].mean, whole.values[name].mean)
+        np.testing.assert_array_equal(found.values[name].error, whole.values[name].error)
+        assert found.checks == {}
+
+
+def test_samples_that_failed_are_named():
+    model, bins, times = fake_bins(np.random.default_rng(21))
+    warning = average_point(model, bins, times, 16, failed={7: "broken", 3: "ValueError: x"}).warnings[-1]
+    assert warning == "not in the averages, because they failed: samples 3, 7 (ValueError: x)"
 
 
 def test_short_chains_raise_no_alarm_about_what_is_known_by_bins_only():
