@@ -8,6 +8,8 @@ import hashlib
 import os
 import platform
 import resource
+import subprocess
+import sys
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +40,17 @@ os.environ.setdefault("MPLBACKEND", "agg")
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")     # two workers already fill two cores
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
+def pytest_xdist_setupnodes(config):
+    """Compile the kernels before the workers start: for the whole suite, if nothing is compiled yet."""
+    whole = config.args == [str(ROOT / "tests")] or config.args == config.getini("testpaths")
+    if not whole or config.option.keyword or next(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi"), None):
+        return
+    script = ROOT / "tests" / "compile_kernels.py"
+    halves = [subprocess.Popen([sys.executable, script, half]) for half in ("worms", "continuation")]
+    for half in halves:
+        half.wait()                              # a failure here costs time only: the tests tell what broke
 
 
 # --- CPU time per test -----------------------------------------------------------------------------------
