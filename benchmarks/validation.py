@@ -1,9 +1,10 @@
 """Every kind of check against exact and published values, with its numbers, in one document.
 
-    python benchmarks/validation.py            computes all (some minutes), writes runs/docs/validation.md
-    python benchmarks/validation.py --render   only writes the document from the kept numbers
+    python benchmarks/validation.py            compute all numbers (some minutes) and write the document
+    python benchmarks/validation.py --render   write the document from the stored numbers
 
-The numbers are kept in runs/docs/validation.json. Needs the checkout (tests/reference, benchmarks/data).
+Document and numbers are runs/docs/pages/validation.md and .json. A checkout is needed (tests/reference,
+benchmarks/data).
 """
 
 import argparse
@@ -35,7 +36,7 @@ from sitqmc.analytic.units import MEV_PER_K  # noqa: E402
 from sitqmc.continuation import current_kernel, sinh_grid, tau_kernel  # noqa: E402
 from sitqmc.qmc import Model, Schedule, make_disorder, run_chain  # noqa: E402
 
-KEPT = ROOT / "runs" / "docs" / "validation.json"
+KEPT = ROOT / "runs" / "docs" / "pages" / "validation.json"
 TARGET = KEPT.with_suffix(".md")
 SEED, BINS, MEASUREMENTS = 20260102, 256, 600
 COMPARED = {

@@ -44,7 +44,7 @@ class Schedule:
 
     therm_sweeps: float = 200.0             # before the first bin
     bins: int = 32                          # bins kept
-    measurements_per_bin: int = 16
+    measurements_per_bin: int = 16          # measurements averaged into one bin
     sweeps_per_measurement: float = 2.0     # a mean: fixed by calibration as a number of worms
 
     def __post_init__(self) -> None:

@@ -1,5 +1,7 @@
 """The documents: made from the sources they describe, complete, and without dead ends."""
 
+import ast
+import importlib
 import importlib.util
 import json
 import pkgutil
@@ -13,7 +15,8 @@ from scipy.stats import chi2
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "runs" / "docs"
-TEXTS = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = sorted((DOCS / "pages").rglob("*.md"))
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
 
 
 def load_script(name):
@@ -34,14 +37,14 @@ def validation():
 
 @pytest.fixture(scope="module")
 def kept():
-    return json.loads((DOCS / "validation.json").read_text(encoding="utf-8"))
+    return json.loads((DOCS / "pages" / "validation.json").read_text(encoding="utf-8"))
 
 
 # --- validation ------------------------------------------------------------------------------------------
 
 
 def test_validation_tells_what_is_kept(validation, kept):
-    text = (DOCS / "validation.md").read_text(encoding="utf-8")
+    text = (DOCS / "pages" / "validation.md").read_text(encoding="utf-8")
     assert text == validation.render(kept), "run: python benchmarks/validation.py --render"
 
 
@@ -96,13 +99,14 @@ def anchors(path):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def name_of(path):
+    return path.relative_to(DOCS / "pages" if path in PAGES else ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
 def test_links_lead_somewhere(path):
     text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    links = re.findall(r"\]\(([^)\s]+)\)", text)
-    if path.name != "validation.md":
-        assert links
-    for link in links:
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" in link:
             continue
         file, _, anchor = link.partition("#")
@@ -112,27 +116,59 @@ def test_links_lead_somewhere(path):
             assert anchor in anchors(target), link
 
 
-def test_methods_name_what_exists():
-    """Names in backticks: those that begin with `sitqmc.` can be imported, others stand in the sources."""
-    text = (DOCS / "methods.md").read_text(encoding="utf-8")
-    names = set(re.findall(r"`(sitqmc(?:\.\w+)+)", text))
-    assert len(names) > 20
-    for name in names:
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
+def test_texts_name_what_exists(path):
+    """Dotted names in backticks are modules or public objects, and paths are files."""
+    text = path.read_text(encoding="utf-8")
+    for name in sorted(set(re.findall(r"`(sitqmc(?:\.\w+)+)\b", text))):
         pkgutil.resolve_name(name)
+    rooms = "runs|tests|benchmarks|qmc|analytic|continuation"
+    for file in sorted(set(re.findall(rf"`((?:{rooms})/[\w./-]+)`", text))):
+        assert (ROOT / file).exists(), file
+
+
+def test_functions_named_in_the_pages_are_in_the_sources():
     sources = "\n".join(p.read_text(encoding="utf-8") for room in ("qmc", "continuation", "analytic", "runs")
                         for p in (ROOT / room).rglob("*.py"))  # fmt: skip
     words = set(re.findall(r"\w+", sources)) | {p.stem for p in ROOT.glob("[acqr]*/**/*.py")}
-    functions = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text))
-    assert len(functions) > 10
-    assert functions <= words, functions - words
+    for path in TEXTS:
+        functions = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", path.read_text(encoding="utf-8")))
+        assert functions <= words, (path, functions - words)
 
 
-def test_observables_of_the_methods_are_measured():
+def imports_of(text):
+    """Import statements of all Python blocks."""
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sitqmc"):
+                yield from ((node.module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
+def test_examples_import_what_exists(path):
+    for module, name in imports_of(path.read_text(encoding="utf-8")):
+        assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "runs/docs/pages/howto/correlator.md"])
+def test_examples_run(page, tmp_path, monkeypatch):
+    """All Python blocks of a page, one after the other, as a reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    names = {}
+    exec(compile("\n".join(blocks), page, "exec"), names)
+    low, high = names["low"], names["high"]
+    assert low.shape == high.shape == names["spectrum"].omega.shape
+
+
+def test_observables_of_the_explanation_are_measured():
     from sitqmc.qmc import OBSERVABLES
 
-    text = (DOCS / "methods.md").read_text(encoding="utf-8")
+    text = (DOCS / "pages" / "explanation" / "estimators.md").read_text(encoding="utf-8")
     table = text[text.index("| name | estimator |") : text.index("* ρ(0) = ρ_s")]
     named = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)[2:]
+    assert len(named) > 10
     for cell in named:
         for name in re.findall(r"`(\w+)", cell):
             assert name in OBSERVABLES, name
@@ -143,10 +179,26 @@ def test_readme_keeps_its_commands_and_its_citation():
     assert "sitqmc run runs/configs/quickstart.toml" in text
     command = re.search(r"<!-- tests -->\n```bash\n(.+)\n```", text)
     assert command is not None
-    assert command.group(1).endswith("pytest")
-    assert re.search(r"!\[.+\]\((runs/docs/pictures/\S+)\)", text)
+    assert command.group(1).split()[-1].startswith((".venv/bin/pytest", "-"))
+    assert len(text.splitlines()) <= 200
+    assert re.search(r"!\[.+\]\((runs/docs/pages/pictures/\S+)\)", text)
     entries = re.search(r"```bibtex\n(.*?)```", text, re.DOTALL).group(1)
     assert entries.count("{") == entries.count("}")
     assert entries.count("\n@") == 4
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"version {version}" in entries
+
+
+def test_citation_file_agrees_with_the_readme():
+    """Every article of the README is in CITATION.cff, and the version is the one of the package."""
+    cff = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    articles = re.findall(r"@article\{(.*?)\}\}", readme, re.DOTALL)
+    assert len(articles) == 4
+    for article in articles:
+        volume = re.search(r"volume = \{(\w+)\}", article).group(1)
+        assert re.search(rf"^    volume: {volume}$", cff, re.MULTILINE)
+        page = re.search(r"pages = \{(\w+)\}", article).group(1)
+        assert re.search(rf'^    start: "?{page}"?$', cff, re.MULTILINE)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in cff

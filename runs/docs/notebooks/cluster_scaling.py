@@ -121,5 +121,5 @@ print(f"p_c between {below.value:.3f} +- {below.error:.3f} and {above.value:.3f}
 
 # %% [markdown]
 # With several aspect ratios z can be fitted, and p_c follows from both windings at once:
-# `qmc.finite_size.collapse`, as `benchmarks/critical.py` does. [validation.md](../validation.md) lists what it
-# finds beside the published values.
+# `sitqmc.qmc.finite_size.collapse`, as in `benchmarks/critical.py`. [validation.md](../pages/validation.md)
+# lists its results beside the published values.

@@ -1,0 +1,234 @@
+"""Reference pages from the code: public names by folder, observables, configuration keys, commands."""
+
+import ast
+import contextlib
+import io
+import os
+import re
+import shutil
+import tokenize
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+ROOMS = {
+    "qmc": "Simulation",
+    "continuation": "Continuation",
+    "analytic": "Laboratory",
+    "runs": "Runs and files",
+}
+
+
+FOUR_COLUMNS = "| --- | --- | --- | --- |"
+
+
+# --- public names ------------------------------------------------------------------------------------------
+
+
+def copy_sources(root: Path, target: Path) -> None:
+    """Copy the sources of the package to `target/sitqmc` without symbolic links."""
+    for source in (root / "sitqmc", *(root / room for room in ROOMS)):
+        for file in (*source.rglob("*.py"), *source.rglob("*.pyi")):
+            inside = file.relative_to(root)
+            if inside.parts[:2] != ("runs", "docs"):
+                home = target / (inside if inside.parts[0] == "sitqmc" else Path("sitqmc") / inside)
+                home.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, home)
+
+
+def public_names(stub: Path) -> dict[str, list[str]]:
+    """Return {module: names} of a stub file, in its order; the module is relative to the stub's folder."""
+    found: dict[str, list[str]] = {}
+    for node in ast.parse(stub.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.setdefault(node.module, []).extend(alias.asname or alias.name for alias in node.names)
+    return found
+
+
+def by_folder(root: Path, room: str) -> dict[str, dict[str, list[str]]]:
+    """Return {folder: {module: names}}; files directly in the room belong to the folder ""."""
+    folders: dict[str, dict[str, list[str]]] = {}
+    for module, names in public_names(root / room / "__init__.pyi").items():
+        folder = module.split(".")[0] if "." in module else ""
+        folders.setdefault(folder, {})[module] = names
+    return folders
+
+
+def navigation(root: Path) -> list[Any]:
+    """Return the navigation of the Python reference."""
+    entries: list[Any] = [{"Front door: sitqmc": "reference/sitqmc.md"}]
+    return entries + [{f"{text}: {room}": f"reference/{room}.md"} for room, text in ROOMS.items()]
+
+
+def pages(root: Path) -> dict[str, str]:
+    """Return {path in the site: Markdown} of all generated pages."""
+    made = {f"reference/{room}.md": _room_page(root, room) for room in ROOMS}
+    made["reference/sitqmc.md"] = _front_page(root)
+    made["reference/observables.md"] = observables()
+    made["reference/configuration.md"] = configuration()
+    made["reference/command_line.md"] = commands()
+    return made
+
+
+def _room_page(root: Path, room: str) -> str:
+    lines = [f"# `sitqmc.{room}`", "", _first_line(root / room / "__init__.py"), "",
+             f"Import these names from `sitqmc.{room}`.", ""]  # fmt: skip
+    for folder, modules in by_folder(root, room).items():
+        if folder:
+            lines += [f"## {folder}", "", _first_line(root / room / folder / "__init__.py"), ""]
+        else:
+            lines += [f"## {room}", ""]
+        for module, names in modules.items():
+            lines += [f"*Module `sitqmc.{room}.{module}`*", ""]
+            lines += [line for name in names for line in (f"::: sitqmc.{room}.{module}.{name}", "")]
+    return "\n".join(lines)
+
+
+def _front_page(root: Path) -> str:
+    """Return the page of the front door; names that a room documents are links to it."""
+    stub = public_names(root / "sitqmc" / "__init__.pyi")
+    documented = {f"{room}.{module}" for room in ROOMS
+                  for module in public_names(root / room / "__init__.pyi")}  # fmt: skip
+    lines = ["# `sitqmc`", "", _first_line(root / "sitqmc" / "__init__.py"), "",
+             "| name | defined in |", "| --- | --- |"]  # fmt: skip
+    own = []
+    for module, names in stub.items():
+        for name in (name for name in names if not name.startswith("__")):
+            lines.append(f"| [`{name}`][sitqmc.{module}.{name}] | `sitqmc.{module}` |")
+            own += [f"::: sitqmc.{module}.{name}"] if module not in documented else []
+    return "\n".join([*lines, "", "\n\n".join(own)])
+
+
+def _first_line(path: Path) -> str:
+    """Return the first paragraph of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) if path.exists() else None
+    return (text or "").split("\n\n")[0].replace("<", "&lt;")
+
+
+# --- observables -------------------------------------------------------------------------------------------
+
+
+KINDS = {
+    "measured": ("Bins of measurements",
+                 "One value per measurement, averaged in bins (`bins/NAME` in run.h5)."),
+    "worm": ("Bins of Green functions", "Waiting times of the worm in a bin (`bins/NAME` in run.h5)."),
+    "map": ("Maps by site", "Averages over the chain (`maps/NAME` in run.h5)."),
+    "worm map": ("Maps by distance", "Waiting times of the worm in the chain (`maps/NAME` in run.h5)."),
+    "sample": ("Sample averages", "From the means of a sample, disconnected parts subtracted."),
+    "derived": ("Derived quantities", "Functions of disorder means, with jackknife errors."),
+}
+
+
+def observables() -> str:
+    """Return the tables of all observables and the formulas behind them."""
+    from sitqmc.qmc import observables as registry
+
+    lines = []
+    for kind, (title, text) in KINDS.items():
+        lines += [f"## {title}", "", text, "", "| name | unit | axes | meaning |", FOUR_COLUMNS]
+        for row in (row for row in registry.ROWS if row.kind == kind):
+            axes = ", ".join(f"`{axis}`" for axis in row.axes) or "–"
+            lines.append(f"| `{row.name}` | {_unit(row.unit)} | {axes} | {_cell(row.text)} |")
+        lines.append("")
+    lines += ["## Axes", "", "| axis | index |", "| --- | --- |"]
+    lines += [f"| `{name}` | {_cell(axis.text)} |" for name, axis in registry.AXES.items()]
+    formulas = re.search(r"(?:^    .*\n)+", registry.__doc__ or "", re.MULTILINE)
+    notes = (registry.__doc__ or "").partition(formulas[0])[2] if formulas else ""
+    if formulas:
+        lines += ["", "## Formulas", "", "```text", *(line[4:] for line in formulas[0].splitlines())]
+        lines += ["```", ""]
+    return "\n".join(lines) + "\n".join(_escape_prose(line) for line in notes.splitlines())
+
+
+def _escape_prose(text: str) -> str:
+    """Protect the characters that Markdown would read as its own, outside of code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else _cell(part) for part in parts)
+
+
+def _unit(unit: str) -> str:
+    return "–" if unit in ("1", "") else unit.replace("E_J", "E<sub>J</sub>")
+
+
+def _cell(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([|*_])", r"\\\1", text)
+
+
+# --- configuration -----------------------------------------------------------------------------------------
+
+
+def comments(path: Path) -> dict[tuple[str, str], str]:
+    """Return {(class, field): text} of the fields of a file's classes: the comment after the field."""
+    trailing = {}
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type == tokenize.COMMENT:
+                trailing[token.start[0]] = token.string.lstrip("# ")
+    found = {}
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    found[node.name, field.target.id] = trailing.get(field.end_lineno or 0, "")
+    return found
+
+
+def configuration() -> str:
+    """Return one table for each section of the configuration file that is a dataclass."""
+    import inspect
+
+    from sitqmc.qmc.model.parameters import PARAMETERS
+    from sitqmc.runs.config.config import Config
+
+    lines = ["## Parameters of `[model]`", "", "| key | unit | meaning |", "| --- | --- | --- |"]
+    lines += [f"| `{p.name}` | {_unit(p.unit)} | {_cell(p.text)} |" for p in PARAMETERS.values()] + [""]
+    for section in fields(Config):
+        kind = _section_type(Config, section.name)
+        if kind is None or section.name in ("model", "target"):
+            continue
+        lines += [f"## `[{section.name}]`", "", "| key | type | default | meaning |", FOUR_COLUMNS]
+        said = {}
+        for base in reversed(kind.__mro__[:-1]):
+            said |= {key: text for (name, key), text in comments(Path(inspect.getfile(base))).items()
+                     if name == base.__name__}  # fmt: skip
+        for f in fields(kind):
+            default = "required" if f.default is MISSING else f"`{_toml(f.default)}`"
+            kind_name = f.type if isinstance(f.type, str) else f.type.__name__
+            lines.append(f"| `{f.name}` | {kind_name} | {default} | {_cell(said.get(f.name, ''))} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _section_type(config: type, name: str) -> type | None:
+    from typing import get_type_hints
+
+    kind = get_type_hints(config)[name]
+    return kind if isinstance(kind, type) and hasattr(kind, "__dataclass_fields__") else None
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# --- command line ------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Return the help text of every command as the command prints it."""
+    names = re.findall(r"^    (\w+)(?: |$)", _help(), re.MULTILINE)
+    lines = ["```text", _help(), "```", ""]
+    for name in names:
+        lines += [f"## `sitqmc {name}`", "", "```text", _help(name), "```", ""]
+    return "\n".join(lines)
+
+
+def _help(*command: str) -> str:
+    from sitqmc.runs.cli.main import main
+
+    os.environ["COLUMNS"] = "100"            # argparse wraps its text at the width of the terminal
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    return said.getvalue().strip()
