@@ -1,7 +1,9 @@
-"""Speed and accuracy of the laboratory side: run `python benchmarks/analytic.py`. Prints, never judges.
+"""Speed and accuracy of the laboratory side.
+
+    python benchmarks/analytic.py
 
 Speed: best of several runs, one thread, 1000 frequencies, after compilation. Accuracy: largest relative
-difference to the stored 30-digit references.
+difference from the stored 30-digit references.
 """
 
 import json
@@ -43,7 +45,7 @@ NU = np.linspace(0.01, 5.0, 1000)
 
 
 def best_ms(call: Callable[[], object], runs: int = 7) -> float:
-    """Shortest wall time in ms, the first (compiling) call apart."""
+    """Return the shortest wall time in ms; the first call, which compiles, does not count."""
     call()
     times = []
     for _ in range(runs):

@@ -1,22 +1,25 @@
-"""How accurate and how honest the continuation is, on synthetic data with known truth.
+"""Accuracy of the continuation and coverage of its bands, on synthetic data with known truth.
 
     python benchmarks/continuation.py --quick                   # about 5 minutes on one core
     python benchmarks/continuation.py --draws 20 --slow-draws 5 --workers 2 --out full.jsonl
-    python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # kept, 20 draws
+    python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # stored, 20 draws
 
-Every (truth, noise, draw, method) is one line of the output file; a run that is killed continues where it
-stopped, and the table is printed from the file. Methods: those of the package, "maxent:RULE" for another
-rule for alpha, "consensus" for the pointwise median of the methods with the pooled band (slow, fewer draws,
-like "ana_cont:bryan"), and "ana_cont:chi2kink", "ana_cont:bryan" for the public package of that name where
-it is installed. It gets the same whitened equations (exact kernel, full covariance, Hartlap factor, rho_s
-eliminated), frequency grid and a Gaussian default model, with alpha from 1e12 down; the sets are counted
-where the L1 of the process is within 1.25 of its best.
+Every (truth, noise, draw, method) is one line of the output file. A killed run resumes from the file. The
+table is printed from the file. Methods: all methods of the package; "maxent:RULE" for another rule for alpha;
+"consensus" for the pointwise median of the methods with the pooled band; "ana_cont:chi2kink" and
+"ana_cont:bryan" for the public package ana_cont, if it is installed. "consensus" and "ana_cont:bryan" are slow
+and get fewer draws. ana_cont gets the same whitened equations (exact kernel, full covariance, Hartlap factor,
+rho_s eliminated), the same frequency grid and a Gaussian default model, with alpha from 1e12 downwards. The
+table counts the sets where the L1 distance of `process` is within a factor 1.25 of the best of ana_cont.
 
-Noise: relative to the largest value of the correlator, correlated over neighbouring points. Scores: L1
-distance over the total weight; position of the main peak (cut at 2 true widths) over its width; dc value
-over the largest value; D_s over <-k_x>; share of the grid nodes holding the central 98 % of the weight
-where the 68 % band covers the truth, as it is, and both averaged over the resolution; share of features
-(D_s, weight below the median frequency, dc, peak) within one error; chi^2 per equation; seconds.
+Noise: relative to the largest value of the correlator, correlated between neighbouring points. Scores:
+    L1        distance over the total weight
+    peak      error of the position of the main peak (cut at 2 true widths) over its width
+    dc, D_s   error of the dc value over the largest value; error of D_s over <-k_x>
+    coverage  fraction of the grid nodes with the central 98 % of the weight where the 68 % band covers the
+              truth: pointwise, and with both averaged over the resolution
+    features  fraction of D_s, weight below the median frequency, dc and peak within one error
+    chi^2 per equation; seconds
 """
 
 from __future__ import annotations
@@ -64,14 +67,14 @@ def step(x):
 
 
 def spread_gap(w):
-    """Average over disorder: gaps between 1 and 4, each with its own peak."""
+    """Return a spectrum averaged over disorder: gaps between 1 and 4, each with its own peak."""
     gaps = np.linspace(1.0, 4.0, 13)
     return sum(np.exp(-np.clip(w - g, 0, None) / 1.5) * step((w - g) / 0.15) for g in gaps) / len(gaps) * 0.15
 
 
 @dataclass(frozen=True)
 class Case:
-    """A truth A(omega), the kind of data, D_s, and the (position, width) of its main peak at omega > 0."""
+    """Truth A(omega), kind of data, D_s, and (position, width) of the main peak at omega > 0."""
 
     truth: Callable[[np.ndarray], np.ndarray]
     kind: str = "rho_iw"
@@ -146,7 +149,7 @@ CASES = {
 
 
 def exact(case: Case) -> np.ndarray:
-    """Exact data of a case, with <-k_x> appended for rho_iw."""
+    """Return the exact data of a case, with <-k_x> appended for rho_iw."""
     A = case.truth(FINE.omega) * FINE.weights
     if case.kind == "rho_iw":
         rows = current_kernel(np.arange(N_POINTS), FINE.omega, case.beta, EPS) @ A
@@ -159,7 +162,7 @@ def times(case: Case) -> np.ndarray:
 
 
 def draw(case: Case, noise: float, seed: int) -> CorrelatorData:
-    """Samples whose mean has the given relative noise; every (case, noise, seed) has its own stream."""
+    """Return samples whose mean has the given relative noise; each (case, noise, seed) has its own stream."""
     place = next(i for i, other in enumerate(CASES.values()) if other is case)
     clean, rng = exact(case), np.random.default_rng([seed, place, round(-10 * np.log10(noise))])
     index, count = np.arange(clean.size), 40 if case.noise == "heavy" else N_SAMPLES
@@ -181,7 +184,7 @@ def draw(case: Case, noise: float, seed: int) -> CorrelatorData:
 
 
 def score(case: Case, s) -> dict:
-    """All scores of one spectrum of this package."""
+    """Return all scores of one spectrum of this package."""
     result = shape_scores(case, s.omega, s.values, s.grid.weights)
     truth, (low, high) = case.truth(s.omega), s.band()
     nodes = central(truth * s.grid.weights)
@@ -212,7 +215,7 @@ def central(weights: np.ndarray) -> np.ndarray:
 
 
 def shape_scores(case: Case, omega, values, weights) -> dict:
-    """Scores that need no error bars."""
+    """Return the scores that need no error bars."""
     truth = case.truth(omega)
     result = {
         "L1": float(np.abs(values - truth) @ weights / (truth @ weights)),
@@ -239,7 +242,7 @@ def run_own(method: str) -> Callable[[Case, CorrelatorData], dict]:
 
 
 def consensus_scores(case: Case, data: CorrelatorData) -> dict:
-    """Median of the voting methods, and how often the pooled band covers."""
+    """Return the scores of the median of the voting methods and the coverage of the pooled band."""
     c = consensus(data)
     truth, (low, high) = case.truth(c.omega), c.band()
     nodes = central(truth * c.grid.weights)
@@ -263,7 +266,7 @@ def peer_scores(case: Case, data: CorrelatorData, rule: str) -> dict:
     density = equations.kernel.copy()
 
     class Kernel:
-        """The package's kernel interface around a given matrix."""
+        """Kernel of ana_cont around a given matrix."""
 
         def __init__(self, **_: object) -> None:
             self.matrix = density
@@ -307,7 +310,7 @@ Task = tuple[int, str, float, tuple[str, ...]]
 
 
 def records_of(task: Task) -> list[dict]:
-    """One record per method of one data set (draw, truth, noise, methods)."""
+    """Return one record per method of one data set (draw, truth, noise, methods)."""
     seed, name, noise, methods = task
     case, out = CASES[name], []
     data = draw(case, noise, seed)
@@ -322,7 +325,7 @@ def records_of(task: Task) -> list[dict]:
 
 
 def one_thread() -> None:
-    """Workers share the cores."""
+    """Limit the threads of a worker: workers share the cores."""
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
@@ -352,7 +355,7 @@ def main() -> None:
 
 
 def missing(options: argparse.Namespace, draws: int, noises: tuple[float, ...]) -> list[Task]:
-    """Data sets and methods that are not in the file yet."""
+    """Return the data sets and methods that are not yet in the file."""
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     done = {tuple(json.loads(line)["key"]) for line in lines}
     tasks = []
@@ -372,7 +375,7 @@ COLUMNS = ("L1", "peak", "dc", "stiffness", "coverage", "resolved", "width", "fe
 
 
 def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
-    """Means over truths by method and noise, then over draws by method and truth."""
+    """Print means over truths by method and noise, then over draws by method and truth."""
     raw = path.read_bytes()
     text = gzip.decompress(raw) if path.suffix == ".gz" else raw
     records = [json.loads(line) for line in text.decode().splitlines()]
@@ -396,7 +399,7 @@ def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
 
 
 def compare_with_peers(records: list[dict], noises: tuple[float, ...]) -> None:
-    """Sets (truth, noise) where the process is within 1.25 of the best peer, each a mean over draws."""
+    """Print the number of sets (truth, noise) where `process`, averaged over draws, is within 1.25 of ana_cont."""
 
     def mean(method: str, name: str, noise: float) -> float:
         found = [r["L1"] for r in records if r["key"][:3] == [method, name, noise] and "L1" in r]

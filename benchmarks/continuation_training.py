@@ -1,9 +1,9 @@
-"""The truths on which choices of the continuation were made; none of them is scored in continuation.py.
+"""Synthetic truths on which the choices of the continuation were made; continuation.py scores none of them.
 
     python benchmarks/continuation_training.py --draws 1
 
-Sixteen functional forms, their parameters, beta and D_s drawn anew for every draw and noise. The families of
-base shapes, their correlation lengths and amplitudes, and the estimator were chosen here.
+Sixteen functional forms with random parameters, beta and D_s for every draw and noise. The families of base
+shapes, their correlation lengths and amplitudes, and the estimator were chosen with these truths.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def step(x):
 
 @dataclass(frozen=True)
 class Form:
-    """One functional form: the kinds of data it is used for, and how its parameters are drawn."""
+    """Functional form: the kinds of data it is used for, and the distribution of its parameters."""
 
     name: str
     kinds: tuple[str, ...]
@@ -162,7 +162,7 @@ FORMS = (
 
 
 def draw(place: int, noise: float, seed: int) -> tuple[Truth, CorrelatorData]:
-    """A truth of form `place` and data of it, with noise correlated over six points."""
+    """Return a truth of the form number `place` and its data, with noise correlated over six points."""
     rng = np.random.default_rng([777, place, seed, round(-10 * np.log10(noise))])
 
     def jitter(x: float, share: float = 0.3) -> float:

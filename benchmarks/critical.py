@@ -1,10 +1,10 @@
-"""Published critical points, exponents and the critical conductivity, against our own data.
+"""Critical points, exponents and the critical conductivity beside published values.
 
     python benchmarks/critical.py [--json FILE] [STUDY ...]
 
-Each study reads reduced data kept in benchmarks/data/ (per-sample means, made by the command printed with
-it) and prints value, published value and their distance in combined standard errors. The analysis is fixed
-here; where another reasonable choice moves the value, that choice is printed as a row of its own.
+Each study reads reduced data in benchmarks/data/ (means per sample, made by the printed command). It prints
+the value, the published value and their distance in combined standard errors. The analysis is fixed in this
+file. If another reasonable choice of the analysis changes the value, that choice has its own row.
 """
 
 import argparse
@@ -34,7 +34,7 @@ VOJTA = "Vojta et al. 2016"  # PRB 94, 134501, site dilution
 
 @dataclass(frozen=True)
 class Row:
-    """One number beside what is published of it; published_error is zero where it is negligible."""
+    """One value beside the published value; published_error is zero where it is negligible."""
 
     study: str
     quantity: str
@@ -54,7 +54,7 @@ class Row:
 
 
 def load(name: str) -> dict[str, Array]:
-    """Arrays of a study, points first; adds squared windings wx2 (mean of x and y) and wtau2."""
+    """Return the arrays of a study, points first, with squared windings wx2 (mean of x and y) and wtau2."""
     with np.load(DATA / f"{name}.npz") as file:
         data = {key: file[key] for key in file.files}
     beta = data["eps"] * data["L_tau"]
@@ -71,7 +71,7 @@ def chi2_note(result: Collapse) -> str:
 
 
 def isotropic(name: str, published_K: float) -> list[Row]:
-    """K_c, nu and the critical <W^2> of an isotropic model, all three directions averaged."""
+    """Return K_c, nu and the critical <W^2> of an isotropic model, averaged over the three directions."""
     d = load(name)
     L, K, w2 = d["Lx"], d["eps"], (2 * d["wx2"] + d["wtau2"]) / 3
     found = crossings(L, K, w2, degree=3)
@@ -97,7 +97,7 @@ def pair(value: Value | None) -> tuple[float, float]:
 
 
 def clean(name: str) -> Collapse:
-    """Collapse of <W_x^2> and <W_tau^2>, a clean scan of E_C/E_J at fixed L/L_tau (z = 1), O(2) exponents."""
+    """Collapse <W_x^2> and <W_tau^2> of a clean scan of E_C/E_J at fixed L/L_tau (z = 1), O(2) exponents."""
     d = load(name)
     scaling = Scaling(degree=3, power=((0, 0), (0, 0)), omega=OMEGA, nu=NU)
     return collapse(make_points(d["Lx"], d["charging"], np.stack([d["wx2"], d["wtau2"]])), scaling)
@@ -192,7 +192,7 @@ def sigma() -> list[Row]:
 
 
 def seed_data(low: float, high: float) -> dict[str, Array]:
-    """Points of the diluted transition with low < p < high, the same 400 masks for every p and L_tau."""
+    """Return points of the diluted transition, low < p < high, with the same 400 masks for all p and L_tau."""
     names = [name for name in ("seed_transition", *SEED_PARTS) if (DATA / f"{name}.npz").exists()]
     parts = [load(name) for name in names]
     keys = ("Lx", "L_tau", "p", "wx2", "wtau2")
@@ -280,7 +280,7 @@ def _slope(L: Array, samples: Array, i: int, j: int) -> tuple[float, float]:
 
 
 def _eta(d: dict[str, Array]) -> list[Row]:
-    """Fits of ln chi = a + (2 - eta) ln L + b L^-omega, with b and without."""
+    """Fit ln chi = a + (2 - eta) ln L + b L^-omega, with and without b."""
     L, samples = d["Lx"].astype(float), d["G_sum"].astype(float)
     y = np.log(samples.mean(axis=1))
     error = samples.std(axis=1, ddof=1) / np.sqrt(samples.shape[1]) / samples.mean(axis=1)
@@ -320,7 +320,7 @@ STUDIES: dict[str, tuple[Callable[[], list[Row]], tuple[str, ...]]] = {
 
 
 def report(names: list[str]) -> list[Row]:
-    """Compute and print."""
+    """Compute and print the rows of the named studies."""
     rows = []
     print(f"{'quantity':42s} {'value':>11s} {'error':>8s} {'published':>11s} {'error':>8s} {'sigmas':>6s}")
     for name in names:

@@ -4,9 +4,9 @@
     python benchmarks/critical_data.py expand CONFIG FOLDER              plain configurations for `sitqmc run`
     python benchmarks/critical_data.py reduce OUT RUN.h5 [RUN.h5 ...]    per-sample means of stores
 
-CONFIG is a configuration of `sitqmc run`, with one freedom more: charging may be an expression of eps
-(isotropic models: charging = "1/eps**2", so that K_x = K_tau = eps). `make` writes benchmarks/data/NAME.npz,
-NAME being the name of CONFIG, with the same random streams as `sitqmc run`.
+CONFIG is a configuration of `sitqmc run`. In addition, charging may be an expression of eps: isotropic models
+have charging = "1/eps**2", so that K_x = K_tau = eps. `make` writes benchmarks/data/NAME.npz, where NAME is
+the name of CONFIG. It uses the same random streams as `sitqmc run`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SCALARS = ("rho_s", "kappa", "minus_k", "energy")
 
 
 def expanded(path: Path) -> Iterator[dict[str, Any]]:
-    """The tables of a configuration, one per eps where charging is an expression."""
+    """Return the tables of a configuration, one per eps if charging is an expression."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     model = table["model"]
     if not isinstance(model["charging"], str):
@@ -40,7 +40,7 @@ def expanded(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def reduced(model: Model, bins: dict[str, Any], n_rho: int) -> dict[str, Any]:
-    """Per-sample means, and the squared errors of rho_s and kappa within the samples, float32."""
+    """Return the means per sample and the squared errors of rho_s and kappa within the samples, float32."""
     means = per_sample(model, bins)
     out = {name: means[name] for name in SCALARS}
     out["rho_x_0"], out["rho_y_0"] = means["rho_s_x"], means["rho_s_y"]
@@ -56,7 +56,7 @@ def reduced(model: Model, bins: dict[str, Any], n_rho: int) -> dict[str, Any]:
 
 
 def simulate(config: Config, model: Model, n_rho: int) -> dict[str, Any]:
-    """All samples of one point, reduced."""
+    """Return the reduced samples of one point."""
     seed, n_max = config.disorder.seed, matsubara_count(config, model)
     bins: dict[str, list[Any]] = {}
     for first in range(0, config.disorder.samples, GROUP):
@@ -72,7 +72,7 @@ def simulate(config: Config, model: Model, n_rho: int) -> dict[str, Any]:
 
 
 def save(path: Path, parts: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    """One npz: parameters (points,), arrays (points, samples, ...)."""
+    """Write one npz file: parameters (points,), arrays (points, samples, ...)."""
     table = {name: np.array([head[name] for head, _ in parts]) for name in ("action", *PARAMETERS)}
     count = min(len(arrays["rho_s"]) for _, arrays in parts)
     table |= {name: np.array([arrays[name][:count] for _, arrays in parts]) for name in parts[0][1]}
@@ -102,7 +102,7 @@ def make(path: Path, folder: Path | None, n_rho: int) -> None:
 
 
 def expand(path: Path, folder: Path) -> None:
-    """Plain TOML files, each with its own output beside it."""
+    """Write plain TOML files, each with its own output folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for table in expanded(path):
         name = f"{path.stem}_{table['model']['eps']:.6g}"

@@ -1,12 +1,12 @@
-"""How the cost grows with the system, and how the rate grows with processes.
+"""Cost against system size, and rate against the number of processes.
 
     python benchmarks/scaling.py [--json FILE] [--ranks 1,2] [--sizes 8,12,16,24,32]
 
 Cost against volume: CPU seconds for one independent sample of rho_s (2 tau_int sweeps) at L_tau = 2 L^1.5,
-with the exponent of a power law in the number of space-time sites. Weak scaling: the same number of samples
-per process, run by `sitqmc run` with local processes and, where mpiexec lies beside the interpreter, with
-MPI ranks; efficiency is the rate of all over that of one, per process, in wall time, the median of several
-rounds. More processes than cores tell nothing.
+with the exponent of a power law in the number of space-time sites. Weak scaling: `sitqmc run` simulates the
+same number of samples per process, with local processes and, if mpiexec lies beside the interpreter, with MPI
+ranks. Efficiency is the rate per process divided by the rate of a single process, in wall time, median over
+several rounds. More processes than cores give no information.
 """
 
 import argparse
@@ -47,7 +47,7 @@ path = "{path}"
 
 
 def cost(L: int, replicas: int = 4) -> dict[str, float]:
-    """CPU seconds per independent sample at one size."""
+    """Return the CPU seconds per independent sample at one size."""
     model = Model(Lx=L, Ly=L, L_tau=2 * round(L**1.5), eps=0.1, charging=3.0, p=0.2)
     sites = model.sites * model.L_tau
     per_bin = max(4, round(1e8 / (replicas * 16 * 2 * sites)))
@@ -71,7 +71,7 @@ def cost(L: int, replicas: int = 4) -> dict[str, float]:
 
 
 def wall(processes: int, samples: int, mpi: str | None) -> float:
-    """Wall seconds of a run, start-up and analysis taken off by a run without samples to make."""
+    """Return the wall seconds of a run minus those of a run without samples (start-up and analysis)."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "run.toml"
         config.write_text(CONFIG.format(samples=samples, path=Path(folder) / "out"), encoding="utf-8")

@@ -1,11 +1,11 @@
-"""How well the ranks of a run are kept busy: measured costs, and the scheduler simulated up to 10^4 ranks.
+"""Load of the ranks of a run: measured costs, and the scheduler simulated up to 10^4 ranks.
 
     python benchmarks/scheduling.py [--quick] [--json FILE]
 
-Measured on this machine: speed of a chain, cost of a checkpoint, 2 local processes and 2 MPI ranks against
-1, bytes per sample. Simulated: the task lists that `runs.simulate.tasks` makes, dealt to N ranks by one
-counter that serves one request at a time, and only between two steps of rank 0 (MPI without
-asynchronous progress).
+Measured on this machine: speed of a chain, cost of a checkpoint, speed of 2 local processes and of 2 MPI
+ranks relative to 1, bytes per sample. Simulated: distribution of the task lists of
+`sitqmc.runs.simulate.tasks` to N ranks by one counter. The counter serves one request at a time, and only
+between two steps of rank 0 (MPI without asynchronous progress).
 """
 
 import argparse
@@ -39,7 +39,7 @@ RANKS = (1, 2, 16, 64, 256, 1024, 4096, 10_000)
 
 
 def configuration(path: str, **changes: Any) -> Config:
-    """A scan over three sizes and seven dilutions, as on a cluster; or small, to be run here."""
+    """Return a scan over three sizes and seven dilutions, with the sizes of a cluster or small ones."""
     model = {"eps": 0.1, "charging": 3.0, "L": [16, 24, 32], "L_tau": "2 * round(L**1.5)",
              "p": {"start": 0.0, "stop": 0.3, "step": 0.05}}  # fmt: skip
     table: dict[str, Any] = {
@@ -54,7 +54,7 @@ def configuration(path: str, **changes: Any) -> Config:
 
 
 def simulate(durations: Sequence[float], ranks: int, service: float, pause: float) -> tuple[float, float]:
-    """Efficiency and makespan (s) of tasks dealt in order to ranks.
+    """Return efficiency and makespan (s) of tasks that ranks take in order.
 
     service   time the counter needs for one request
     pause     a request waits this long on average for rank 0 to look at the network
@@ -74,7 +74,7 @@ def simulate(durations: Sequence[float], ranks: int, service: float, pause: floa
 
 
 def durations_of(config: Config, ranks: int, speed: Speed) -> list[float]:
-    """Seconds of the tasks of a run, with a spread between samples."""
+    """Return the seconds of the tasks of a run, with a spread between samples."""
     rng = np.random.default_rng(2)
     models = list(points(config))
     tasks = open_tasks(config, Found(), dict.fromkeys(models, config.disorder.samples), ranks)
@@ -86,7 +86,7 @@ def durations_of(config: Config, ranks: int, speed: Speed) -> list[float]:
 
 
 def scaling(speed: Speed, service: float, samples: int) -> list[dict[str, float]]:
-    """Efficiency over ranks, for the cluster scan."""
+    """Return the efficiency against the number of ranks, for the cluster scan."""
     rows = []
     config = configuration("unused", disorder={"samples": samples})
     for ranks in RANKS:
@@ -101,7 +101,7 @@ def scaling(speed: Speed, service: float, samples: int) -> list[dict[str, float]
 
 
 def checkpoint(model: Model, group: int) -> dict[str, float]:
-    """Time and size of a checkpoint of `group` open chains."""
+    """Return time and size of a checkpoint of `group` open chains."""
     config = configuration("unused")
     with tempfile.TemporaryDirectory() as folder:
         chains = new_chains(config, model, range(group))
@@ -118,7 +118,7 @@ def checkpoint(model: Model, group: int) -> dict[str, float]:
 
 
 def small(folder: Path, scale: float) -> Path:
-    """A run of equal short chains, for processes on this machine."""
+    """Write the configuration of a run of equal short chains for this machine."""
     path = folder / "small.toml"
     path.write_text(
         f"""
@@ -142,7 +142,7 @@ path = "out"
 
 
 def processes(scale: float) -> list[dict[str, float | str]]:
-    """Wall seconds of the same run on 1 and 2 workers, alternating three times."""
+    """Return the wall seconds of the same run on 1 and 2 workers, alternating three times."""
     beside = Path(sys.executable).parent / "mpiexec"
     ways: dict[str, list[str]] = {"1 process": ["-n", "1"], "2 processes": ["-n", "2"]}
     if beside.exists():

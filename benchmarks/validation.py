@@ -1,4 +1,4 @@
-"""Every kind of check against exact and published values, with its numbers, in one document.
+"""Validation document: every kind of check against exact and published values, with numbers.
 
     python benchmarks/validation.py            compute all numbers (some minutes) and write the document
     python benchmarks/validation.py --render   write the document from the stored numbers
@@ -44,12 +44,18 @@ COMPARED = {
     "bond_energy": "bond", "energy": "energy", "rho_x": "rho_x", "rho_y": "rho_y", "G_k0": "G_k0",
     "G_loc": "G_loc", "density": "density",
 }  # fmt: skip
-"""Observables that mean the same for all actions: name of the bins -> name in the exact result."""
+"""Observables with the same meaning for all actions: name of the bins -> name in the exact result."""
 
 
 @dataclass(frozen=True)
 class Exact:
-    """A chain against the transfer matrix: numbers compared, chi^2 of them, the worst, the errors."""
+    """Comparison of one chain with the transfer matrix.
+
+    numbers, independent  compared numbers; principal axes of their correlation matrix
+    chi2, probability     chi^2 along these axes; its p-value
+    worst_sigmas, worst_name  largest deviation in standard errors, and where it occurs
+    median_error          median relative error of the numbers above 0.05
+    """
 
     case: str
     numbers: int
@@ -63,7 +69,7 @@ class Exact:
 
 @dataclass(frozen=True)
 class Closed:
-    """A formula against an independent evaluation: largest relative difference, and what is claimed."""
+    """Comparison of a formula with an independent evaluation: largest relative difference and bound."""
 
     what: str
     against: str
@@ -80,7 +86,7 @@ def small_cases() -> list[Case]:
 
 
 def exact_row(case: Case, sample: int) -> Exact:
-    """One long chain beside the exact averages; independent: principal axes of its correlation matrix."""
+    """Compare one long chain with the exact averages."""
     model = Model(Lx=case.Lx, Ly=case.Ly, L_tau=case.L_tau, eps=case.eps, charging=case.charging,
                   action=case.action, n_g=case.n_g)  # type: ignore[arg-type]  # fmt: skip
     couplings: Any = {"E_J": case.E_J, "E_C": case.E_C} if case.spread_J or case.spread_C else {}
@@ -123,13 +129,13 @@ def _one(kernel: Callable[..., None], kind: type, *arguments: Any) -> Any:
 
 
 def _gap(temperature: float, rate: float) -> float:
-    """Delta(T) for a temperature and a rate in units of Tc0, in the same unit."""
+    """Return Delta(T) for a temperature and a rate in units of Tc0, in the same unit."""
     tc = critical_temperature(1.0, rate)
     return float(gap_mev(temperature, tc, gamma_mev=rate * MEV_PER_K)) / MEV_PER_K
 
 
 def closed_rows() -> Iterator[Closed]:
-    """Superconductor formulas, optics, kernels of continuation."""
+    """Yield the comparisons of superconductor formulas, optics and kernels of the continuation."""
     table = json.loads(superconductor.TABLE.read_text())
     ways: dict[str, tuple[str, Callable[..., Any], float]] = {
         "zimmermann": ("conductivity, any purity and temperature",
@@ -165,14 +171,14 @@ def _inversion() -> Closed:
 
 
 def _gap_edge() -> Closed:
-    """2 Delta(0)/k Tc = 2 pi exp(-gamma)."""
+    """Compare 2 Delta(0)/k Tc with 2 pi exp(-gamma)."""
     ratio = 2 * float(gap_mev(0.0, 10.0)) / (10.0 * MEV_PER_K)
     return Closed("2 Delta(0)/k Tc, weak coupling", "2 pi/exp(gamma_E)", 1,
                   float(abs(ratio / (2 * np.pi * np.exp(-np.euler_gamma)) - 1)), 1e-12)  # fmt: skip
 
 
 def _ring() -> Closed:
-    """A three-site ring, diagonalised: its broadened spectrum through our kernel gives its correlator."""
+    """Compare the kernel with an exact three-site ring: its broadened spectrum must give its correlator."""
     beta, tau = 8.0, 0.1 * np.arange(1, 41)
     lines, grid = ring_lines(3, 2.0, beta), sinh_grid(60.0, 2.0, 6000)
     through = tau_kernel(tau, grid.omega, beta) @ (lines.broadened(grid.omega, 0.3) * grid.weights)
@@ -182,7 +188,7 @@ def _ring() -> Closed:
 
 
 def _slices() -> Closed:
-    """The kernel of finite slices is the lattice Fourier sum of the one in tau, term by term."""
+    """Compare the kernel of finite slices with the lattice Fourier sum of the kernel in tau."""
     eps, slices = 0.1, 40
     beta, omega = eps * slices, np.geomspace(0.05, 30.0, 60)
     k, n = np.arange(slices), np.arange(1, slices // 2 + 1)
@@ -199,7 +205,7 @@ def _slices() -> Closed:
 
 
 def published_rows() -> list[dict[str, Any]]:
-    """Rows of benchmarks/critical.py, from kept data."""
+    """Return the rows of benchmarks/critical.py, from kept data."""
     import importlib.util
 
     spec = importlib.util.spec_from_file_location("critical", Path(__file__).with_name("critical.py"))
@@ -216,7 +222,7 @@ def published_rows() -> list[dict[str, Any]]:
 
 
 def compute() -> dict[str, Any]:
-    """All numbers."""
+    """Compute all numbers."""
     cases = []
     for i, case in enumerate(small_cases()):
         print(case.name, flush=True)
@@ -225,7 +231,7 @@ def compute() -> dict[str, Any]:
 
 
 def render(kept: dict[str, Any]) -> str:
-    """The document."""
+    """Return the document as Markdown."""
     return "\n\n".join([HEAD, _exact_text(kept["exact"]), _closed_text(kept["closed"]),
                         _published_text(kept["published"]), TAIL]) + "\n"  # fmt: skip
 
@@ -241,7 +247,7 @@ def _exact_text(rows: list[dict[str, Any]]) -> str:
         f"{r['worst_sigmas']:.1f} ({r['worst_name']})", f"{100 * r['median_error']:.2g} %",
     ] for r in rows]  # fmt: skip
     total, count = sum(r["chi2"] for r in rows), sum(r["independent"] for r in rows)
-    said = (f"All together: χ² = {total:.0f} for {count} independent numbers, "
+    said = (f"Sum: χ² = {total:.0f} for {count} independent numbers, "
             f"probability {chi2.sf(total, count):.2f}.")  # fmt: skip
     head = ("case", "numbers", "χ² / independent", "probability", "worst, in σ", "median error")
     return f"{EXACT}\n\n{_table(head, body)}\n\n{said}"
@@ -271,20 +277,21 @@ def _published_text(rows: list[dict[str, Any]]) -> str:
 
 
 HEAD = """\
-# Validation: what was checked, against what, how closely
+# Validation
 
-Made by `python benchmarks/validation.py`, which computes every number anew; do not edit. The tests ask
-the same and more, with bounds (`pytest`, and `pytest -m physics` for the long ones)."""
+`python benchmarks/validation.py` computes every number and writes this page; do not edit it. The tests make
+the same comparisons and more, with bounds: `pytest`, and `pytest -m physics` for the long ones."""
 
 EXACT = """\
 ## The worm against the transfer matrix
 
-Tiny lattices have exact averages: the transfer matrix in the charge basis, at the same eps and the same
-disorder (`tests/reference/transfer_matrix.py`, plain numpy, shares no code with the package). Compared are
-stiffness, compressibility, energies, density, the current response at every Matsubara number and both Green
-functions at every time slice, for all three actions, with missing bonds and sites, random couplings and
-charge offsets. The numbers of a case are correlated: χ² is taken along the principal axes of their
-correlation matrix. Errors are the medians of those of the numbers above 0.05."""
+Tiny lattices have exact averages: the transfer matrix in the charge basis gives them at the same eps and
+for the same disorder. `tests/reference/transfer_matrix.py` computes them in plain numpy and shares no code
+with the package. The comparison covers stiffness, compressibility, energies, density, the current response
+at every Matsubara number and both Green functions at every time slice, for all three actions, with missing
+bonds and sites, random couplings and charge offsets. The numbers of one case are correlated, so χ² is
+computed along the principal axes of their correlation matrix. The last column is the median relative error
+of all numbers above 0.05."""
 
 CLOSED = """\
 ## Formulas and kernels against independent evaluations"""
@@ -292,29 +299,29 @@ CLOSED = """\
 PUBLISHED = """\
 ## Critical points, exponents and the critical conductivity
 
-From data kept in `benchmarks/data`; `python benchmarks/critical.py` prints them with the commands that made
-the data. "physics reference" are values of the literature of lower precision. Where the literature gives no
-value, the row stands as a record. Rows that differ in a cut or a form belong together: their scatter is what
-the choice of the fit is worth, and the widest window is shown because it fails.
+The rows follow from data in `benchmarks/data`. `python benchmarks/critical.py` prints the rows and the
+commands that made the data. "physics reference" marks literature values of lower precision. Rows without a
+published value are a record. Rows that differ only in a cut or in the form of the fit belong together:
+their scatter shows the systematic error of the fit. The widest window is shown because it fails.
 
-Distances well above 3 remain at the diluted transition (`seed`). At these sizes exponents are effective ones,
-on their way to the published values of large sizes, and crossings of the windings in time and in space drift
-towards p_c from both sides; only p_c itself, where both are fitted together, agrees."""
+Distances well above 3 remain at the diluted transition (`seed`). Exponents at these sizes are effective
+exponents that have not reached the published values of large sizes. Crossings of the windings in time and
+in space approach p_c from both sides. Only p_c from a joint fit of both agrees with the published value."""
 
 TAIL = """\
 ## What is not validated
 
-* The continuation has no exact check at realistic noise: `python benchmarks/continuation.py` measures its
-  accuracy and the coverage of its bands on synthetic truths; features narrower than the resolution, and
-  anything below ω ~ T, are outside of what any check can promise.
-* Bond dilution near p_c: these sizes are far from the limit of strong disorder. p_c is good to about 0.01;
-  nu and z come out a fifth to a third below their published values.
-* The laboratory side has been tried on synthetic films, not on measured ones."""
+* The continuation has no exact check at realistic noise. `python benchmarks/continuation.py` measures its
+  accuracy and the coverage of its bands on synthetic truths. No check covers features narrower than the
+  resolution or frequencies below T.
+* Bond dilution near p_c: these sizes are far from the limit of strong disorder. p_c is accurate to about
+  0.01. nu and z are too small by a fifth to a third.
+* The laboratory side was tested with synthetic films, not with measured ones."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--render", action="store_true", help="from the kept numbers; compute nothing")
+    parser.add_argument("--render", action="store_true", help="write the document from the stored numbers")
     if not parser.parse_args().render:
         KEPT.write_text(json.dumps(compute(), indent=1) + "\n", encoding="utf-8")
     TARGET.write_text(render(json.loads(KEPT.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -2,11 +2,11 @@
 
     python benchmarks/worm.py [--quick] [--replicas 1,8] [--json FILE]
 
-ns/trial is the worm alone, ns/move is everything, measuring the share of the time beyond the worm: reading
-the lattice, windings and Green function. Chains without and with measurements take steps in turn, since
-machines are shared and drift. Figure of merit: CPU seconds x variance of the mean of rho_s and of rho(i w_1),
-relative to their squares, per chain, so that half the figure is half the time for the same relative error.
-Pin it to a core.
+ns/trial is the time of the worm alone; ns/move includes measurements. `measuring` is the fraction of the time
+spent on measurements: reading the lattice, windings and Green function. Chains with and without measurements
+are timed alternately, because the speed of a shared machine drifts. Figure of merit: CPU seconds times the
+relative variance of the mean of rho_s and of rho(i w_1), per chain; half the figure means half the time for
+the same relative error. Pin the process to one core.
 """
 
 import argparse
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def models(quick: bool) -> Iterator[Model]:
-    """Isotropic Villain at K_c, and the cosine action of the published transition, L_tau ~ L^1.5."""
+    """Yield isotropic Villain models at K_c and cosine models of the published transition, L_tau ~ L^1.5."""
     for L in (16, 32) if quick else (16, 32, 64):
         K = VILLAIN_K_C
         yield Model(Lx=L, Ly=L, L_tau=L, eps=K, charging=1 / K**2, action="villain")
@@ -44,13 +44,13 @@ def models(quick: bool) -> Iterator[Model]:
 
 
 def new_chains(model: Model, replicas: int, schedule: Schedule) -> Chains:
-    """Chains on different samples."""
+    """Return chains on different samples."""
     bonds = [model.draw_bonds(1, s) for s in range(replicas)]
     return Chains(model, bonds, seed=1, samples=range(replicas), schedule=schedule)
 
 
 def seconds_of_steps(chains: Chains, count: int) -> list[float]:
-    """CPU seconds of the next steps, one by one."""
+    """Return the CPU seconds of each of the next steps."""
     out = []
     for _ in range(count):
         begun = time.process_time()
@@ -99,12 +99,12 @@ def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | st
 
 
 def trials_per_step(replicas: int) -> float:
-    """Trials of all replicas in one step of `Chains`, which makes whole blocks."""
+    """Return the trials of all replicas in one step of `Chains`, a multiple of the block."""
     return max(1, round(STEP_TRIALS / (BLOCK * replicas))) * BLOCK * replicas
 
 
 def relative_variance(x: np.ndarray, y: np.ndarray) -> float:
-    """Variance of the mean of both directions over the square of the mean; of w_1 where bins are spectra."""
+    """Return the relative variance of the mean of both directions; spectra contribute their value at w_1."""
     bins = (x + y) / 2
     bins = bins[:, 1] if bins.ndim > 1 else bins
     return float(bins.var(ddof=1) / len(bins) / max(bins.mean() ** 2, 1e-300))

@@ -38,7 +38,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     fences.append({"name": "math", "class": "formula", "format": formula})
     shutil.rmtree(TREE, ignore_errors=True)
     reference.copy_sources(ROOT, TREE)       # the parser of mkdocstrings does not follow symbolic links
-    config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(TREE)]  # type: ignore[attr-defined]
+    config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(TREE)]
     sections = {next(iter(entry)): entry for entry in config.nav or [] if isinstance(entry, dict)}
     sections["Reference"]["Reference"] += reference.navigation(ROOT)
     sections["Notebooks"]["Notebooks"] = notebooks.navigation()
