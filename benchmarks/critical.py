@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.collapse import Collapse, Scaling, collapse
 from sitqmc.qmc.finite_size.crossings import crossings, extrapolate_crossings
-from sitqmc.qmc.finite_size.dataset import Value, make_points
+from sitqmc.qmc.finite_size.dataset import scaling_data
 from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
 
 Array = NDArray[np.float64]
@@ -50,7 +51,7 @@ class Row:
         """Distance in combined standard errors."""
         if self.published is None:
             return None
-        return Value(self.value, self.error).sigmas_from(self.published, self.published_error)
+        return Estimate(self.value, self.error).pull(Estimate(self.published, self.published_error))
 
 
 def load(name: str) -> dict[str, Array]:
@@ -76,10 +77,10 @@ def isotropic(name: str, published_K: float) -> list[Row]:
     L, K, w2 = d["Lx"], d["eps"], (2 * d["wx2"] + d["wtau2"]) / 3
     found = crossings(L, K, w2, degree=3)
     limit = extrapolate_crossings(found, 1 / NU + OMEGA)
-    points = make_points(L, K, w2)
+    points = scaling_data(L, K, w2)
     known = collapse(points, Scaling(degree=3, omega=OMEGA, nu=NU))
     large = L >= 12
-    free = collapse(make_points(L[large], K[large], w2[large]), Scaling(degree=3))
+    free = collapse(scaling_data(L[large], K[large], w2[large]), Scaling(degree=3))
     return [
         Row(name, "K_c, crossings", limit.coupling.value, limit.coupling.error, published_K, 0.0, XU,
             f"chi2/dof = {limit.chi2:.1f}/{limit.dof}"),
@@ -91,7 +92,7 @@ def isotropic(name: str, published_K: float) -> list[Row]:
     ]  # fmt: skip
 
 
-def pair(value: Value | None) -> tuple[float, float]:
+def pair(value: Estimate | None) -> tuple[float, float]:
     assert value is not None
     return value.value, value.error
 
@@ -100,7 +101,7 @@ def clean(name: str) -> Collapse:
     """Collapse <W_x^2> and <W_tau^2> of a clean scan of E_C/E_J at fixed L/L_tau (z = 1), O(2) exponents."""
     d = load(name)
     scaling = Scaling(degree=3, power=((0, 0), (0, 0)), omega=OMEGA, nu=NU)
-    return collapse(make_points(d["Lx"], d["charging"], np.stack([d["wx2"], d["wtau2"]])), scaling)
+    return collapse(scaling_data(d["Lx"], d["charging"], np.stack([d["wx2"], d["wtau2"]])), scaling)
 
 
 def rotor_limit() -> tuple[Array, list[Collapse], TrotterLimit]:
@@ -125,7 +126,7 @@ def rotor() -> list[Row]:
     return [
         *rows,
         Row("rotor", "g_c, eps -> 0", *pair(limit.value), 5.73, 0.03, "physics reference", note),
-        Row("rotor", "g_c, eps -> 0, with eps^4", *pair(limit.check), 5.73, 0.03, "physics reference"),
+        Row("rotor", "g_c, eps -> 0, with eps^4", *pair(limit.next_order), 5.73, 0.03, "physics reference"),
     ]
 
 
@@ -149,7 +150,7 @@ def clean_cosine() -> list[Row]:
 
 def sigma_fit(
     n_min: int = 2, largest: float = 0.15, *, lattice: bool = True
-) -> tuple[Value, float, int, list[Value]]:
+) -> tuple[Estimate, float, int, list[Estimate]]:
     """sigma(w >> T) in 4e^2/h from <|I_n|^2>/(n L^2) of cubes at K_c; chi2, dof and all coefficients.
 
     sigma(n, L) = s + b n^-(3 - 1/nu) + d (n/L)^omega + e (n/L)^2. The second term is the leading thermal
@@ -174,7 +175,7 @@ def sigma_fit(
     spread = np.linalg.inv(design.T @ design)
     c = spread @ (design.T @ (y / error))
     chi2 = float(np.sum((y / error - design @ c) ** 2))
-    found = [Value(float(a), float(np.sqrt(v))) for a, v in zip(c, np.diag(spread), strict=True)]
+    found = [Estimate(float(a), float(np.sqrt(v))) for a, v in zip(c, np.diag(spread), strict=True)]
     return found[0], chi2, len(y) - len(c), found
 
 
@@ -233,7 +234,7 @@ def seed_pairs() -> list[Row]:
     for small, large in itertools.pairwise(sizes):
         two = (d["Lx"] == small) | (d["Lx"] == large)
         windings = np.stack([d["wx2"], d["wtau2"]])[:, two]
-        points = make_points(d["Lx"][two], d["p"][two], windings, L_tau=d["L_tau"][two], shared=True)
+        points = scaling_data(d["Lx"][two], d["p"][two], windings, L_tau=d["L_tau"][two], shared=True)
         # The aspect ratios span a factor of four: up to the fourth power shows, where both sizes have three.
         shapes = len(np.unique(np.stack([d["Lx"][two], d["L_tau"][two]]), axis=1).T)
         if shapes < 4:                           # aspect ratios are not there yet

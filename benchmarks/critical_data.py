@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sitqmc.qmc import Chains, Model, per_sample
+from sitqmc.qmc import Chains, Model, sample_means
 from sitqmc.runs.config.config import Config, matsubara_count, parse_config, points
 from sitqmc.runs.config.expressions import evaluate
 
@@ -41,7 +41,7 @@ def expanded(path: Path) -> Iterator[dict[str, Any]]:
 
 def reduced(model: Model, bins: dict[str, Any], n_rho: int) -> dict[str, Any]:
     """Return the means per sample and the squared errors of rho_s and kappa within the samples, float32."""
-    means = per_sample(model, bins)
+    means = sample_means(model, bins)
     out = {name: means[name] for name in SCALARS}
     out["rho_x_0"], out["rho_y_0"] = means["rho_s_x"], means["rho_s_y"]
     both = (bins["rho_s_x"] + bins["rho_s_y"]) / 2

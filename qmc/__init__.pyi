@@ -2,7 +2,7 @@ from .chains.adaptive import (
     StartCheck as StartCheck,
 )
 from .chains.adaptive import (
-    compare_starts as compare_starts,
+    compare_hot_cold as compare_hot_cold,
 )
 from .chains.adaptive import (
     run_to_error as run_to_error,
@@ -25,7 +25,7 @@ from .model.link_weights import (
     ACTIONS as ACTIONS,
 )
 from .model.link_weights import (
-    LinkTable as LinkTable,
+    LinkWeights as LinkWeights,
 )
 from .model.link_weights import (
     space_links as space_links,
@@ -38,22 +38,19 @@ from .model.parameters import PARAMETERS as PARAMETERS
 from .model.parameters import ParameterSpace as ParameterSpace
 from .observables import OBSERVABLES as OBSERVABLES
 from .statistics.allocation import (
+    allocate_effort as allocate_effort,
+)
+from .statistics.allocation import (
     covariance_components as covariance_components,
 )
 from .statistics.allocation import (
-    further_bins as further_bins,
+    missing_bins as missing_bins,
 )
 from .statistics.allocation import (
-    further_samples as further_samples,
-)
-from .statistics.allocation import (
-    plan_effort as plan_effort,
+    missing_samples as missing_samples,
 )
 from .statistics.allocation import (
     variance_components as variance_components,
-)
-from .statistics.jackknife import (
-    Estimate as Estimate,
 )
 from .statistics.jackknife import (
     autocorrelation_time as autocorrelation_time,
@@ -65,13 +62,13 @@ from .statistics.jackknife import (
     binned_error as binned_error,
 )
 from .statistics.jackknife import (
-    bins_to_forget as bins_to_forget,
+    burn_in_bins as burn_in_bins,
 )
 from .statistics.jackknife import (
     covariance as covariance,
 )
 from .statistics.jackknife import (
-    frozen_samples as frozen_samples,
+    hot_cold_z as hot_cold_z,
 )
 from .statistics.jackknife import (
     jackknife as jackknife,
@@ -83,13 +80,10 @@ from .statistics.jackknife import (
     squared_mean as squared_mean,
 )
 from .statistics.jackknife import (
-    start_z as start_z,
+    stuck_samples as stuck_samples,
 )
 from .statistics.jackknife import (
     thermalisation_z as thermalisation_z,
-)
-from .statistics.point_averages import (
-    Check as Check,
 )
 from .statistics.point_averages import (
     PointAccumulator as PointAccumulator,
@@ -98,10 +92,13 @@ from .statistics.point_averages import (
     PointAverages as PointAverages,
 )
 from .statistics.point_averages import (
+    QualityCheck as QualityCheck,
+)
+from .statistics.point_averages import (
     average_point as average_point,
 )
 from .statistics.point_averages import (
-    per_sample as per_sample,
+    sample_means as sample_means,
 )
 from .statistics.series import (
     SeriesError as SeriesError,

@@ -1,6 +1,6 @@
 """Chains that are as long as they need to be: thermalised from both ends, and measured up to an error.
 
-    check = compare_starts(model, disorder, seed=1, samples=range(8))
+    check = compare_hot_cold(model, disorder, seed=1, samples=range(8))
     schedule = Schedule(therm_sweeps=check.therm_sweeps)
     results = run_to_error(model, disorder, {"rho_s_x": 2e-3}, seed=1, samples=range(8), schedule=schedule)
 
@@ -20,8 +20,8 @@ from sitqmc.qmc.chains.start import Start
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Bonds, Model
 from sitqmc.qmc.observables import SCALARS
-from sitqmc.qmc.statistics.allocation import further_bins
-from sitqmc.qmc.statistics.jackknife import bins_to_forget, start_z
+from sitqmc.qmc.statistics.allocation import missing_bins
+from sitqmc.qmc.statistics.jackknife import burn_in_bins, hot_cold_z
 
 Array = NDArray[np.float64]
 State = dict[str, NDArray[Any]]
@@ -88,7 +88,7 @@ def _finished(chains: Chains) -> list[ChainResult]:
 
 def _misses(result: ChainResult, target: Mapping[str, float]) -> bool:
     """Whether an error is above its target."""
-    return any(further_bins(result.bins[name][None], error)[0] > 0 for name, error in target.items())
+    return any(missing_bins(result.bins[name][None], error)[0] > 0 for name, error in target.items())
 
 
 def _lengthened(state: State, fresh: State) -> State:
@@ -108,18 +108,18 @@ class StartCheck:
     """Chains begun cold (no currents) against chains begun hot (random ones), on the same samples.
 
     z             name -> difference in standard errors, over all bins of the schedule
-    forget        leading bins to drop until the two agree; None if they never do
+    burn_in_bins  leading bins to drop until the two agree; None if they never do
     therm_sweeps  thermalisation that makes them agree: that of the schedule and these bins; nan if none does
     warnings      one line each
     """
 
     z: dict[str, float]
-    forget: int | None
+    burn_in_bins: int | None
     therm_sweeps: float
     warnings: list[str]
 
 
-def compare_starts(
+def compare_hot_cold(
     model: Model,
     bonds: Sequence[Bonds | Disorder],
     *,
@@ -143,11 +143,11 @@ def compare_starts(
         _bins(Chains(model, bonds, seed=seed, samples=samples, chain=c, schedule=schedule, start=s), names)
         for c, s in enumerate(starts)
     )
-    z = dict(zip(names, np.ravel(start_z(cold, hot)).tolist(), strict=True))
-    forget = bins_to_forget(cold, hot, STARTS_DIFFER)
+    z = dict(zip(names, np.ravel(hot_cold_z(cold, hot)).tolist(), strict=True))
+    burn_in = burn_in_bins(cold, hot, STARTS_DIFFER)
     per_bin = schedule.measurements_per_bin * schedule.sweeps_per_measurement
-    sweeps = schedule.therm_sweeps + (math.nan if forget is None else forget * per_bin)
-    return StartCheck(z, forget, sweeps, _warnings(z, forget, schedule))
+    sweeps = schedule.therm_sweeps + (math.nan if burn_in is None else burn_in * per_bin)
+    return StartCheck(z, burn_in, sweeps, _warnings(z, burn_in, schedule))
 
 
 def _bins(chains: Chains, names: Sequence[str]) -> Array:
@@ -155,9 +155,9 @@ def _bins(chains: Chains, names: Sequence[str]) -> Array:
     return np.stack([np.stack([r.bins[name] for name in names], axis=-1) for r in _finished(chains)])
 
 
-def _warnings(z: Mapping[str, float], forget: int | None, schedule: Schedule) -> list[str]:
+def _warnings(z: Mapping[str, float], burn_in: int | None, schedule: Schedule) -> list[str]:
     differ = [f"{name} ({value:+.1f} sigma)" for name, value in z.items() if abs(value) > STARTS_DIFFER]
-    if forget is None:
+    if burn_in is None:
         return [f"cold and hot chains never agree within {schedule.bins} bins: not ergodic, or far too short"]
     if differ:
         return [f"cold and hot chains differ after {schedule.therm_sweeps:g} sweeps: {', '.join(differ)}"]

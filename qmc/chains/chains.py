@@ -64,9 +64,9 @@ class ChainResult:
 
     maps[name]: float64 (Ly, Lx), means over the chain: density <n(r)>, kappa d<n(r)>/d mu, kappa_loc
     beta <n(r)^2> (both not connected if n_g is not 0), and G_r0, the equal-time G by distance, per Lx Ly.
-    flow: float64 (2, Ly, Lx), current through the bonds along x and y in response to a small twist along x,
-    <W_x J(r)>/beta with J summed over time, E_J. It has no divergence, and its x part adds up to
-    rho_s_x Ly/Lx over y at every x.
+    twist_current: float64 (2, Ly, Lx), current through the bonds along x and y in response to a small
+    twist along x, <W_x J(r)>/beta with J summed over time, E_J. It has no divergence; the sum of its
+    x part over y is rho_s_x Ly/Lx at every x.
     """
 
     bins: dict[str, Array]
@@ -76,7 +76,7 @@ class ChainResult:
     attempts: int                           # worms after thermalisation, failed openings included
     worms_per_measurement: int
     sweeps_per_measurement: float           # as made
-    flow: Array
+    twist_current: Array
 
 
 FIRST_WORMS = 16
@@ -208,7 +208,7 @@ class Chains:
                 attempts=int(count[c, lockstep.WORMS]) * measurements,
                 worms_per_measurement=int(count[c, lockstep.WORMS]),
                 sweeps_per_measurement=int(count[c, lockstep.MOVES]) / (measurements * self._sweeps),
-                flow=_flow(c, self._way, measurements, self.model),
+                twist_current=_twist_current(c, self._way, measurements, self.model),
             )
             for c, disorder in enumerate(self._disorder)
         ]
@@ -351,8 +351,8 @@ def _maps(c: int, way: Way, measurements: int, share: float) -> dict[str, Array]
     return {name: maps[name] for name in MAPS}
 
 
-def _flow(c: int, way: Way, measurements: int, model: Model) -> Array:
-    """See `ChainResult.flow`."""
+def _twist_current(c: int, way: Way, measurements: int, model: Model) -> Array:
+    """See `ChainResult.twist_current`."""
     sums = way.sums.maps[c, [MAP_AT.twist_x, MAP_AT.twist_y]].reshape(-1, model.Ly, model.Lx)
     return sums / (measurements * model.beta)
 

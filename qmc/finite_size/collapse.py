@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from sitqmc.qmc.finite_size.dataset import BAD_FIT, Points, Value, probability, whitening
+from sitqmc.estimate import Estimate
+from sitqmc.qmc.finite_size.dataset import BAD_FIT, ScalingData, chi2_p_value, whitening
 
 Array = NDArray[np.float64]
 
@@ -64,9 +65,9 @@ class Collapse:
     warnings           one line each
     """
 
-    coupling_c: Value
-    nu: Value | None
-    z: Value | None
+    coupling_c: Estimate
+    nu: Estimate | None
+    z: Estimate | None
     coefficients: Array
     coefficient_errors: Array
     chi2: float
@@ -75,13 +76,13 @@ class Collapse:
     warnings: list[str]
 
     @property
-    def chance(self) -> float:
+    def p_value(self) -> float:
         """Chance of a larger chi2 if the scaling form holds."""
-        return probability(self.chi2, self.dof)
+        return chi2_p_value(self.chi2, self.dof)
 
 
 def collapse(
-    points: Points,
+    points: ScalingData,
     scaling: Scaling | None = None,
     *,
     start: tuple[float, float, float] | None = None,
@@ -90,7 +91,7 @@ def collapse(
 ) -> Collapse:
     """Fit coupling_c, nu (and z) so that the data fall on polynomial scaling functions.
 
-    points   from `make_points`
+    points   from `scaling_data`
     start    (coupling_c, nu, z) to begin with; a coarse search over the data's range if None
     draws    bootstrap draws for the errors
     raises   ValueError for too few data, terms that they cannot tell apart, or a z that nothing determines
@@ -100,7 +101,7 @@ def collapse(
     rng = np.random.default_rng(seed)
     found, terms = [], []
     for _ in range(draws):
-        mean = points.redrawn(rng)
+        mean = points.bootstrap_means(rng)
         found.append(fit.minimise(mean, best)[0])
         terms.append(fit.coefficients(found[-1], mean))
     drawn = np.array(found)
@@ -108,7 +109,7 @@ def collapse(
     for k, name in enumerate(fit.free):
         by_name[name] = 1 / drawn[:, k] if name == "nu" else drawn[:, k]
         value = 1 / best[k] if name == "nu" else best[k]
-        values[name] = Value(float(value), float(by_name[name].std(ddof=1)))
+        values[name] = Estimate(float(value), float(by_name[name].std(ddof=1)))
     return Collapse(
         coupling_c=values["coupling_c"],
         nu=values.get("nu"),
@@ -125,7 +126,7 @@ def collapse(
 class _CollapseFit:
     """Separable least squares: parameters `free` (1/nu for nu) outside, coefficients solved for inside."""
 
-    def __init__(self, points: Points, scaling: Scaling) -> None:
+    def __init__(self, points: ScalingData, scaling: Scaling) -> None:
         self.points, self.scaling = points, scaling
         known = {"coupling_c": None, "nu": scaling.nu, "z": scaling.z}
         self.free = [name for name, value in known.items() if value is None]
@@ -246,7 +247,7 @@ class _CollapseFit:
 
     def warnings(self, best: Array, chi2: float, error: float) -> list[str]:
         out, g = [], self.points.coupling
-        if probability(chi2, self.dof) < BAD_FIT:
+        if chi2_p_value(chi2, self.dof) < BAD_FIT:
             out.append(
                 f"the data do not collapse: chi2/dof = {chi2:.1f}/{self.dof}; drop small sizes, "
                 "narrow the window, raise the degree or allow a correction"

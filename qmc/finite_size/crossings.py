@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitqmc.qmc.finite_size.dataset import BAD_FIT, Points, Value, make_points, probability
+from sitqmc.estimate import Estimate
+from sitqmc.qmc.finite_size.dataset import BAD_FIT, ScalingData, chi2_p_value, scaling_data
 
 Array = NDArray[np.float64]
 
@@ -25,8 +26,8 @@ class Crossing:
     """
 
     sizes: tuple[float, float]
-    coupling: Value
-    height: Value
+    coupling: Estimate
+    height: Estimate
     chi2: float
     dof: int
     draws: Array
@@ -46,20 +47,20 @@ def crossings(
 ) -> list[Crossing]:
     """Crossings of successive sizes (or of `pairs`), from a polynomial of `degree` through each curve.
 
-    Arguments as in `make_points`, samples (m, n). All crossings use the same draws, so their
+    Arguments as in `scaling_data`, samples (m, n). All crossings use the same draws, so their
     correlations can be read off them. ValueError if a pair has no crossing inside its data.
     """
-    points = make_points(L, coupling, samples, shared=shared)
+    points = scaling_data(L, coupling, samples, shared=shared)
     sizes = np.unique(points.L)
     wanted = list(pairs) if pairs is not None else list(itertools.pairwise(sizes))
     rng = np.random.default_rng(seed)
-    means = [points.mean[0], *(points.redrawn(rng)[0] for _ in range(draws))]
+    means = [points.mean[0], *(points.bootstrap_means(rng)[0] for _ in range(draws))]
     error = points.samples[0].std(axis=1, ddof=1) / np.sqrt(points.samples.shape[2])
     return [_crossing(points, pair, means, error, degree) for pair in wanted]
 
 
 def _crossing(
-    points: Points, pair: tuple[float, float], means: list[Array], error: Array, degree: int
+    points: ScalingData, pair: tuple[float, float], means: list[Array], error: Array, degree: int
 ) -> Crossing:
     small, large = (np.flatnonzero(size == points.L) for size in pair)
     for size, index in zip(pair, (small, large), strict=True):
@@ -84,7 +85,7 @@ def _crossing(
     chi2 = sum(c.chi2(means[0][i]) for c, i in zip(curves, (small, large), strict=True))
     dof = len(small) + len(large) - 2 * (degree + 1)
     warnings = []
-    if probability(chi2, dof) < BAD_FIT:
+    if chi2_p_value(chi2, dof) < BAD_FIT:
         warnings.append(
             f"L = {pair[0]:g}, {pair[1]:g}: the polynomials do not fit, chi2/dof = {chi2:.1f}/{dof}; "
             "narrow the window or raise the degree"
@@ -97,8 +98,8 @@ def _crossing(
     spread = np.nanstd(drawn, axis=1) if lost < drawn.shape[1] - 1 else np.full(2, np.nan)
     return Crossing(
         (float(pair[0]), float(pair[1])),
-        Value(float(found[0, 0]), float(spread[0])),
-        Value(float(found[0, 1]), float(spread[1])),
+        Estimate(float(found[0, 0]), float(spread[0])),
+        Estimate(float(found[0, 1]), float(spread[1])),
         chi2,
         dof,
         np.asarray(drawn),
@@ -138,8 +139,8 @@ def _root(one: Array, other: Array) -> tuple[float, float]:
 class Extrapolated:
     """Limit of crossings for L -> infinity, g_c + a L^(-shift); chi2 and dof of the fit."""
 
-    coupling: Value
-    amplitude: Value
+    coupling: Estimate
+    amplitude: Estimate
     chi2: float
     dof: int
     warnings: list[str]
@@ -162,9 +163,9 @@ def extrapolate_crossings(found: Sequence[Crossing], shift: float) -> Extrapolat
     rest = y - basis @ coefficients
     chi2, dof = float(rest @ weight @ rest), len(found) - 2
     warnings = []
-    if probability(chi2, dof) < BAD_FIT:
+    if chi2_p_value(chi2, dof) < BAD_FIT:
         warnings.append(
             f"crossings do not follow g_c + a L^(-{shift:.3g}): chi2/dof = {chi2:.1f}/{dof}; drop small sizes"
         )
-    values = [Value(float(c), float(s)) for c, s in zip(coefficients, spread, strict=True)]
+    values = [Estimate(float(c), float(s)) for c, s in zip(coefficients, spread, strict=True)]
     return Extrapolated(values[0], values[1], chi2, dof, warnings)

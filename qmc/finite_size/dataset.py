@@ -18,19 +18,7 @@ BAD_FIT = 1e-3
 
 
 @dataclass(frozen=True)
-class Value:
-    """A number with its standard error."""
-
-    value: float
-    error: float
-
-    def sigmas_from(self, other: float, other_error: float = 0.0) -> float:
-        """Distance from another value in combined standard errors."""
-        return (self.value - other) / float(np.hypot(self.error, other_error))
-
-
-@dataclass(frozen=True)
-class Points:
+class ScalingData:
     """Data of many points; blocks of points have independent samples.
 
     L, L_tau, coupling  (m,)
@@ -49,7 +37,7 @@ class Points:
         """(q, m)"""
         return np.asarray(self.samples.mean(axis=2))
 
-    def redrawn(self, rng: np.random.Generator) -> Array:
+    def bootstrap_means(self, rng: np.random.Generator) -> Array:
         """Means (q, m) of one bootstrap draw, widened to the unbiased variance of few samples."""
         q, m, n = self.samples.shape
         out = np.empty((q, m))
@@ -60,14 +48,14 @@ class Points:
         return np.asarray(mean + np.sqrt(n / (n - 1)) * (out - mean))
 
 
-def make_points(
+def scaling_data(
     L: ArrayLike,
     coupling: ArrayLike,
     samples: ArrayLike,
     *,
     L_tau: ArrayLike | None = None,
     shared: bool = False,
-) -> Points:
+) -> ScalingData:
     """Check and arrange the data.
 
     L, coupling, L_tau  (m,); L_tau may be left out where its aspect ratio plays no part
@@ -94,10 +82,10 @@ def make_points(
         blocks = tuple(np.flatnonzero(size == one) for one in np.unique(size))
     else:
         blocks = tuple(np.array([i]) for i in range(len(size)))
-    return Points(size, slices, g, values, blocks)
+    return ScalingData(size, slices, g, values, blocks)
 
 
-def whitening(points: Points) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
+def whitening(points: ScalingData) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
     """Per block: its points, and the matrix that turns residuals (q * points) into unit normals.
 
     With fewer than four samples per entry of a block only the diagonal of its covariance is used.
@@ -117,6 +105,6 @@ def whitening(points: Points) -> list[tuple[NDArray[np.int64], NDArray[np.int64]
     return out
 
 
-def probability(chi2: float, dof: int) -> float:
+def chi2_p_value(chi2: float, dof: int) -> float:
     """Chance of a larger chi2."""
     return float(chdtrc(dof, chi2)) if dof > 0 else 1.0

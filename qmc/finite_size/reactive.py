@@ -9,12 +9,12 @@ Source: Gazit, Podolsky, Auerbach, PRL 113, 240601 (2014).
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitqmc.qmc.finite_size.dataset import Value
+from sitqmc.estimate import Estimate
 
 Array = NDArray[np.float64]
 
 
-def capacitance(rho: ArrayLike, frequency: ArrayLike) -> Value:
+def capacitance(rho: ArrayLike, frequency: ArrayLike) -> Estimate:
     """C of an insulator, rho(i w) -> C w^2, from rho at n = 0 .. 3.
 
     rho        (samples, >= 4), E_J
@@ -33,7 +33,7 @@ def capacitance(rho: ArrayLike, frequency: ArrayLike) -> Value:
     best = values.mean(axis=1)
     spread = np.ptp([_limit(table.mean(axis=0), w, *choice) for choice in choices]) / 2
     noise = np.sqrt((len(table) - 1) * best.var())
-    return Value(float(best.mean()), float(np.hypot(noise, spread)))
+    return Estimate(float(best.mean()), float(np.hypot(noise, spread)))
 
 
 def _limit(rho: Array, w: Array, terms: int, subtract: bool) -> float:
@@ -43,7 +43,7 @@ def _limit(rho: Array, w: Array, terms: int, subtract: bool) -> float:
     return float(1 / np.polynomial.polynomial.polyfit(x, y, terms - 1)[0])
 
 
-def reactive_product(rho_s: Value, C: Value) -> Value:
+def reactive_product(rho_s: Estimate, C: Estimate) -> Estimate:
     """(2 pi)^2 rho_s C, the product of both conductivities in units of (4e^2/h)^2 for w -> 0."""
     product = (2 * np.pi) ** 2 * rho_s.value * C.value
-    return Value(product, abs(product) * float(np.hypot(rho_s.error / rho_s.value, C.error / C.value)))
+    return Estimate(product, abs(product) * float(np.hypot(rho_s.error / rho_s.value, C.error / C.value)))

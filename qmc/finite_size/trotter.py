@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitqmc.qmc.finite_size.dataset import BAD_FIT, Value, probability
+from sitqmc.estimate import Estimate
+from sitqmc.qmc.finite_size.dataset import BAD_FIT, chi2_p_value
 from sitqmc.qmc.model.link_weights import Action
 
 Array = NDArray[np.float64]
@@ -30,15 +31,15 @@ class TrotterLimit:
     value      a of the leading fit
     slope      b of the leading fit
     chi2, dof  of the leading fit
-    check      a of the fit with the next term: larger error, less bias
+    next_order a of the fit with the next term: larger error, less bias
     warnings   one line each
     """
 
-    value: Value
-    slope: Value
+    value: Estimate
+    slope: Estimate
     chi2: float
     dof: int
-    check: Value
+    next_order: Estimate
     warnings: list[str]
 
 
@@ -67,22 +68,23 @@ def trotter_limit(
         raise ValueError(f"{len(np.unique(step))} different eps: at least 3 are needed to see the power law")
     t = step ** ORDER[action]
     (value, slope), chi2 = _fit(np.stack([np.ones_like(t), t], axis=1), y, covariance)
-    (check, *_), _ = _fit(np.stack([np.ones_like(t), t, t**2], axis=1), y, covariance)
+    (next_order, *_), _ = _fit(np.stack([np.ones_like(t), t, t**2], axis=1), y, covariance)
     dof = len(step) - 2
     warnings = []
-    if probability(chi2, dof) < BAD_FIT:
+    if chi2_p_value(chi2, dof) < BAD_FIT:
         warnings.append(
             f"a + b eps^{ORDER[action]} does not fit: chi2/dof = {chi2:.1f}/{dof}; "
             "drop the largest eps or add smaller ones"
         )
-    elif abs(check.value - value.value) > DISAGREEMENT * check.error:
+    elif abs(next_order.value - value.value) > DISAGREEMENT * next_order.error:
         warnings.append(
-            f"the next order moves the limit from {value.value:.6g} to {check.value:.6g}; add smaller eps"
+            f"the next order moves the limit from {value.value:.6g} to {next_order.value:.6g}; "
+            "add smaller eps"
         )
-    return TrotterLimit(value, slope, chi2, dof, check, warnings)
+    return TrotterLimit(value, slope, chi2, dof, next_order, warnings)
 
 
-def _fit(basis: Array, y: Array, covariance: Array) -> tuple[list[Value], float]:
+def _fit(basis: Array, y: Array, covariance: Array) -> tuple[list[Estimate], float]:
     """Generalised least squares: coefficients and chi2; ValueError for a singular covariance."""
     try:
         root = np.linalg.cholesky(covariance)
@@ -92,5 +94,6 @@ def _fit(basis: Array, y: Array, covariance: Array) -> tuple[list[Value], float]
     spread = np.linalg.inv(white.T @ white)
     coefficients = spread @ (white.T @ data)
     rest = data - white @ coefficients
-    values = [Value(float(c), float(np.sqrt(v))) for c, v in zip(coefficients, np.diag(spread), strict=True)]
+    errors = np.sqrt(np.diag(spread))
+    values = [Estimate(c, e) for c, e in zip(coefficients, errors, strict=True)]
     return values, float(rest @ rest)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.model.link_weights import LinkTable
+from sitqmc.qmc.model.link_weights import LinkWeights
 from sitqmc.qmc.model.model import Disorder, Model
 from sitqmc.qmc.observables import MAP_SUMS, SCALARS, array_offsets, array_width
 from sitqmc.qmc.worm.link_tables import Array, Links, Rows, by_current
@@ -157,7 +157,7 @@ def operators(
     )  # fmt: skip
 
 
-def _starts(groups: Sequence[Sequence[LinkTable]]) -> list[int]:
+def _starts(groups: Sequence[Sequence[LinkWeights]]) -> list[int]:
     """Number of the first table of each group when all follow each other."""
     counts = [len(group) for group in groups]
     return [sum(counts[:i]) for i in range(len(counts))]

@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LinkTable:
+class LinkWeights:
     """Weight and estimators of one kind of link, as functions of J = 0 .. j_max (even in J but for n_g).
 
     weight   w(J)/w(0) without charge offset
@@ -62,7 +62,7 @@ class LinkTable:
     def j_max(self) -> int:
         return len(self.weight) - 1
 
-    def raise_rate(self, j: int) -> float:
+    def acceptance(self, j: int) -> float:
         """Metropolis rate min(1, w(j+1)/w(j)) of J -> J + 1; zero at the cut-off."""
         if j >= self.j_max:
             return 0.0
@@ -71,11 +71,11 @@ class LinkTable:
         ratio = float(self.weight[abs(j + 1)] / self.weight[abs(j)])
         return min(1.0, ratio * math.exp(self.tilt) if self.tilt else ratio)
 
-    def reversed(self) -> "LinkTable":
+    def reversed(self) -> "LinkWeights":
         """The same link seen from its other end, where the current is -J."""
         return replace(self, tilt=-self.tilt, field=-self.field)
 
-    def common(self, share: float) -> list[int]:
+    def frequent_currents(self, share: float) -> list[int]:
         """Currents below j_max, ascending, whose weight exceeds `share` of the largest one."""
         j = np.arange(-self.j_max, self.j_max)
         log_weight = np.log(self.weight[np.abs(j)]) + self.tilt * j
@@ -115,7 +115,7 @@ def _gaussian(coupling: float, name: str, tilt: float = 0.0) -> Array:
     return weight[: _cutoff(weight, name, coupling, tilt) + 1]
 
 
-def time_links(action: Action, eps: float, charging: float, n_g: float = 0.0) -> LinkTable:
+def time_links(action: Action, eps: float, charging: float, n_g: float = 0.0) -> LinkWeights:
     """Table of the time links. Its energy is the charging energy of one site, zero at J = 0.
 
     Gaussian weights: (E_C/2) J^2. cosine: (K_tau/eps) (h_cos(J) - h_cos(0)), the derivative of
@@ -133,10 +133,10 @@ def time_links(action: Action, eps: float, charging: float, n_g: float = 0.0) ->
         weight = _gaussian(coupling, "K_tau", tilt)
         energy = 0.5 * charging * np.arange(len(weight)) ** 2.0
         contact = np.zeros_like(weight)
-    return LinkTable(weight, energy, contact, np.zeros_like(weight), tilt, charging * n_g)
+    return LinkWeights(weight, energy, contact, np.zeros_like(weight), tilt, charging * n_g)
 
 
-def space_links(action: Action, eps: float, E_J: float = 1.0) -> LinkTable:
+def space_links(action: Action, eps: float, E_J: float = 1.0) -> LinkWeights:
     """Table of a present space link, K = K_x = eps E_J. Its energy is that of the bond.
 
     Bessel weights: energy -E_J cos theta, <-k_x> from E_J cos theta.
@@ -151,6 +151,6 @@ def space_links(action: Action, eps: float, E_J: float = 1.0) -> LinkTable:
         weight = _gaussian(K, "K_x")
         j2 = np.square(np.arange(len(weight), dtype=np.float64))
         energy = E_J * (0.5 / K - 0.5 * j2 / K**2)
-        return LinkTable(weight, energy, E_J**2 * (0.5 / K**2 - j2 / K**3), j2 / eps)
+        return LinkWeights(weight, energy, E_J**2 * (0.5 / K**2 - j2 / K**3), j2 / eps)
     weight, cos, cos2 = _bessel(K, "K_x")
-    return LinkTable(weight, -E_J * cos, E_J**2 * (cos2 - cos**2), E_J * cos)
+    return LinkWeights(weight, -E_J * cos, E_J**2 * (cos2 - cos**2), E_J * cos)

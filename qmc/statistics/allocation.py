@@ -19,32 +19,35 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Components:
+class VarianceComponents:
     """Sources of the error of a disorder mean, (...,) each, squared errors of the mean.
 
     total    between the sample means: everything
-    within   share of `total` that is thermal noise; more sweeps per sample reduce it
+    thermal  part of `total` that is thermal noise; more sweeps per sample reduce it
     disorder what is left, d/N, without bias: may come out negative where the samples do not differ
     """
 
     total: Array
-    within: Array
+    thermal: Array
     samples: int
     bins: int
 
     @property
     def disorder(self) -> Array:
-        return np.asarray(self.total - self.within)
+        return np.asarray(self.total - self.thermal)
 
     @property
-    def within_share(self) -> Array:
-        """within/total, (...,); 0 where nothing fluctuates."""
+    def thermal_fraction(self) -> Array:
+        """Return thermal/total, (...,); 0 where nothing fluctuates."""
         still = self.total <= 0
-        return np.asarray(np.where(still, 0.0, self.within / np.where(still, 1.0, self.total)))
+        return np.asarray(np.where(still, 0.0, self.thermal / np.where(still, 1.0, self.total)))
 
 
-def variance_components(bins: ArrayLike) -> Components:
-    """Components of bins (samples, bins, ...), bins independent; ValueError for one sample or one bin."""
+def variance_components(bins: ArrayLike) -> VarianceComponents:
+    """Return the components of independent bins (samples, bins, ...).
+
+    raises  ValueError for fewer than two samples or two bins
+    """
     sums = VarianceSums()
     sums.add(_two_levels(bins))
     return sums.components()
@@ -54,31 +57,31 @@ class VarianceSums:
     """Sums behind `variance_components` of bins (samples, bins, ...) that arrive in pieces."""
 
     def __init__(self) -> None:
-        self.means, self.within, self.bins = Moments(), np.zeros(()), 0
+        self.means, self.thermal, self.bins = Moments(), np.zeros(()), 0
 
     def add(self, bins: Array) -> None:
         """Add some samples."""
         self.means.add(bins.mean(axis=1))
-        self.within = self.within + bins.var(axis=1, ddof=1).sum(axis=0)
+        self.thermal = self.thermal + bins.var(axis=1, ddof=1).sum(axis=0)
         self.bins = bins.shape[1]
 
-    def components(self) -> Components:
+    def components(self) -> VarianceComponents:
         """Return the components of all samples; at least two samples are needed."""
         n, m = self.means.n, self.bins
-        return Components(self.means.variance / n, np.asarray(self.within / n / (n * m)), n, m)
+        return VarianceComponents(self.means.variance / n, np.asarray(self.thermal / n / (n * m)), n, m)
 
 
-def covariance_components(bins: ArrayLike) -> Components:
+def covariance_components(bins: ArrayLike) -> VarianceComponents:
     """The same with full covariances (k, k) of the mean, for bins (samples, bins, k)."""
     bins = _two_levels(bins)
     n, m = bins.shape[:2]
     deviation = bins - bins.mean(axis=1, keepdims=True)
-    within = np.einsum("sbi,sbj->ij", deviation, deviation) / (n * m * n * (m - 1))
-    return Components(covariance(bins.mean(axis=1)), np.asarray(within), n, m)
+    thermal = np.einsum("sbi,sbj->ij", deviation, deviation) / (n * m * n * (m - 1))
+    return VarianceComponents(covariance(bins.mean(axis=1)), np.asarray(thermal), n, m)
 
 
 @dataclass(frozen=True)
-class Plan:
+class Allocation:
     """The cheapest split that reaches an error.
 
     samples, bins  disorder samples, and bins in each after thermalisation
@@ -94,9 +97,9 @@ class Plan:
     saving: float
 
 
-def plan_effort(
+def allocate_effort(
     bins: ArrayLike, target_error: float, *, therm_bins: float, max_bins: int = 4096, min_samples: int = 8
-) -> Plan:
+) -> Allocation:
     """Best samples x bins for `target_error`, from a pilot of bins (samples, bins) of one observable.
 
     therm_bins  cost of thermalising one sample, in bins
@@ -107,7 +110,7 @@ def plan_effort(
     if not therm_bins >= 0:
         raise ValueError(f"therm_bins = {therm_bins}: must be at least 0")
     c = variance_components(np.asarray(bins, float))
-    v = float(c.within) * c.samples * c.bins
+    v = float(c.thermal) * c.samples * c.bins
     d = max(float(c.disorder) * c.samples, 0.0)
 
     def samples_for(n: int) -> int:
@@ -121,10 +124,10 @@ def plan_effort(
         n = min(n, max(1, math.ceil(v / (target_error**2 * samples - d))))
     cost = samples * (therm_bins + n)
     pilot = samples_for(c.bins) * (therm_bins + c.bins)
-    return Plan(samples, n, math.ceil(cost), math.sqrt((d + v / n) / samples), max(1.0, pilot / cost))
+    return Allocation(samples, n, math.ceil(cost), math.sqrt((d + v / n) / samples), max(1.0, pilot / cost))
 
 
-def further_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:
+def missing_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:
     """Bins still missing in each sample (samples,) until its own thermal error is `target_error`.
 
     bins  (samples, bins) of one observable, independent.
@@ -134,7 +137,7 @@ def further_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:
     return np.maximum(needed - bins.shape[1], 0).astype(np.int64)
 
 
-def further_samples(samples: ArrayLike, target_error: float) -> int:
+def missing_samples(samples: ArrayLike, target_error: float) -> int:
     """Samples of the same length still missing until the disorder mean of samples (n,) has `target_error`."""
     samples = np.asarray(samples, float)
     return max(0, math.ceil(samples.var(ddof=1) / target_error**2) - len(samples))

@@ -4,11 +4,11 @@ Two levels: bins within a chain (thermal noise) and disorder samples (the unit o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.statistics.series import agree, blocking, gamma_method
 
 Array = NDArray[np.float64]
@@ -48,7 +48,7 @@ def thermalisation_z(bins: ArrayLike) -> Array:
     return _difference_z(first, second)
 
 
-def start_z(cold: ArrayLike, hot: ArrayLike) -> Array:
+def hot_cold_z(cold: ArrayLike, hot: ArrayLike) -> Array:
     """z-scores (...,) of chains begun cold against chains begun hot, on the same samples.
 
     cold, hot  bins (samples, n_bins, ...); their difference is averaged over the samples. What both
@@ -60,10 +60,10 @@ def start_z(cold: ArrayLike, hot: ArrayLike) -> Array:
     return _difference_z(cold, hot)
 
 
-def bins_to_forget(cold: ArrayLike, hot: ArrayLike, level: float = 3.5) -> int | None:
+def burn_in_bins(cold: ArrayLike, hot: ArrayLike, level: float = 3.5) -> int | None:
     """Number of leading bins after which the two starts agree (max |z| < level in all the rest).
 
-    cold, hot as in `start_z`. None if they still differ when a quarter of the bins is left (at least 4).
+    cold, hot as in `hot_cold_z`. None if they still differ when a quarter of the bins is left (at least 4).
     """
     cold, hot = np.asarray(cold, float), np.asarray(hot, float)
     total = cold.shape[1]
@@ -71,7 +71,7 @@ def bins_to_forget(cold: ArrayLike, hot: ArrayLike, level: float = 3.5) -> int |
         rest = slice(drop, None)
         # Judged on the first quarter of what is left: late agreement would hide an early difference.
         early = slice(drop, drop + max(2, (total - drop) // 4))
-        if all(np.abs(start_z(cold[:, s], hot[:, s])).max() < level for s in (rest, early)):
+        if all(np.abs(hot_cold_z(cold[:, s], hot[:, s])).max() < level for s in (rest, early)):
             return drop
     return None
 
@@ -154,18 +154,18 @@ def outliers(samples: ArrayLike, threshold: float = 12.0) -> NDArray[np.int64]:
     return np.flatnonzero(z > threshold)
 
 
-def frozen_samples(bins: ArrayLike) -> NDArray[np.int64]:
+def stuck_samples(bins: ArrayLike) -> NDArray[np.int64]:
     """Numbers of the samples whose squared winding, bins (samples, n_bins), is stuck.
 
     Stuck at a value that is not zero: always. Without any winding in any bin: only if all other samples
     wind in most of their bins. Near an insulator windings are rare in a whole range of samples, and some
     without any belong to the distribution.
     """
-    return frozen_by_activity(winding_activity(bins))
+    return stuck_by_activity(winding_activity(bins))
 
 
 def winding_activity(bins: ArrayLike) -> Array:
-    """Return (samples, 3) for `frozen_by_activity`.
+    """Return (samples, 3) for `stuck_by_activity`.
 
     Columns: whether all bins are equal, share of the bins that are not zero, whether the first is not zero.
     """
@@ -173,7 +173,7 @@ def winding_activity(bins: ArrayLike) -> Array:
     return np.stack([np.ptp(bins, axis=1) == 0, np.mean(bins != 0, axis=1), bins[:, 0] != 0], axis=1)
 
 
-def frozen_by_activity(activity: Array) -> NDArray[np.int64]:
+def stuck_by_activity(activity: Array) -> NDArray[np.int64]:
     """Numbers of the stuck samples from `winding_activity`."""
     still = activity[:, 0] > 0
     lively = activity[~still, 1]
@@ -181,21 +181,12 @@ def frozen_by_activity(activity: Array) -> NDArray[np.int64]:
     return np.flatnonzero(still & (gap | (activity[:, 2] > 0)))
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Mean (...,), its standard error (...,), and the number of samples behind it."""
-
-    mean: Array
-    error: Array
-    samples: int
-
-
 def average(samples: ArrayLike) -> Estimate:
     """Mean over independent samples (n, ...) with its error; the error is nan for one sample."""
     samples = np.asarray(samples, float)
     n = len(samples)
     error = binned_error(samples) if n > 1 else np.full(samples.shape[1:], np.nan)
-    return Estimate(samples.mean(axis=0), error, n)
+    return Estimate(samples.mean(axis=0), error, n=n)
 
 
 def covariance(samples: ArrayLike) -> Array:
@@ -217,13 +208,13 @@ def jackknife(function: Callable[..., ArrayLike], *samples: ArrayLike) -> Estima
     means = [a.mean(axis=0) for a in arrays]
     whole = np.asarray(function(*means), float)
     if n < 2:
-        return Estimate(whole, np.full(whole.shape, np.nan), n)
+        return Estimate(whole, np.full(whole.shape, np.nan), n=n)
     parts = np.array([
         function(*[(n * m - a[i]) / (n - 1) for m, a in zip(means, arrays, strict=True)]) for i in range(n)
     ])
     centre = parts.mean(axis=0)
     error = np.sqrt((n - 1) / n * np.sum((parts - centre) ** 2, axis=0))
-    return Estimate(n * whole - (n - 1) * centre, error, n)
+    return Estimate(n * whole - (n - 1) * centre, error, n=n)
 
 
 def squared_mean(bins: ArrayLike) -> Array:

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import AVERAGES, INGREDIENTS, row_of, sample_bins
 from sitqmc.qmc.statistics.allocation import VarianceSums
 from sitqmc.qmc.statistics.jackknife import (
     DifferenceSums,
-    Estimate,
     autocorrelation_time,
     average,
-    frozen_by_activity,
     jackknife,
     outliers,
     squared_mean,
+    stuck_by_activity,
     winding_activity,
 )
 
@@ -35,29 +35,29 @@ WINDINGS = ("rho_s_x", "rho_s_y", "kappa")
 
 
 @dataclass(frozen=True)
-class Check:
+class QualityCheck:
     """Quality of one observable.
 
     tau_int            in measurements, mean over samples
     thermalisation_p   probability of halves differing as much or more by chance, over all components
-    within_share       share of the squared error that is thermal noise, the rest being disorder: near 1 more
-                       sweeps pay, near 0 more samples; median over components; nan for one sample
+    thermal_fraction   fraction of the squared error that is thermal noise, the rest is disorder: near 1 more
+                       sweeps help, near 0 more samples; median over components; nan for one sample
     outliers           samples (by position) far outside the distribution; scalars only
-    frozen             samples (by position) whose squared winding is stuck, see `frozen_samples`
+    stuck              samples (by position) whose squared winding is stuck, see `stuck_samples`
     """
 
     tau_int: float
     thermalisation_p: float
-    within_share: float = float("nan")
+    thermal_fraction: float = float("nan")
     outliers: tuple[int, ...] = ()
-    frozen: tuple[int, ...] = ()
+    stuck: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class PointAverages:
     """Averages of one point.
 
-    samples   per-sample means: scalars (n,), correlators (n, m); see `per_sample`
+    samples   per-sample means: scalars (n,), correlators (n, m); see `sample_means`
     values    disorder mean and error of each of them and of what is `derived` from them
     checks    by observable of the bins
     warnings  one line each
@@ -66,7 +66,7 @@ class PointAverages:
     model: Model
     samples: dict[str, Array]
     values: dict[str, Estimate]
-    checks: dict[str, Check]
+    checks: dict[str, QualityCheck]
     warnings: tuple[str, ...]
 
     @property
@@ -74,7 +74,7 @@ class PointAverages:
         return len(next(iter(self.samples.values())))
 
 
-def per_sample(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
+def sample_means(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
     """Return the averages of every sample from bins (samples, bins, ...), by the rules of `observables`.
 
     Scalars of the bins (n,) under their own names; arrays of the bins (n, ...) unless another average is made
@@ -144,7 +144,7 @@ class PointAccumulator:
 
     def add(self, bins: Mapping[str, Array], tau_int: Mapping[str, Array]) -> None:
         """Add samples: bins name -> (samples, bins, ...), tau_int name -> (samples,) in measurements."""
-        self._samples.append(per_sample(self.model, bins))
+        self._samples.append(sample_means(self.model, bins))
         self._bins = next(iter(bins.values())).shape[1]
         if self.with_checks:
             for name, values in bins.items():
@@ -186,22 +186,22 @@ class _CheckSums:
         if self.name in WINDINGS:
             self.activity.append(winding_activity(bins))
 
-    def check(self) -> Check:
-        return Check(
+    def check(self) -> QualityCheck:
+        return QualityCheck(
             tau_int=float(np.mean(np.concatenate(self.times))),
             thermalisation_p=_thermalisation(self.halves.z()),
-            within_share=_within_share(self.variances),
+            thermal_fraction=_thermal_fraction(self.variances),
             outliers=tuple(outliers(np.concatenate(self.means)).tolist()) if self.means else (),
-            frozen=tuple(frozen_by_activity(np.concatenate(self.activity)).tolist()) if self.activity else (),
+            stuck=tuple(stuck_by_activity(np.concatenate(self.activity)).tolist()) if self.activity else (),
         )
 
 
-def _within_share(variances: VarianceSums) -> float:
+def _thermal_fraction(variances: VarianceSums) -> float:
     """Median over the components that fluctuate; 0 if none does."""
     if variances.means.n < 2:
         return float("nan")
     components = variances.components()
-    share = components.within_share[components.total > 0]
+    share = components.thermal_fraction[components.total > 0]
     return float(np.median(share)) if share.size else 0.0
 
 
@@ -287,7 +287,7 @@ def _thermalisation(z: Array) -> float:
 
 
 def _warnings(
-    samples: int, bins: int, checks: Mapping[str, Check], measurements_per_bin: int, followed: set[str]
+    samples: int, bins: int, checks: Mapping[str, QualityCheck], measurements_per_bin: int, followed: set[str]
 ) -> list[str]:
     out, measurements = [], bins * measurements_per_bin
     if samples < FEW_SAMPLES:
@@ -308,9 +308,9 @@ def _warnings(
     for name, check in checks.items():
         if check.outliers:
             out.append(f"{name} lies far outside the other samples in {_listed(check.outliers)}")
-        if check.frozen:
+        if check.stuck:
             out.append(
-                f"{name} is stuck in {_listed(check.frozen)}: not connected, or not ergodic (longer chains)"
+                f"{name} is stuck in {_listed(check.stuck)}: not connected, or not ergodic (longer chains)"
             )
     return out
 

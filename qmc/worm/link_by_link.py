@@ -38,9 +38,9 @@ def link_rates(model: Model, disorder: Disorder, links: Links) -> NDArray[np.flo
     by one part in 10^7.
     """
     shape, current = (model.Ly, model.Lx), np.arange(FIELDS) - FIELDS // 2
-    space = np.array([[t.raise_rate(int(j)) for j in current] for t in links.space])
-    up = np.array([[t.raise_rate(int(j)) for j in current] for t in links.time])
-    down = np.array([[t.reversed().raise_rate(int(j)) for j in current] for t in links.time])
+    space = np.array([[t.acceptance(int(j)) for j in current] for t in links.space])
+    up = np.array([[t.acceptance(int(j)) for j in current] for t in links.time])
+    down = np.array([[t.reversed().acceptance(int(j)) for j in current] for t in links.time])
     rates = np.zeros((DIRECTIONS, *shape, FIELDS), np.float32)
     for axis in range(2):
         ahead = np.where(disorder.bonds[axis, ..., None], space[links.bond_row[axis].reshape(shape)], 0.0)

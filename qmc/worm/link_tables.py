@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.model.link_weights import LinkTable, space_links, time_links
+from sitqmc.qmc.model.link_weights import LinkWeights, space_links, time_links
 from sitqmc.qmc.model.model import Disorder, Model
 
 Array = NDArray[np.float64]
@@ -20,8 +20,8 @@ class Links:
     site_row  int32 (Lx Ly,): table of the time links of a column
     """
 
-    space: tuple[LinkTable, ...]
-    time: tuple[LinkTable, ...]
+    space: tuple[LinkWeights, ...]
+    time: tuple[LinkWeights, ...]
     bond_row: Rows
     site_row: Rows
 

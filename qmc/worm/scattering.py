@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.model.link_weights import Action, LinkTable, space_links, time_links
+from sitqmc.qmc.model.link_weights import Action, LinkWeights, space_links, time_links
 from sitqmc.qmc.worm.jit import kernel, zeros_in_large_pages
 from sitqmc.qmc.worm.packing import COMPACT, DIRECTIONS, WIDE, Layout
 
@@ -69,25 +69,25 @@ class _Classes:
     rate: NDArray[np.float64]
 
 
-def _field_rates(links: LinkTable, bits: int) -> NDArray[np.float64]:
+def _field_rates(links: LinkWeights, bits: int) -> NDArray[np.float64]:
     """A by field, (256,); zero for a missing link."""
     rate = np.zeros(256)
     for field in range(1, 1 << bits):
-        rate[field] = links.raise_rate(field - (1 << (bits - 1)))
+        rate[field] = links.acceptance(field - (1 << (bits - 1)))
     return rate
 
 
-def _classes(links: LinkTable, bits: int, max_levels: int) -> _Classes:
+def _classes(links: LinkWeights, bits: int, max_levels: int) -> _Classes:
     """Class 0: closed to the worm (A = 0); class 1: A = 1; then one for each common current with A < 1."""
     bias = 1 << (bits - 1)
     current = np.arange(1 << bits) - bias
     of_field = np.where(current < links.j_max, -1, 0)
-    levels = [j for j in links.common(COMMON) if links.raise_rate(j) < 1.0][:max_levels]
+    levels = [j for j in links.frequent_currents(COMMON) if links.acceptance(j) < 1.0][:max_levels]
     first = levels[0] if levels else links.j_max
     of_field[current < first] = 1
     of_field[[bias + j for j in levels]] = 2 + np.arange(len(levels))
     of_field[0] = 0
-    return _Classes(of_field, np.array([0.0, 1.0] + [links.raise_rate(j) for j in levels]))
+    return _Classes(of_field, np.array([0.0, 1.0] + [links.acceptance(j) for j in levels]))
 
 
 def _addresses(links: list[_Classes], scale: int, offset: int = 0) -> NDArray[np.uint32]:
@@ -100,7 +100,7 @@ def _addresses(links: list[_Classes], scale: int, offset: int = 0) -> NDArray[np
     return np.where(rare, RARE, offset + ROW * scale * row).astype(np.uint32)
 
 
-def _needed(links: LinkTable) -> int:
+def _needed(links: LinkWeights) -> int:
     """Largest |J| that matters: the weight beyond is less than the share NEGLIGIBLE."""
     j = np.arange(len(links.weight))
     weight = links.weight * np.exp(abs(links.tilt) * j)
@@ -108,7 +108,7 @@ def _needed(links: LinkTable) -> int:
     return max(1, int(np.count_nonzero(tail >= NEGLIGIBLE * tail[0])) - 1)
 
 
-def _cut(links: LinkTable, j_max: int) -> LinkTable:
+def _cut(links: LinkWeights, j_max: int) -> LinkWeights:
     """`links` without currents beyond j_max."""
     return replace(links, weight=links.weight[: j_max + 1])
 

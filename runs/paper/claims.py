@@ -66,10 +66,10 @@ def _stiffness(data: Reproduction) -> Claim:
     for L in sizes.sizes:
         point = min(sizes.at(L), key=lambda q: abs(q.model.p - P_C))
         e = point.estimate("rho_s")
-        told.append(f"{with_error(float(e.mean), float(e.error))} (L = {L})")
+        told.append(f"{with_error(e.value, e.error)} (L = {L})")
     a = first.point.estimate("rho_s")
     found = (
-        f"rho_s = {with_error(float(a.mean), float(a.error))} at p = {first.p:g}, and at p = {near.p:g}, "
+        f"rho_s = {with_error(a.value, a.error)} at p = {first.p:g}, and at p = {near.p:g}, "
         "shrinking with size: " + ", ".join(told)
     )
     return Claim("rho_s falls continuously to zero at p_c.", CONFIRMED, found, "the exponent needs L >= 32")

@@ -139,7 +139,7 @@ class Reproduction:
             return None
         eps = np.array([point.model.eps for point in points])
         found = [point.estimate(name) for point in points]
-        values, errors = (np.array([float(getattr(e, key)) for e in found]) for key in ("mean", "error"))
+        values, errors = (np.array([getattr(e, key) for e in found]) for key in ("value", "error"))
         count = min(point.samples for point in points)
         table = np.array([point.scalars[name][:count] for point in points])
         covariance = np.cov(table) / count  # the masks are the same at every eps
@@ -158,7 +158,7 @@ class Reproduction:
         while not chains.finished:
             chains.step()
         results = chains.results()
-        flows = np.array([result.flow for result in results])
+        flows = np.array([result.twist_current for result in results])
         return Maps(
             model, 0, np.mean([result.maps["kappa"] for result in results], axis=0), flows.mean(axis=0),
             flows.std(axis=0, ddof=1) / np.sqrt(MAP_CHAINS), np.asarray(bonds),

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import CorrelatorData, midpoint_conductivity
-from sitqmc.qmc import Estimate, Model, average, per_sample
+from sitqmc.estimate import Estimate
+from sitqmc.qmc import Model, average, sample_means
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.store.atomic import replace_file
 from sitqmc.runs.store.run_file import NAME, PointData, read_blocks, read_store_head
@@ -109,7 +110,7 @@ def kept_slices(L_tau: int) -> NDArray[np.int64]:
 
 def reduce_point(data: PointData, correlators: bool = True) -> Point:
     """Per-sample means of what the figures need."""
-    model, means = data.model, per_sample(data.model, data.bins)
+    model, means = data.model, sample_means(data.model, data.bins)
     n, tau = kept_numbers(means["rho"].shape[1] - 1), kept_slices(model.L_tau)
     low = (float("nan"), float("nan"))
     if means["rho"].shape[1] == model.L_tau // 2 + 1 and model.L_tau % 2 == 0:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from sitqmc.qmc.finite_size.dataset import Value
 from sitqmc.qmc.finite_size.reactive import capacitance, reactive_product
 from sitqmc.runs.formatting import columns, with_error
 from sitqmc.runs.paper.dataset import G_C, P_C, SIGMA_C, At, Reproduction
@@ -64,7 +63,7 @@ def scale_rows(points: Sequence[At]) -> list[dict[str, float]]:
         }
         for name, key in AVERAGES:
             e = at.point.estimate(key)
-            row[name], row[f"{name}_error"] = float(e.mean), float(e.error)
+            row[name], row[f"{name}_error"] = e.value, e.error
         for name, key in NUMBERS:
             n = scale(at, key)
             row |= {name: n.value, f"{name}_low": n.low, f"{name}_high": n.high}
@@ -161,8 +160,8 @@ def _mirror() -> list[Row]:
         away = f"at K_c (1 +- {one.point.model.eps / K_C - 1:.2g})"
         mass, gap = scale(one, "m_h_scalar"), scale(other, "pair_decay")
         rho, unit = one.point.estimate("rho_s"), one.point.model.eps / other.point.model.eps
-        shares = (mass.error / mass.value, gap.error / gap.value, float(rho.error) / float(rho.mean))
-        ratio, stiffness = unit * mass.value / gap.value, unit * float(rho.mean) / gap.value
+        shares = (mass.error / mass.value, gap.error / gap.value, rho.error / rho.value)
+        ratio, stiffness = unit * mass.value / gap.value, unit * rho.value / gap.value
         rows += [
             Row(f"m_H/Delta, {away}", ratio, ratio * math.hypot(*shares[:2]), 2.1, 0.3, "Gazit et al. 2013",
                 "isotropic XY model, L = 32; peak of chi_s''; others: 3.3(8), 2.2 to 2.4"),
@@ -177,7 +176,7 @@ def _product(fluid: At, solid: At, away: str) -> Row:
     """Reactive conductivities of a mirror pair; stiffness and capacitance in units of their time slices."""
     rho, m = fluid.point.estimate("rho_s"), solid.point.model
     C = capacitance(solid.point.correlators["rho"], 2 * np.pi / m.beta * solid.point.n)
-    found = reactive_product(Value(float(rho.mean), float(rho.error)), C)
+    found = reactive_product(rho, C)
     unit = fluid.point.model.eps / m.eps
     note = "w -> 0; universal only for K -> K_c; the error covers the winding left in a finite insulator"
     name = f"sigma_SF sigma_MI, {away}"

@@ -30,10 +30,10 @@ def _csv_rows(run: Run) -> Iterator[Sequence[Any]]:
         for name, e in a.values.items():
             check = a.checks.get(name)
             tau = f"{check.tau_int:.6g}" if check else ""
-            means, errors = np.ravel(e.mean), np.ravel(e.error)
+            means, errors = np.ravel(e.value), np.ravel(e.error)
             for index, (mean, error) in enumerate(zip(means, errors, strict=True)):
                 numbers = (f"{mean:.12g}", f"{error:.6g}", tau)
-                yield (i, *cells, a.n_samples, name, index if np.ndim(e.mean) else "", *numbers)
+                yield (i, *cells, a.n_samples, name, index if np.ndim(e.value) else "", *numbers)
 
 
 def write_netcdf(run: Run, path: Path) -> None:
@@ -75,7 +75,7 @@ def _fill(file: h5py.File, run: Run) -> None:
     names = dict.fromkeys(name for a in run.averages for name in a.values)
     for name in names:
         estimates = [a.values.get(name) for a in run.averages]
-        for suffix, part in (("", "mean"), ("_error", "error")):
+        for suffix, part in (("", "value"), ("_error", "error")):
             rows = [np.full((), np.nan) if e is None else np.asarray(getattr(e, part)) for e in estimates]
             depth = max(row.ndim for row in rows)
             unit, text = row_of(name).unit, row_of(name).text

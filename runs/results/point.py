@@ -42,7 +42,7 @@ class PointResult:
         s = self.spectrum
         if s is None or s.stiffness is None:
             return None
-        n = np.arange(len(self.averages.values["rho"].mean))
+        n = np.arange(len(self.averages.values["rho"].value))
         kernel = current_kernel(n, s.omega, self.model.beta, self.model.eps)
         return np.asarray(s.stiffness.value + kernel @ (s.grid.weights * s.values))
 

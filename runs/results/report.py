@@ -212,10 +212,10 @@ def _checks(results: Sequence[PointResult]) -> Iterator[str]:
     for r in results:
         rows = [["observable", "tau_int", "thermalisation", "thermal", "outliers", "stuck"]]
         for name, check in r.averages.checks.items():
-            share = "" if np.isnan(check.within_share) else f"{100 * check.within_share:.0f} %"
+            share = "" if np.isnan(check.thermal_fraction) else f"{100 * check.thermal_fraction:.0f} %"
             rows.append([
                 name, f"{check.tau_int:.2f}", f"{check.thermalisation_p:.3f}", share,
-                str(len(check.outliers) or ""), str(len(check.frozen) or ""),
+                str(len(check.outliers) or ""), str(len(check.stuck) or ""),
             ])  # fmt: skip
         name, count = named(r.model, models), len(r.warnings)
         said = f"{name}: {count or 'no'} warning{'s' * (count != 1)}"
@@ -227,9 +227,9 @@ def _averages(results: Sequence[PointResult]) -> Iterator[str]:
     for r in results:
         rows = [["observable", "average", "unit", "meaning"]]
         for name, e in r.averages.values.items():
-            if np.ndim(e.mean) == 0:
+            if np.ndim(e.value) == 0:
                 row = row_of(name)
-                rows.append([name, with_error(float(e.mean), float(e.error)), row.unit, row.text])
+                rows.append([name, with_error(e.value, e.error), row.unit, row.text])
         point = named(r.model, models)
         yield folded(point, table(rows, f"Averages, {point}", (0, 2, 3)))
 

@@ -54,7 +54,7 @@ class Run:
             out["samples"].append(a.n_samples)
             for name in names:
                 e = self.estimate(a, name)
-                out.setdefault(name, []).append(float(e.mean))
+                out.setdefault(name, []).append(e.value)
                 out.setdefault(f"{name}_error", []).append(float(e.error))
         return Table(out)
 
@@ -65,7 +65,7 @@ class Run:
 
     def estimate(self, averages: PointAverages, name: str) -> Any:
         """A scalar average; UserError for an unknown name or a correlator."""
-        known = [key for key, e in averages.values.items() if np.ndim(e.mean) == 0]
+        known = [key for key, e in averages.values.items() if np.ndim(e.value) == 0]
         if name not in known:
             raise UserError(f"observable {name!r} is no scalar of this run; known: {', '.join(known)}")
         return averages.values[name]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import Value
-from sitqmc.qmc import Estimate
+from sitqmc.estimate import Estimate
 from sitqmc.runs.formatting import columns, with_error
 from sitqmc.runs.results.point import PointResult
 from sitqmc.runs.store.atomic import replace_text
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 def _estimate(e: Estimate) -> str:
-    return with_error(float(e.mean), float(e.error))
+    return with_error(e.value, e.error)
 
 
 def _value(v: Value | None) -> str:
@@ -117,17 +117,17 @@ def _average_rows(results: Sequence[PointResult]) -> Iterable[Sequence[object]]:
     yield (*MODEL_COLUMNS, "samples", "observable", "mean", "error", "tau_int", "thermalisation_p")
     for r in results:
         for name, e in r.averages.values.items():
-            if np.ndim(e.mean) == 0:
+            if np.ndim(e.value) == 0:
                 check = r.averages.checks.get(name)
                 quality = (check.tau_int, check.thermalisation_p) if check else ("", "")
-                yield (*_model_cells(r), e.samples, name, float(e.mean), float(e.error), *quality)
+                yield (*_model_cells(r), e.n, name, e.value, e.error, *quality)
 
 
 def _rho_rows(results: Sequence[PointResult]) -> Iterable[Sequence[object]]:
     yield (*MODEL_COLUMNS, "n", "omega_n", "rho", "rho_error", "sigma_iw_over_sigma_Q", "sigma_iw_error")
     for r in results:
         e = r.averages.values["rho"]
-        for n, (mean, error) in enumerate(zip(e.mean, e.error, strict=True)):
+        for n, (mean, error) in enumerate(zip(e.value, e.error, strict=True)):
             w = 2 * math.pi * n / r.model.beta
             sigma = (2 * math.pi * float(mean) / w, 2 * math.pi * float(error) / w) if n else ("", "")
             yield (*_model_cells(r), n, w, float(mean), float(error), *sigma)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitqmc.qmc import Model, per_sample
+from sitqmc.qmc import Model, sample_means
 from sitqmc.runs.config.config import Config, points
 from sitqmc.runs.config.target import wanted_samples
 from sitqmc.runs.errors import Stopped, UserError
@@ -184,7 +184,7 @@ def _scalars(config: Config, found: Found, model: Model) -> dict[str, Any]:
         data = read_named(path, name)
         if data.n_bins < config.schedule.bins:
             continue
-        means = per_sample(model, data.bins)
+        means = sample_means(model, data.bins)
         for i, (of_seed, sample) in enumerate(data.pairs()):
             if of_seed == seed:
                 rows[sample] = {goal: float(means[goal][i]) for goal in config.target.goals}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sitqmc.qmc import Model, Schedule, compare_starts, run_chain, run_to_error
+from sitqmc.qmc import Model, Schedule, compare_hot_cold, run_chain, run_to_error
 
 MODEL = Model(Lx=4, Ly=4, L_tau=16, eps=0.25, charging=3.0, action="rotor", p=0.2)
 SAMPLES = range(8)
@@ -57,8 +57,8 @@ def test_targets_that_make_no_sense(disorder):
 
 def test_thermalised_starts_agree(disorder):
     schedule = Schedule(therm_sweeps=50, bins=16, measurements_per_bin=20)
-    found = compare_starts(MODEL, disorder, seed=2, samples=SAMPLES, schedule=schedule)
-    assert (found.forget, found.warnings) == (0, [])
+    found = compare_hot_cold(MODEL, disorder, seed=2, samples=SAMPLES, schedule=schedule)
+    assert (found.burn_in_bins, found.warnings) == (0, [])
     assert found.therm_sweeps == 50
     assert max(abs(z) for z in found.z.values()) < 4
 
@@ -68,7 +68,7 @@ def starts_of_an_insulator(bins):
     model = Model(Lx=6, Ly=6, L_tau=20, eps=0.1, charging=12.0, action="rotor", p=0.2)
     schedule = Schedule(therm_sweeps=0.02, bins=bins, measurements_per_bin=2, sweeps_per_measurement=0.05)
     disorder = [model.draw_disorder(1, s) for s in range(24)]
-    return compare_starts(model, disorder, seed=2, samples=range(24), schedule=schedule)
+    return compare_hot_cold(model, disorder, seed=2, samples=range(24), schedule=schedule)
 
 
 def test_short_thermalisation_is_seen_and_measured():
@@ -76,19 +76,19 @@ def test_short_thermalisation_is_seen_and_measured():
     found = starts_of_an_insulator(384)
     energy = found.z["energy"]
     assert energy > 4
-    assert found.forget is not None
-    assert 0 < found.forget <= 288  # a quarter of the bins is left to judge by
-    assert found.therm_sweeps == pytest.approx(0.02 + 0.1 * found.forget)
+    assert found.burn_in_bins is not None
+    assert 0 < found.burn_in_bins <= 288  # a quarter of the bins is left to judge by
+    assert found.therm_sweeps == pytest.approx(0.02 + 0.1 * found.burn_in_bins)
     assert found.warnings == [f"cold and hot chains differ after 0.02 sweeps: energy ({energy:+.1f} sigma)"]
 
 
 def test_starts_that_never_agree():
     found = starts_of_an_insulator(4)
-    assert found.forget is None
+    assert found.burn_in_bins is None
     assert math.isnan(found.therm_sweeps)
     assert "never agree" in found.warnings[0]
 
 
 def test_unknown_names(disorder):
     with pytest.raises(ValueError, match="names = G_loc"):
-        compare_starts(MODEL, disorder, seed=2, samples=SAMPLES, names=["G_loc"])
+        compare_hot_cold(MODEL, disorder, seed=2, samples=SAMPLES, names=["G_loc"])

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.collapse import Scaling, collapse
 from sitqmc.qmc.finite_size.crossings import crossings, extrapolate_crossings
-from sitqmc.qmc.finite_size.dataset import Value, make_points
+from sitqmc.qmc.finite_size.dataset import scaling_data
 
 G_C, NU, Z, OMEGA = 0.35, 0.9, 1.4, 0.8
 SIZES = (8, 12, 16, 24)
@@ -48,7 +49,7 @@ def assert_unit_normal(z):
 
 
 def test_value():
-    assert Value(1.0, 0.3).sigmas_from(2.0, 0.4) == pytest.approx(-2.0)
+    assert Estimate(1.0, 0.3).pull(Estimate(2.0, 0.4)) == pytest.approx(-2.0)
 
 
 def test_crossings_cover_the_truth():
@@ -114,7 +115,7 @@ def test_collapse_covers_the_truth():
     rng = np.random.default_rng(5)
     L, g = grid()
     scaling = Scaling(degree=2)
-    found = [collapse(make_points(L, g, noisy(winding(L, g), rng)), scaling, draws=30) for _ in range(50)]
+    found = [collapse(scaling_data(L, g, noisy(winding(L, g), rng)), scaling, draws=30) for _ in range(50)]
     assert_unit_normal(pulls([f.coupling_c for f in found], G_C))
     assert_unit_normal(pulls([f.nu for f in found], NU))
     assert np.mean([f.coupling_c.error for f in found]) < 0.002
@@ -125,10 +126,10 @@ def test_collapse_covers_the_truth():
     assert found[0].z is None
     assert found[0].coefficients[0, 0] == pytest.approx(0.5, abs=0.03)
     # A known exponent sharpens the coupling.
-    points = make_points(L, g, noisy(winding(L, g), rng))
+    points = scaling_data(L, g, noisy(winding(L, g), rng))
     known = collapse(points, replace(scaling, nu=NU), draws=100)
     assert known.nu is None
-    assert abs(known.coupling_c.sigmas_from(G_C)) < 3.5
+    assert abs(known.coupling_c.pull(G_C)) < 3.5
     assert known.coupling_c.error < 1.1 * collapse(points, scaling, draws=100).coupling_c.error
 
 
@@ -138,7 +139,7 @@ def test_collapse_with_correction():
     without, allowed = Scaling(degree=2), Scaling(degree=2, omega=OMEGA)
     found = []
     for _ in range(30):
-        points = make_points(L, g, noisy(winding(L, g, correction=-1.0), rng, noise=0.1))
+        points = scaling_data(L, g, noisy(winding(L, g, correction=-1.0), rng, noise=0.1))
         found.append((collapse(points, without, draws=4), collapse(points, allowed, draws=30)))
     assert all("do not collapse" in f.warnings[0] for f, _ in found)
     assert_unit_normal(pulls([f.coupling_c for _, f in found], G_C))
@@ -168,7 +169,7 @@ def test_joint_collapse_finds_z():
     found = []
     for _ in range(30):
         data = disordered(rng, L, g, L_tau)
-        found.append(collapse(make_points(L, g, data, L_tau=L_tau, shared=True), scaling, draws=30))
+        found.append(collapse(scaling_data(L, g, data, L_tau=L_tau, shared=True), scaling, draws=30))
     for name, truth, ceiling in (("coupling_c", G_C, 0.003), ("nu", NU, 0.15), ("z", Z, 0.03)):
         values = [getattr(f, name) for f in found]
         assert_unit_normal(pulls(values, truth))
@@ -185,12 +186,12 @@ def test_aspect_ratios_find_z():
     found = []
     for _ in range(20):
         data = disordered(rng, L, g, L_tau)
-        found.append(collapse(make_points(L, g, data, L_tau=L_tau, shared=True), scaling, draws=25))
+        found.append(collapse(scaling_data(L, g, data, L_tau=L_tau, shared=True), scaling, draws=25))
     assert_unit_normal(pulls([f.z for f in found], Z))
     assert_unit_normal(pulls([f.coupling_c for f in found], G_C))
     assert np.mean([f.z.error for f in found]) < 0.05
     ignored = collapse(
-        make_points(L, g, data, L_tau=L_tau, shared=True), replace(scaling, aspect_degree=0), draws=5
+        scaling_data(L, g, data, L_tau=L_tau, shared=True), replace(scaling, aspect_degree=0), draws=5
     )
     assert "do not collapse" in ignored.warnings[0]
 
@@ -200,38 +201,38 @@ def test_logarithmic_collapse():
     L, g = grid()
     mean = np.exp(-1 - 0.6 * scaled(L, g))
     data = mean[:, None] * rng.gamma(5.0, 0.2, size=(len(L), 2000))
-    found = collapse(make_points(L, g, data), Scaling(degree=1, logarithmic=True), draws=40)
-    assert abs(found.coupling_c.sigmas_from(G_C)) < 3.5
-    assert abs(found.nu.sigmas_from(NU)) < 3.5
+    found = collapse(scaling_data(L, g, data), Scaling(degree=1, logarithmic=True), draws=40)
+    assert abs(found.coupling_c.pull(G_C)) < 3.5
+    assert abs(found.nu.pull(NU)) < 3.5
     assert found.nu.error < 0.05
-    assert found.chance > 1e-3
+    assert found.p_value > 1e-3
 
 
 def test_collapse_failures_say_what_to_do():
     rng = np.random.default_rng(10)
     L, g = grid()
     data = noisy(winding(L, g), rng)
-    points = make_points(L, g, data)
+    points = scaling_data(L, g, data)
     with pytest.raises(ValueError, match=r"z = None: .*give z"):
         collapse(points, Scaling(z=None))
     with pytest.raises(ValueError, match="lower the degree or add points"):
         collapse(points, Scaling(degree=30))
     sizes = len(np.unique(L))
-    tall = make_points(L, g, data, L_tau=np.round(2 * L**1.5))
+    tall = scaling_data(L, g, data, L_tau=np.round(2 * L**1.5))
     with pytest.raises(ValueError, match=rf"{sizes} pairs of L and L_tau an aspect_degree below {sizes}"):
         collapse(tall, Scaling(degree=3, z=1.5, aspect_degree=sizes))
     with pytest.raises(ValueError, match="at least 2 sizes"):
-        collapse(make_points(np.full_like(L, 8), g, data))
+        collapse(scaling_data(np.full_like(L, 8), g, data))
     with pytest.raises(ValueError, match="power has 1 entries for 2 observables"):
-        collapse(make_points(L, g, np.stack([data, data])))
+        collapse(scaling_data(L, g, np.stack([data, data])))
     with pytest.raises(ValueError, match="all averages must be positive"):
-        collapse(make_points(L, g, data - 1), Scaling(logarithmic=True))
+        collapse(scaling_data(L, g, data - 1), Scaling(logarithmic=True))
     with pytest.raises(ValueError, match=r"L \(24,\), coupling \(23,\)"):
-        make_points(L, g[1:], data)
+        scaling_data(L, g[1:], data)
     with pytest.raises(ValueError, match="n_samples = 2"):
-        make_points(L, g, data[:, :2])
+        scaling_data(L, g, data[:, :2])
     with pytest.raises(ValueError, match="not finite"):
-        make_points(L, g, np.where(data > data.max() - 1e-9, np.nan, data))
+        scaling_data(L, g, np.where(data > data.max() - 1e-9, np.nan, data))
     L, g = grid(couplings=(0.40, 0.41, 0.42, 0.43))
-    outside = collapse(make_points(L, g, noisy(winding(L, g), rng, noise=0.02)), Scaling(degree=2), draws=20)
+    outside = collapse(scaling_data(L, g, noisy(winding(L, g), rng, noise=0.02)), Scaling(degree=2), draws=20)
     assert "lies outside the data" in outside.warnings[0]

@@ -112,4 +112,4 @@ def test_a_row_of_the_bins_of_an_old_store_may_be_missing(finished):
     bins["gone"] = bins["energy"]
     found = average_point(model, bins, {}, 2).values
     assert not {"chi_c", "xi_x", "S_x"} & set(found)
-    assert found["gone"].mean == found["energy"].mean
+    assert found["gone"].value == found["energy"].value

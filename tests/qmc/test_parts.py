@@ -22,7 +22,7 @@ from sitqmc.qmc.chains.start import hot_lattice
 from sitqmc.qmc.measure.estimators import new_work, operators
 from sitqmc.qmc.measure.kernels import sum_currents
 from sitqmc.qmc.measure.packed_sums import count_currents
-from sitqmc.qmc.statistics.jackknife import start_z
+from sitqmc.qmc.statistics.jackknife import hot_cold_z
 from sitqmc.qmc.worm import registers as at
 from sitqmc.qmc.worm.link_by_link import link_rates, take_random_turns
 from sitqmc.qmc.worm.link_tables import link_tables
@@ -280,8 +280,8 @@ def test_charge_offset_tilts_the_rates():
     eps, charging, n_g = 0.3, 2.0, 0.3
     table, plain = time_links("cosine", eps, charging, n_g), time_links("cosine", eps, charging)
     for j in range(-3, 3):
-        up, down = table.raise_rate(j), table.reversed().raise_rate(-j - 1)
-        without = plain.raise_rate(j) / plain.raise_rate(-j - 1)
+        up, down = table.acceptance(j), table.reversed().acceptance(-j - 1)
+        without = plain.acceptance(j) / plain.acceptance(-j - 1)
         assert up / down == pytest.approx(without * np.exp(eps * charging * n_g))
         assert max(up, down) == 1.0
 
@@ -396,7 +396,7 @@ def flux_walk(model, disorder, links, words, numbers):
 
     def rate(site, d):
         field = (words[site] >> (8 * d)) & 0xFF
-        return float(np.float32(tables[site // model.L_tau, d].raise_rate(field - 128))) if field else 0.0
+        return float(np.float32(tables[site // model.L_tau, d].acceptance(field - 128))) if field else 0.0
 
     step = steps(model).tolist()
     waiting, winding = np.zeros((model.L_tau, model.sites, model.sites)), [0, 0, 0]
@@ -495,7 +495,7 @@ def test_both_starts_forget_themselves():
             chains.step()
         return np.stack([r.bins["energy"] for r in chains.results()])
 
-    assert np.abs(start_z(energies(100, "cold"), energies(100, "hot"))) < 4
+    assert np.abs(hot_cold_z(energies(100, "cold"), energies(100, "hot"))) < 4
     hot, cold = (Chains(model, disorder, seed=1, samples=range(12), start=s) for s in ("hot", "cold"))
     assert not np.array_equal(hot.state()["words"], cold.state()["words"])
     with pytest.raises(ValueError, match="start = 'warm'"):
@@ -537,7 +537,7 @@ def test_the_flow_is_that_of_a_resistor_network():
     chains = Chains(model, [bonds] * 4, seed=3, samples=range(4), schedule=Schedule(measurements_per_bin=100))
     while not chains.finished:
         chains.step()
-    flow = np.mean([result.flow for result in chains.results()], axis=0)
+    flow = np.mean([result.twist_current for result in chains.results()], axis=0)
     divergence = flow[0] - np.roll(flow[0], 1, axis=1) + flow[1] - np.roll(flow[1], 1, axis=0)
     np.testing.assert_allclose(divergence, 0, atol=1e-12)
     assert np.all(flow[~bonds] == 0)

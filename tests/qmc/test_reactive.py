@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sitqmc.qmc.finite_size.dataset import Value
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.reactive import capacitance, reactive_product
 
 
@@ -23,7 +23,7 @@ def test_its_error_covers_the_winding_of_a_finite_array():
 
 
 def test_product_and_bad_input():
-    product = reactive_product(Value(0.1, 0.01), Value(0.05, 0.0))
+    product = reactive_product(Estimate(0.1, 0.01), Estimate(0.05, 0.0))
     assert product.value == pytest.approx((2 * np.pi) ** 2 * 0.005)
     assert product.error == pytest.approx(0.1 * product.value)
     with pytest.raises(ValueError, match="n >= 4"):

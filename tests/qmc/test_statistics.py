@@ -10,24 +10,24 @@ from sitqmc.qmc import (
     Model,
     PointAccumulator,
     agree,
+    allocate_effort,
     autocorrelation_time,
     average,
     average_point,
     binned_error,
-    bins_to_forget,
     blocking,
+    burn_in_bins,
     covariance,
     covariance_components,
-    frozen_samples,
-    further_bins,
-    further_samples,
     gamma_method,
+    hot_cold_z,
     jackknife,
+    missing_bins,
+    missing_samples,
     outliers,
-    per_sample,
-    plan_effort,
+    sample_means,
     squared_mean,
-    start_z,
+    stuck_samples,
     thermalisation_z,
     variance_components,
 )
@@ -122,7 +122,7 @@ def test_jackknife_of_a_ratio():
     e = jackknife(lambda a, b: a / b, x, y)
     expected = 0.5 * np.hypot(0.3 / 2, 0.3 / 4) / np.sqrt(400)
     assert e.error == pytest.approx(expected, rel=0.15)
-    assert abs(e.mean - 0.5) < 4 * e.error
+    assert abs(e.value - 0.5) < 4 * e.error
     linear = jackknife(lambda a: a, x)
     assert linear.error == pytest.approx(average(x).error, rel=1e-9)
     assert np.isnan(jackknife(lambda a: a, x[:1]).error)
@@ -153,20 +153,20 @@ def relaxing(start, rng, samples=40, n_bins=40, time=4.0):
 def test_hot_and_cold_starts():
     rng = np.random.default_rng(8)
     cold, hot = relaxing(-1.0, rng), relaxing(1.0, rng)
-    assert start_z(cold, hot) < -10
-    drop = bins_to_forget(cold, hot)
+    assert hot_cold_z(cold, hot) < -10
+    drop = burn_in_bins(cold, hot)
     assert 8 <= drop <= 24  # 2 exp(-t/4) against noise 0.3 sqrt(2/40) a bin
-    assert abs(start_z(cold[:, drop:], hot[:, drop:])) < 3.5
-    assert bins_to_forget(relaxing(0.0, rng), relaxing(0.0, rng)) == 0
+    assert abs(hot_cold_z(cold[:, drop:], hot[:, drop:])) < 3.5
+    assert burn_in_bins(relaxing(0.0, rng), relaxing(0.0, rng)) == 0
     slow = [relaxing(s, rng, time=200.0) for s in (-1.0, 1.0)]
-    assert bins_to_forget(*slow) is None
+    assert burn_in_bins(*slow) is None
     with pytest.raises(ValueError, match="must have the same shape"):
-        start_z(cold, hot[:, 1:])
+        hot_cold_z(cold, hot[:, 1:])
 
 
 def test_hot_and_cold_scores_are_unit_normal():
     rng = np.random.default_rng(9)
-    z = np.array([start_z(relaxing(0.0, rng), relaxing(0.0, rng)) for _ in range(800)])
+    z = np.array([hot_cold_z(relaxing(0.0, rng), relaxing(0.0, rng)) for _ in range(800)])
     assert abs(z.mean()) < 4 / np.sqrt(800)
     assert z.std() == pytest.approx(1.03, abs=0.09)
 
@@ -180,10 +180,10 @@ def test_variance_components():
     rng = np.random.default_rng(10)
     parts = [variance_components(pilot(rng)) for _ in range(200)]
     assert np.mean([p.total for p in parts]) == pytest.approx((1 + 4 / 16) / 200, rel=0.03)
-    assert np.mean([p.within for p in parts]) == pytest.approx(4 / 16 / 200, rel=0.01)
+    assert np.mean([p.thermal for p in parts]) == pytest.approx(4 / 16 / 200, rel=0.01)
     assert np.mean([p.disorder for p in parts]) == pytest.approx(1 / 200, rel=0.04)
-    assert np.mean([p.within_share for p in parts]) == pytest.approx(0.2, rel=0.04)
-    assert variance_components(np.ones((3, 4))).within_share == 0
+    assert np.mean([p.thermal_fraction for p in parts]) == pytest.approx(0.2, rel=0.04)
+    assert variance_components(np.ones((3, 4))).thermal_fraction == 0
     with pytest.raises(ValueError, match=r"\(1, 16\).*2 samples"):
         variance_components(pilot(rng, samples=1))
 
@@ -194,16 +194,16 @@ def test_covariance_components():
     bins = pilot(rng, samples=4000)[:, :, None] * [1.0, 0.5] + rng.normal(size=(4000, 16, 2)) @ mix.T
     c = covariance_components(bins)
     within = 4 * np.outer([1, 0.5], [1, 0.5]) + mix @ mix.T
-    np.testing.assert_allclose(c.within * 4000 * 16, within, atol=0.15)
+    np.testing.assert_allclose(c.thermal * 4000 * 16, within, atol=0.15)
     np.testing.assert_allclose(c.disorder * 4000, np.outer([1, 0.5], [1, 0.5]), atol=0.12)
     np.testing.assert_allclose(np.diag(c.total), variance_components(bins).total, rtol=1e-12)
-    np.testing.assert_allclose(np.diag(c.within), variance_components(bins).within, rtol=1e-12)
+    np.testing.assert_allclose(np.diag(c.thermal), variance_components(bins).thermal, rtol=1e-12)
 
 
 def test_plan_is_the_optimum_and_keeps_its_promise():
     rng = np.random.default_rng(12)
     # d = 1, v = 4, t = 9: n = sqrt(4 * 9 / 1) = 6.
-    plan = plan_effort(pilot(rng, samples=20_000), 0.02, therm_bins=9.0)
+    plan = allocate_effort(pilot(rng, samples=20_000), 0.02, therm_bins=9.0)
     assert plan.bins == 6
     assert plan.samples == pytest.approx((1 + 4 / 6) / 0.02**2, rel=0.05)
     assert plan.error <= 0.02 + 1e-12
@@ -216,21 +216,21 @@ def test_plan_is_the_optimum_and_keeps_its_promise():
 
 def test_plan_without_disorder_runs_few_long_chains():
     rng = np.random.default_rng(13)
-    plan = plan_effort(pilot(rng, disorder=0.0), 0.01, therm_bins=10.0, max_bins=2000)
+    plan = allocate_effort(pilot(rng, disorder=0.0), 0.01, therm_bins=10.0, max_bins=2000)
     assert plan.samples < 200
     assert plan.bins > 100
     with pytest.raises(ValueError, match="target_error = 0"):
-        plan_effort(pilot(rng), 0.0, therm_bins=1.0)
+        allocate_effort(pilot(rng), 0.0, therm_bins=1.0)
 
 
 def test_further_bins_and_samples():
     rng = np.random.default_rng(14)
     bins = pilot(rng, samples=500, n_bins=200)
-    more = further_bins(bins, 0.1)
+    more = missing_bins(bins, 0.1)
     assert more.mean() == pytest.approx(4 / 0.01 - 200, rel=0.05)
-    assert np.all(further_bins(bins, 1.0) == 0)
-    assert further_samples(bins.mean(axis=1), 0.02) == pytest.approx(1.02 / 4e-4 - 500, rel=0.2)
-    assert further_samples(bins.mean(axis=1), 0.5) == 0
+    assert np.all(missing_bins(bins, 1.0) == 0)
+    assert missing_samples(bins.mean(axis=1), 0.02) == pytest.approx(1.02 / 4e-4 - 500, rel=0.2)
+    assert missing_samples(bins.mean(axis=1), 0.5) == 0
 
 
 def test_outliers():
@@ -248,12 +248,12 @@ def test_frozen_windings():
     rng = np.random.default_rng(16)
     lively = rng.exponential(size=(20, 16))
     lively[3] = 0.0
-    assert frozen_samples(lively).tolist() == [3]
+    assert stuck_samples(lively).tolist() == [3]
     rare = np.where(rng.random((20, 16)) < 0.1, 1.0, 0.0)
     rare[3] = 0.0
-    assert frozen_samples(rare).tolist() == []  # an insulator: zero is one of many small values
+    assert stuck_samples(rare).tolist() == []  # an insulator: zero is one of many small values
     rare[5] = 4.0
-    assert frozen_samples(rare).tolist() == [5]  # but no chain sits at a winding by chance
+    assert stuck_samples(rare).tolist() == [5]  # but no chain sits at a winding by chance
 
 
 def fake_bins(rng, samples=20, n_bins=16):
@@ -288,14 +288,14 @@ def test_connected_parts_of_a_sample():
     bins["chi_c_raw"][..., 0] = 7.0
     bins["heat_raw"] = np.full((4000, 4), 3.0)
     bins["density"] = 0.25 + rng.normal(0, 0.1, (4000, 4))
-    found = per_sample(model, bins)
+    found = sample_means(model, bins)
     mean, error = found["chi_c"][:, 0].mean(), found["chi_c"][:, 0].std() / np.sqrt(4000)
     assert abs(mean - (7.0 - beta * sites * 1.0)) < 4 * error < 0.2 * beta * sites
     heat = 3.0 - beta**2 * sites * bins["energy"].mean() ** 2
     error = found["heat"].std() / np.sqrt(4000)
     assert abs(found["heat"].mean() - heat) < 4 * error
     np.testing.assert_array_equal(found["kappa"], bins["kappa"].mean(axis=1))
-    charged = per_sample(replace(model, n_g=0.3), bins)["kappa"]
+    charged = sample_means(replace(model, n_g=0.3), bins)["kappa"]
     error = charged.std() / np.sqrt(4000)
     assert abs(charged.mean() - (bins["kappa"].mean() - beta * sites * 0.25**2)) < 4 * error
 
@@ -305,7 +305,7 @@ def test_warnings_of_a_point():
     model, bins, times = fake_bins(rng)
     clean = average_point(model, bins, times, 16)
     assert clean.warnings == ()
-    assert clean.checks["kappa"].within_share == pytest.approx(1.0, abs=0.6)
+    assert clean.checks["kappa"].thermal_fraction == pytest.approx(1.0, abs=0.6)
     bins["kappa"][4] = 0.0
     bins["energy"][2] += 100.0
     warnings = average_point(model, bins, times, 16).warnings
@@ -334,8 +334,8 @@ def test_samples_in_pieces_give_the_averages_of_all(samples):
             assert found.samples[name].tobytes() == array.tobytes()
         for name, check in whole.checks.items():
             other = found.checks[name]
-            assert (other.outliers, other.frozen) == (check.outliers, check.frozen)
-            for field in ("tau_int", "thermalisation_p", "within_share"):
+            assert (other.outliers, other.stuck) == (check.outliers, check.stuck)
+            for field in ("tau_int", "thermalisation_p", "thermal_fraction"):
                 assert getattr(other, field) == pytest.approx(getattr(check, field), rel=1e-11, abs=1e-13)
         assert found.warnings == whole.warnings
 
@@ -348,7 +348,7 @@ def test_some_bins_give_the_averages_that_they_allow():
         some = PointAccumulator(model, 16, checks=False)
         some.add({part: bins[part] for part in bins_needed(model, [name])}, {})
         found = some.result()
-        np.testing.assert_array_equal(found.values[name].mean, whole.values[name].mean)
+        np.testing.assert_array_equal(found.values[name].value, whole.values[name].value)
         np.testing.assert_array_equal(found.values[name].error, whole.values[name].error)
         assert found.checks == {}
 

@@ -15,13 +15,13 @@ def test_covers_the_truth():
             trotter_limit(EPS, 5.7 + 4 * EPS**power + rng.normal(0, 0.01, 4), np.full(4, 0.01), action=action)
             for _ in range(400)
         ]
-        for name, ceiling in (("value", 0.03), ("check", 0.09)):
+        for name, ceiling in (("value", 0.03), ("next_order", 0.09)):
             values = [getattr(f, name) for f in fits]
-            z = np.array([v.sigmas_from(5.7) for v in values])
+            z = np.array([v.pull(5.7) for v in values])
             assert abs(z.mean()) < 4 / 20
             assert z.std() == pytest.approx(1, abs=0.12)
             assert values[0].error < ceiling
-        z = np.array([f.slope.sigmas_from(4) for f in fits])
+        z = np.array([f.slope.pull(4) for f in fits])
         assert z.std() == pytest.approx(1, abs=0.12)
         assert np.mean([f.chi2 for f in fits]) == pytest.approx(2, abs=0.4)
         assert sum(bool(f.warnings) for f in fits) <= 5
@@ -31,11 +31,11 @@ def test_next_order_is_seen():
     exact = 5.7 + 4 * EPS**2 - 20 * EPS**4
     bad = trotter_limit(EPS, exact, np.full(4, 1e-3))
     assert "does not fit" in bad.warnings[0]
-    assert bad.check.value == pytest.approx(5.7, abs=1e-9)
+    assert bad.next_order.value == pytest.approx(5.7, abs=1e-9)
     # With three points chi2 has one degree of freedom; the other fit is exact and still tells.
     three = trotter_limit(EPS[:3], exact[:3], np.full(3, 1e-3))
     assert three.dof == 1
-    assert three.check.value == pytest.approx(5.7, abs=1e-9)
+    assert three.next_order.value == pytest.approx(5.7, abs=1e-9)
 
 
 def test_correlated_errors():
@@ -70,8 +70,8 @@ def test_two_rotors():
     limit = trotter_limit(eps, values, np.full(4, 2e-4))
     exact = pair_energy(1e-3, 2.0)
     assert abs(values[0] - exact) > 10 * 2e-4
-    assert abs(limit.value.sigmas_from(exact)) < 1
-    assert abs(limit.check.sigmas_from(exact)) < 0.3
+    assert abs(limit.value.pull(exact)) < 1
+    assert abs(limit.next_order.pull(exact)) < 0.3
     assert limit.warnings == []
 
 

@@ -129,7 +129,7 @@ def test_every_average_is_explained(made):
     for r in made[1].results:
         told = Reader("".join(report._averages([r])))
         for name, e in r.averages.values.items():
-            if np.ndim(e.mean) == 0:
+            if np.ndim(e.value) == 0:
                 assert name in told.words
                 assert AVERAGES[name].text in told.text, name
 
@@ -173,7 +173,7 @@ def test_unresolved_peaks_are_named(made):
 def test_low_frequency_value_is_shown(reader, made):
     """beta^2 Lambda(beta/2)/pi by the plain alternating sum over all slices."""
     r = made[1].results[1]
-    rho = r.averages.values["rho"].mean
+    rho = r.averages.values["rho"].value
     both = np.concatenate([rho, rho[1:-1]])        # n and -n; the last of an even number of slices is its own
     signs = (-1.0) ** np.concatenate([np.arange(len(rho)), np.arange(1, len(rho) - 1)])
     expected = -2 * r.model.beta * (signs @ both)

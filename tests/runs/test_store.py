@@ -298,8 +298,8 @@ def test_load_gives_tables_with_errors(folder):
     data = read_points(folder / "out/run.h5")
     expected = [d.bins["energy"].mean() for d in data]
     np.testing.assert_allclose(table["energy"], expected, rtol=1e-12)
-    per_sample = data[1].bins["energy"].mean(axis=1)
-    np.testing.assert_allclose(table["energy_error"][1], per_sample.std(ddof=1) / np.sqrt(12), rtol=1e-10)
+    sample_means = data[1].bins["energy"].mean(axis=1)
+    np.testing.assert_allclose(table["energy_error"][1], sample_means.std(ddof=1) / np.sqrt(12), rtol=1e-10)
     assert len(table.where(p=0.2)) == 1
     assert table._repr_html_().count("<tr>") == 3
     assert "rho_s_error" not in str(table)
@@ -315,7 +315,7 @@ def test_export_csv_and_netcdf(folder):
     table = np.genfromtxt("a.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     rho = table[(table["observable"] == "rho") & (table["point"] == 3)]
     averages = runs.load("out").averages
-    np.testing.assert_allclose(rho["mean"], averages[3].values["rho"].mean, rtol=1e-10)
+    np.testing.assert_allclose(rho["mean"], averages[3].values["rho"].value, rtol=1e-10)
     with h5py.File("a.nc") as file:
         assert file["rho_s"].dims[0][0].name == "/point"
         assert file["rho_s"].attrs["units"] == "E_J"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sitqmc.continuation import CorrelatorData, midpoint_conductivity, sigma_matsubara
-from sitqmc.qmc import gamma_method, plan_effort
+from sitqmc.qmc import allocate_effort, gamma_method
 from sitqmc.runs import load
 from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.results.export import write_csv
@@ -66,14 +66,14 @@ print(f"rho_s(0.3) - rho_s(0.15) = {(full - half).mean():.4f} +- {paired:.4f}, a
 # ## 2. Checks
 #
 # `tau_int` in measurements; `thermalisation_p`: how often the two halves of the chains would differ so much
-# by chance; `within_share`: the part of the squared error that longer chains would remove. For a clean
+# by chance; `thermal_fraction`: the part of the squared error that longer chains would remove. For a clean
 # array it is all of it; with disorder only more samples help.
 
 # %%
 for point in results.averages:
     check = point.checks["rho_s_x"]
     print(f"p = {point.model.p:g}: tau_int = {check.tau_int:.2f}, thermalisation p = "
-          f"{check.thermalisation_p:.2f}, thermal share = {check.within_share:.2f}, "
+          f"{check.thermalisation_p:.2f}, thermal share = {check.thermal_fraction:.2f}, "
           f"warnings: {'; '.join(point.warnings) or 'none'}")
 
 # %% [markdown]
@@ -92,7 +92,7 @@ print(f"sample 0: {bins[0].mean():.4f} +- {single.error:.4f} by the Gamma method
 
 # %%
 wanted = 0.01 * float(table["rho_s"][2])
-effort = plan_effort(bins, wanted, therm_bins=4.0)
+effort = allocate_effort(bins, wanted, therm_bins=4.0)
 print(f"error {wanted:.1e}: {effort.samples} samples of {effort.bins} bins; "
       f"{effort.saving:.1f} times cheaper than with chains as long as these")
 
@@ -113,7 +113,7 @@ axis = figure.subplots()
 for point in results.averages:
     e = point.values["rho"]
     label = f"p = {point.model.p:g}"
-    axis.errorbar(np.arange(len(e.mean)), e.mean, e.error, fmt="o-", ms=3, lw=0.8, label=label)
+    axis.errorbar(np.arange(len(e.value)), e.value, e.error, fmt="o-", ms=3, lw=0.8, label=label)
 axis.set_xlabel("Matsubara number n")
 axis.set_ylabel(r"$\rho(i\omega_n)/E_J$")
 axis.legend(frameon=False)

@@ -75,7 +75,7 @@ def alike(data: Reproduction) -> list[tuple[str, Curve, str, float]]:
 
 
 def _rho(at: At) -> float:
-    return float(at.point.estimate("rho_s").mean)
+    return at.point.estimate("rho_s").value
 
 
 def _low_law(axis: Axes, data: Reproduction) -> None:

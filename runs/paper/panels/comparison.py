@@ -63,7 +63,7 @@ def _matched(data: Reproduction) -> tuple[tuple[Film, At, TheoryCurve, Compariso
             omega=curve.omega[inside],
             sigma=curve.value[inside],
             error=error,
-            rho_s=float(at.point.estimate("rho_s").mean),
+            rho_s=at.point.estimate("rho_s").value,
         )
         answer = compare(
             theory, film.found.sigma_h, film.found.background.setup.sample.film_nm, free_amplitude=True
@@ -224,7 +224,7 @@ def _array_weights(axis: Axes, data: Reproduction) -> None:
     regular = _regular(data)
     axis.errorbar(
         p,
-        [float(e.mean) for e in total],
+        [e.value for e in total],
         [float(e.error) for e in total],
         fmt="^-",
         ms=3,
@@ -234,7 +234,7 @@ def _array_weights(axis: Axes, data: Reproduction) -> None:
     )
     axis.errorbar(
         p,
-        [float(e.mean) for e in rho],
+        [e.value for e in rho],
         [float(e.error) for e in rho],
         fmt="s-",
         ms=3,
@@ -261,7 +261,7 @@ def _regular(data: Reproduction) -> Array:
     """(points, 2): weight of the continued sigma, from its sum rule and stiffness."""
     out = []
     for at in data.dirty:
-        kinetic, scales = float(at.point.estimate("minus_k").mean), at.spectra.scales
+        kinetic, scales = at.point.estimate("minus_k").value, at.spectra.scales
         if "sum_rule" not in scales or "stiffness" not in scales:
             out.append([float("nan"), float("nan")])
             continue
@@ -305,7 +305,7 @@ def curves_3b(data: Reproduction) -> list[Series]:
                 "p",
                 "weight/E_J",
                 p,
-                [float(e.mean) for e in found],
+                [e.value for e in found],
                 [float(e.error) for e in found],
             )
         )

@@ -132,7 +132,8 @@ def figure_trotter(data: Reproduction) -> Figure:
             fine = np.linspace(0, 1.1 * eps.max(), 50)
             line = limit.value.value + limit.slope.value * fine
             axis.plot(fine, line, color=GREY, lw=0.8, label=_line(limit))
-            for value, marker, words in ((limit.value, "s", "limit"), (limit.check, "^", "limit, quadratic")):
+            limits = ((limit.value, "s", "limit"), (limit.next_order, "^", "limit, quadratic"))
+            for value, marker, words in limits:
                 axis.errorbar(
                     [0],
                     [value.value],
@@ -167,7 +168,7 @@ def caption_trotter(data: Reproduction) -> str:
         at = float(values[int(np.argmin(np.abs(eps - 0.1)))])
         told.append(
             f"{name}: {with_error(limit.value.value, limit.value.error)} (linear), "
-            f"{with_error(limit.check.value, limit.check.error)} (quadratic), {at:.4g} at eps = 0.1"
+            f"{with_error(limit.next_order.value, limit.next_order.error)} (quadratic), {at:.4g} at eps = 0.1"
             + "".join(f"; {w}" for w in limit.warnings)
         )
     if model is None:

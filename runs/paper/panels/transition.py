@@ -155,7 +155,7 @@ def _order(axis: Axes, data: Reproduction) -> None:
         points = study.at(L)
         found = [point.estimate("rho_s") for point in points]
         axis.errorbar(
-            [point.model.p for point in points], [float(e.mean) for e in found],
+            [point.model.p for point in points], [e.value for e in found],
             [float(e.error) for e in found], fmt="osD^v"[i % 5], ms=3, lw=0.7, ls="-",
             color=colour_of(i / max(len(study.sizes) - 1, 1)),
             label=f"L = {L}",
@@ -285,7 +285,7 @@ def curves_1b(data: Reproduction) -> list[Series]:
                 "p",
                 "rho_s/E_J",
                 [q.model.p for q in points],
-                [float(e.mean) for e in found],
+                [e.value for e in found],
                 [float(e.error) for e in found],
             )
         )

@@ -152,9 +152,9 @@ def _draw_rho(axis: Axes, members: list[PointResult], palette: Palette) -> None:
     """rho(i w_n) with errors; the line through it is the transform of the continued sigma."""
     for r in members:
         e, colour = r.averages.values["rho"], palette.colour(r)
-        omega = 2 * np.pi * np.arange(len(e.mean)) / r.model.beta
-        axis.errorbar(omega, e.mean, e.error, fmt="o", ms=1.8, lw=0.7, color=colour)
-        axis.axhline(float(r.averages.values["minus_k"].mean), color=colour, lw=0.6, ls=":")
+        omega = 2 * np.pi * np.arange(len(e.value)) / r.model.beta
+        axis.errorbar(omega, e.value, e.error, fmt="o", ms=1.8, lw=0.7, color=colour)
+        axis.axhline(r.averages.values["minus_k"].value, color=colour, lw=0.6, ls=":")
         fit = r.rho_of_spectrum()
         if fit is not None:
             axis.plot(omega, fit, color=colour, lw=0.7)
@@ -211,8 +211,8 @@ def _draw_scalar(axis: Axes, members: list[PointResult], palette: Palette) -> No
     """chi_s(i w_n), connected within each sample."""
     for r in members:
         e = r.averages.values["chi_s"]
-        omega = 2 * np.pi * np.arange(len(e.mean)) / r.model.beta
-        axis.errorbar(omega, e.mean, e.error, fmt="o-", ms=1.8, lw=0.7, color=palette.colour(r))
+        omega = 2 * np.pi * np.arange(len(e.value)) / r.model.beta
+        axis.errorbar(omega, e.value, e.error, fmt="o-", ms=1.8, lw=0.7, color=palette.colour(r))
     axis.set_xlabel(r"$\omega_n / E_J$")
     axis.set_ylabel(r"$\chi_s(i\omega_n)\, E_J$")
     axis.set_xlim(left=-0.02 * axis.get_xlim()[1])
@@ -225,7 +225,7 @@ def _draw_scan(axis: Axes, members: list[PointResult], palette: Palette) -> None
              ("minus_k", r"$\langle -k_x \rangle / E_J$", "0.4", "^:"))  # fmt: skip
     for name, label, colour, mark in kinds:
         e = [r.averages.values[name] for r in members]
-        mean, error = [float(v.mean) for v in e], [float(v.error) for v in e]
+        mean, error = [v.value for v in e], [v.error for v in e]
         axis.errorbar(x, mean, error, fmt=mark, color=colour, ms=3, lw=0.9, capsize=1.5, label=label)
     axis.set_ylim(bottom=0)
     axis.set_xlabel(symbol(palette.groups.key))

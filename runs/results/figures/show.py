@@ -31,7 +31,7 @@ def show(run: Run, observable: str, parameter: str, path: Path) -> None:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.5, 3.8), layout="constrained")
         axis = figure.add_subplot()
-        if np.ndim(run.averages[0].values[observable].mean) == 0:
+        if np.ndim(run.averages[0].values[observable].value) == 0:
             _scalar(axis, run, observable, parameter)
         else:
             _correlator(axis, run, observable)
@@ -60,7 +60,7 @@ def _scalar(axis: Any, run: Run, observable: str, parameter: str) -> None:
         e = [run.averages[i].values[observable] for i in members]
         label = ", ".join(_told(parameters, key, value) for key, value in zip(varying, values, strict=True))
         axis.errorbar(
-            x, [float(v.mean) for v in e], [float(v.error) for v in e], fmt="o-", ms=3, capsize=2,
+            x, [v.value for v in e], [v.error for v in e], fmt="o-", ms=3, capsize=2,
             label=label or None, color=_colour(number, len(families)),
         )  # fmt: skip
     axis.set_xlabel(_with_unit(parameter, PARAMETER_UNITS.get(parameter, "1")))
@@ -74,10 +74,10 @@ def _correlator(axis: Any, run: Run, observable: str) -> None:
     name = ""
     for i, a in enumerate(run.averages):
         e, model = a.values[observable], a.model
-        name, x = _abscissa(observable, model, len(e.mean))
+        name, x = _abscissa(observable, model, len(e.value))
         label = ", ".join(_told(parameters, key, parameters[key][i]) for key in varying)
         axis.errorbar(
-            x, e.mean, e.error, fmt=".-", lw=0.8, label=label or None, color=_colour(i, len(run.averages))
+            x, e.value, e.error, fmt=".-", lw=0.8, label=label or None, color=_colour(i, len(run.averages))
         )
     axis.set_xlabel(name)
     axis.set_ylabel(_with_unit(observable, row_of(observable).unit))
