@@ -137,9 +137,6 @@ from .optics.film_on_substrate import (
     incoherent_power as incoherent_power,
 )
 from .optics.film_on_substrate import (
-    invert as invert,
-)
-from .optics.film_on_substrate import (
     thin_film_sigma as thin_film_sigma,
 )
 from .optics.film_on_substrate import (
@@ -152,6 +149,7 @@ from .optics.film_on_substrate import (
     unwrapped_phase as unwrapped_phase,
 )
 from .optics.instrument import Instrument as Instrument
+from .optics.inversion import invert as invert
 from .optics.multilayer import stack as stack
 from .superconductor.drude import (
     drude as drude,

@@ -1,9 +1,9 @@
-"""Theory on the axes of the experiment: sigma(omega) of a Josephson array beside a measured sigma_H.
+"""Comparison of a simulated sigma(omega) with the measured sigma_H of a film.
 
 The simulation gives a sheet conductivity in units of 4e^2/h against omega in units of E_J. For a film of
-thickness d: nu = omega E_J/h and sigma = amplitude (4e^2/h) sigma_Q(omega)/d. E_J comes from the measured
-stiffness, J_s = rho_s E_J, or is a free parameter; so may be the amplitude (several coupled sheets, or part
-of the film). What is compared: shape (chi^2), position of the peak, and weight in the measured window.
+thickness d, nu = omega E_J/h and sigma = amplitude (4e^2/h) sigma_Q(omega)/d. E_J comes from the measured
+stiffness, J_s = rho_s E_J, or is fitted. The amplitude is 1 or fitted (several coupled sheets, or a part of
+the film). The comparison covers shape (chi^2), position of the peak, and weight in the measured window.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,9 @@ from sitqmc.estimate import Estimate
 class TheoryCurve:
     """Regular part of sigma1 of a simulation.
 
-    omega  energies in E_J, shape (n,), increasing, > 0;  sigma, error  in 4e^2/h, (n,)
+    omega  energies in E_J, shape (n,), increasing, > 0
+    sigma  conductivity in 4e^2/h, (n,)
+    error  its standard error, (n,)
     rho_s  superfluid stiffness in E_J (0 in the insulator)
     """
 
@@ -44,44 +46,45 @@ class TheoryCurve:
 
 
 def e_j_from_stiffness(film_stiffness_mev: float, rho_s: float) -> float:
-    """E_J in meV of an array with stiffness rho_s (in E_J) that has the measured stiffness of the film."""
+    """Return E_J in meV of an array with stiffness rho_s (in E_J) and the measured stiffness of the film."""
     stiffness = checked_scalar("film_stiffness_mev", film_stiffness_mev, above=0.0)
     return stiffness / checked_scalar("rho_s", rho_s, above=0.0)
 
 
-def to_laboratory(theory: TheoryCurve, e_j_mev: float, thickness_nm: float) -> tuple[Array, Array, Array]:
-    """(nu in THz, sigma1 and its error in ohm^-1 cm^-1) of the simulated array as one film."""
+def to_laboratory(theory: TheoryCurve, e_j_mev: float, thickness_nm: float) -> tuple[Array, Estimate]:
+    """Return nu in THz and sigma1 in ohm^-1 cm^-1 of the simulated array as one film."""
     energy = checked_scalar("e_j_mev", e_j_mev, above=0.0)
     unit = sheet_to_sigma(SIGMA_Q_S, thickness_nm)
-    return mev_to_thz(theory.omega * energy), unit * theory.sigma, unit * theory.error
+    return mev_to_thz(theory.omega * energy), Estimate(theory.sigma, theory.error).scaled(unit)
 
 
 def at_frequencies(
     theory: TheoryCurve, nu_thz: ArrayLike, e_j_mev: float, thickness_nm: float
 ) -> tuple[Array, Array]:
-    """sigma1 and error in ohm^-1 cm^-1 at measured frequencies; linear between points, flat below the lowest.
+    """Return sigma1 in ohm^-1 cm^-1 at measured frequencies; linear between points, flat below the lowest.
 
     raises ValueError if the curve ends below the highest frequency
     """
     nu = np.asarray(nu_thz, dtype=float)
-    own, sigma, error = to_laboratory(theory, e_j_mev, thickness_nm)
+    own, sigma = to_laboratory(theory, e_j_mev, thickness_nm)
     if nu.max() > own[-1] * (1 + 1e-12):
         raise ValueError(
             f"theory ends at {own[-1]:.3g} THz for E_J = {e_j_mev:.3g} meV; the data reach "
             f"{nu.max():.3g} THz: compare in a smaller window"
         )
-    return np.interp(nu, own, sigma), np.interp(nu, own, error)
+    return Estimate(np.interp(nu, own, sigma.value), np.interp(nu, own, sigma.error))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Best agreement of one theory curve with sigma_H.
 
-    e_j_mev    best value with the interval chi^2 <= minimum + 1 (a point if E_J was given)
-    amplitude  factor on the theory (1 if not free)
-    peak_thz, measured_peak_thz  positions of both maxima in the window
-    weight_ratio                 measured over theoretical weight in the window, amplitude included
-    verdict    chi^2, p-value and a sentence
+    e_j_mev            best value with the interval chi^2 <= minimum + 1 (a point if E_J was given)
+    amplitude          factor on the theory (1 if not fitted)
+    peak_thz           position of the maximum of the theory in the window
+    measured_peak_thz  position of the measured maximum
+    weight_ratio       measured over theoretical weight in the window, amplitude included
+    quality            chi^2, p-value and a sentence
     """
 
     e_j_mev: Estimate
@@ -95,8 +98,9 @@ class Comparison:
 def _mismatch(
     theory: TheoryCurve, data: ExcessConductivity, e_j: float, thickness_nm: float, free_amplitude: bool
 ) -> tuple[float, float, Array]:
-    """chi^2, amplitude, whitened residuals; the theory's error counts as uncorrelated."""
-    model, error = at_frequencies(theory, data.nu_thz, e_j, thickness_nm)
+    """Return chi^2, amplitude and whitened residuals; errors of the theory count as uncorrelated."""
+    curve = at_frequencies(theory, data.nu_thz, e_j, thickness_nm)
+    model, error = curve.value, curve.error
     amplitude = 1.0
     for _ in range(8 if free_amplitude else 1):  # the weights depend on the amplitude
         covariance = data.covariance + np.diag((amplitude * error) ** 2)
@@ -109,7 +113,7 @@ def _mismatch(
 
 
 def _interval(x: Array, chi2: Array) -> Estimate:
-    """Minimum of chi^2 on a grid and the range chi^2 <= minimum + 1 around it, edges interpolated."""
+    """Return the minimum of chi^2 on a grid with the range chi^2 <= minimum + 1, edges interpolated."""
     k = int(np.argmin(chi2))
     bound = chi2[k] + 1.0
     low, high = float(x[0]), float(x[-1])
@@ -133,7 +137,7 @@ def compare(
     search_mev: tuple[float, float] | None = None,
     free_amplitude: bool = False,
 ) -> Comparison:
-    """One theory curve against sigma_H.
+    """Compare one theory curve with sigma_H.
 
     e_j_mev     fixed E_J (e_j_from_stiffness); None searches
     search_mev  range of the search; default: from where the theory just covers the data to 20 times that
@@ -151,7 +155,7 @@ def compare(
     else:
         best = Estimate(e_j_mev, 0.0, e_j_mev, e_j_mev)
     _, amplitude, residual = _mismatch(theory, data, best.value, thickness_nm, free_amplitude)
-    model = amplitude * at_frequencies(theory, data.nu_thz, best.value, thickness_nm)[0]
+    model = amplitude * at_frequencies(theory, data.nu_thz, best.value, thickness_nm).value
     n_free = int(e_j_mev is None) + int(free_amplitude)
     theory_weight = float(np.trapezoid(model, data.nu_thz))
     return Comparison(
@@ -166,7 +170,7 @@ def compare(
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyComparison:
-    """Several disorder strengths against one film: best p with its interval, and every single comparison."""
+    """Comparison of several disorder strengths with one film: best p, and every comparison."""
 
     p: Estimate
     best: Comparison
@@ -182,7 +186,7 @@ def compare_family(
     search_mev: tuple[float, float] | None = None,
     free_amplitude: bool = False,
 ) -> FamilyComparison:
-    """Curves at several p against sigma_H; chi^2 at its best E_J for each p, interval chi^2 <= minimum + 1.
+    """Compare curves at several p with sigma_H; each p at its best E_J, interval chi^2 <= minimum + 1.
 
     raises ValueError for fewer than 2 curves
     """

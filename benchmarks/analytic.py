@@ -76,7 +76,7 @@ def speed() -> None:
     calls: dict[str, Callable[[], object]] = {
         "Mattis-Bardeen, T = 0": lambda: mattis_bardeen(NU, 1.0, 0.0),
         "Mattis-Bardeen, T > 0": lambda: mattis_bardeen(NU, 1.0, 3.0),
-        "finite purity": lambda: finite_scattering_conductivity(NU, 1.0, 5.0, 3.0),
+        "finite scattering": lambda: finite_scattering_conductivity(NU, 1.0, 5.0, 3.0),
         "Dynes superconductor": lambda: dynes_conductivity(NU, 1.0, 0.01, 50.0, 3.0),
         "Matsubara conductivity, m = 1...1000": lambda: matsubara_conductivity(steps, 1.0, 5.0, 3.0),
         "dI/dV, 1000 bias values": lambda: tunnelling_conductance(NU, 1.0, 0.05, 2.0),
@@ -84,14 +84,14 @@ def speed() -> None:
         "film on slab": lambda: transmission(NU, sigma, film.sample),
         "exact inversion": lambda: invert(NU, t, film.sample),
         "normal-state fit, 9 parameters": lambda: fit_normal(warm, setup, film.tc_k, priors=priors),
-        "routine 1, 336 points": lambda: fit_superconductor(cold, setup, film.tc_k),
-        "routine 2, 27 pairs": lambda: invert_resonance_bands(cold, setup),
+        "plain superconductor, 336 points": lambda: fit_superconductor(cold, setup, film.tc_k),
+        "resonance bands, 27 pairs": lambda: invert_resonance_bands(cold, setup),
     }
     for name, call in calls.items():
         print(f"{name:45s} {best_ms(call):9.3f} ms")
 
 
-def _purity(omega: float, temp: float, tau: float) -> complex:
+def _finite_scattering(omega: float, temp: float, tau: float) -> complex:
     out = np.empty(1, dtype=complex)
     conductivity_kernel(np.array([omega]), temp, tau, out)
     return complex(out[0])
@@ -115,7 +115,12 @@ def _gap(t: float, gamma: float) -> complex:
 
 def accuracy() -> None:
     table = json.loads(TABLE.read_text())
-    for name, fast in (("zimmermann", _purity), ("dynes", _dynes), ("tunnelling", _didv), ("gap", _gap)):
+    for name, fast in (
+        ("zimmermann", _finite_scattering),
+        ("dynes", _dynes),
+        ("tunnelling", _didv),
+        ("gap", _gap),
+    ):
         worst = 0.0
         for entry in table[name]:
             value = fast(*entry["arguments"])

@@ -1,13 +1,13 @@
-"""The numbers a THz study quotes: excess conductivity, its peak, Omega, superfluid density, missing weight.
+"""Quantities derived from a measured conductivity: excess, Omega, superfluid density, missing weight.
 
-    sigma_H = sigma1_measured - sigma1_background       (Mattis-Bardeen, finite purity or Dynes background)
+    sigma_H = sigma1_measured - sigma1_background    (background: Mattis-Bardeen, finite scattering or Dynes)
     Omega   = argmin sigma1 below the gap
-    D       = lim hbar omega sigma2 for omega -> 0;  rho_s = n_s follows from it (matsubara module)
+    D       = lim hbar omega sigma2 for omega -> 0;  rho_s = n_s follows from D (matsubara module)
     N       = int (sigma1_normal - sigma1_super) d(hbar omega) = (pi/2) D     (Ferrell, Glover, Tinkham)
 
-omega sigma2 itself is no good estimate of D at finite frequency. The estimate used here subtracts what the
-background and, by Kramers-Kronig, the measured excess contribute; the rest is D at every frequency. If it is
-not constant within errors, sigma1 and sigma2 contradict each other: the consistency check comes for free.
+At finite frequency omega sigma2 differs from D. The estimate used here subtracts the contributions of the
+background and, by Kramers-Kronig, of the measured excess. The difference is D at every frequency. If it is
+not constant within errors, sigma1 and sigma2 contradict each other.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from sitqmc.estimate import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class Background:
-    """The model without a mode: a setup, a gap, a temperature, and the kind of conductivity."""
+    """Superconductor without a mode: a setup, a gap in meV, a temperature in K and a conductivity model."""
 
     setup: FilmSetup
     delta_mev: float
@@ -34,15 +34,15 @@ class Background:
     model: Model = "finite_scattering"
 
     def sigma(self, nu_thz: Array) -> Complex:
-        """Conductivity in ohm^-1 cm^-1."""
+        """Return the conductivity in ohm^-1 cm^-1."""
         return film_sigma(nu_thz, self.setup, self.delta_mev, self.t_k, self.model)
 
     def normal(self, nu_thz: Array) -> Complex:
-        """The same film in the normal state, ohm^-1 cm^-1."""
+        """Return the conductivity of the same film in the normal state, ohm^-1 cm^-1."""
         return film_sigma(nu_thz, self.setup, 0.0, self.t_k, self.model)
 
     def omega_sigma2_mev(self) -> float:
-        """lim hbar omega sigma2, meV ohm^-1 cm^-1."""
+        """Return lim hbar omega sigma2 in meV ohm^-1 cm^-1."""
         gamma = self.setup.gamma_mev if self.model == "dynes" else 0.0
         rate = np.inf if self.model == "mattis_bardeen" else self.setup.scattering_mev
         return self.setup.sigma_n * stiffness_slope_mev(self.delta_mev, rate, self.t_k, gamma)
@@ -50,7 +50,7 @@ class Background:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExcessConductivity:
-    """sigma_H at the frequencies of the extraction, with covariance (n, n), ohm^-1 cm^-1."""
+    """sigma_H at measured frequencies (n,), with covariance (n, n), in ohm^-1 cm^-1."""
 
     nu_thz: Array
     sigma_h: Array
@@ -58,31 +58,78 @@ class ExcessConductivity:
 
     @property
     def error(self) -> Array:
+        """Standard error of sigma_H, shape (n,)."""
         return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    def below(self, nu_thz: float) -> "ExcessConductivity":
+        """Return the part below a frequency."""
+        keep = self.nu_thz < nu_thz
+        return ExcessConductivity(
+            nu_thz=self.nu_thz[keep],
+            sigma_h=self.sigma_h[keep],
+            covariance=self.covariance[np.ix_(keep, keep)],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperfluidDensity:
+    """Superfluid density of a film.
+
+    omega_sigma2_mev  D = lim hbar omega sigma2 in meV ohm^-1 cm^-1
+    consistent        test of sigma1 against sigma2 by Kramers and Kronig
+    """
+
+    omega_sigma2_mev: Estimate
+    consistent: FitQuality
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingWeight:
+    """int (sigma1_normal - sigma1_super) d(hbar omega) in meV ohm^-1 cm^-1.
+
+    window    integral over the measured frequencies
+    extended  window plus the integral of the background model below and above it
+    """
+
+    window: Estimate
+    extended: Estimate
+
+    @property
+    def share(self) -> float:
+        """Part of the extended weight that lies in the measured window."""
+        return float(self.window.value / self.extended.value)
+
+
+@dataclass(frozen=True)
+class LineFit:
+    """Slope of y = slope x through the origin, with chi2 and dof."""
+
+    slope: Estimate
+    chi2: float
+    dof: int
 
 
 def excess(
     measured: MeasuredConductivity, background: Background, variations: Sequence[Background] = ()
 ) -> ExcessConductivity:
-    """sigma_H = sigma1 - sigma1_background.
+    """Return sigma_H = sigma1 - sigma1_background.
 
-    variations  backgrounds one standard deviation off in one parameter each; their shifts join the covariance
+    variations  backgrounds one standard deviation off in one parameter each; they enter the covariance
     """
     base = background.sigma(measured.nu_thz).real
     covariance = measured.covariance_of(1).copy()
     for other in variations:
         shift = other.sigma(measured.nu_thz).real - base
         covariance += np.outer(shift, shift)
-    return ExcessConductivity(
-        nu_thz=measured.nu_thz, sigma_h=measured.sigma.real - base, covariance=covariance
-    )
+    sigma_h = measured.sigma.real - base
+    return ExcessConductivity(nu_thz=measured.nu_thz, sigma_h=sigma_h, covariance=covariance)
 
 
 def local_parabolas(at: Array, nu_thz: Array, width_thz: float, stretch: float = 1.0) -> Array:
-    """L with smooth(at) = L @ values: least-squares parabola around every point, tricube weights.
+    """Return L with smooth(at) = L @ values: least-squares parabola around every point, tricube weights.
 
-    width_thz  half-width of the weights, enlarged where fewer than 4 points lie inside; then times stretch
-    returns    (n_at, n)
+    width_thz  half-width of the weights, enlarged where fewer than 4 points lie inside, then times stretch
+    returns    shape (n_at, n)
     """
     offset = nu_thz[None, :] - at[:, None]
     fourth = np.sort(np.abs(offset), axis=1)[:, 3:4]
@@ -95,23 +142,18 @@ def local_parabolas(at: Array, nu_thz: Array, width_thz: float, stretch: float =
 
 
 def extremum_thz(
-    nu_thz: Array,
-    values: Array,
-    covariance: Array,
-    window_thz: tuple[float, float],
-    *,
-    largest: bool,
-    rng: np.random.Generator,
-    width_thz: float = 0.04,
-    draws: int = 1000,
-) -> Estimate:
-    """Position of the maximum (minimum) of a smoothed curve through points with errors, bootstrap interval.
+    nu_thz: Array, values: Array, covariance: Array, window_thz: tuple[float, float], *, largest: bool,
+    rng: np.random.Generator, width_thz: float = 0.04, draws: int = 1000,
+) -> Estimate:  # fmt: skip
+    """Return the position of the maximum (minimum) of a smoothed curve, with a bootstrap interval of 68 %.
 
-    values, covariance  (n,), (n, n);  window_thz  searched range, at least 4 points inside
+    Draws add noise of the given covariance to the data. The change of the position under 1.5 times wider
+    smoothing measures the bias of the smoothing and widens the interval. The interval ends at the window.
+
+    values, covariance  shapes (n,), (n, n)
+    window_thz          searched range, at least 4 points inside
     width_thz           half-width of the smoothing parabolas
-    The draws add noise with the given covariance once more. The change when the smoothing is 1.5 times wider
-    measures its bias and widens the interval, which ends at the window's edges.
-    raises  ValueError if the window holds fewer than 4 points
+    raises              ValueError if the window holds fewer than 4 points
     """
     inside = (nu_thz >= window_thz[0]) & (nu_thz <= window_thz[1])
     if inside.sum() < 4:
@@ -120,54 +162,45 @@ def extremum_thz(
     smooth, smoother = (local_parabolas(fine, nu_thz, width_thz, stretch) for stretch in (1.0, 1.5))
     value, other = (float(fine[int(np.argmax(sign * m @ values))]) for m in (smooth, smoother))
     used = np.any(smooth != 0, axis=0)
-    kicked = rng.multivariate_normal(values[used], covariance[np.ix_(used, used)], size=draws, method="eigh")
-    found = fine[np.argmax(sign * kicked @ smooth[:, used].T, axis=1)]
+    noisy = rng.multivariate_normal(values[used], covariance[np.ix_(used, used)], size=draws, method="eigh")
+    found = fine[np.argmax(sign * noisy @ smooth[:, used].T, axis=1)]
     low, high = np.quantile(found, [0.16, 0.84])
-    shape = abs(value - other)
-    below, above = (float(np.hypot(max(d, 0.0), shape)) for d in (value - low, high - value))
-    ends = max(value - below, float(fine[0])), min(value + above, float(fine[-1]))
-    return Estimate.from_interval(value, *ends)
+    bias = abs(value - other)
+    below, above = (float(np.hypot(max(d, 0.0), bias)) for d in (value - low, high - value))
+    return Estimate.from_interval(
+        value, max(value - below, float(fine[0])), min(value + above, float(fine[-1]))
+    )
 
 
 def omega_minimum(
     measured: MeasuredConductivity, window_thz: tuple[float, float], rng: np.random.Generator
 ) -> Estimate:
-    """Omega = argmin sigma1 in THz, inside the window, with a bootstrap interval of 68 %."""
-    return extremum_thz(
-        measured.nu_thz, measured.sigma.real, measured.covariance_of(1), window_thz, largest=False, rng=rng
-    )
+    """Return Omega = argmin sigma1 in THz inside the window, with a bootstrap interval of 68 %."""
+    covariance = measured.covariance_of(1)
+    return extremum_thz(measured.nu_thz, measured.sigma.real, covariance, window_thz, largest=False, rng=rng)
 
 
 def excess_peak(
     sigma_h: ExcessConductivity, window_thz: tuple[float, float], rng: np.random.Generator
 ) -> Estimate:
-    """Frequency of the maximum of sigma_H in THz, with a bootstrap interval of 68 %."""
+    """Return the frequency of the maximum of sigma_H in THz, with a bootstrap interval of 68 %."""
     return extremum_thz(
         sigma_h.nu_thz, sigma_h.sigma_h, sigma_h.covariance, window_thz, largest=True, rng=rng
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SuperfluidDensity:
-    """D = lim hbar omega sigma2 in meV ohm^-1 cm^-1 with error; `consistent` judges sigma1 against sigma2."""
-
-    omega_sigma2_mev: float
-    error: float
-    consistent: FitQuality
-
-
 def superfluid(
     measured: MeasuredConductivity, background: Background, window_thz: tuple[float, float]
 ) -> SuperfluidDensity:
-    """D from sigma2, extrapolated to zero frequency; Kramers-Kronig check of the pair (sigma1, sigma2).
+    """Return D = lim omega sigma2, and a Kramers-Kronig test of sigma1 against sigma2.
 
-    y(nu) = h nu [sigma2 - sigma2_bg - KK(sigma1 - sigma1_bg)] + D_bg is fitted by D + c nu^2 over the window,
-    where c allows for excess above the measured range. The excess is taken to vanish at zero frequency.
-    Best on a point-by-point extraction: coarse pairs leave a Kramers-Kronig error of interpolation.
-
-    The noise alone sets the weights and the verdict, noise and mount together the error: an uncertain common
+    y(nu) = h nu [sigma2 - sigma2_bg - KK(sigma1 - sigma1_bg)] + D_bg is fitted by D + c nu^2 over the window.
+    The term c allows for excess above the measured range. The excess is taken to vanish at zero frequency.
+    Noise alone sets the weights and the test; noise and mount together set the error. An uncertain common
     factor (film thickness) inside the weights would pull the mean far below the data.
-    raises ValueError if the window holds fewer than 4 points
+
+    window_thz  frequencies of the fit, at least 4 points inside
+    raises      ValueError if the window holds fewer than 4 points
     """
     nu, energy = measured.nu_thz, thz_to_mev(measured.nu_thz)
     inside = (nu >= window_thz[0]) & (nu <= window_thz[1])
@@ -183,64 +216,52 @@ def superfluid(
     white_design, white_y = np.linalg.solve(root, design), np.linalg.solve(root, y)
     estimator = np.linalg.pinv(white_design)
     best = estimator @ white_y
-    spread = estimator @ np.linalg.solve(root, np.linalg.solve(root, total).T).T @ estimator.T
+    variance = estimator @ np.linalg.solve(root, np.linalg.solve(root, total).T).T @ estimator.T
+    alone = estimator @ estimator.T
     return SuperfluidDensity(
-        omega_sigma2_mev=float(best[0]),
-        error=float(spread[0, 0] ** 0.5),
+        omega_sigma2_mev=Estimate(best[0], variance[0, 0] ** 0.5, statistical=alone[0, 0] ** 0.5),
         consistent=assess_fit([white_y - white_design @ best], np.zeros(0), 2),
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingWeight:
-    """int (sigma1_normal - sigma1_super) d(hbar omega), meV ohm^-1 cm^-1.
-
-    window    integral over the measured frequencies, with error
-    extended  window plus the background model's integral below and above
-    """
-
-    window: float
-    window_error: float
-    extended: float
-
-    @property
-    def share(self) -> float:
-        """Part of the extended weight that was measured."""
-        return self.window / self.extended
-
-
 def missing_weight(measured: MeasuredConductivity, background: Background) -> MissingWeight:
-    """Missing spectral weight N, in the measured window and extended by the background to all energies."""
-    nu, energy = measured.nu_thz, thz_to_mev(measured.nu_thz)
+    """Return the missing spectral weight N, in the measured window and extended to all energies.
+
+    The background obeys the sum rule exactly, so N is its weight (pi/2) D less the integral of the measured
+    excess sigma1 - sigma1_background. The points need to resolve the excess alone, not the gap edge.
+    """
+    energy = thz_to_mev(measured.nu_thz)
     steps = np.diff(energy)
     weights = 0.5 * (np.concatenate([steps, [0.0]]) + np.concatenate([[0.0], steps]))
-    window = float(weights @ (background.normal(nu).real - measured.sigma.real))
+    found = float(weights @ (measured.sigma.real - background.sigma(measured.nu_thz).real))
     error = float(np.sqrt(weights @ measured.covariance_of(1) @ weights))
-    top = 300.0 * max(background.delta_mev, float(energy[-1]))
-    low = np.linspace(0.0, float(energy[0]), 400)[1:]
-    high = np.geomspace(float(energy[-1]), top, 4000)
-    outside = 0.0
-    for part in (low, high):
-        missing = background.normal(mev_to_thz(part)).real - background.sigma(mev_to_thz(part)).real
-        outside += float(np.trapezoid(missing, part)) + (float(missing[0] * part[0]) if part is low else 0.0)
-    return MissingWeight(window=window, window_error=error, extended=window + outside)
+    inside = _window_weight(background, float(energy[0]), float(energy[-1]))
+    total = 0.5 * np.pi * background.omega_sigma2_mev()
+    return MissingWeight(window=Estimate(inside - found, error), extended=Estimate(total - found, error))
 
 
-@dataclass(frozen=True)
-class LineFit:
-    """y = slope x through the origin, with errors in both; chi2 with dof."""
-
-    slope: float
-    error: float
-    chi2: float
-    dof: int
+def _window_weight(background: Background, low_mev: float, high_mev: float) -> float:
+    """Return the missing weight of the background between two energies, by Gauss rules up to the gap edge."""
+    z, w = np.polynomial.legendre.leggauss(16)
+    total = 0.0
+    edge = min(max(2 * background.delta_mev, low_mev), high_mev)
+    for start, stop in ((low_mev, edge), (edge, high_mev)):
+        if stop <= start:
+            continue
+        cuts = np.geomspace(start, stop, 13)
+        middle, half = (cuts[1:] + cuts[:-1]) / 2, (cuts[1:] - cuts[:-1]) / 2
+        energy = (middle[:, None] + half[:, None] * z).ravel()
+        nu = np.asarray(mev_to_thz(energy))
+        missing = background.normal(nu).real - background.sigma(nu).real
+        total += float((half[:, None] * w).ravel() @ missing)
+    return total
 
 
 def line_through_origin(x: Array, x_error: Array, y: Array, y_error: Array) -> LineFit:
-    """Slope of missing weight against stiffness, one point per film, errors in x and y.
+    """Return the slope of missing weight against stiffness, one point per film, with errors in x and y.
 
-    With N and D in the same unit the sum rule asks for pi/2. Effective-variance iteration.
-    raises ValueError for fewer than 2 points or errors that are not positive
+    With N and D in the same unit the sum rule demands pi/2. The effective variance is iterated.
+    raises  ValueError for fewer than 2 points or errors that are not positive
     """
     if x.size < 2 or not np.all(y_error > 0) or not np.all(x_error >= 0):
         raise ValueError("need at least 2 films, y errors > 0 and x errors >= 0")
@@ -249,4 +270,4 @@ def line_through_origin(x: Array, x_error: Array, y: Array, y_error: Array) -> L
         variance = y_error**2 + (slope * x_error) ** 2
         slope = float(np.sum(x * y / variance) / np.sum(x * x / variance))
     chi2 = float(np.sum((y - slope * x) ** 2 / variance))
-    return LineFit(slope, float(np.sum(x * x / variance) ** -0.5), chi2, x.size - 1)
+    return LineFit(Estimate(slope, np.sum(x * x / variance) ** -0.5), chi2, x.size - 1)

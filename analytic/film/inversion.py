@@ -1,8 +1,8 @@
-"""From a scan to (sigma1, sigma2) without a model of the conductivity: Fresnel optics alone.
+"""Conductivity from a scan by Fresnel optics alone, without a model of the conductivity.
 
-Point by point, by exact inversion; or routine 2: in a band around each Fabry-Perot resonance of the substrate
-sigma1 and sigma2 are free, 10-15 pairs from a usual scan. The covariance of all pairs holds the noise and,
-fully correlated between pairs, what is uncertain about the mount.
+invert_scan inverts every point exactly. invert_resonance_bands fits sigma1 and sigma2 in a band around each
+Fabry-Perot resonance of the substrate; a usual scan gives 10-15 pairs. The covariance of all points holds the
+noise and, fully correlated between points, the uncertainty of the mount.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,8 @@ from scipy.interpolate import CubicSpline
 from sitqmc.analytic.film.scans import ThzScan
 from sitqmc.analytic.film.transmission_fit import NOT_NEGATIVE, POSITIVE, FilmFit, FilmSetup, scan_residuals
 from sitqmc.analytic.numerics.checks import checked_scalar
-from sitqmc.analytic.optics.film_on_substrate import invert, transmission
+from sitqmc.analytic.optics.film_on_substrate import transmission
+from sitqmc.analytic.optics.inversion import invert
 from sitqmc.analytic.units import Array, Complex
 
 MAX_STEPS = 200
@@ -25,9 +26,12 @@ CONVERGED = 1e-8  # relative change of sigma; its error is of order 1e-2
 class MeasuredConductivity:
     """Measured conductivity.
 
-    nu_thz       (n,);  sigma  complex (n,), ohm^-1 cm^-1
-    covariance   (2n, 2n) of [sigma1..., sigma2...], noise and mount together;  statistical  noise alone
+    nu_thz       frequencies, shape (n,)
+    sigma        complex conductivity in ohm^-1 cm^-1, shape (n,)
+    covariance   of [sigma1..., sigma2...], shape (2n, 2n), noise and mount together
+    statistical  the same from noise alone
     misfit       chi^2/dof inside each band, (n,); NaN for point-by-point inversion
+    t_k          temperature in K
     """
 
     nu_thz: Array
@@ -39,23 +43,25 @@ class MeasuredConductivity:
 
     @property
     def sigma1_error(self) -> Array:
+        """Standard error of sigma1, shape (n,)."""
         return np.asarray(np.sqrt(np.diag(self.covariance)[: self.nu_thz.size]))
 
     @property
     def sigma2_error(self) -> Array:
+        """Standard error of sigma2, shape (n,)."""
         return np.asarray(np.sqrt(np.diag(self.covariance)[self.nu_thz.size :]))
 
     def covariance_of(self, part: int) -> Array:
-        """Covariance (n, n) of sigma1 (part = 1) or sigma2 (part = 2)."""
+        """Return the covariance (n, n) of sigma1 (part = 1) or sigma2 (part = 2)."""
         n = self.nu_thz.size
         block = slice(0, n) if part == 1 else slice(n, 2 * n)
         return self.covariance[block, block]
 
 
 def instrument_variations(calibration: FilmFit, without: tuple[str, ...] = ()) -> list[FilmSetup]:
-    """Setups one standard deviation off along each principal axis of a calibration's nuisance covariance.
+    """Return setups one standard deviation off along each principal axis of a calibration's covariance.
 
-    Varied are all fitted parameters of sample, substrate and instrument but those in `without`.
+    All fitted parameters of sample, substrate and instrument vary, except those in `without`.
     """
     own = {"sigma_n", "scattering_mev", "gamma_mev", *without}
     chosen = [n for n in calibration.fit.names if n not in own and not n.startswith("delta_mev")]
@@ -77,7 +83,7 @@ def instrument_variations(calibration: FilmFit, without: tuple[str, ...] = ()) -
 def _with_mount(
     extract: Callable[[FilmSetup], Complex], central: Complex, noise: Array, variations: list[FilmSetup]
 ) -> Array:
-    """Noise covariance plus one rank-one term per variation of the mount."""
+    """Return the noise covariance plus one rank-one term per variation of the mount."""
     total = noise.copy()
     for setup in variations:
         shift = extract(setup) - central
@@ -89,7 +95,7 @@ def _with_mount(
 def invert_scan(
     scan: ThzScan, setup: FilmSetup, variations: list[FilmSetup] | None = None
 ) -> MeasuredConductivity:
-    """sigma at every frequency of the scan by exact inversion.
+    """Return sigma at every frequency of the scan by exact inversion.
 
     variations  setups one standard deviation off (instrument_variations), for the systematic covariance
     raises      ValueError if a point cannot be inverted
@@ -122,19 +128,22 @@ def invert_scan(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Band:
-    """One resonance: its part of the scan and the shape of sigma inside, relative to the centre."""
+    """One resonance: its part of the scan, and the shape of sigma relative to the centre.
+
+    sigma(nu) = sigma1 + i sigma2 law(nu) + shape; law is centre/nu or 1, shape is zero at the centre.
+    """
 
     centre: float
     scan: ThzScan
-    shape: Complex  # sigma(nu) = sigma1 + i sigma2 law(nu) + shape, zero at the centre
-    law: Array  # centre/nu or 1
+    shape: Complex
+    law: Array
 
     def sigma(self, pair: Array) -> Complex:
         return np.asarray(pair[0] + 1j * pair[1] * self.law + self.shape)
 
 
 def _solve_band(band: _Band, setup: FilmSetup) -> tuple[complex, Array, float]:
-    """sigma at the centre, its 2 x 2 covariance, and chi^2/dof; Gauss-Newton from a direct inversion."""
+    """Return sigma at the centre, its 2 x 2 covariance and chi^2/dof, by Gauss-Newton."""
     nu, scan = band.scan.nu_thz, band.scan
 
     def residuals(pair: Array) -> Array:
@@ -164,7 +173,7 @@ def _solve_band(band: _Band, setup: FilmSetup) -> tuple[complex, Array, float]:
 
 
 def _bands(scan: ThzScan, setup: FilmSetup, half_width: float, superconducting: bool) -> list[_Band]:
-    """The parts of the scan around the resonances, with no inner shape yet."""
+    """Return the parts of the scan around the resonances, with no inner shape yet."""
     centres = setup.sample.substrate.resonances_thz(float(scan.nu_thz[0]), float(scan.nu_thz[-1]))
     if centres.size < 3:
         raise ValueError(f"{centres.size} resonances of the substrate in the scan; use invert_scan instead")
@@ -182,7 +191,7 @@ def _bands(scan: ThzScan, setup: FilmSetup, half_width: float, superconducting: 
 
 
 def _with_shapes(bands: list[_Band], sigma: Complex) -> list[_Band]:
-    """Inner shapes from a smooth curve through all pairs (sigma1, and sigma2 over its law)."""
+    """Return the bands with inner shapes from a smooth curve through all pairs."""
     centres = np.array([band.centre for band in bands])
     sloped = not all(np.all(band.law == 1.0) for band in bands)
     smooth = sigma.real + 1j * sigma.imag * (centres if sloped else 1.0)
@@ -204,13 +213,13 @@ def invert_resonance_bands(
     superconducting: bool = True,
     refinements: int = 3,
 ) -> MeasuredConductivity:
-    """sigma1 and sigma2 free in a band around each Fabry-Perot resonance, Fresnel optics only.
+    """Fit sigma1 and sigma2 in a band around each Fabry-Perot resonance of the substrate.
 
     half_width       of a band, in spacings of the resonances, 0 < half_width <= 0.5
     superconducting  inside a band sigma2 follows 1/nu (True) or is flat (False); sigma1 is flat
-    refinements      how often the shape inside the bands is then replaced by a smooth curve through all pairs
+    refinements      number of repetitions in which a smooth curve through all pairs gives the inner shape
     variations       setups one standard deviation off, for the systematic covariance
-    errors           noise, enlarged by sqrt(chi^2/dof) in bands the inner shape does not describe, and mount
+    errors           noise, times sqrt(chi^2/dof) in bands that the inner shape does not describe; and mount
     raises           ValueError if fewer than 3 bands hold 4 points, or a band has no solution
     """
     width = checked_scalar("half_width", half_width, above=0.0)

@@ -1,4 +1,4 @@
-"""Checks of input shared by the public functions: every message says the value, the bound and the unit."""
+"""Checks of arguments. Every message names the argument, its value, the bound and the unit."""
 
 import math
 
@@ -9,7 +9,10 @@ from sitqmc.analytic.units import Array
 
 
 def checked_frequencies(nu_thz: ArrayLike) -> Array:
-    """Frequencies in THz as a float array (shape kept); ValueError unless all are positive and finite."""
+    """Return frequencies in THz as a float array of the same shape.
+
+    raises  ValueError unless all frequencies are positive and finite
+    """
     nu = np.asarray(nu_thz, dtype=float)
     bad = ~((nu > 0) & np.isfinite(nu))
     if bad.any():
@@ -18,14 +21,13 @@ def checked_frequencies(nu_thz: ArrayLike) -> Array:
 
 
 def checked_scalar(
-    name: str,
-    value: float,
-    *,
-    above: float | None = None,
-    at_least: float | None = None,
+    name: str, value: float, *, above: float | None = None, at_least: float | None = None,
     infinite: bool = False,
-) -> float:
-    """A real number within its bound; ValueError with name, value and bound otherwise (NaN included)."""
+) -> float:  # fmt: skip
+    """Return a real number that lies within its bounds.
+
+    raises  ValueError with name, value and bound otherwise; NaN is always refused
+    """
     number = float(value)
     if above is not None and not number > above:
         raise ValueError(f"{name} = {number}: must be > {above:g}")

@@ -1,7 +1,7 @@
-"""Goodness of fit: does the model describe the data within their errors? Plain words, with the numbers.
+"""Goodness of fit: tests whether a model describes the data within their errors.
 
-Two tests that fail in different ways: chi^2 sees residuals that are too large, the lag-one correlation along
-frequency sees residuals that are systematic even if small.
+Two tests are made. chi^2 detects residuals that are too large. The correlation of neighbouring residuals
+detects systematic deviations even where every single residual is small.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,23 @@ from scipy.stats import chi2 as chi2_distribution
 
 from sitqmc.analytic.units import Array
 
-P_MIN = 1e-3  # below: the model is rejected
-Z_MAX = 4.0  # lag-one correlation in standard deviations
+P_MIN = 1e-3
+"""A model with a smaller p-value is rejected."""
+
+Z_MAX = 4.0
+"""Largest accepted correlation of neighbouring residuals, in standard deviations."""
 
 
 @dataclass(frozen=True)
 class FitQuality:
-    """chi2 with dof degrees of freedom, its p-value, z of the lag-one correlation, and the conclusion."""
+    """Result of both tests.
+
+    chi2, dof      chi^2 and the number of degrees of freedom
+    p_value        probability of a larger chi^2 if the model is right
+    correlation_z  correlation of neighbouring residuals in standard deviations
+    fits           whether the model passes both tests
+    text           the result as a sentence
+    """
 
     chi2: float
     dof: int
@@ -26,9 +36,14 @@ class FitQuality:
     fits: bool
     text: str
 
+    @property
+    def reduced_chi2(self) -> float:
+        """chi^2 per degree of freedom."""
+        return self.chi2 / self.dof
+
 
 def lag_one_z(residuals: list[Array]) -> float:
-    """Lag-one correlation of standardised residuals, over its error 1/sqrt(n), all sequences together."""
+    """Return the correlation of neighbouring residuals in units of its error 1/sqrt(n)."""
     products = sum(float(np.sum(r[1:] * r[:-1])) for r in residuals)
     power = sum(float(np.sum(r**2)) for r in residuals)
     count = sum(r.size - 1 for r in residuals)
@@ -36,22 +51,23 @@ def lag_one_z(residuals: list[Array]) -> float:
 
 
 def assess_fit(residuals: list[Array], prior_residuals: Array, n_free: int) -> FitQuality:
-    """Assess standardised residuals.
+    """Test standardised residuals.
 
-    residuals        one sequence, ordered in frequency, per measured column
+    residuals        one array per measured column, ordered in frequency
     prior_residuals  (value - prior)/width of every parameter with a prior; each counts as one datum
-    raises ValueError if there are no more data than free parameters
+    n_free           number of fitted parameters
+    raises           ValueError if there are no more data than free parameters
     """
     count = sum(r.size for r in residuals) + prior_residuals.size
     dof = count - n_free
     if dof < 1:
-        raise ValueError(f"{count} data for {n_free} free parameters: nothing is left to test")
+        raise ValueError(f"{count} data for {n_free} free parameters: no degree of freedom is left; fix some")
     chi2 = sum(float(np.sum(r**2)) for r in residuals) + float(np.sum(prior_residuals**2))
     p_value, z = float(chi2_distribution.sf(chi2, dof)), lag_one_z(residuals)
     reasons = []
     if p_value < P_MIN:
-        chance = f"p = {p_value:.1e}" if p_value > 0 else "p < 1e-300"
-        reasons.append(f"chi2/dof = {chi2 / dof:.2f} ({chance})")
+        p_text = f"p = {p_value:.1e}" if p_value > 0 else "p < 1e-300"
+        reasons.append(f"chi2/dof = {chi2 / dof:.2f} ({p_text})")
     if abs(z) > Z_MAX:
         reasons.append(f"residuals correlated along the scan (z = {z:.1f})")
     text = f"fits: chi2/dof = {chi2 / dof:.2f}"

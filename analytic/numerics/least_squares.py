@@ -1,7 +1,8 @@
-"""The one way this package fits: lmfit with given errors, Gaussian priors for nuisances, and a verdict.
+"""Least squares with given errors, bounds and Gaussian priors, and a test of the result.
 
-A prior enters the sum of squares as one more datum, so the covariance of the fit holds statistical and
-systematic error together; the statistical part alone is the error with all nuisances held fixed.
+A prior enters the sum of squares as one more datum. The covariance of the fit therefore holds statistical and
+systematic errors together. The statistical part alone is the error with all nuisance parameters held fixed.
+Parameters are rescaled before the search, so the result does not depend on the units of the input.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,13 +13,18 @@ import numpy as np
 
 from sitqmc.analytic.numerics.goodness_of_fit import FitQuality, assess_fit
 from sitqmc.analytic.units import Array
+from sitqmc.estimate import Estimate
 
 Residuals = Callable[[Mapping[str, float]], list[Array]]
+Standardised = Callable[[Mapping[str, float]], Array]
+
+PROBE = 0.01
+"""Change of the residuals that a finite-difference step aims at: a hundredth of a standard deviation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FreeParameter:
-    """One parameter of a fit: start value, bounds, and a prior width (None: free without prior)."""
+    """One fitted parameter: start value, bounds, and the width of its prior (None: no prior)."""
 
     start: float
     prior: float | None = None
@@ -28,14 +34,15 @@ class FreeParameter:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FitResult:
-    """Outcome of a fit.
+    """Result of a fit.
 
     values       every parameter, fixed ones included
-    errors       standard deviation of each fitted parameter, systematic terms (priors) included
-    statistical  the same without the priors' share (nuisances held fixed)
-    names, correlation   order and matrix (n_fit, n_fit) of the fitted parameters
+    errors       standard error of each fitted parameter, with the contribution of the priors
+    statistical  standard error with all parameters that have a prior held fixed
+    names        order of the fitted parameters
+    correlation  their correlation matrix, shape (n_fit, n_fit)
     residuals    standardised residuals, one array per measured column
-    verdict      chi^2, p-value and a sentence; `verdict.fits` is False when the model fails
+    quality      chi^2, p-value and a sentence; `quality.fits` is False if the model is rejected
     """
 
     values: dict[str, float]
@@ -46,16 +53,28 @@ class FitResult:
     residuals: list[Array] = field(repr=False)
     quality: FitQuality
 
+    def estimate(self, name: str) -> Estimate:
+        """Return a fitted parameter with its error."""
+        return Estimate(self.values[name], self.errors[name], statistical=self.statistical[name])
+
     def covariance(self, names: list[str]) -> Array:
-        """Covariance of the named fitted parameters, shape (len(names), len(names))."""
+        """Return the covariance of the named fitted parameters, shape (len(names), len(names))."""
         index = [self.names.index(n) for n in names]
         sigma = np.array([self.errors[n] for n in names])
         return self.correlation[np.ix_(index, index)] * np.outer(sigma, sigma)
 
-    def report(self) -> str:
-        """Return quality of the fit and fitted values with total and statistical errors, one line each.
+    def strongest_correlation(self) -> tuple[str, str, float] | None:
+        """Return the two fitted parameters with the largest correlation, and its value."""
+        if len(self.names) < 2:
+            return None
+        off = np.abs(self.correlation - np.eye(len(self.names)))
+        i, j = np.unravel_index(int(np.argmax(off)), off.shape)
+        return self.names[i], self.names[j], float(self.correlation[i, j])
 
-        The values of a model that does not fit are marked: they are where the search ended, no results.
+    def report(self) -> str:
+        """Return quality and fitted values with total and statistical errors, one line each.
+
+        Values of a rejected model are marked: they are where the search ended, not results.
         """
         lines, mark = [self.quality.text], "" if self.quality.fits else "rejected: "
         for n in self.names:
@@ -64,79 +83,117 @@ class FitResult:
         return "\n".join(lines)
 
 
-def _inside(u: FreeParameter) -> float:
-    """A first value off the bounds, where the minimiser's transformed parameter would have no slope."""
-    nudge = 0.3 * u.prior if u.prior else 1e-3
-    if u.start <= u.low:
-        return u.low + nudge
-    return u.high - nudge if u.start >= u.high else u.start
+def fit(
+    residuals: Residuals, unknowns: Mapping[str, FreeParameter], fixed: Mapping[str, float]
+) -> FitResult:  # fmt: skip
+    """Minimise the standardised residuals plus priors by Levenberg-Marquardt.
 
-
-def fit(residuals: Residuals, unknowns: Mapping[str, FreeParameter], fixed: Mapping[str, float]) -> FitResult:
-    """Least squares of standardised residuals plus priors, Levenberg-Marquardt.
-
-    residuals  function of the parameter values returning standardised residuals, one array per column
+    residuals  function of all parameter values; returns standardised residuals, one array per column
+    unknowns   the fitted parameters
+    fixed      values of all others
     raises     ValueError if the fit does not converge or the data do not determine a parameter
     """
-    parameters = lmfit.Parameters()
-    for name, u in unknowns.items():
-        parameters.add(name, value=_inside(u), min=u.low, max=u.high)
     with_prior = [name for name, u in unknowns.items() if u.prior is not None]
 
     def pulls(values: Mapping[str, float]) -> Array:
         return np.array([(values[n] - unknowns[n].start) / (unknowns[n].prior or 1.0) for n in with_prior])
 
-    def objective(current: lmfit.Parameters) -> Array:
-        values = {**fixed, **current.valuesdict()}
-        return np.concatenate([*residuals(values), pulls(values)])
-
-    outcome = lmfit.minimize(objective, parameters, method="leastsq", scale_covar=False, calc_covar=False)
-    if not outcome.success:
-        raise ValueError(f"the fit did not converge ({outcome.message.strip()}): check the start values")
-    best = {n: float(v) for n, v in outcome.params.valuesdict().items()}
-    values, names = {**fixed, **best}, list(best)
-
-    def everything(now: Mapping[str, float]) -> Array:
+    def standardised(now: Mapping[str, float]) -> Array:
         return np.concatenate([*residuals({**fixed, **now}), pulls(now)])
 
-    covariance = _covariance(everything, best, unknowns)
+    best = _minimise(standardised, unknowns)
+    values, names = {**fixed, **best}, list(best)
+    covariance = _covariance(standardised, best, unknowns)
     sigma = np.sqrt(np.diag(covariance))
     final = residuals(values)
     return FitResult(
-        values=values,
-        errors=dict(zip(names, sigma.tolist(), strict=True)),
-        statistical=_statistical(names, covariance, with_prior),
-        names=names,
-        correlation=covariance / np.outer(sigma, sigma),
-        residuals=final,
+        values=values, errors=dict(zip(names, sigma.tolist(), strict=True)),
+        statistical=_statistical(names, covariance, with_prior), names=names,
+        correlation=covariance / np.outer(sigma, sigma), residuals=final,
         quality=assess_fit(final, pulls(values), len(names)),
-    )
+    )  # fmt: skip
+
+
+def _minimise(standardised: Standardised, unknowns: Mapping[str, FreeParameter]) -> dict[str, float]:
+    """Return the parameters of the minimum, searched in multiples of each parameter's own scale."""
+    start = {name: _inside(u) for name, u in unknowns.items()}
+    scale = {name: _scale(standardised, start, name, u) for name, u in unknowns.items()}
+    parameters = lmfit.Parameters()
+    for name, u in unknowns.items():
+        low, high = (u.low - start[name]) / scale[name], (u.high - start[name]) / scale[name]
+        parameters.add(name, value=0.0, min=low, max=high)
+
+    def values(current: lmfit.Parameters) -> dict[str, float]:
+        return {n: start[n] + scale[n] * float(x) for n, x in current.valuesdict().items()}
+
+    outcome = lmfit.minimize(
+        lambda current: standardised(values(current)), parameters, method="leastsq", scale_covar=False,
+        calc_covar=False,
+    )  # fmt: skip
+    if not outcome.success:
+        raise ValueError(f"the fit did not converge ({outcome.message.strip()}): change the start values")
+    return values(outcome.params)
+
+
+def _inside(u: FreeParameter) -> float:
+    """Return a start value off the bounds, where the transformed parameter of the search has no slope."""
+    nudge = 0.3 * u.prior if u.prior else 1e-3 * (abs(u.start) or 1.0)
+    if u.start <= u.low:
+        return u.low + nudge
+    return u.high - nudge if u.start >= u.high else u.start
+
+
+def _scale(standardised: Standardised, at: Mapping[str, float], name: str, u: FreeParameter) -> float:
+    """Return the natural step of a parameter: its prior, its size, or the step that changes the residuals."""
+    if u.prior or at[name] != 0.0:
+        return max(u.prior or 0.0, abs(at[name]))
+    return _step(standardised, at, name, u) / PROBE
+
+
+def _shifted(standardised: Standardised, at: Mapping[str, float], name: str, step: float,
+             u: FreeParameter) -> tuple[Array, float]:  # fmt: skip
+    """Return the change of the residuals over a symmetric step, and the step's length; inwards at a bound."""
+    up = step if at[name] + step <= u.high else 0.0
+    down = step if at[name] - step >= u.low else 0.0
+    high, low = ({**at, name: at[name] + shift} for shift in (up, -down))
+    return np.asarray(standardised(high) - standardised(low)), up + down
+
+
+def _step(standardised: Standardised, at: Mapping[str, float], name: str, u: FreeParameter) -> float:
+    """Return the step of a parameter that changes the residuals by about PROBE.
+
+    raises  ValueError naming the parameter if no step changes them
+    """
+    step = 1e-6 * max(abs(at[name]), abs(u.start), u.prior or 0.0) or 1e-10
+    for _ in range(8):
+        change, length = _shifted(standardised, at, name, step, u)
+        size = float(np.linalg.norm(change))
+        if not np.isfinite(size) or length == 0.0:  # too far, or both ends out of bounds
+            step *= 1e-3
+        elif size == 0.0:
+            step *= 1e3
+        elif 0.1 * PROBE < size * step / length < 10 * PROBE:
+            return step
+        else:
+            step *= PROBE / (size * step / length)
+    if not size > 0:
+        raise ValueError(f"the data do not determine {name}: fix it or give it a prior")
+    return step
 
 
 def _covariance(
-    standardised: Callable[[Mapping[str, float]], Array],
-    best: Mapping[str, float],
-    unknowns: Mapping[str, FreeParameter],
+    standardised: Standardised, best: Mapping[str, float], unknowns: Mapping[str, FreeParameter]
 ) -> Array:
-    """Inverse curvature (J^T J)^-1 at the minimum, steps a hundredth of a standard deviation.
+    """Return the inverse curvature (J^T J)^-1 at the minimum.
 
-    Taken in the parameters themselves: those a bounded minimiser works with have no curvature at a bound.
-    raises ValueError naming the parameter that the data do not determine
+    It is taken in the parameters themselves: the transformed ones of the search have no curvature at a bound.
+    raises  ValueError naming a parameter that the data do not determine
     """
-
-    def column(name: str, step: float) -> Array:
-        # Near a bound the step goes inwards only.
-        up = step if best[name] + step <= unknowns[name].high else 0.0
-        down = step if best[name] - step >= unknowns[name].low else 0.0
-        high, low = ({**best, name: best[name] + shift} for shift in (up, -down))
-        return np.asarray((standardised(high) - standardised(low)) / (up + down))
-
     columns = []
-    for name, value in best.items():
-        rough = float(np.linalg.norm(column(name, 1e-6 * max(abs(value), abs(unknowns[name].start), 1e-4))))
-        if not rough > 0:
-            raise ValueError(f"the data do not determine {name}: fix it or give it a prior")
-        columns.append(column(name, 0.01 / rough))
+    for name in best:
+        step = _step(standardised, best, name, unknowns[name])
+        change, length = _shifted(standardised, best, name, step, unknowns[name])
+        columns.append(change / length)
     jacobian = np.column_stack(columns)
     size = np.linalg.norm(jacobian, axis=0)
     curvature = (jacobian / size).T @ (jacobian / size)
@@ -148,7 +205,7 @@ def _covariance(
 
 
 def _statistical(names: list[str], covariance: Array, nuisances: list[str]) -> dict[str, float]:
-    """Errors with the nuisances held fixed: the inverse of the curvature of the others alone."""
+    """Return the errors with the nuisances held fixed: the inverse of the curvature of the others alone."""
     curvature = np.linalg.inv(covariance)
     own = [i for i, n in enumerate(names) if n not in nuisances]
     out = dict.fromkeys(names, 0.0)

@@ -21,6 +21,9 @@ from sitqmc.analytic.units import C_SI, Array, Complex
 
 Polarization = Literal["s", "p"]
 
+ROUNDING = 1e-9
+"""Relative size of an imaginary index that counts as rounding: exp(-1e-9 k d) is 1 for every plate."""
+
 
 @jit
 def _normal_index(n: complex, in_plane: complex) -> complex:
@@ -94,13 +97,19 @@ def stack(
             f"{len(indices)} indices need {max(len(indices) - 2, 0)} thicknesses, got {len(thicknesses_um)}"
         )
     index = np.stack([np.broadcast_to(np.asarray(n, dtype=complex), nu.shape) for n in indices], axis=-1)
+    index = _without_rounding(index)
     if np.any(index.imag < 0):
-        raise ValueError("indices: Im n < 0 means gain with the time convention exp(-i omega t)")
+        raise ValueError("indices: Im n < 0 means gain with the time convention exp(-i omega t); use n + ik")
     if np.any(index[:, 0].imag != 0):
-        raise ValueError("indices: the entrance medium must be lossless")
+        raise ValueError("indices: the entrance medium must be lossless; give it a real index")
     depth = np.array([0.0, *(checked_scalar("thicknesses_um", d, at_least=0.0) for d in thicknesses_um), 0.0])
     t, r = np.empty(nu.size, dtype=complex), np.empty(nu.size, dtype=complex)
     wave = 2e12 * np.pi * nu / C_SI
     in_plane = np.ascontiguousarray(index[:, 0].real) * math.sin(math.radians(angle))
     stack_kernel(wave, np.ascontiguousarray(index), depth * 1e-6, in_plane, polarization == "p", t, r)
     return t, r
+
+
+def _without_rounding(index: Complex) -> Complex:
+    """Return indices without imaginary parts of the size of rounding errors, of either sign."""
+    return np.where(np.abs(index.imag) <= ROUNDING * np.abs(index), index.real + 0j, index)

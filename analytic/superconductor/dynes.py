@@ -8,7 +8,7 @@ peak in the normal state W = gamma + 2 Gamma,
     sigma/sigma_n = (1/omega) int_{-omega/2}^inf dE { (f - f') (A - R) + i tanh(E'/2T) Im R },
 
 primes at E' = E + omega, f the Fermi function (Nam 1967; Herman and Hlubina, PRB 96, 014509 (2017)).
-Gamma -> 0 gives the finite-purity form, Delta -> 0 Drude. The kernel works in units of Delta.
+Gamma -> 0 gives the finite-scattering form, Delta -> 0 Drude. The kernel works in units of Delta.
 """
 
 import numpy as np
@@ -134,7 +134,7 @@ def dynes_conductivity(
 
     nu_thz          frequencies, any shape, > 0
     delta_mev       gap parameter Delta(T) >= 0 of the Dynes form; 0 gives Drude of width hbar/tau + 2 Gamma
-    gamma_mev       pair-breaking rate Gamma >= 0; 0 gives the finite-purity form
+    gamma_mev       pair-breaking rate Gamma >= 0; 0 gives the finite-scattering form
     scattering_mev  hbar/tau of the pair-conserving scattering, > 0, may be inf (dirty limit)
     t_k             temperature in K, >= 0
     returns         complex, shape of nu_thz, in units of the dc normal conductivity

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.units import Array
+from sitqmc.estimate import Estimate
 
 Form = Literal["critical", "gaussian"]
 EXPONENT: dict[Form, float] = {"critical": 1.0, "gaussian": 0.5}
@@ -20,28 +21,31 @@ EXPONENT: dict[Form, float] = {"critical": 1.0, "gaussian": 0.5}
 
 @dataclass(frozen=True)
 class UniversalRatio:
-    """A universal number of the clean two-dimensional superfluid-insulator transition.
+    """Universal number of the clean two-dimensional superfluid-insulator transition.
 
+    number  value and error
+    source  publication
     trust  "read": seen in the abstract or text of the source; "memory": quoted from memory, for
            orientation and loose checks only
     """
 
-    value: float
-    error: float
+    number: Estimate
     source: str
     trust: Literal["read", "memory"]
 
 
 # Delta is the gap of the insulator at the mirror point, at the same distance from the transition.
-MASS_OVER_MIRROR_GAP = UniversalRatio(2.1, 0.3, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory")
+MASS_OVER_MIRROR_GAP = UniversalRatio(
+    Estimate(2.1, 0.3), "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory"
+)
 MASS_OVER_MIRROR_GAP_WORM = UniversalRatio(  # the same number from analytic continuation of other data
-    3.3, 0.8, "Chen, Liu, Deng, Pollet, Prokof'ev, PRL 110, 170403 (2013)", "memory"
+    Estimate(3.3, 0.8), "Chen, Liu, Deng, Pollet, Prokof'ev, PRL 110, 170403 (2013)", "memory"
 )
 STIFFNESS_OVER_MIRROR_GAP = UniversalRatio(
-    0.44, 0.01, "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory"
+    Estimate(0.44, 0.01), "Gazit, Podolsky, Auerbach, PRL 110, 140401 (2013)", "memory"
 )
 SUBGAP_CONDUCTIVITY_EXPONENT = UniversalRatio(  # sigma ~ omega^5 below the Higgs threshold, d = 2
-    5.0, 0.0, "Podolsky, Auerbach, Arovas, PRB 84, 174522 (2011)", "read"
+    Estimate(5.0, 0.0), "Podolsky, Auerbach, Arovas, PRB 84, 174522 (2011)", "read"
 )
 
 
@@ -49,24 +53,25 @@ SUBGAP_CONDUCTIVITY_EXPONENT = UniversalRatio(  # sigma ~ omega^5 below the Higg
 class MassScaling:
     """Fit of m_H = prefactor Tc^exponent.
 
-    prefactor, prefactor_error in meV / K^exponent; chi2 with dof degrees of freedom
+    form       "critical" or "gaussian"
+    prefactor  in meV/K^exponent
+    chi2, dof  chi^2 and the number of degrees of freedom
     """
 
     form: Form
-    prefactor: float
-    prefactor_error: float
+    prefactor: Estimate
     chi2: float
     dof: int
 
     def __call__(self, tc_k: ArrayLike) -> Array:
-        """m_H in meV at critical temperatures tc_k (any shape)."""
-        return higgs_mass_mev(tc_k, self.prefactor, self.form)
+        """Return m_H in meV at critical temperatures tc_k (any shape)."""
+        return higgs_mass_mev(tc_k, self.prefactor.value, self.form)
 
 
 def higgs_mass_mev(tc_k: ArrayLike, prefactor: float, form: Form) -> Array:
-    """m_H = prefactor Tc^1 ("critical") or prefactor Tc^(1/2) ("gaussian"), in meV; tc_k of any shape.
+    """Return m_H = prefactor Tc^1 ("critical") or prefactor Tc^(1/2) ("gaussian") in meV, shape of tc_k.
 
-    raises ValueError for an unknown form or a negative Tc
+    raises  ValueError for an unknown form or a negative Tc
     """
     tc = np.asarray(tc_k, dtype=float)
     if form not in EXPONENT:
@@ -79,10 +84,10 @@ def higgs_mass_mev(tc_k: ArrayLike, prefactor: float, form: Form) -> Array:
 def fit_mass_scaling(
     tc_k: ArrayLike, mass_mev: ArrayLike, mass_error_mev: ArrayLike, form: Form
 ) -> MassScaling:
-    """Weighted least-squares prefactor of one of the two forms (a linear problem, solved exactly).
+    """Fit the prefactor of one of the two forms by weighted least squares (a linear problem, solved exactly).
 
     tc_k, mass_mev, mass_error_mev  shape (n_films,), errors are standard deviations
-    raises ValueError for unequal lengths or errors that are not positive
+    raises  ValueError for unequal lengths or errors that are not positive
     """
     shape = higgs_mass_mev(tc_k, 1.0, form)
     mass, error = np.asarray(mass_mev, dtype=float), np.asarray(mass_error_mev, dtype=float)
@@ -93,11 +98,11 @@ def fit_mass_scaling(
     weight = float(np.sum((shape / error) ** 2))
     prefactor = float(np.sum(shape * mass / error**2)) / weight
     chi2 = float(np.sum(((mass - prefactor * shape) / error) ** 2))
-    return MassScaling(form, prefactor, weight**-0.5, chi2, mass.size - 1)
+    return MassScaling(form, Estimate(prefactor, weight**-0.5), chi2, mass.size - 1)
 
 
-def critical_mass_over_stiffness() -> tuple[float, float]:
-    """Clean critical slope m_H / rho_s = 2.1 / 0.44 with its error; same trust as the two numbers."""
-    m, s = MASS_OVER_MIRROR_GAP, STIFFNESS_OVER_MIRROR_GAP
+def critical_mass_over_stiffness() -> Estimate:
+    """Return the clean critical slope m_H / rho_s = 2.1 / 0.44; its trust is that of the two numbers."""
+    m, s = MASS_OVER_MIRROR_GAP.number, STIFFNESS_OVER_MIRROR_GAP.number
     ratio = m.value / s.value
-    return ratio, ratio * float(np.hypot(m.error / m.value, s.error / s.value))
+    return Estimate(ratio, ratio * float(np.hypot(m.error / m.value, s.error / s.value)))

@@ -193,7 +193,7 @@ def _films(data: Reproduction) -> Iterable[Claim]:
     yield Claim(
         "Missing weight against rho_s follows the sum rule; Omega falls below 2 Delta_t and follows m_H.",
         UNTESTED,
-        f"synthetic films give the slope {with_error(line.slope, line.error)} (pi/2 = 1.571) that was put "
+        f"synthetic films give the slope {line.slope} (pi/2 = 1.571) that was put "
         "in: a test of the analysis, not of nature",
         measured,
     )  # fmt: skip

@@ -44,8 +44,8 @@ class Film:
     def gap_mev(self) -> tuple[float, float]:
         """2 Delta from tunnelling, with its error."""
         assert self.found.tunnelling is not None
-        fit = self.found.tunnelling.fit
-        return 2 * self.found.tunnelling.delta_mev, 2 * fit.errors["delta_mev"]
+        two_delta = self.found.tunnelling.delta_mev.scaled(2)
+        return two_delta.value, two_delta.error
 
     @property
     def excess_seen(self) -> bool:

@@ -25,13 +25,14 @@ def curve(p=0.1, error=1e-3):
 
 def film(e_j, p=0.1, amplitude=1.0, noise=1.5, seed=1):
     nu = np.linspace(0.08, 1.2, 24)
-    sigma = amplitude * at_frequencies(curve(p), nu, e_j, 20.0)[0]
+    sigma = amplitude * at_frequencies(curve(p), nu, e_j, 20.0).value
     sigma = sigma + noise * np.random.default_rng(seed).normal(size=nu.size)
     return ExcessConductivity(nu_thz=nu, sigma_h=sigma, covariance=np.eye(nu.size) * noise**2)
 
 
 def test_axes():
-    nu, sigma, error = to_laboratory(curve(), 0.8, 20.0)
+    nu, scaled = to_laboratory(curve(), 0.8, 20.0)
+    sigma, error = scaled.value, scaled.error
     assert thz_to_mev(nu[0]) == pytest.approx(0.05 * 0.8)
     assert sigma[10] == pytest.approx(curve().sigma[10] * SIGMA_Q_S / 20e-7)
     assert error[0] / sigma[0] == pytest.approx(1e-3 / curve().sigma[0])

@@ -1,5 +1,7 @@
 """Fits on synthetic films of known truth: recovery, errors that are errors, and a verdict that says no."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,16 +15,23 @@ from sitqmc.analytic.film.derived import (
     omega_minimum,
     superfluid,
 )
-from sitqmc.analytic.film.inversion import instrument_variations, invert_resonance_bands, invert_scan
+from sitqmc.analytic.film.inversion import (
+    MeasuredConductivity,
+    instrument_variations,
+    invert_resonance_bands,
+    invert_scan,
+)
+from sitqmc.analytic.film.scans import thz_scan
 from sitqmc.analytic.film.synthetic import SYNTHETIC_FILMS, synthetic_scan, synthetic_tunnelling
 from sitqmc.analytic.film.transmission_fit import FilmSetup, fit_film, fit_normal, fit_superconductor
 from sitqmc.analytic.film.tunnelling_fit import fit_tunnelling
 from sitqmc.analytic.numerics.goodness_of_fit import assess_fit
 from sitqmc.analytic.numerics.kramers_kronig import smooth_transform_matrix, transform_matrix
 from sitqmc.analytic.numerics.least_squares import FreeParameter, fit
-from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate
+from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission
 from sitqmc.analytic.optics.instrument import Instrument
 from sitqmc.analytic.superconductor.matsubara import film_stiffness_mev
+from sitqmc.analytic.units import MEV_PER_K, thz_to_mev
 
 # What an experimenter knows before the fit: caliper and handbook values, off by about one standard deviation.
 PRIORS = {
@@ -145,16 +154,16 @@ def test_start_on_a_bound_does_not_stick_there():
     assert all(s.sample.substrate.loss >= 0 for s in instrument_variations(at_bound))
 
 
-def test_routine_1_finds_the_gap_of_a_clean_film():
+def test_plain_superconductor_gives_the_gap_of_a_clean_film():
     film, normal, cold, _ = calibrated("9.5K", 2)
     answer = fit_superconductor(cold, normal.setup, film.tc_k)
     assert answer.fits
-    assert answer.gaps_mev()[0] == pytest.approx(film.delta_mev(2.0), rel=0.01)
+    assert answer.gaps_mev()[0].value == pytest.approx(film.delta_mev(2.0), rel=0.01)
     assert "rejected" not in answer.report()
 
 
 @pytest.mark.parametrize("name", ["6.7K", "5.0K", "4.2K"])
-def test_routine_1_rejects_a_film_with_a_mode(name):
+def test_plain_superconductor_is_rejected_for_a_film_with_a_mode(name):
     film, normal, cold, _ = calibrated(name, 3)
     answer = fit_superconductor(cold, normal.setup, film.tc_k)
     assert normal.fits
@@ -193,8 +202,10 @@ def test_tunnelling_fit():
     curve = synthetic_tunnelling(film, np.random.default_rng(6))
     answer = fit_tunnelling(curve, t_error_k=0.1)
     assert answer.fits
-    assert abs(answer.delta_mev - film.delta_mev(2.0)) < 4 * answer.fit.errors["delta_mev"] < 0.02
-    assert abs(answer.gamma_mev - film.gamma_mev) < 4 * answer.fit.errors["gamma_mev"] < 0.1
+    assert abs(answer.delta_mev.pull(film.delta_mev(2.0))) < 4
+    assert answer.delta_mev.error < 0.005
+    assert abs(answer.gamma_mev.pull(film.gamma_mev)) < 4
+    assert answer.gamma_mev.error < 0.025
     assert "delta_mev" in answer.report()
 
 
@@ -211,7 +222,7 @@ def test_exact_inversion_of_a_scan_has_honest_errors():
     assert np.array_equal(wide.sigma, measured.sigma)
 
 
-def test_routine_2_pairs():
+def test_resonance_bands_against_the_truth():
     film, normal, cold, _ = calibrated("4.2K", 8)
     measured = invert_resonance_bands(cold, normal.setup, instrument_variations(normal))
     truth = film.sigma(measured.nu_thz, 2.0)
@@ -228,7 +239,7 @@ def test_superfluid_density_and_consistency():
     background = Background(setup=normal.setup, delta_mev=film.delta_mev(2.0), t_k=2.0)
     answer = superfluid(measured, background, (0.08, 0.8))
     assert answer.consistent.fits
-    assert answer.omega_sigma2_mev == pytest.approx(film.omega_sigma2_mev(), rel=0.05)
+    assert answer.omega_sigma2_mev.value == pytest.approx(film.omega_sigma2_mev(), rel=0.05)
     # The plain value of omega sigma2 at 0.3 THz would be off by more.
     plain = 0.3 * 4.135667696 * film.sigma(np.array([0.3]), 2.0).imag[0]
     assert abs(plain / film.omega_sigma2_mev() - 1) > 0.05
@@ -270,9 +281,9 @@ def test_missing_weight_obeys_the_sum_rule():
     measured = invert_scan(cold, normal.setup)
     background = Background(setup=normal.setup, delta_mev=film.delta_mev(2.0), t_k=2.0)
     weight = missing_weight(measured, background)
-    assert weight.extended == pytest.approx(np.pi / 2 * film.omega_sigma2_mev(), rel=0.02)
+    assert weight.extended.value == pytest.approx(np.pi / 2 * film.omega_sigma2_mev(), rel=0.02)
     assert 0.5 < weight.share < 0.9
-    assert 0 < weight.window_error < 0.05 * weight.window
+    assert 0 < weight.window.error < 0.05 * weight.window.value
 
 
 def test_extremum_interval_covers_a_known_minimum():
@@ -312,10 +323,10 @@ def test_smooth_transform_from_coarse_points():
 def test_line_through_origin():
     x = np.array([1.0, 2.0, 3.0, 5.0])
     exact = line_through_origin(x, 0 * x, np.pi / 2 * x, 0.1 * x)
-    assert exact.slope == pytest.approx(np.pi / 2, rel=1e-12)
+    assert exact.slope.value == pytest.approx(np.pi / 2, rel=1e-12)
     assert exact.chi2 == pytest.approx(0.0, abs=1e-20)
-    assert exact.error == pytest.approx(0.05, rel=1e-6)
-    assert line_through_origin(x, 0.1 * x, np.pi / 2 * x, 0.1 * x).error > exact.error
+    assert exact.slope.error == pytest.approx(0.05, rel=1e-6)
+    assert line_through_origin(x, 0.1 * x, np.pi / 2 * x, 0.1 * x).slope.error > exact.slope.error
 
 
 @pytest.mark.parametrize(
@@ -378,8 +389,8 @@ def test_recovery_over_twenty_noise_seeds():
         background = Background(setup=normal.setup, delta_mev=film.delta_mev(2.0), t_k=2.0)
         d = superfluid(points, background, (0.08, 0.8))
         thickness = normal.setup.sample.film_nm
-        stiffness.append(film_stiffness_mev(d.omega_sigma2_mev, thickness) / truth_mev - 1)
-        stiffness_pulls.append((d.omega_sigma2_mev - film.omega_sigma2_mev()) / d.error)
+        stiffness.append(film_stiffness_mev(d.omega_sigma2_mev.value, thickness) / truth_mev - 1)
+        stiffness_pulls.append(d.omega_sigma2_mev.pull(film.omega_sigma2_mev()))
         omega = omega_minimum(points, (0.06, 0.25), rng)
         peak = excess_peak(excess(points, background), (0.1, 0.36), rng)
         hits_omega += omega_true in omega
@@ -392,3 +403,68 @@ def test_recovery_over_twenty_noise_seeds():
     assert hits_omega >= 12
     assert hits_peak >= 12
     assert np.all(np.median(widths, axis=0) < [0.1, 0.02])  # a whole window would prove nothing
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_result_does_not_depend_on_units(unit):
+    """A line with zero start values: results scale with the unit of x and y, errors included."""
+    x = np.linspace(0, 1, 30)
+    y = 2 + 3 * x + 0.1 * np.random.default_rng(1).normal(size=30)
+    start = {"a": FreeParameter(start=0.0), "b": FreeParameter(start=0.0)}
+    out = fit(lambda v: [(unit * y - v["a"] - v["b"] * x / unit) / (0.1 * unit)], start, {})
+    one = fit(lambda v: [(y - v["a"] - v["b"] * x) / 0.1], start, {})
+    assert out.values["a"] / unit == pytest.approx(one.values["a"], rel=1e-5)
+    assert out.values["b"] / unit**2 == pytest.approx(one.values["b"], rel=1e-5)
+    assert out.errors["b"] / unit**2 == pytest.approx(one.errors["b"], rel=1e-5)
+    assert out.strongest_correlation()[2] == pytest.approx(one.correlation[0, 1], rel=1e-4)
+
+
+def test_tunnelling_in_any_unit():
+    curve = synthetic_tunnelling(SYNTHETIC_FILMS["4.2K"], np.random.default_rng(6))
+    siemens = replace(curve, didv=1e-9 * curve.didv, didv_error=1e-9 * curve.didv_error)
+    one, other = fit_tunnelling(curve), fit_tunnelling(siemens)
+    assert other.delta_mev.value == pytest.approx(one.delta_mev.value, rel=1e-5)
+    assert other.delta_mev.error == pytest.approx(one.delta_mev.error, rel=1e-3)
+
+
+@pytest.mark.parametrize(("t_over_gap", "window"), [(0.4, (0.05, 1.2)), (0.1, (0.2, 0.5)), (0.4, (0.3, 3.0))])
+def test_missing_weight_is_exact_for_the_background_itself(t_over_gap, window):
+    """Measured data that equal the background: share and total against the sum rule and a fine integral."""
+    nu = np.linspace(*window, 200)
+    setup = FilmSetup(sample=first_guess(SYNTHETIC_FILMS["5.0K"]).sample, sigma_n=3000.0)
+    background = Background(setup=setup, delta_mev=1.0, t_k=t_over_gap / MEV_PER_K)
+    noise = np.eye(400) * 1e-4
+    data = MeasuredConductivity(
+        nu_thz=nu,
+        sigma=background.sigma(nu),
+        covariance=noise,
+        statistical=noise,
+        misfit=np.full(200, np.nan),
+        t_k=background.t_k,
+    )
+    weight = missing_weight(data, background)
+    fine = np.linspace(*window, 40_001)
+    inside = np.trapezoid((background.normal(fine) - background.sigma(fine)).real, thz_to_mev(fine))
+    assert weight.window.value == pytest.approx(inside, rel=1e-4)
+    assert weight.extended.value == pytest.approx(np.pi / 2 * background.omega_sigma2_mev(), rel=1e-12)
+
+
+def test_points_near_the_noise_floor_are_left_out_and_bias_nothing():
+    """A film whose |t| falls into the noise: the gap stays right, and the scan counts the omitted points."""
+    film = SYNTHETIC_FILMS["9.5K"]
+    setup = FilmSetup(sample=film.sample, sigma_n=film.sigma_n)
+    nu = np.arange(0.06, 1.4, 0.004)
+    ideal = transmission(nu, film.sigma(nu, 2.0), film.sample)
+    noise = 0.006
+    pulls = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        seen = ideal + noise * (rng.normal(size=nu.size) + 1j * rng.normal(size=nu.size))
+        scan = thz_scan(
+            nu, np.abs(seen), np.unwrap(np.angle(seen)), 2.0, t_error=noise, theta_error=noise / np.abs(ideal)
+        )
+        assert any("below 5 errors left out" in note for note in scan.notes)
+        answer = fit_superconductor(scan, setup, film.tc_k)
+        pulls.append(answer.fit.estimate("delta_mev").pull(film.delta_mev(2.0)))
+    assert abs(np.mean(pulls)) < 1.0
+    assert 0.4 < np.std(pulls) < 1.8

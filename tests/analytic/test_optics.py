@@ -5,6 +5,7 @@ import pytest
 
 from sitqmc.analytic.optics import film_on_substrate as sample
 from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate
+from sitqmc.analytic.optics.inversion import invert
 from sitqmc.analytic.optics.multilayer import stack
 from sitqmc.analytic.superconductor import mattis_bardeen as dirty_limit
 from sitqmc.analytic.units import C_SI, EPS0_SI, Z0_OHM
@@ -92,18 +93,18 @@ def test_thin_film_inverse():
 def test_exact_inverse(film_nm):
     thick = FilmOnSubstrate(film_nm=film_nm, substrate=MGO, eps_film=20.0)
     t = sample.transmission(NU, SIGMA, thick, path_um=-2.0)
-    np.testing.assert_allclose(sample.invert(NU, t, thick, path_um=-2.0), SIGMA, rtol=1e-9)
+    np.testing.assert_allclose(invert(NU, t, thick, path_um=-2.0), SIGMA, rtol=1e-9)
 
 
 def test_inverse_does_not_feel_two_pi_jumps():
     t = sample.transmission(NU, SIGMA, FILM)
     theta = sample.unwrapped_phase(t) + 2 * np.pi * (NU > 0.7)
-    np.testing.assert_allclose(sample.invert(NU, np.abs(t) * np.exp(1j * theta), FILM), SIGMA, rtol=1e-9)
+    np.testing.assert_allclose(invert(NU, np.abs(t) * np.exp(1j * theta), FILM), SIGMA, rtol=1e-9)
 
 
 def test_inverse_that_cannot_exist():
     with pytest.raises(ValueError, match="no conductivity reproduces"):
-        sample.invert(NU, np.full(NU.size, 1e-30), FilmOnSubstrate(film_nm=3e4, substrate=MGO))
+        invert(NU, np.full(NU.size, 1e-30), FilmOnSubstrate(film_nm=3e4, substrate=MGO))
 
 
 def test_path_offset_biases_sigma2_by_half_the_normal_value():
@@ -111,7 +112,7 @@ def test_path_offset_biases_sigma2_by_half_the_normal_value():
     nu = np.array([1.1])
     film = FilmOnSubstrate(film_nm=20.0, substrate=Substrate(thickness_um=500.0, index=3.1), coherence=0.0)
     t = sample.transmission(nu, 1250.0 + 0j, film)
-    wrong = sample.invert(nu, t, film, path_um=4.0)
+    wrong = invert(nu, t, film, path_um=4.0)
     y = Z0_OHM * 1250.0 * 20e-7
     assert wrong.imag[0] / 1250.0 == pytest.approx(0.0922 * (4.1 + y) / y, rel=0.02)
     assert wrong.imag[0] / 1250.0 == pytest.approx(0.5, abs=0.02)
@@ -154,3 +155,51 @@ def test_single_pass_sheet():
 def test_bad_input(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+SILICON = Substrate(thickness_um=500.0, index=3.4)
+
+
+@pytest.mark.parametrize(
+    ("film_nm", "sigma_dc", "tau_ps"), [(5000, 150, 0.05), (4000, 170, 0.1), (1000, 1e4, 0.02)]
+)
+def test_inverse_of_a_film_thicker_than_its_skin_depth(film_nm, sigma_dc, tau_ps):
+    """The root continues from the lowest frequency with sigma1 >= 0, in any order of the frequencies."""
+    nu = np.linspace(0.5, 2.5, 9)
+    sigma = sigma_dc / (1 - 2j * np.pi * nu * tau_ps)
+    film = FilmOnSubstrate(film_nm=film_nm, substrate=SILICON)
+    t = sample.transmission(nu, sigma, film)
+    np.testing.assert_allclose(invert(nu, t, film), sigma, rtol=1e-9)
+    np.testing.assert_allclose(invert(nu[::-1], t[::-1], film), sigma[::-1], rtol=1e-9)
+
+
+def test_inverse_is_right_or_refused_for_random_films():
+    rng = np.random.default_rng(3)
+    refused = 0
+    for _ in range(300):
+        film = FilmOnSubstrate(film_nm=10 ** rng.uniform(0.7, 4), substrate=SILICON)
+        sigma = np.array([10 ** rng.uniform(1, 6) * np.exp(1j * rng.uniform(-0.3, np.pi / 2))])
+        nu = 10 ** rng.uniform(-1, np.log10(3), 1)
+        t = sample.transmission(nu, sigma, film)
+        try:
+            found = invert(nu, t, film)[0]
+        except ValueError:
+            refused += 1
+            assert abs(t[0]) < 0.01  # attenuation by four skin depths or more
+        else:
+            assert found == pytest.approx(sigma[0], rel=1e-6)
+    assert refused < 75
+
+
+def test_opaque_plate_transmits_no_incoherent_power():
+    plate = Substrate(thickness_um=5000.0, index=3.4, loss=10.0)
+    power = sample.incoherent_power([0.5, 2.0], 1000.0, FilmOnSubstrate(film_nm=20.0, substrate=plate))
+    assert np.all(power >= 0)
+    assert np.all(power < 1e-100)
+
+
+def test_stack_accepts_imaginary_parts_of_rounding():
+    t, r = stack([0.5], [1.0 + 1e-15j, 3.1 - 1e-18j, 1.0], [300.0])
+    exact, _ = stack([0.5], [1.0, 3.1, 1.0], [300.0])
+    assert t[0] == pytest.approx(exact[0], rel=1e-12)
+    assert abs(t[0]) ** 2 + abs(r[0]) ** 2 == pytest.approx(1.0, rel=1e-12)

@@ -42,7 +42,7 @@ def worst(name, fast):
     return max(errors)
 
 
-def one_purity(omega, temp, tau):
+def one_conductivity(omega, temp, tau):
     out = np.empty(1, dtype=complex)
     conductivity_kernel(np.array([omega]), temp, tau, out)
     return complex(out[0])
@@ -65,9 +65,9 @@ def one_gap(reduced_t, reduced_gamma):
     return float(gap_mev(reduced_t, tc, gamma_mev=reduced_gamma * MEV_PER_K)) / MEV_PER_K
 
 
-def test_finite_purity_against_the_table():
+def test_finite_scattering_against_the_table():
     assert len(TABLE["zimmermann"]) == 112
-    assert worst("zimmermann", one_purity) < 1e-9
+    assert worst("zimmermann", one_conductivity) < 1e-9
 
 
 def test_dynes_against_the_table():
@@ -129,7 +129,7 @@ def test_warm_mattis_bardeen_tends_to_the_cold_one():
     np.testing.assert_allclose(mattis_bardeen(nu, 1.0, 0.3), mattis_bardeen(nu, 1.0, 0.0), rtol=1e-9)
 
 
-def test_limits_of_purity():
+def test_limits_of_the_scattering_rate():
     nu = np.array([0.05, 0.4, 0.6, 3.0])
     np.testing.assert_allclose(
         finite_scattering_conductivity(nu, 1.0, 1e9, 4.0), mattis_bardeen(nu, 1.0, 4.0), rtol=1e-7
@@ -147,12 +147,12 @@ def test_limits_of_purity():
 def test_extremely_dirty_is_mattis_bardeen(temp):
     """Scales 13 orders of magnitude apart must not cost accuracy."""
     for omega in (0.003, 0.04, 0.6, 1.9, 3.0):
-        limit, near = one_purity(omega, temp, 0.0), one_purity(omega, temp, 1e-13)
+        limit, near = one_conductivity(omega, temp, 0.0), one_conductivity(omega, temp, 1e-13)
         assert near.real == pytest.approx(limit.real, rel=1e-10)
         assert near.imag == pytest.approx(limit.imag, rel=1e-10)
 
 
-def test_dynes_tends_to_finite_purity_and_to_drude():
+def test_dynes_tends_to_finite_scattering_and_to_drude():
     nu = np.array([0.1, 0.3, 0.8, 2.0])
     np.testing.assert_allclose(
         dynes_conductivity(nu, 1.0, 1e-7, 5.0, 4.0),
@@ -293,7 +293,7 @@ def test_drude():
 
 
 @pytest.mark.physics
-def test_finite_purity_at_random_points():
+def test_finite_scattering_at_random_points():
     """T/Tc 0.05-0.99, hbar omega/2 Delta 1e-3-20, hbar/(2 Delta tau) 1e-3-1e4, all logarithmically random."""
     rng = np.random.default_rng(41)
     for _ in range(40):
@@ -301,7 +301,7 @@ def test_finite_purity_at_random_points():
         temp = reduced / one_gap(reduced, 0.0)
         half, impurity = 10 ** rng.uniform(-3, np.log10(20)), 10 ** rng.uniform(-3, 4)
         exact = slow.zimmermann(2 * half, temp, 0.5 / impurity)
-        fast = one_purity(2 * half, temp, 0.5 / impurity)
+        fast = one_conductivity(2 * half, temp, 0.5 / impurity)
         assert fast.real == pytest.approx(float(exact.real), rel=1e-9)
         assert fast.imag == pytest.approx(float(exact.imag), rel=1e-9)
 

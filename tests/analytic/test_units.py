@@ -48,10 +48,11 @@ def test_fit_prefers_the_form_that_made_the_data():
     mass = higgs.higgs_mass_mev(tc, 0.21, "critical") + noise
     linear = higgs.fit_mass_scaling(tc, mass, error, "critical")
     root = higgs.fit_mass_scaling(tc, mass, error, "gaussian")
-    assert abs(linear.prefactor - 0.21) < 4 * linear.prefactor_error < 0.01
+    assert abs(linear.prefactor.pull(0.21)) < 4
+    assert linear.prefactor.error < 0.0025
     assert linear.dof == 3
     assert linear.chi2 < 16 < root.chi2
-    assert linear(6.7) == pytest.approx(6.7 * linear.prefactor)
+    assert linear(6.7) == pytest.approx(6.7 * linear.prefactor.value)
 
 
 def test_bad_scaling_input():
@@ -64,6 +65,6 @@ def test_bad_scaling_input():
 
 
 def test_clean_slope():
-    slope, error = higgs.critical_mass_over_stiffness()
-    assert slope == pytest.approx(4.77, abs=0.01)
-    assert 0.6 < error < 0.8
+    slope = higgs.critical_mass_over_stiffness()
+    assert slope.value == pytest.approx(4.77, abs=0.01)
+    assert 0.6 < slope.error < 0.8

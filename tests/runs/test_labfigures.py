@@ -82,10 +82,9 @@ def excess_figure(film):
 
 
 def one_line(film):
-    d, w = film.answer.superfluid, film.answer.weight
+    d, w = film.answer.superfluid.omega_sigma2_mev, film.answer.weight.extended
     two = np.ones(2)
-    return line_through_origin(d.omega_sigma2_mev * two, d.error * two, w.extended * two,
-                               w.window_error * two)
+    return line_through_origin(d.value * two, d.error * two, w.value * two, w.error * two)
 
 
 def resonance(width):
@@ -118,7 +117,7 @@ def test_tunnelling(strong):
 
 
 def test_residuals_drawn_are_those_of_the_fit(strong):
-    figure = lab.draw_film_fit(strong.cold, strong.answer.plain, "Routine 1")
+    figure = lab.draw_film_fit(strong.cold, strong.answer.plain, "Superconductor")
     for axis, residuals in zip(figure.axes[2:], strong.answer.plain.fit.residuals, strict=True):
         points = axis.lines[-1]
         assert np.array_equal(points.get_xdata(), strong.cold.nu_thz)
@@ -128,7 +127,7 @@ def test_residuals_drawn_are_those_of_the_fit(strong):
 
 def test_drawn_model_is_that_of_the_fit(weak):
     """At the frequencies of the scan the lines differ from the data by the residuals."""
-    figure = lab.draw_film_fit(weak.cold, weak.answer.plain, "Routine 1")
+    figure = lab.draw_film_fit(weak.cold, weak.answer.plain, "Superconductor")
     t_axis, theta_axis = figure.axes[:2]
     scan, (r_t, r_theta) = weak.cold, weak.answer.plain.fit.residuals
     curve = {axis: next(line for line in axis.lines if line.get_xdata().size > scan.nu_thz.size)
@@ -140,16 +139,16 @@ def test_drawn_model_is_that_of_the_fit(weak):
     np.testing.assert_allclose(difference / scan.theta_error, r_theta, atol=1e-6)
 
 
-def test_normal_state_and_routine_1(weak, strong):
+def test_normal_state_and_plain_superconductor(weak, strong):
     normal = lab.draw_film_fit(strong.warm, strong.answer.calibration, "Normal state")
     assert drawn(normal) > 0.01
     y = [r"$|t|$", r"$\theta$ minus straight line (rad)", *["residual\n(std. errors)"] * 2]
     assert labels(normal) == (y, ["", "", lab.NU, lab.NU])
     assert "Normal state: fits" in words(normal)
-    good = lab.draw_film_fit(weak.cold, weak.answer.plain, "Routine 1")
-    bad = lab.draw_film_fit(strong.cold, strong.answer.plain, "Routine 1")
+    good = lab.draw_film_fit(weak.cold, weak.answer.plain, "Superconductor")
+    bad = lab.draw_film_fit(strong.cold, strong.answer.plain, "Superconductor")
     assert "REJECTED" not in words(good)
-    assert "Routine 1 REJECTED: the model does NOT fit" in words(bad)
+    assert "Superconductor REJECTED: the model does NOT fit" in words(bad)
     assert drawn(bad) > 0.01
 
 
@@ -167,7 +166,7 @@ def test_joint_fit_has_a_row_for_each_scan(weak, strong):
 
 def test_fit_needs_its_own_scans(strong):
     with pytest.raises(ValueError, match="zip"):
-        lab.draw_film_fit([strong.cold, strong.warm], strong.answer.plain, "Routine 1")
+        lab.draw_film_fit([strong.cold, strong.warm], strong.answer.plain, "Superconductor")
 
 
 def test_pairs(strong):
@@ -206,7 +205,7 @@ def test_missing_weight_against_density(strong):
     assert drawn(figure) > 0.01
     assert labels(figure) == ([f"missing weight N {lab.WEIGHT}"],
                               [rf"$\rho_s = \lim\,\hbar\omega\sigma_2$ {lab.WEIGHT}"])
-    assert f"{line.slope:.3f}" in words(figure)
+    assert f"{line.slope.value:.3f}" in words(figure)
     contradicted = replace(strong.answer, superfluid=replace(strong.answer.superfluid, consistent=rejected))
     assert "REJECTED" not in words(figure)
     both = words(lab.draw_weight_line({"one": strong.answer, "two": contradicted}, line))
@@ -225,7 +224,7 @@ def test_comparison(strong):
 def test_nothing_is_cut_off_or_overlaps(strong, weak):
     """Heading, legends and notes stay inside the picture, and the heading above the axes."""
     figures = [lab.draw_tunnelling(strong.curve, strong.answer.tunnelling), excess_figure(strong),
-               lab.draw_film_fit(strong.cold, strong.answer.plain, "Routine 1"), excess_figure(weak),
+               lab.draw_film_fit(strong.cold, strong.answer.plain, "Superconductor"), excess_figure(weak),
                lab.draw_weight_line({"a film": strong.answer}, one_line(strong)),
                lab.draw_correlation(strong.answer.plain.fit), comparison_figure(strong, 1.5)]
     for figure in figures:

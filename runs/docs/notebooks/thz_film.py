@@ -140,16 +140,16 @@ draw_film_fit(normal, calibration, "Normal state (Drude)")
 draw_correlation(calibration.fit)
 
 # %% [markdown]
-# ## 5. Routine 1: does a plain BCS film describe the cold scan?
+# ## 5. Does a plain BCS film describe the cold scan?
 #
-# |t| and theta together, the gap the sole free parameter. Read the verdict before the gap: `gaps_mev()`
-# refuses to give one if the model fails.
+# |t| and theta are fitted together, with the gap as the only free parameter (routine 1 of the paper). Read
+# the quality of the fit before the gap: `gaps_mev()` refuses to give a gap if the model is rejected.
 
 # %%
 mount = calibration.setup
 plain = fit_superconductor(cold, mount, tc_k)
 print(plain.report())
-draw_film_fit(cold, plain, "Routine 1")
+draw_film_fit(cold, plain, "Plain superconductor")
 
 # %% [markdown]
 # Rejected: this film is no plain BCS film. For contrast, a weakly disordered one (Tc = 9.5 K, SYNTHETIC),
@@ -158,21 +158,22 @@ draw_film_fit(cold, plain, "Routine 1")
 # %%
 weak_scans = [read_scan(bundled_films() / f"9.5K_{kind}.txt") for kind in ("normal", "cold")]
 weak = fit_film(weak_scans, guess, 9.5, free=("sigma_n", "path_um"), priors=priors)
-two_delta, two_delta_error = 2 * weak.gaps_mev()[1], 2 * weak.fit.errors["delta_mev"]
+two_delta = weak.gaps_mev()[1].scaled(2)
 print(weak.fit.quality.text)
-print(f"2 Delta = {two_delta:.4f} +- {two_delta_error:.4f} meV = {mev_to_thz(two_delta):.4f} THz")
+print(f"2 Delta = {two_delta} meV = {mev_to_thz(two_delta.value):.4f} THz")
 draw_film_fit(weak_scans, weak, "Joint fit, weakly disordered film")
 
 # %% [markdown]
-# ## 6. Routine 2: sigma1 and sigma2 without a model
+# ## 6. sigma1 and sigma2 without a model
 #
-# One pair (sigma1, sigma2) for each resonance of the substrate, from Fresnel optics alone. Exact inversion
-# gives more, noisier points. The background is the BCS film with the gap from tunnelling.
+# `invert_resonance_bands` gives one pair (sigma1, sigma2) for each resonance of the substrate, from Fresnel
+# optics alone (routine 2 of the paper). Exact inversion gives more points with more noise.
+# The background is the BCS film with the gap from tunnelling.
 
 # %%
 variations = instrument_variations(calibration)   # mounts one standard deviation off: systematic errors
 pairs, points = invert_resonance_bands(cold, mount, variations), invert_scan(cold, mount, variations)
-background = Background(setup=mount, delta_mev=tunnelling.delta_mev, t_k=cold.t_k)
+background = Background(setup=mount, delta_mev=tunnelling.delta_mev.value, t_k=cold.t_k)
 draw_pairs(pairs, background)
 
 # %% [markdown]
@@ -197,11 +198,12 @@ draw_excess(pairs, background, excess(pairs, background), omega, peak, plain.fit
 
 # %%
 fluid = superfluid(points, background, (0.08, 0.8))
-stiffness_mev = film_stiffness_mev(fluid.omega_sigma2_mev, mount.sample.film_nm)
-depth_nm = penetration_depth_nm(fluid.omega_sigma2_mev)
-share = fluid.error / fluid.omega_sigma2_mev
+density = fluid.omega_sigma2_mev
+stiffness_mev = film_stiffness_mev(density.value, mount.sample.film_nm)
+depth_nm = penetration_depth_nm(density.value)
+share = density.error / density.value
 print("Kramers-Kronig:", fluid.consistent.text)
-print(f"lim hbar omega sigma2 = {fluid.omega_sigma2_mev:.5g} +- {fluid.error:.2g} meV/(ohm cm)")
+print(f"lim hbar omega sigma2 = {density} meV/(ohm cm)")
 print(f"stiffness of the film = {stiffness_mev:.4g} meV; thickness and mount leave {100 * share:.1f} %")
 print(f"penetration depth = {depth_nm:.4g} nm")
 
@@ -213,9 +215,9 @@ print(f"penetration depth = {depth_nm:.4g} nm")
 
 # %%
 weight = missing_weight(points, background)
-print(f"N = {weight.window:.5g} +- {weight.window_error:.2g} measured, {weight.extended:.5g} meV/(ohm cm) "
+print(f"N = {weight.window} measured, {weight.extended} meV/(ohm cm) "
       f"extended; {100 * weight.share:.0f} % of it was measured")
-print(f"N / rho_s = {weight.extended / fluid.omega_sigma2_mev:.3f}, sum rule: {np.pi / 2:.3f}")
+print(f"N / rho_s = {weight.extended.value / density.value:.3f}, sum rule: {np.pi / 2:.3f}")
 
 # %% [markdown]
 # ## 10. Several films: N against rho_s
@@ -234,10 +236,11 @@ def analyse(name: str, tc: float) -> FilmAnalysis:
 
 
 films = {f"Tc = {tc} K": analyse(f"{tc}K", tc) for tc in (9.5, 6.7, 5.0, 4.2)}
-densities, weights = [f.superfluid for f in films.values()], [f.weight for f in films.values()]
+densities = [f.superfluid.omega_sigma2_mev for f in films.values()]
+weights = [f.weight.extended for f in films.values()]
 line = line_through_origin(
-    np.array([d.omega_sigma2_mev for d in densities]), np.array([d.error for d in densities]),
-    np.array([w.extended for w in weights]), np.array([w.window_error for w in weights]))
+    np.array([d.value for d in densities]), np.array([d.error for d in densities]),
+    np.array([w.value for w in weights]), np.array([w.error for w in weights]))
 for name, film in films.items():
     print(f"{name}\n{film.report()}\n")
 draw_weight_line(films, line)

@@ -16,7 +16,6 @@ from sitqmc.analytic import (
     to_laboratory,
 )
 from sitqmc.analytic.film.derived import LineFit
-from sitqmc.runs.formatting import with_error
 from sitqmc.runs.paper.dataset import P_C, At, Reproduction
 from sitqmc.runs.paper.films import DILUTION, Film
 from sitqmc.runs.paper.panels.panel import (
@@ -90,7 +89,8 @@ def figure_3a(data: Reproduction) -> Figure:
 
 def _pair(axis: Axes, film: Film, at: At, theory: TheoryCurve, answer: Comparison) -> None:
     excess = film.found.sigma_h
-    nu, sigma, error = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
+    nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
+    sigma, error = curve.value, curve.error
     keep = nu <= 1.05 * excess.nu_thz[-1]
     y, half = answer.amplitude * sigma[keep], answer.amplitude * error[keep]
     axis.fill_between(nu[keep], y - half, y + half, color=RED, alpha=0.2, lw=0)
@@ -153,7 +153,8 @@ def caption_3a(data: Reproduction) -> str:
 def _lowest(film: Film, theory: TheoryCurve, answer: Comparison) -> str:
     """Mean of points and line where the mode of the films has ended."""
     excess = film.found.sigma_h
-    nu, sigma, _ = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
+    nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
+    sigma = curve.value
     points = float(excess.sigma_h[:LOWEST].mean())
     line = float(np.interp(excess.nu_thz[:LOWEST], nu, answer.amplitude * sigma).mean())
     return f"the points have {points:.0f}, the line has {line:.0f} 1/(ohm cm)"
@@ -164,9 +165,10 @@ def curves_3a(data: Reproduction) -> list[Series]:
     out, unit = list[Series](), "sigma/(1/(ohm cm))"
     for film, at, theory, answer in matched(data):
         excess = film.found.sigma_h
-        nu, sigma, error = to_laboratory(
+        nu, curve = to_laboratory(
             theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm
         )
+        sigma, error = curve.value, curve.error
         a = answer.amplitude
         out += [
             value_series(f"SYNTHETIC sigma_H Tc={film.tc_k:g}K", "nu/THz", unit, excess.nu_thz,
@@ -211,8 +213,9 @@ def figure_3b(data: Reproduction) -> Figure:
 def _film_weights(data: Reproduction) -> tuple[Array, Array]:
     """(films, 2): extended missing weight and stiffness, with errors."""
     films = data.films.values()
-    weights = np.array([[f.found.weight.extended, f.found.weight.window_error] for f in films])
-    fluids = np.array([[f.found.superfluid.omega_sigma2_mev, f.found.superfluid.error] for f in films])
+    weights = np.array([[f.found.weight.extended.value, f.found.weight.extended.error] for f in films])
+    densities = [f.found.superfluid.omega_sigma2_mev for f in films]
+    fluids = np.array([[d.value, d.error] for d in densities])
     return weights, fluids
 
 
@@ -341,9 +344,9 @@ def figure_3c(data: Reproduction) -> Figure:
         )
         axis.plot(
             [0, end],
-            [0, line.slope * end],
+            [0, line.slope.value * end],
             color=RED,
-            label=f"fit, slope {with_error(line.slope, line.error)}, "
+            label=f"fit, slope {line.slope}, "
             rf"$\chi^2$/dof = {line.chi2:.1f}/{line.dof}",
         )
         for film, x, y in zip(data.films.values(), fluids[:, 0], weights[:, 0], strict=True):
@@ -366,11 +369,11 @@ def caption_3c(data: Reproduction) -> str:
     """Slope and its distance from pi/2."""
     line = weight_line(data)
     shares = ", ".join(f"{100 * film.found.weight.share:.0f} %" for film in data.films.values())
-    away = abs(line.slope - np.pi / 2) / line.error
+    away = abs(line.slope.pull(np.pi / 2))
     return (
         "SYNTHETIC films, not measurements. Missing weight N against rho_s, both in meV/(ohm cm); the "
         "Ferrell-Glover-Tinkham sum rule asks for the slope pi/2. Fit through the origin: "
-        f"{with_error(line.slope, line.error)}, chi2/dof = {line.chi2:.1f}/{line.dof}, {away:.1f} standard "
+        f"{line.slope}, chi2/dof = {line.chi2:.1f}/{line.dof}, {away:.1f} standard "
         f"errors from pi/2. Only {shares} of N (from the least to the most disordered film) lies in the "
         "measured window; the rest is the model's, and its error is not in the bars. The mode of the "
         "synthetic films takes its weight from the delta function, so the sum rule holds in the truth: a "
@@ -387,6 +390,6 @@ def curves_3c(data: Reproduction) -> list[Series]:
         value_series(
             "SYNTHETIC films", "rho_s/(meV/(ohm cm))", unit, fluids[:, 0], weights[:, 0], weights[:, 1]
         ),
-        value_series("fit", "rho_s/(meV/(ohm cm))", unit, x, line.slope * x, line.error * x),
+        value_series("fit", "rho_s/(meV/(ohm cm))", unit, x, line.slope.value * x, line.slope.error * x),
         value_series("sum rule", "rho_s/(meV/(ohm cm))", unit, x, np.pi / 2 * x, 0 * x),
     ]

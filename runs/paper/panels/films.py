@@ -70,8 +70,8 @@ def _tunnelling(axis: Axes, film: Film, words: str) -> None:
             color=RED,
             zorder=4,
             label=(
-                f"Dynes: 2$\\Delta_t$ = {with_error(*film.gap_mev)} meV, $\\Gamma$ = {fit.gamma_mev:.3f} "
-                f"meV{mark}"
+                f"Dynes: 2$\\Delta_t$ = {with_error(*film.gap_mev)} meV, "
+                f"$\\Gamma$ = {fit.gamma_mev.value:.3f} meV{mark}"
             ),
         )
     axis.set(xlabel="bias (mV)", ylabel="dI/dV (normalised)")
@@ -80,7 +80,7 @@ def _tunnelling(axis: Axes, film: Film, words: str) -> None:
 
 
 def _optics(axis: Axes, film: Film) -> None:
-    """sigma1 over its normal value: pairs of routine 2, plain superconductor, Omega and 2 Delta_t."""
+    """sigma1 over its normal value: resonance bands, plain superconductor, Omega and 2 Delta_t."""
     found, unit = film.found, film.found.background.setup.sigma_n
     nu = np.linspace(float(found.points.nu_thz[0]), float(found.points.nu_thz[-1]), FINE)
     pairs = found.pairs
@@ -111,7 +111,7 @@ def _optics(axis: Axes, film: Film) -> None:
         )
     verdict = "rejected" if film.excess_seen else "fits"
     axis.set_title(
-        f"routine 1, plain superconductor: {verdict}, "
+        f"plain superconductor: {verdict}, "
         rf"$\chi^2$/dof = {found.plain.fit.quality.chi2 / found.plain.fit.quality.dof:.2f}",
         fontsize=6.5,
     )
@@ -128,10 +128,10 @@ def caption_2(data: Reproduction) -> str:
     return (
         "SYNTHETIC: computer-made films of known truth (analytic/films), not measurements; nothing is "
         "simulated by Monte Carlo here. Top: weak disorder; bottom: strong disorder. (a, d) Tunnelling with "
-        "a Dynes fit, which gives 2 Delta_t. (b, e) sigma1 at the pairs of routine 2 (sigma1 and sigma2 "
+        "a Dynes fit, which gives 2 Delta_t. (b, e) sigma1 at the resonances (sigma1 and sigma2 "
         "free at every Fabry-Perot resonance) beside the superconductor of gap Delta_t with the mount "
         "calibrated on the normal scan; Omega = argmin sigma1 with its 68 % interval, where the plain "
-        f"superconductor is rejected. Routine 1 ({verdicts}). The excess of the strongly disordered film was "
+        f"superconductor is rejected ({verdicts}). The excess of the strongly disordered film was "
         "put into its truth; that the fits find it tests the analysis, not nature." + _edge(data)
     )
 
@@ -258,7 +258,7 @@ def caption_2c(data: Reproduction) -> str:
     if found:
         unit = {"critical": "meV/K", "gaussian": "meV/K^(1/2)"}
         told = "Fits with a free prefactor: " + "; ".join(
-            f"{law.form}, {with_error(law.prefactor, law.prefactor_error)} {unit[law.form]}, chi2/dof = "
+            f"{law.form}, {law.prefactor} {unit[law.form]}, chi2/dof = "
             f"{law.chi2:.1f}/{law.dof}" for law in found
         )  # fmt: skip
         told += ". With so few films the data choose neither."
@@ -287,6 +287,6 @@ def curves_2c(data: Reproduction) -> list[Series]:
     fine = np.linspace(0, 0.65, 27)
     for law in laws(data):
         y = law(fine * TC_CLEAN_K)
-        share = law.prefactor_error / law.prefactor
+        share = law.prefactor.error / law.prefactor.value
         out.append(value_series(f"m_H law, {law.form}", "Tc/Tc_clean", "energy/meV", fine, y, share * y))
     return out

@@ -138,7 +138,7 @@ def draw_scans(scans: Sequence[ThzScan]) -> Figure:
 
 
 def draw_film_fit(scans: ThzScan | Sequence[ThzScan], answer: FilmFit, name: str) -> Figure:
-    """Fit of one scan (normal state, routine 1) or a joint fit: a row with |t| and theta for each scan.
+    """Fit of one scan (normal state, plain superconductor) or a joint fit: a row with |t| and theta for each scan.
 
     scans  those of the fit, in its order;  name  of the fit, for the heading
     """
@@ -184,7 +184,7 @@ def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h:
                 omega: Estimate, peak: Estimate, plain: FitQuality | None = None) -> Figure:
     """sigma1 measured and of the background above, sigma_H beneath; Omega and the peak with intervals.
 
-    plain  verdict of routine 1: if it fits, there is no excess to speak of, and the figure says so
+    plain  quality of the plain superconductor; if it fits, the figure says that no excess is resolved
     """
     with matplotlib.rc_context(STYLE):
         figure = _figure(6.0, 5.4)
@@ -204,7 +204,7 @@ def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h:
         for axis in (top, bottom):
             axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.22), ncols=4, columnspacing=1.2)
         if plain is not None and plain.fits:
-            figure.suptitle(r"routine 1 fits: no excess is seen, $\Omega$ and peak are noise", fontsize=9,
+            figure.suptitle(r"plain superconductor fits: no excess resolved, $\Omega$ and peak are noise", fontsize=9,
                             color=RED, weight="bold")
             return _finished(figure)
         return _finished(figure, plain, "Plain BCS film")
@@ -236,15 +236,15 @@ def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> Figure
         figure = _figure(5.0, 3.8)
         axis = figure.subplots()
         for name, film in films.items():
-            fluid, weight = film.superfluid, film.weight
-            fine = fluid.consistent.fits
-            axis.errorbar(fluid.omega_sigma2_mev, weight.extended, weight.window_error, fluid.error,
+            density, weight = film.superfluid.omega_sigma2_mev, film.weight.extended
+            fine = film.superfluid.consistent.fits
+            axis.errorbar(density.value, weight.value, weight.error, density.error,
                           fmt="o" if fine else "X", ms=5, color=BLUE if fine else RED)
-            axis.annotate(name if fine else f"{name} (rejected)", (fluid.omega_sigma2_mev, weight.extended),
+            axis.annotate(name if fine else f"{name} (rejected)", (density.value, weight.value),
                           xytext=(7, -3), textcoords="offset points", va="top", fontsize=8)
-        end = 1.2 * max(film.superfluid.omega_sigma2_mev for film in films.values())
-        axis.plot([0, end], [0, line.slope * end], color=RED, zorder=0,
-                  label=f"N = ({line.slope:.3f} ± {line.error:.3f}) $\\rho_s$, "
+        end = 1.2 * max(film.superfluid.omega_sigma2_mev.value for film in films.values())
+        axis.plot([0, end], [0, line.slope.value * end], color=RED, zorder=0,
+                  label=f"N = ({line.slope.value:.3f} ± {line.slope.error:.3f}) $\\rho_s$, "
                         f"$\\chi^2$/dof = {line.chi2:.1f}/{line.dof}")
         axis.set(xlim=(0, end), xlabel=rf"$\rho_s = \lim\,\hbar\omega\sigma_2$ {WEIGHT}",
                  ylabel=f"missing weight N {WEIGHT}")
@@ -261,7 +261,8 @@ def draw_comparison(theory: TheoryCurve, data: ExcessConductivity, answer: Compa
     with matplotlib.rc_context(STYLE):
         figure = _figure(5.5, 3.7)
         axis = figure.subplots()
-        nu, sigma, error = to_laboratory(theory, answer.e_j_mev.value, thickness_nm)
+        nu, curve = to_laboratory(theory, answer.e_j_mev.value, thickness_nm)
+        sigma, error = curve.value, curve.error
         shown = nu <= 1.1 * data.nu_thz[-1]
         sigma, error = answer.amplitude * sigma[shown], answer.amplitude * error[shown]
         axis.errorbar(data.nu_thz, data.sigma_h, data.error, fmt="o", ms=3, lw=0.9, color=BLUE,
