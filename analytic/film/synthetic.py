@@ -1,8 +1,8 @@
 """SYNTHETIC films: computer-made scans with a known truth, to try the fits on. Not measurements.
 
 Four films with the critical temperatures of a disorder series, 9.5, 6.7, 5 and 4.2 K; their other numbers are
-invented, of the size usual for NbN. The conductivity is the finite-scattering form plus, in the more disordered
-films, one mode below the gap whose weight is taken from the delta function,
+invented, of the size usual for NbN. The conductivity is the finite-scattering form plus, in the more
+disordered films, one mode below the gap whose weight is taken from the delta function,
 
     sigma_mode = -i omega g A/(omega0^2 - omega^2 - i omega g) - i A g/omega,
 

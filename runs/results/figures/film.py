@@ -138,9 +138,10 @@ def draw_scans(scans: Sequence[ThzScan]) -> Figure:
 
 
 def draw_film_fit(scans: ThzScan | Sequence[ThzScan], answer: FilmFit, name: str) -> Figure:
-    """Fit of one scan (normal state, plain superconductor) or a joint fit: a row with |t| and theta for each scan.
+    """Draw the fit of one scan or a joint fit: a row with |t| and theta for each scan.
 
-    scans  those of the fit, in its order;  name  of the fit, for the heading
+    scans  the fitted scans, in the order of the fit
+    name   name of the fit, for the heading
     """
     scans = [scans] if isinstance(scans, ThzScan) else scans
     with matplotlib.rc_context(STYLE):
@@ -204,7 +205,8 @@ def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h:
         for axis in (top, bottom):
             axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.22), ncols=4, columnspacing=1.2)
         if plain is not None and plain.fits:
-            figure.suptitle(r"plain superconductor fits: no excess resolved, $\Omega$ and peak are noise", fontsize=9,
+            text = r"plain superconductor fits: no excess resolved, $\Omega$ and peak are noise"
+            figure.suptitle(text, fontsize=9,
                             color=RED, weight="bold")
             return _finished(figure)
         return _finished(figure, plain, "Plain BCS film")
