@@ -193,7 +193,7 @@ def sigma() -> list[Row]:
 
 
 def seed_data(low: float, high: float) -> dict[str, Array]:
-    """Return points of the diluted transition, low < p < high, with the same 400 masks for all p and L_tau."""
+    """Return points of the diluted transition, low < p < high, with the same 400 masks for all of them."""
     names = [name for name in ("seed_transition", *SEED_PARTS) if (DATA / f"{name}.npz").exists()]
     parts = [load(name) for name in names]
     keys = ("Lx", "L_tau", "p", "wx2", "wtau2")
