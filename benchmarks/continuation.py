@@ -5,12 +5,13 @@
     python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # stored, 20 draws
 
 Every (truth, noise, draw, method) is one line of the output file. A killed run resumes from the file. The
-table is printed from the file. Methods: all methods of the package; "maxent:RULE" for another rule for alpha;
-"consensus" for the pointwise median of the methods with the pooled band; "ana_cont:chi2kink" and
+table is printed from the file. Methods: all methods of the package; "maxent:RULE" for another rule for
+alpha; "consensus" for the pointwise median of the methods with the pooled band; "ana_cont:chi2kink" and
 "ana_cont:bryan" for the public package ana_cont, if it is installed. "consensus" and "ana_cont:bryan" are
-slow and get fewer draws. ana_cont gets the same whitened equations (exact kernel, full covariance, Hartlap factor,
-rho_s eliminated), the same frequency grid and a Gaussian default model, with alpha from 1e12 downwards. The
-table counts the sets where the L1 distance of `process` is within a factor 1.25 of the best of ana_cont.
+slow and get fewer draws. ana_cont gets the same whitened equations (exact kernel, full covariance, Hartlap
+factor, rho_s eliminated), the same frequency grid and a Gaussian default model, with alpha from 1e12
+downwards. The table counts the sets where the L1 distance of `process` is within a factor 1.25 of the best
+of ana_cont.
 
 Noise: relative to the largest value of the correlator, correlated between neighbouring points. Scores:
     L1        distance over the total weight
@@ -399,7 +400,7 @@ def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
 
 
 def compare_with_peers(records: list[dict], noises: tuple[float, ...]) -> None:
-    """Print the number of sets (truth, noise) where `process` is within 1.25 of ana_cont; means over draws."""
+    """Print the number of sets (truth, noise) where `process` is within 1.25 of ana_cont (draws averaged)."""
 
     def mean(method: str, name: str, noise: float) -> float:
         found = [r["L1"] for r in records if r["key"][:3] == [method, name, noise] and "L1" in r]

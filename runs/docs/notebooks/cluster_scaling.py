@@ -1,8 +1,9 @@
 # %% [markdown]
 # # From a cluster to p_c: plan, submit, merge, finite-size analysis
 #
-# The steps of a production run, at sizes that take seconds, then p_c from **kept data** of a real one: sizes
-# 8, 12, 16 with 400 disorder samples, action cosine, E_C/E_J = 3, eps = 0.1.
+# The first part shows the steps of a production run at sizes that take seconds. The second part determines
+# p_c from **stored data** of a real run: sizes 8, 12, 16 with 400 disorder samples, action cosine, E_C/E_J
+# = 3, eps = 0.1.
 
 # %%
 import tomllib
@@ -20,10 +21,10 @@ from sitqmc.runs.results.figures.style import ShownFigure
 from sitqmc.runs.simulate.run import run
 
 # %% [markdown]
-# ## 1. The configuration, and what it costs
+# ## 1. The configuration and its cost
 #
-# With disorder the correlation time grows like L^z, z about 1.5: so must the slices. `[target]` adds samples
-# until the errors are reached.
+# With disorder the correlation time grows like L^z with z about 1.5, so the number of slices must grow in
+# the same way. `[target]` adds samples until the errors are reached.
 
 # %%
 text = """
@@ -52,8 +53,8 @@ print(plan(parse_config(tomllib.loads(production)), processes=64, trial_seconds=
 # %% [markdown]
 # ## 2. Submit
 #
-# `--dry-run` prints the script and submits nothing. At the time limit the job stops in order, and goes back
-# into the queue until it is complete. Here nothing is lost by a kill: at most the last seconds.
+# `--dry-run` prints the script and submits nothing. At the time limit the job writes a checkpoint, stops
+# and is requeued until the run is complete. A kill loses at most the work since the last checkpoint.
 
 # %%
 status = main(["submit", "sit.toml", "--nodes", "2", "--tasks", "32", "--time", "12:00:00", "--dry-run"])
@@ -61,8 +62,8 @@ status = main(["submit", "sit.toml", "--nodes", "2", "--tasks", "32", "--time", 
 # %% [markdown]
 # ## 3. Merge
 #
-# Two groups, two seeds, one pool: streams of random numbers belong to (seed, model, sample), so runs with
-# different seeds are independent and may be pooled. Tiny stand-ins for the two runs:
+# Runs with different seeds are independent and may be pooled, because a stream of random numbers belongs to
+# (seed, model, sample). Two tiny runs show it:
 
 # %%
 for seed in (1, 2):
@@ -75,9 +76,9 @@ for name in ("part1", "part2", "pool"):
 # %% [markdown]
 # ## 4. p_c from crossings
 #
-# Windings squared do not depend on size at a critical point, up to corrections. Kept are rho_s and kappa of
-# every sample; W_x^2 = beta rho_s, W_tau^2 = kappa L^2/beta. To use a run of your own take
-# `load(folder).averages[i].samples["rho_s"]` for each point.
+# At a critical point the squared windings do not depend on the size, up to corrections. The stored data are
+# rho_s and kappa of every sample, with W_x^2 = beta rho_s and W_tau^2 = kappa L^2/beta. To use a run of
+# your own, take `load(folder).averages[i].samples["rho_s"]` for each point.
 
 # %%
 home = Path(runs.__file__).parent / "docs" / "notebooks" / "data"
@@ -108,18 +109,18 @@ for name, pairs in found.items():
               f"+- {c.coupling.error:.4f}, chi2/dof = {c.chi2:.1f}/{c.dof}", *c.warnings)
 
 # %% [markdown]
-# `shared=True` because the samples are nested in p: they are drawn together in the bootstrap, or the errors
-# would be wrong.
+# `shared=True` because the samples are nested in p: the bootstrap must resample them together, or the
+# errors are wrong.
 #
-# Space crosses above, time below, and they close in as sizes grow: p_c lies between. The published value is
-# 0.337 (Swanson et al., PRX 4, 021007 (2014)). Why no single crossing gives it: L_tau = 2 L^1.5 fixes the
-# aspect ratio for one z, and at these sizes the effective z is smaller than 1.5.
+# W_x^2 crosses above p_c and W_tau^2 below, and both crossings approach p_c as sizes grow. The published
+# value is 0.337 (Swanson et al., PRX 4, 021007 (2014)). No single crossing gives it, because L_tau = 2
+# L^1.5 fixes the aspect ratio for one z, and the effective z of these sizes is smaller than 1.5.
 
 # %%
 above, below = found["W_x^2"][-1].coupling, found["W_tau^2"][-1].coupling
 print(f"p_c between {below.value:.3f} +- {below.error:.3f} and {above.value:.3f} +- {above.error:.3f}")
 
 # %% [markdown]
-# With several aspect ratios z can be fitted, and p_c follows from both windings at once:
+# With several aspect ratios z can be fitted, and p_c follows from both windings together, by
 # `sitqmc.qmc.finite_size.collapse`, as in `benchmarks/critical.py`. [validation.md](../pages/validation.md)
 # lists its results beside the published values.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # How far to trust a continued spectrum
 #
-# Here the truth is known, because we made it: **SYNTHETIC data**, noise of known size, the same call that a
-# run makes. Does the band cover the truth, how finely is it seen, and what must not be believed?
+# The data are **SYNTHETIC**: the truth and the noise are known. The call is the same as in a run. Three
+# questions: does the band cover the truth, how fine is the resolution, and which features are not reliable?
 
 # %%
 from collections.abc import Callable
@@ -31,36 +31,36 @@ rng = np.random.default_rng(5)
 
 
 def bump(w: Array, centre: float, width: float) -> Array:
-    """Height one."""
+    """Return a Gaussian of height one."""
     return np.asarray(np.exp(-0.5 * ((w - centre) / width) ** 2))
 
 
 def one_peak(w: Array) -> Array:
-    """A broad hump above a threshold, as in the superfluid."""
+    """Return a broad peak above a threshold, as in the superfluid."""
     return 0.06 * bump(w, 3.0, 0.9) + 0.02 * w**2 / (9 + w**2) * np.exp(-w / 6)
 
 
 def two_peaks(w: Array) -> Array:
-    """The same with a narrow line below it."""
+    """Return the broad peak with a narrow line below it."""
     return one_peak(w) + 0.08 * bump(w, 1.0, 0.12)
 
 
 def made_samples(spectrum: Truth, noise: float) -> Array:
-    """rho(i w_n) of SAMPLES synthetic disorder samples; noise: relative error of their mean."""
+    """Return rho(i w_n) of SAMPLES synthetic disorder samples; noise: relative error of their mean."""
     clean = 0.35 + current_kernel(n, fine.omega, BETA, EPS) @ (fine.weights * spectrum(fine.omega))
     root = np.linalg.cholesky(np.exp(-np.abs(n[:, None] - n) / 5.0))     # neighbours share their noise
     return clean + noise * clean.max() * np.sqrt(SAMPLES) * rng.normal(size=(SAMPLES, n.size)) @ root.T
 
 
 def blurred(truth: Truth, w: Array, resolution: Array) -> Array:
-    """The truth averaged at each frequency over a Gaussian whose width is the resolution there."""
+    """Return the truth averaged over a Gaussian as wide as the resolution at each frequency."""
     sigma = resolution[:, None] / (2 * np.sqrt(np.pi))                   # (int R)^2 / int R^2 = resolution
     rows = np.exp(-0.5 * ((w[:, None] - fine.omega) / sigma) ** 2) * fine.weights
     return rows @ truth(fine.omega) / rows.sum(axis=1)
 
 
 def draw(spectrum: Spectrum, truth: Truth, title: str) -> ShownFigure:
-    """Truth, answer, band, and the truth blurred by the resolution."""
+    """Draw truth, spectrum, band, and the truth blurred by the resolution."""
     figure = ShownFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
     axis, shown = figure.subplots(), spectrum.omega < 10
     w, (low, high) = spectrum.omega[shown], (edge[shown] for edge in spectrum.sigma_band())
@@ -79,7 +79,7 @@ def draw(spectrum: Spectrum, truth: Truth, title: str) -> ShownFigure:
 # %% [markdown]
 # ## 1. A broad spectrum is recovered, and the band covers it
 #
-# A relative noise of 0.1 % on rho(i w_n) is what a day on a workstation gives at this size.
+# At this size, a day on a workstation gives a relative noise of 0.1 % on rho(i w_n).
 
 # %%
 broad = continue_conductivity(made_samples(one_peak, 1e-3), BETA, eps=EPS)
@@ -92,12 +92,13 @@ print(f"rho_s = {broad.stiffness.value:.4f} +- {broad.stiffness.error:.4f}, trut
 draw(broad, one_peak, "one broad peak, noise 0.1 %")
 
 # %% [markdown]
-# The points of one spectrum are not independent: a band that covers 68 % on average may miss a whole spectrum
-# or hold all of it. `benchmarks/continuation.py` measures the coverage over many truths and draws.
+# The points of one spectrum are not independent. A band with 68 % coverage on average may miss a whole
+# spectrum or contain all of it. `benchmarks/continuation.py` measures the coverage over many truths and
+# draws.
 #
-# ## 2. The resolution: a line becomes a bump
+# ## 2. The resolution: a narrow line becomes a broad peak
 #
-# The same spectrum with a line of width 0.12 at omega = 1. `resolution` is the width of the averaging kernel.
+# The spectrum now has a line of width 0.12 at omega = 1. `resolution` is the width of the averaging kernel.
 
 # %%
 narrow = continue_conductivity(made_samples(two_peaks, 1e-3), BETA, eps=EPS)
@@ -106,8 +107,9 @@ for where in (0.5, 1.0, 3.0):
 draw(narrow, two_peaks, "a narrow line below, noise 0.1 %")
 
 # %% [markdown]
-# The line and the hump have run into each other. Even the dotted line, the truth blurred by the resolution,
-# flatters: it says what is surely lost, not that all the rest is found. An integral is safer than a shape:
+# The line and the broad peak have merged. The dotted curve, the truth blurred by the resolution, is an upper
+# limit: finer structure is certainly lost, but coarser structure may be wrong as well. An integral is more
+# reliable than a shape:
 
 # %%
 weight = narrow.weight(0.0, 2.0)
@@ -117,9 +119,9 @@ print(f"weight below 2 E_J: {weight.value:.4f} +- {weight.error:.4f}, truth {exa
 # %% [markdown]
 # ## 3. Bounds without any prior
 #
-# All non-negative spectra that fit the data, by linear programming: the weight in a window lies between
-# these, whatever one believes about smoothness. They are wide: the rest of what the error above says is
-# the prior's word, not the data's.
+# Linear programming over all non-negative spectra that fit the data gives bounds on the weight in a window.
+# They hold without any assumption about smoothness. They are wider than the error above, because that error
+# also relies on the prior.
 
 # %%
 table = made_samples(two_peaks, 1e-3)
@@ -130,9 +132,9 @@ print(f"between {bounds.lower:.4f} and {bounds.upper:.4f} at {100 * bounds.proba
 # %% [markdown]
 # ## 4. Several methods on the same data
 #
-# They share data and covariance, but neither prior nor algorithm. Where they disagree, the data have not
-# spoken. Here they agree, all of them, and all of them miss the line: **agreement is not truth**. They share
-# the kernel, and with it the blindness.
+# The methods share data and covariance, but not the prior and not the algorithm. Where they disagree, the
+# data do not determine the spectrum. Here all methods agree, and all miss the line: **agreement is no
+# proof**. They share the kernel and the information that it loses.
 
 # %%
 both = consensus(data)
@@ -147,20 +149,20 @@ axis.legend(frameon=False)
 figure.shown()
 
 # %% [markdown]
-# ## 5. What not to believe
+# ## 5. What is not reliable
 #
-# * **Structure narrower than `resolution`**, in width or in distance from its neighbour.
-# * **Anything below omega ~ T** (grey). The dc value is a guess of the prior; `midpoint_conductivity` is
-#   data.
-# * **The height of a peak** narrower than the resolution: its area is known, not its height.
-# * **A gap.** A band that touches zero is not an absent spectrum. Use `weight_bounds` on the window, or the
-#   decay of G(tau), `lowest_excitation`, for a pair gap.
+# * **Structure narrower than `resolution`**, in width or in distance from the next structure.
+# * **Frequencies below T** (grey). The prior determines the dc value; `midpoint_conductivity` comes from
+#   the data.
+# * **The height of a peak** narrower than the resolution. Only its area is known.
+# * **A gap.** A band that touches zero does not prove that the spectrum vanishes. Use `weight_bounds` on
+#   the window, or the decay of G(tau), `lowest_excitation`, for a pair gap.
 # * **A second peak that only one method shows.** `rational` and `sparse` ring at sharp edges.
-# * **Errors from few samples.** With fewer than about 3 samples per component the covariance is not known;
-#   the result carries a warning, and a report shows it first.
+# * **Errors from few samples.** With fewer than about 3 samples per component the covariance is unknown. The
+#   result then carries a warning, and a report shows it first.
 #
-# Less noise helps, at its price. The same line with ten times smaller errors, a hundred times the work: now
-# there are two peaks, at the right places, and the narrow one is still too low and too broad.
+# Ten times less noise costs a hundred times the work. The same spectrum now shows two peaks at the right
+# positions; the narrow peak is still too low and too broad.
 
 # %%
 better = continue_conductivity(made_samples(two_peaks, 1e-4), BETA, eps=EPS)

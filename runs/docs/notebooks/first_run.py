@@ -1,8 +1,9 @@
 # %% [markdown]
-# # A first run: a few disordered arrays, from the configuration to sigma(omega)
+# # A first run: from the configuration to sigma(omega)
 #
-# A lattice so small that everything here takes seconds. It shows the steps; its numbers are no physics of
-# large arrays. From a terminal the same is `sitqmc init`, `sitqmc plan`, `sitqmc run`, `sitqmc report`.
+# The lattice is so small that everything takes seconds. The notebook shows the steps; its numbers say nothing
+# about large arrays. In a terminal the same steps are `sitqmc init`, `sitqmc plan`, `sitqmc run` and
+# `sitqmc report`.
 
 # %%
 import tomllib
@@ -15,10 +16,10 @@ from sitqmc.runs.results.report import report_of
 from sitqmc.runs.simulate.run import run
 
 # %% [markdown]
-# ## 1. Say what to simulate
+# ## 1. Configuration
 #
-# Energies in E_J, times in 1/E_J. Any value of `[model]` may be a list: the run covers all combinations.
-# The disorder samples of different p are nested, so differences along p are precise.
+# Energies are in E_J, times in 1/E_J. Any value of `[model]` may be a list: the run covers all combinations.
+# The disorder samples of different p are nested, so differences between values of p are precise.
 
 # %%
 text = """
@@ -40,7 +41,7 @@ bins = 16
 measurements_per_bin = 16
 
 [continuation]
-method = "maxent"       # quick; leave it out for the better default, "process"
+method = "maxent"       # quick; the default, "process", is more accurate
 omega_points = 100
 blocks = 8
 
@@ -52,9 +53,9 @@ for model in points(config):
     print(model.p, model.beta, model.sites)
 
 # %% [markdown]
-# ## 2. Ask what it will cost
+# ## 2. Cost
 #
-# A short trial measures the speed. The last lines name what is most likely to disappoint.
+# A short trial measures the speed. The last lines name the biggest risk.
 
 # %%
 print(plan(config, processes=1, trial_seconds=0.2))
@@ -62,16 +63,16 @@ print(plan(config, processes=1, trial_seconds=0.2))
 # %% [markdown]
 # ## 3. Run
 #
-# A run may be killed at any instant: the same call goes on where it was, and does nothing twice. It ends with
-# the table of main results. A warning there is meant: 24 samples of 16 sites are few.
+# A run may be killed at any instant: the same call resumes it and repeats nothing. The run ends with the
+# table of main results. Take its warnings seriously: 24 samples of 16 sites are few.
 
 # %%
 results = run(config, processes=1, quiet=True)
 
 # %% [markdown]
-# ## 4. Look
+# ## 4. Figures
 #
-# As bonds are removed the stiffness falls faster than <-k_x>: by the sum rule the difference is spectral
+# As bonds are removed, the stiffness falls faster than <-k_x>. By the sum rule the difference is spectral
 # weight that moves from the superfluid delta function to finite frequency.
 
 # %%
@@ -81,13 +82,13 @@ draw("scan", results)
 draw("sigma", results)
 
 # %% [markdown]
-# The bar at a peak is the resolution there: here it is as wide as the peak itself, so nothing about its
-# shape is known. Larger beta and more samples narrow it, slowly.
+# The bar at a peak shows the resolution. Here it is as wide as the peak itself, so the shape of the peak is
+# unknown. Larger beta and more samples improve the resolution slowly.
 #
-# ## 5. One page for the record
+# ## 5. The report
 #
-# The run has written `report.html` beside its data: figures, checks, configuration, provenance, in one file
-# that opens anywhere. `report_of` makes it anew.
+# The run has written `report.html` beside its data: figures, checks, configuration and provenance in one file
+# that opens offline. `report_of` makes the page again.
 
 # %%
 page = report_of(config.output.path)
@@ -96,8 +97,8 @@ print(f"{len(page) / 1e3:.0f} kB of HTML")
 # %% [markdown]
 # ## 6. Read it back
 #
-# Next: `reading_results.ipynb` on errors and checks, `continuation_trust.ipynb` on what a continued spectrum
-# can and cannot say.
+# Next: `reading_results.ipynb` explains errors and checks, `continuation_trust.ipynb` the limits of a
+# continued spectrum.
 
 # %%
 table = load(config.output.path).table("rho_s", "kappa", "minus_k", "energy")

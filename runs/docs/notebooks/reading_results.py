@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Reading results: averages, errors, checks
 #
-# A run keeps every bin of every disorder sample. This notebook makes a small one and reads it in all the
-# ways there are. With a run of your own set `folder` to it.
+# A run keeps every bin of every disorder sample. This notebook makes a small run and shows every way to
+# read it. To read a run of your own, set `folder` to its output folder.
 
 # %%
 import tomllib
@@ -36,15 +36,15 @@ measurements_per_bin = 8
 [output]
 path = "results/reading"
 """
-folder = Path("results/reading")             # or your own
+folder = Path("results/reading")             # or the folder of your run
 if not folder.exists():
     run(parse_config(tomllib.loads(text)), processes=1, quiet=True, analysis=False)
 
 # %% [markdown]
 # ## 1. The table
 #
-# Values and their errors are plain numbers: `table["rho_s"]`, `table["rho_s_error"]`. Errors are one standard
-# error of the disorder average and hold both kinds of noise, thermal and from sample to sample.
+# Values and errors are plain numbers: `table["rho_s"]`, `table["rho_s_error"]`. Errors are one standard
+# error of the disorder average. They contain thermal noise and the fluctuations between samples.
 
 # %%
 results = load(folder)
@@ -53,8 +53,9 @@ print(table)
 print("at p = 0.3:", table.where(p=0.3)["rho_s"], "+-", table.where(p=0.3)["rho_s_error"])
 
 # %% [markdown]
-# Samples are nested in p (a bond that is missing at 0.15 is missing at 0.3), so the points are correlated.
-# The difference of two p is better known than either of them suggests: take it sample by sample.
+# Samples are nested in p: a bond that is missing at 0.15 is missing at 0.3. The points are therefore
+# correlated. Compute the difference of two points sample by sample; its error is smaller than for
+# independent points.
 
 # %%
 half, full = (results.averages[i].samples["rho_s"] for i in (1, 2))
@@ -65,9 +66,9 @@ print(f"rho_s(0.3) - rho_s(0.15) = {(full - half).mean():.4f} +- {paired:.4f}, a
 # %% [markdown]
 # ## 2. Checks
 #
-# `tau_int` in measurements; `thermalisation_p`: how often the two halves of the chains would differ so much
-# by chance; `thermal_fraction`: the part of the squared error that longer chains would remove. For a clean
-# array it is all of it; with disorder only more samples help.
+# `tau_int` is in measurements. `thermalisation_p` is the probability that the two halves of the chains
+# differ by chance as much as they do. `thermal_fraction` is the fraction of the squared error that longer
+# chains would remove. It is 1 for a clean array. If it is small, only more samples reduce the error.
 
 # %%
 for point in results.averages:
@@ -77,7 +78,8 @@ for point in results.averages:
           f"warnings: {'; '.join(point.warnings) or 'none'}")
 
 # %% [markdown]
-# The two routes to the error of a single chain: the summed autocorrelation of its bins, and their scatter.
+# There are two routes to the error of a single chain: the summed autocorrelation of its bins, and their
+# scatter.
 
 # %%
 bins = results.points[2].bins["rho_s_x"]     # (samples, bins)
@@ -86,9 +88,10 @@ print(f"sample 0: {bins[0].mean():.4f} +- {single.error:.4f} by the Gamma method
       f"{bins[0].std(ddof=1) / np.sqrt(bins.shape[1]):.4f} by its bins; {bins.shape[0]} samples")
 
 # %% [markdown]
-# ## 3. How much more work does an error take?
+# ## 3. How much work does a smaller error take?
 #
-# From these bins as a pilot: the cheapest number of samples and of bins in each for 1 % on rho_s.
+# The bins serve as a pilot run: find the cheapest number of samples and of bins per sample for an error of
+# 1 % on rho_s.
 
 # %%
 wanted = 0.01 * float(table["rho_s"][2])
@@ -99,8 +102,8 @@ print(f"error {wanted:.1e}: {effort.samples} samples of {effort.bins} bins; "
 # %% [markdown]
 # ## 4. A correlator, with its covariance
 #
-# Neighbouring frequencies share their noise: error bars alone say nothing about a curve. Any fit, and any
-# continuation, needs the covariance.
+# Neighbouring frequencies share their noise, so error bars alone do not describe the error of a curve.
+# Every fit and every continuation needs the covariance.
 
 # %%
 rho = results.averages[2].samples["rho"]     # (samples, n)
@@ -122,7 +125,8 @@ figure.shown()
 # %% [markdown]
 # ## 5. Numbers that need no continuation
 #
-# sigma(i w_n) = 2 pi rho/w_n, and beta^2 Lambda(beta/2)/pi, which is sigma(0) if sigma is flat below 2 pi T.
+# sigma(i w_n) = 2 pi rho/w_n follows from the data directly. So does beta^2 Lambda(beta/2)/pi, which equals
+# sigma(0) if sigma is flat below 2 pi T.
 
 # %%
 model = results.points[2].model
@@ -136,8 +140,8 @@ print(f"beta^2 Lambda(beta/2)/pi = {low.value:.3f} +- {low.error:.3f}, in 4e^2/h
 # %% [markdown]
 # ## 6. For other programs
 #
-# CSV of everything, or NetCDF with `runs.results.export.write_netcdf`; `run.h5` itself opens with plain h5py.
-# Where the run came from is in `history`.
+# `write_csv` writes all averages as CSV, `write_netcdf` as NetCDF. `run.h5` itself opens with plain h5py. The
+# provenance of the run is in `history`.
 
 # %%
 write_csv(results, folder / "all.csv")

@@ -1,12 +1,14 @@
 # %% [markdown]
 # # From a THz scan to the excess conductivity of a superconducting film
 #
-# Measured are transmission |t| and phase theta of a thin film on a substrate, against the empty path, above
+# Input: transmission |t| and phase theta of a thin film on a substrate, relative to the empty path, above
 # Tc and cold, and if possible a tunnelling curve. This notebook answers: does a plain BCS film describe the
-# cold scan? If not, what is left over (sigma_H), where is its peak, where is sigma1 smallest (Omega), how
-# large are the superfluid density and the missing spectral weight, and does a simulated sigma(omega) agree?
+# cold scan? If not, what is the excess conductivity sigma_H, where is its peak, where is sigma1 smallest
+# (Omega), how large are the superfluid density and the missing spectral weight, and does a simulated
+# sigma(omega) agree?
 #
-# It runs as it is on a bundled film. **The bundled films are SYNTHETIC: computer-made scans of known truth.**
+# The notebook runs with a bundled film. **The bundled films are SYNTHETIC: computer-made scans of known
+# truth.**
 
 # %%
 from csv import DictReader
@@ -58,25 +60,25 @@ from sitqmc.runs.results.figures.film import (
 rng = np.random.default_rng(1)               # bootstrap intervals are the same in every run
 
 # %% [markdown]
-# ## 1. Your file here
+# ## 1. Your files
 #
-# Point the three paths of the next cell to your own text files. A scan looks like this:
+# Set the three paths of the next cell to your own text files. A scan looks like this:
 #
 #     # temperature [K]: 2.0
 #     nu [THz]  t  t_error  theta [rad]  theta_error [rad]
 #     0.100     0.1312  0.0007  1.201  0.004
 #
 # * Required: the line `# temperature [K]: ...` and one line of column names with units. Other lines
-#   `# name: value` are kept as remarks; `# synthetic: yes` marks computer-made data.
-# * Frequency: `nu`, `energy` or `wavenumber` in THz, GHz, cm^-1 or meV, increasing, no point twice.
+#   `# name: value` are kept as notes; `# synthetic: yes` marks computer-made data.
+# * Frequency: `nu`, `energy` or `wavenumber` in THz, GHz, cm^-1 or meV, increasing, without repeated points.
 # * Transmission: `t` (field) or `T` (power), or `re_t` and `im_t`; with theta in rad or deg.
-# * Standard deviations `t_error` (or `T_error`) and `theta_error` are required, from repeated scans: without
-#   them no fit can say that a model fails.
+# * Standard deviations `t_error` (or `T_error`) and `theta_error` are required; estimate them from repeated
+#   scans. Without them no fit can show that a model fails.
 # * A tunnelling curve has the columns `bias [mV]  didv  didv_error`.
 # * A file without header: `read_scan(path, columns=["nu [GHz]", "T", "T_error", "theta [deg]",
 #   "theta_error [deg]"], header={"temperature [K]": "2.0"})`.
 #
-# What a file lacks or holds wrongly is said in one line with its name and the line or column.
+# A missing or wrong entry gives one line with the name of the file and the line or column.
 
 # %%
 folder = bundled_films()                     # your folder: Path("/where/your/files/are")
@@ -92,8 +94,8 @@ for scan in (cold, normal):
           "SYNTHETIC" if scan.synthetic else "measured", *scan.notes)
 
 # %% [markdown]
-# What is known before the fit: thicknesses, substrate, the period of standing waves. `priors` says how well,
-# as standard deviations. These uncertainties enter every error below.
+# Thicknesses, the substrate and the period of standing waves are known before the fit. `priors` gives their
+# standard deviations. These uncertainties enter every error below.
 
 # %%
 plate = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
@@ -106,8 +108,8 @@ priors = {"film_nm": 0.5, "thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3
 # %% [markdown]
 # ## 2. Look at |t| and theta
 #
-# Expect the fringes of the substrate (spacing c/2nd), a cold film that transmits less at low frequency, and
-# a smooth phase. A straight line is taken off theta, for the eye alone.
+# Expect the fringes of the substrate (spacing c/2nd), a cold film that transmits less at low frequency, and a
+# smooth phase. The figure subtracts a straight line from theta.
 
 # %%
 draw_scans([cold, normal])
@@ -115,7 +117,7 @@ draw_scans([cold, normal])
 # %% [markdown]
 # ## 3. The gap from tunnelling
 #
-# Dynes density of states with thermal broadening and a smooth background.
+# The model is the Dynes density of states with thermal broadening and a smooth background.
 
 # %%
 tunnelling = fit_tunnelling(curve)
@@ -125,8 +127,9 @@ draw_tunnelling(curve, tunnelling)
 # %% [markdown]
 # ## 4. The normal state calibrates the mount
 #
-# Above Tc the film is a Drude metal. This fit fixes sigma_n, the substrate and the path of the cold scan; if
-# it is rejected, do not go on: look for a wrong substrate index, standing waves or too small errors.
+# Above Tc the film is a Drude metal. This fit determines sigma_n, the substrate and the path of the cold
+# scan. If the fit is rejected, do not continue: look for a wrong substrate index, standing waves or too
+# small errors.
 
 # %%
 calibration = fit_normal(normal, guess, tc_k, priors=priors)
@@ -134,7 +137,8 @@ print(calibration.report())
 draw_film_fit(normal, calibration, "Normal state (Drude)")
 
 # %% [markdown]
-# Which parameters hang together? sigma_n and the film thickness do: transmission measures their product.
+# The figure shows which parameters are correlated. sigma_n and the film thickness are, because transmission
+# measures their product.
 
 # %%
 draw_correlation(calibration.fit)
@@ -143,7 +147,7 @@ draw_correlation(calibration.fit)
 # ## 5. Does a plain BCS film describe the cold scan?
 #
 # |t| and theta are fitted together, with the gap as the only free parameter (routine 1 of the paper). Read
-# the quality of the fit before the gap: `gaps_mev()` refuses to give a gap if the model is rejected.
+# the quality of the fit before the gap: `gaps_mev()` raises an error if the model is rejected.
 
 # %%
 mount = calibration.setup
@@ -152,8 +156,9 @@ print(plain.report())
 draw_film_fit(cold, plain, "Plain superconductor")
 
 # %% [markdown]
-# Rejected: this film is no plain BCS film. For contrast, a weakly disordered one (Tc = 9.5 K, SYNTHETIC),
-# whose normal and cold scan are fitted together, sharing mount and substrate. Its gap may be quoted.
+# The fit is rejected: this film is no plain BCS film. For comparison, the next cell fits a weakly
+# disordered film (Tc = 9.5 K, SYNTHETIC). Its normal and cold scans are fitted together with the same mount
+# and substrate. The gap of this film may be quoted.
 
 # %%
 weak_scans = [read_scan(bundled_films() / f"9.5K_{kind}.txt") for kind in ("normal", "cold")]
@@ -179,8 +184,8 @@ draw_pairs(pairs, background)
 # %% [markdown]
 # ## 7. Excess conductivity sigma_H, Omega and the peak
 #
-# sigma_H is measured sigma1 minus that of the background. Omega is where sigma1 is smallest below the gap.
-# Intervals: bootstrap, 68 %.
+# sigma_H is the measured sigma1 minus the sigma1 of the background. Omega is the frequency of the smallest
+# sigma1 below the gap. The intervals are 68 % bootstrap intervals.
 
 # %%
 below_gap = (float(cold.nu_thz[0]), float(mev_to_thz(2 * background.delta_mev)))
@@ -193,8 +198,9 @@ draw_excess(pairs, background, excess(pairs, background), omega, peak, plain.fit
 # %% [markdown]
 # ## 8. Superfluid density from sigma2, checked by Kramers and Kronig
 #
-# omega sigma2 is extrapolated to zero frequency after the measured excess was taken into account. That is
-# possible only if sigma1 and sigma2 belong together: the verdict tells.
+# omega sigma2 is extrapolated to zero frequency after the contribution of the measured excess is removed. The
+# extrapolation is meaningful only if sigma1 and sigma2 belong together; the Kramers-Kronig check says whether
+# they do.
 
 # %%
 fluid = superfluid(points, background, (0.08, 0.8))
@@ -210,8 +216,8 @@ print(f"penetration depth = {depth_nm:.4g} nm")
 # %% [markdown]
 # ## 9. Missing spectral weight
 #
-# The weight that sigma1 lost below Tc sits in the superfluid: N = (pi/2) rho_s (Ferrell, Glover, Tinkham).
-# Beyond the measured window the background model extends the integral.
+# The weight that sigma1 loses below Tc goes to the superfluid: N = (pi/2) rho_s (Ferrell, Glover, Tinkham).
+# The background model extends the integral beyond the measured window.
 
 # %%
 weight = missing_weight(points, background)
@@ -222,14 +228,13 @@ print(f"N / rho_s = {weight.extended.value / density.value:.3f}, sum rule: {np.p
 # %% [markdown]
 # ## 10. Several films: N against rho_s
 #
-# `analyse_film` makes all steps above in one call, here for the four SYNTHETIC films. It also takes what you
-# have if the normal scan or the tunnelling curve is missing, and its notes say what was assumed instead.
-# N and rho_s share the error of the film thickness, which moves a point along the line: a small chi^2 is
-# expected here.
+# `analyse_film` performs all steps above in one call, here for the four SYNTHETIC films. The normal scan or
+# the tunnelling curve may be missing; the notes of the result then say what was assumed instead. N and
+# rho_s share the error of the film thickness, which moves a point along the line, so chi^2 is small here.
 
 # %%
 def analyse(name: str, tc: float) -> FilmAnalysis:
-    """The whole chain for one bundled film."""
+    """Analyse one bundled film."""
     files = [bundled_films() / f"{name}_{kind}.txt" for kind in ("cold", "normal", "tunnelling")]
     return analyse_film(read_scan(files[0]), guess, tc, rng, normal=read_scan(files[1]),
                         tunnelling=read_tunnelling(files[2]), priors=priors)
@@ -246,11 +251,11 @@ for name, film in films.items():
 draw_weight_line(films, line)
 
 # %% [markdown]
-# ## 11. Beside the theory
+# ## 11. Comparison with a simulation
 #
 # `sitqmc run` writes sigma.csv (omega in E_J, sigma in 4e^2/h, 68 % band) and averages.csv (rho_s in E_J).
-# Set `run_folder` to such an output and `point` to one of its rows. Without one, a **made-up line** stands
-# in: it shows the steps and is no result of a simulation.
+# Set `run_folder` to the output folder of a run and `point` to one of its points. Without a run, the
+# notebook uses an **invented resonance**: it shows the steps and is no result of a simulation.
 
 # %%
 run_folder: Path | None = None               # Path("results/my-run")
@@ -258,7 +263,7 @@ point = 0
 
 
 def read_theory(run: Path, point: int) -> TheoryCurve:
-    """Regular part of sigma(omega) and rho_s of one point of a run."""
+    """Return the regular part of sigma(omega) and rho_s of one point of a run."""
     with open(run / "sigma.csv", encoding="utf-8") as file:
         rows = [r for r in DictReader(file) if int(r["point"]) == point and float(r["omega"]) > 0]
     with open(run / "averages.csv", encoding="utf-8") as file:
@@ -273,7 +278,7 @@ def read_theory(run: Path, point: int) -> TheoryCurve:
 
 
 def made_up_theory() -> TheoryCurve:
-    """A resonance at omega = E_J, 0.3 E_J wide. Not a simulation."""
+    """Return a resonance at omega = E_J, 0.3 E_J wide; it is not a simulation."""
     w = np.linspace(0.02, 12.0, 1200)
     sigma = 0.25 * (0.3 * w) ** 2 / ((1 - w**2) ** 2 + (0.3 * w) ** 2)
     return TheoryCurve(omega=w, sigma=sigma, error=0.03 * sigma, rho_s=0.3)
@@ -282,9 +287,10 @@ def made_up_theory() -> TheoryCurve:
 theory = made_up_theory() if run_folder is None else read_theory(run_folder, point)
 
 # %% [markdown]
-# Compared are the points below the gap, with E_J and the amplitude free. For a film that is one array, E_J
-# follows from the stiffness instead (`e_j_mev=...`), and nothing is free. Where the two values of E_J differ
-# much, as for this SYNTHETIC film beside a made-up line, agreement of the shapes alone proves little.
+# The comparison uses the points below the gap; E_J and the amplitude are free. For a film that is one
+# array, E_J follows from the stiffness instead (`e_j_mev=...`), and nothing is free. The two values of E_J
+# differ much for this SYNTHETIC film and the invented resonance; agreement of the shapes alone then proves
+# little.
 
 # %%
 everywhere = excess(points, background)
