@@ -61,7 +61,7 @@ def simulate(config: Config, model: Model, n_rho: int) -> dict[str, Any]:
     bins: dict[str, list[Any]] = {}
     for first in range(0, config.disorder.samples, GROUP):
         samples = range(first, min(first + GROUP, config.disorder.samples))
-        bonds = [model.draw_bonds(seed, sample) for sample in samples]
+        bonds = [model.draw_disorder(seed, sample) for sample in samples]
         chains = Chains(model, bonds, seed=seed, samples=samples, schedule=config.schedule, n_max=n_max)
         while not chains.finished:
             chains.step()

@@ -53,7 +53,7 @@ def cost(L: int, replicas: int = 4) -> dict[str, float]:
     per_bin = max(4, round(1e8 / (replicas * 16 * 2 * sites)))
     samples = range(replicas)
     chains = Chains(
-        model, [model.draw_bonds(1, s) for s in samples], seed=1, samples=samples,
+        model, [model.draw_disorder(1, s) for s in samples], seed=1, samples=samples,
         schedule=Schedule(therm_sweeps=20, bins=16, measurements_per_bin=per_bin),
     )  # fmt: skip
     begun = time.process_time()

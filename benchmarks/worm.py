@@ -45,7 +45,7 @@ def models(quick: bool) -> Iterator[Model]:
 
 def new_chains(model: Model, replicas: int, schedule: Schedule) -> Chains:
     """Return chains on different samples."""
-    bonds = [model.draw_bonds(1, s) for s in range(replicas)]
+    bonds = [model.draw_disorder(1, s) for s in range(replicas)]
     return Chains(model, bonds, seed=1, samples=range(replicas), schedule=schedule)
 
 

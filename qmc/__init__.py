@@ -3,7 +3,7 @@
     from qmc import Model, Schedule, run_chain
 
     model = Model(Lx=8, Ly=8, L_tau=40, eps=0.1, charging=3.0, action="cosine", p=0.1)
-    result = run_chain(model, model.draw_bonds(seed=1, sample=0), seed=1, sample=0)
+    result = run_chain(model, model.draw_disorder(seed=1, sample=0), seed=1, sample=0)
     result.bins["rho_s_x"].mean()
 
 Chains as long as an error asks for, and their thermalisation: `qmc.chains.adaptive`. Critical points:

@@ -125,7 +125,7 @@ class Chains:
         count, sites = len(self.samples), model.sites * model.L_tau
         if count * sites >= 2**31:
             raise ValueError(f"{count} chains of {sites} sites: more than 2^31 sites; take fewer chains")
-        self._disorder = [model.disorder(given) for given in bonds]
+        self._disorder = [model.as_disorder(given) for given in bonds]
         links = [link_tables(model, disorder) for disorder in self._disorder]
         uniform = self._disorder[0].uniform
         if any(disorder.uniform != uniform for disorder in self._disorder):
@@ -314,7 +314,7 @@ def run_chain(
 ) -> ChainResult:
     """Simulate one disorder sample.
 
-    bonds      bool (2, Ly, Lx), see Model.draw_bonds; or a Disorder, see Model.draw_disorder
+    bonds      a Disorder, see `Model.draw_disorder`; or bool (2, Ly, Lx), where only bonds are missing
     seed, sample, chain   name the random stream, together with model.key()
     n_max      largest Matsubara number kept; all (L_tau // 2) if None
     start      cold: no currents; hot: random ones, see `chains.start`. Thermalised chains do not depend on it

@@ -60,7 +60,7 @@ def scaling_data(
 
     L, coupling, L_tau  (m,); L_tau may be left out where its aspect ratio plays no part
     samples             (m, n) or (q, m, n)
-    shared              the points of one L used the same disorder samples, as `Model.draw_bonds` makes them
+    shared              the points of one L used the same disorder samples (`Model.draw_disorder`)
     raises              ValueError for wrong shapes, values that are not finite, or fewer than 4 samples
     """
     size, g = np.asarray(L, float), np.asarray(coupling, float)

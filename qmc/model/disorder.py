@@ -48,10 +48,12 @@ def make_disorder(
     E_J: ArrayLike | None = None,
     E_C: ArrayLike | None = None,
 ) -> Disorder:
-    """Disorder from arrays of any origin; what is None is clean. Missing links may carry any coupling.
+    """Return the disorder given by arrays; what is None is clean. Missing links may carry any coupling.
 
-    raises  ValueError for wrong shapes, no site at all, or a coupling of a present link that is not
-            positive and finite
+    bonds, sites   masks, bool or the integers 0 and 1; shapes as in `Disorder`
+    E_J, E_C       couplings; shapes and units as in `Disorder`
+    raises         ValueError for wrong shapes, masks that hold other numbers, no site at all, or a coupling
+                   of a present link that is not positive and finite
     """
     present = _mask("sites", sites, (Ly, Lx), "(Ly, Lx)")
     if not present.any():
@@ -68,12 +70,18 @@ def make_disorder(
 
 
 def _mask(name: str, value: ArrayLike | None, shape: tuple[int, ...], words: str) -> Bonds:
+    """Return a writable copy of a mask; ValueError for a wrong shape, or an array that is no mask."""
     if value is None:
         return np.ones(shape, np.bool_)
-    mask = np.array(value, dtype=np.bool_)
-    if mask.shape != shape:
-        raise ValueError(f"{name} of shape {mask.shape}: must be {words} = {shape}")
-    return mask
+    given = np.asarray(value)
+    if given.shape != shape:
+        raise ValueError(f"{name} of shape {given.shape}: must be {words} = {shape}")
+    if not (given.dtype.kind == "b" or (given.dtype.kind in "iu" and np.all((given == 0) | (given == 1)))):
+        raise ValueError(
+            f"{name} of type {given.dtype}: a mask holds True and False (or the integers 1 and 0); "
+            "pass couplings as E_J or E_C of make_disorder"
+        )
+    return given.astype(np.bool_)
 
 
 def _coupling(name: str, value: ArrayLike | None, present: Bonds, words: str) -> Array | None:

@@ -13,9 +13,10 @@ coefficients are Bessel functions and h_cos = (I_{J-1} + I_{J+1}) / (2 I_J).
     cosine    I_J(K_tau)                    I_J(K_x)
     villain   exp(-J^2 / (2 K_tau))         exp(-J^2 / (2 K_x))
 
-A charge offset n_g multiplies the weight of every time link by exp(eps E_C n_g J): exactly
-(E_C/2)(n - n_g)^2 for Gaussian weights, up to the constant E_C n_g^2/2. E_J and E_C are those of the
-link; energies are in units of the clean E_J.
+A charge offset n_g multiplies the weight of every time link by exp(eps E_C n_g J), which is exactly
+(E_C/2)(n - n_g)^2 for Gaussian weights, up to the constant E_C n_g^2/2. Bessel weights of time links have
+no such form: the charge would neither be n_g at n_g = 1/2 nor shift by one with n_g -> n_g + 1, so `cosine`
+has no charge offset. E_J and E_C belong to the link; energies are in units of the clean E_J.
 """
 
 import math
@@ -97,11 +98,11 @@ def _cutoff(weight: Array, name: str, coupling: float, tilt: float = 0.0) -> int
     return max(j_max, 1)
 
 
-def _bessel(coupling: float, name: str, tilt: float = 0.0) -> tuple[Array, Array, Array]:
+def _bessel(coupling: float, name: str) -> tuple[Array, Array, Array]:
     """w(J)/w(0), h_cos, h_cos2 for exp(K cos theta); ive is scaled, so no K overflows."""
     j = np.arange(4 * J_LIMIT)
     scaled = ive(j, coupling)
-    n = _cutoff(scaled, name, coupling, tilt) + 1
+    n = _cutoff(scaled, name, coupling) + 1
     down2, down, here = scaled[np.abs(j[:n] - 2)], scaled[np.abs(j[:n] - 1)], scaled[:n]
     cos = (down + scaled[1 : n + 1]) / (2 * here)
     cos2 = (down2 + 2 * here + scaled[2 : n + 2]) / (4 * here)
@@ -121,10 +122,16 @@ def time_links(action: Action, eps: float, charging: float, n_g: float = 0.0) ->
     Gaussian weights: (E_C/2) J^2. cosine: (K_tau/eps) (h_cos(J) - h_cos(0)), the derivative of
     ln[I_J(K)/I_0(K)], which tends to (E_C/2) J^2 for eps -> 0. Its contact term is the second derivative
     at fixed E_C, which is also the one in E_C at fixed eps (times eps^2/E_C^2), and tends to zero.
+    raises  ValueError for a charge offset with the action `cosine`, or a coupling out of range
     """
+    if action == "cosine" and n_g:
+        raise ValueError(
+            f"n_g = {n_g:g}: the action cosine has no charge offset (its density would be wrong); "
+            "choose action = \"rotor\" or \"villain\""
+        )
     coupling, tilt = 1 / (eps * charging), eps * charging * n_g
     if action == "cosine":
-        weight, cos, cos2 = _bessel(coupling, "K_tau", tilt)
+        weight, cos, cos2 = _bessel(coupling, "K_tau")
         variance = cos2 - cos**2
         energy = coupling / eps * (cos - cos[0])
         slope = (coupling / eps) ** 2 * (variance - variance[0])

@@ -100,16 +100,19 @@ class Model:
             spread_J=self.spread_J, spread_C=self.spread_C, charging=self.charging,
         )  # fmt: skip
 
-    def draw_bonds(self, seed: int, sample: int) -> Bonds:
-        """Bond mask (2, Ly, Lx) of one disorder sample; True where a bond is present."""
-        return self.draw_disorder(seed, sample).bonds
+    def as_disorder(self, given: "ArrayLike | Disorder") -> Disorder:
+        """Return the checked disorder of one sample from a `Disorder` or from a bond mask (2, Ly, Lx).
 
-    def disorder(self, given: "ArrayLike | Disorder") -> Disorder:
-        """`given` in explicit form: a bond mask (2, Ly, Lx), or a Disorder, which is checked.
-
-        raises  ValueError for wrong shapes or couplings that the tables cannot hold
+        raises  ValueError for wrong shapes, a bond mask that is not one, or a bond mask for a model with
+                missing sites or spread couplings, of which a bond mask says nothing
         """
         if not isinstance(given, Disorder):
+            for name in ("p_site", "spread_J", "spread_C"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"bond mask for a model with {name} = {getattr(self, name):g}: it leaves out sites "
+                        "and couplings; pass model.draw_disorder(seed, sample) or make_disorder(Lx, Ly, ...)"
+                    )
             return make_disorder(self.Lx, self.Ly, bonds=given)
         return make_disorder(
             self.Lx, self.Ly, bonds=given.bonds, sites=given.sites, E_J=given.E_J, E_C=given.E_C

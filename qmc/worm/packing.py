@@ -60,7 +60,7 @@ def empty_lattice(model: Model, disorder: Bonds | Disorder, layout: Layout = BYT
 
     A missing site has no link at all, so no worm ever enters or starts there.
     """
-    disorder = model.disorder(disorder)
+    disorder = model.as_disorder(disorder)
     x_bonds, y_bonds = disorder.bonds
     present = np.empty((DIRECTIONS, model.Ly, model.Lx), bool)
     present[0], present[1] = x_bonds, np.roll(x_bonds, 1, axis=1)

@@ -149,10 +149,10 @@ class Reproduction:
     def maps(self) -> Maps:
         """Fresh chains of one sample at p = 0.2: half a minute."""
         model = Model(Lx=16, Ly=16, L_tau=64, eps=0.1, charging=3.0, action="cosine", p=MAP_P)
-        bonds = model.draw_bonds(MAP_SEED, 0)
+        disorder = model.draw_disorder(MAP_SEED, 0)
         # The mask of sample 0 for all of them; the number of a chain's random stream is its own.
         chains = Chains(
-            model, [bonds] * MAP_CHAINS, seed=MAP_SEED, samples=range(MAP_CHAINS),
+            model, [disorder] * MAP_CHAINS, seed=MAP_SEED, samples=range(MAP_CHAINS),
             schedule=Schedule(bins=8, measurements_per_bin=1200, sweeps_per_measurement=1.0),
         )  # fmt: skip
         while not chains.finished:
@@ -161,7 +161,7 @@ class Reproduction:
         flows = np.array([result.twist_current for result in results])
         return Maps(
             model, 0, np.mean([result.maps["kappa"] for result in results], axis=0), flows.mean(axis=0),
-            flows.std(axis=0, ddof=1) / np.sqrt(MAP_CHAINS), np.asarray(bonds),
+            flows.std(axis=0, ddof=1) / np.sqrt(MAP_CHAINS), np.asarray(disorder.bonds),
         )  # fmt: skip
 
 

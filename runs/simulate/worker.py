@@ -53,7 +53,7 @@ def warm_up() -> None:
     """Compile the kernels, or load them from the cache, before several workers start."""
     model = Model(Lx=2, Ly=2, L_tau=2, eps=0.5, charging=2.0)
     tiny = Schedule(therm_sweeps=1, bins=4, measurements_per_bin=1)
-    run_chain(model, model.draw_bonds(0, 0), seed=0, sample=0, schedule=tiny)
+    run_chain(model, model.draw_disorder(0, 0), seed=0, sample=0, schedule=tiny)
 
 
 class Worker:

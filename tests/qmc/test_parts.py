@@ -155,7 +155,8 @@ def walk(request):
     action, eps, charging = request.param
     model = Model(Lx=4, Ly=3, L_tau=6, eps=eps, charging=charging, action=action, p=0.2)
     short = Schedule(therm_sweeps=20, bins=4, measurements_per_bin=1)
-    chains = Chains(model, [model.draw_bonds(11, s) for s in (0, 1)], seed=11, samples=[0, 1], schedule=short)
+    disorder = [model.draw_disorder(11, s) for s in (0, 1)]
+    chains = Chains(model, disorder, seed=11, samples=[0, 1], schedule=short)
     while not chains.finished:
         chains.step()
     assert chains.layout == LAYOUTS[request.param]
@@ -236,10 +237,10 @@ def test_waiting_times_at_equal_time_are_kept_by_distance():
 
 def test_missing_bonds_carry_nothing_and_are_nested_in_p():
     low, high = (Model(Lx=16, Ly=16, L_tau=2, eps=0.1, charging=1.0, p=p) for p in (0.1, 0.3))
-    a, b = low.draw_bonds(1, 0), high.draw_bonds(1, 0)
+    a, b = low.draw_disorder(1, 0).bonds, high.draw_disorder(1, 0).bonds
     assert np.all(a | ~b)
     assert 0.25 < 1 - b.mean() < 0.35
-    assert not np.array_equal(a, low.draw_bonds(1, 1))
+    assert not np.array_equal(a, low.draw_disorder(1, 1).bonds)
 
 
 def test_every_kind_of_disorder_is_nested_and_independent_of_the_others():
@@ -278,7 +279,7 @@ def test_missing_sites_carry_nothing(kind, start):
 def test_charge_offset_tilts_the_rates():
     """Rates up and down have the ratio of the weights: a factor exp(eps E_C n_g) per unit of charge."""
     eps, charging, n_g = 0.3, 2.0, 0.3
-    table, plain = time_links("cosine", eps, charging, n_g), time_links("cosine", eps, charging)
+    table, plain = time_links("rotor", eps, charging, n_g), time_links("rotor", eps, charging)
     for j in range(-3, 3):
         up, down = table.acceptance(j), table.reversed().acceptance(-j - 1)
         without = plain.acceptance(j) / plain.acceptance(-j - 1)
@@ -298,7 +299,7 @@ def test_chains_are_functions_of_their_names():
     model = Model(Lx=2, Ly=3, L_tau=4, eps=0.5, charging=2.0, p=0.1)
     short = Schedule(therm_sweeps=5, bins=4, measurements_per_bin=2)
     runs = [
-        run_chain(model, model.draw_bonds(1, 0), seed=seed, sample=sample, chain=chain, schedule=short)
+        run_chain(model, model.draw_disorder(1, 0), seed=seed, sample=sample, chain=chain, schedule=short)
         for seed, sample, chain in ((1, 0, 0), (1, 0, 0), (2, 0, 0), (1, 1, 0), (1, 0, 1))
     ]
     energies = [r.bins["energy"].tobytes() for r in runs]
@@ -316,6 +317,8 @@ def test_chains_are_functions_of_their_names():
         ({"p_site": 1.0}, "p_site = 1.0"),
         ({"spread_J": -0.1}, "spread_J = -0.1"),
         ({"n_g": 1.5}, "n_g = 1.5"),
+        ({"n_g": 0.5}, "n_g = 0.5: the action cosine has no charge offset"),
+        ({"n_g": 1.0}, "n_g = 1: the action cosine has no charge offset"),
         ({"charging": 0.1, "spread_C": 0.99}, r"K_tau = 2000"),
         ({"eps": 0.0}, "eps = 0.0"),
         ({"charging": -1.0}, "charging = -1.0"),
@@ -330,6 +333,49 @@ def test_impossible_models_are_refused(change, words):
         Model(**({"Lx": 4, "Ly": 4, "L_tau": 4, "eps": 0.5, "charging": 2.0} | change))
 
 
+@pytest.mark.parametrize("action", ["rotor", "villain"])
+@pytest.mark.parametrize("n_g", [0.5, 1.0])
+@pytest.mark.parametrize("bonds", [0, 1], ids=["no bonds", "clean"])
+def test_charge_offset_fixes_the_density(action, n_g, bonds):
+    """By the symmetry n -> 2 n_g - n, the charge of a site is n_g where 2 n_g is an integer."""
+    model = Model(Lx=2, Ly=2, L_tau=30, eps=0.1, charging=3.0, action=action, n_g=n_g)
+    mask, schedule = np.full((2, 2, 2), bonds), Schedule(therm_sweeps=200, bins=32, measurements_per_bin=100)
+    density = run_chain(model, mask, seed=3, sample=0, schedule=schedule).bins["density"]
+    error = density.std(ddof=1) / np.sqrt(len(density))
+    assert abs(density.mean() - n_g) < 4 * error < 0.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "words"),
+    [
+        ({}, np.full((2, 3, 2), 0.7), "bonds of type float64: a mask holds"),
+        ({}, np.ones((2, 3, 2)), "bonds of type float64: a mask holds"),
+        ({}, np.full((2, 3, 2), 2), "bonds of type int64: a mask holds"),
+        ({}, np.full((2, 3, 2), -1), "bonds of type int64: a mask holds"),
+        ({"p_site": 0.1}, np.ones((2, 3, 2), bool), "with p_site = 0.1: it leaves out"),
+        ({"spread_J": 0.4}, np.ones((2, 3, 2), bool), "with spread_J = 0.4: it leaves out"),
+        ({"spread_C": 0.2}, np.ones((2, 3, 2), bool), "with spread_C = 0.2: it leaves out"),
+    ],
+)
+def test_what_is_no_bond_mask_is_refused(kind, given, words):
+    """Couplings passed as a mask would all count as present bonds; a mask says nothing of other disorder."""
+    model = Model(Lx=2, Ly=3, L_tau=4, eps=0.5, charging=2.0, **kind)
+    with pytest.raises(ValueError, match=words):
+        run_chain(model, given, seed=1, sample=0)
+    with pytest.raises(ValueError, match=words):
+        model.as_disorder(given)
+
+
+def test_masks_of_integers_are_masks():
+    model = Model(Lx=2, Ly=3, L_tau=4, eps=0.5, charging=2.0, spread_J=0.1)
+    mask = np.array([0, 1, 1, 0, 1, 1, 1, 0, 1, 0, 0, 1]).reshape(2, 3, 2)
+    given = make_disorder(2, 3, bonds=mask, sites=np.ones((3, 2), int))
+    np.testing.assert_array_equal(given.bonds, mask == 1)
+    assert model.as_disorder(given).uniform          # a Disorder says everything, also that nothing spreads
+    with pytest.raises(ValueError, match="sites of type float64"):
+        make_disorder(2, 3, sites=np.ones((3, 2)))
+
+
 def test_wrong_masks_and_frequencies_are_refused():
     model = Model(Lx=2, Ly=3, L_tau=4, eps=0.5, charging=2.0)
     with pytest.raises(ValueError, match=r"\(2, 3, 2\)"):
@@ -338,7 +384,10 @@ def test_wrong_masks_and_frequencies_are_refused():
         run_chain(model, np.ones((2, 3, 2), bool), seed=1, sample=0, n_max=3)
 
 
-@pytest.mark.parametrize("kind", [{}, {"spread_J": 0.4, "spread_C": 0.3}, {"p_site": 0.2, "n_g": 0.2}])
+@pytest.mark.parametrize(
+    "kind",
+    [{}, {"spread_J": 0.4, "spread_C": 0.3}, {"p_site": 0.2, "n_g": 0.2, "action": "rotor"}],
+)
 def test_chains_resume_and_do_not_depend_on_company(kind, monkeypatch):
     """Three chains at once, stopped and restored at many places, also amid worms, are as single ones."""
     model = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0, p=0.2, **kind)
@@ -369,7 +418,7 @@ def test_chains_resume_and_do_not_depend_on_company(kind, monkeypatch):
 def test_state_of_another_chain_is_refused():
     model = Model(Lx=4, Ly=3, L_tau=10, eps=0.3, charging=3.0)
     other = Model(Lx=4, Ly=4, L_tau=10, eps=0.3, charging=3.0)
-    chains, wrong = (Chains(m, [m.draw_bonds(1, 0)], seed=1, samples=[0]) for m in (model, other))
+    chains, wrong = (Chains(m, [m.draw_disorder(1, 0)], seed=1, samples=[0]) for m in (model, other))
     with pytest.raises(ValueError, match="words is uint32"):
         chains.restore(wrong.state())
     with pytest.raises(ValueError, match="entries differ: words"):
@@ -432,8 +481,8 @@ def flux_walk(model, disorder, links, words, numbers):
 @pytest.mark.parametrize("action", ["rotor", "cosine", "villain"])
 def test_second_worm_against_its_definition(action):
     """Every word, winding and waiting time, for random couplings, missing sites and a charge offset."""
-    model = Model(Lx=3, Ly=3, L_tau=4, eps=0.4, charging=2.0, action=action, p=0.1, p_site=0.1, n_g=0.2,
-                  spread_J=0.6, spread_C=0.4)  # fmt: skip
+    model = Model(Lx=3, Ly=3, L_tau=4, eps=0.4, charging=2.0, action=action, p=0.1, p_site=0.1,
+                  n_g=0.0 if action == "cosine" else 0.2, spread_J=0.6, spread_C=0.4)  # fmt: skip
     disorder = model.draw_disorder(1, 4)
     assert 4 < disorder.present < 9
     links = link_tables(model, disorder)
@@ -515,13 +564,13 @@ def test_longitudinal_static_current_vanishes(walk):
 def test_disorder_given_as_arrays():
     model = Model(Lx=3, Ly=2, L_tau=4, eps=0.5, charging=2.0)
     short = Schedule(therm_sweeps=5, bins=4, measurements_per_bin=2)
-    mask = model.draw_bonds(1, 0)
+    mask = model.draw_disorder(1, 0).bonds
     plain, same = (run_chain(model, d, seed=1, sample=0, schedule=short)
                    for d in (mask, make_disorder(3, 2, bonds=mask)))  # fmt: skip
     for name, bins in plain.bins.items():
         assert bins.tobytes() == same.bins[name].tobytes()
     for wrong, words in (
-        ({"sites": np.zeros((2, 3))}, "at least one"),
+        ({"sites": np.zeros((2, 3), bool)}, "at least one"),
         ({"E_J": -np.ones((2, 2, 3))}, "E_J = -1.0"),
         ({"E_C": np.ones((3, 2))}, "E_C of shape"),
     ):

@@ -16,7 +16,7 @@ def squared_winding(K, action, L, samples, seed):
     """<W_x^2> with its error, x, y and tau of all chains as equivalent directions of the isotropic model."""
     model = Model(Lx=L, Ly=L, L_tau=L, eps=K, charging=1 / K**2, action=action)
     to_winding = {"rho_s_x": model.beta, "rho_s_y": model.beta, "kappa": model.sites / model.beta}
-    clean = model.draw_bonds(1, 0)
+    clean = model.draw_disorder(1, 0)
     chains = [run_chain(model, clean, seed=seed, sample=s, schedule=SCHEDULE) for s in range(samples)]
     bins = np.concatenate(
         [sum(c.bins[name] * factor for name, factor in to_winding.items()) / 3 for c in chains]
@@ -76,7 +76,7 @@ def test_deep_insulator():
     charging = 40.0
     model = Model(Lx=4, Ly=4, L_tau=200, eps=0.01, charging=charging, action="rotor")
     schedule = Schedule(therm_sweeps=300, bins=64, measurements_per_bin=400)
-    result = run_chain(model, model.draw_bonds(1, 0), seed=6, sample=0, schedule=schedule)
+    result = run_chain(model, model.draw_disorder(1, 0), seed=6, sample=0, schedule=schedule)
     bins = (result.bins["minus_kx"] + result.bins["minus_ky"]) / 4  # per bond: two bonds a site
     cos = 2 * bins
     error = cos.std(ddof=1) / np.sqrt(len(cos))
@@ -129,7 +129,7 @@ def test_kept_data_are_those_of_this_code(name):
     for index in (0, len(kept["eps"]) - 5):  # L = 8 at the first and the last coupling
         L, eps = int(kept["Lx"][index]), float(kept["eps"][index])
         model = Model(Lx=L, Ly=L, L_tau=L, eps=eps, charging=1 / eps**2, action=name)
-        bonds = model.draw_bonds(1, 0)
+        bonds = model.draw_disorder(1, 0)
         schedule = Schedule(therm_sweeps=100, bins=16, measurements_per_bin=128, sweeps_per_measurement=1)
         chains = [run_chain(model, bonds, seed=77, sample=s, schedule=schedule, n_max=1) for s in range(12)]
         for key, factor in (("rho_s", 0.5), ("kappa", 1.0)):

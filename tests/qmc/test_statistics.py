@@ -295,7 +295,7 @@ def test_connected_parts_of_a_sample():
     error = found["heat"].std() / np.sqrt(4000)
     assert abs(found["heat"].mean() - heat) < 4 * error
     np.testing.assert_array_equal(found["kappa"], bins["kappa"].mean(axis=1))
-    charged = sample_means(replace(model, n_g=0.3), bins)["kappa"]
+    charged = sample_means(replace(model, action="rotor", n_g=0.3), bins)["kappa"]
     error = charged.std() / np.sqrt(4000)
     assert abs(charged.mean() - (bins["kappa"].mean() - beta * sites * 0.25**2)) < 4 * error
 

@@ -657,7 +657,7 @@ DISORDERED = (
     Case("villain-spread-sites", 2, 3, 6, 0.35, 5.0, "villain", absent=((0, 1), (1, 0)),
          spread_J=0.7, spread_C=0.3),
     Case("rotor-offset", 2, 2, 6, 0.5, 4.0, "rotor", ((0, 0, 1), (1, 1, 0)), n_g=0.3),
-    Case("cosine-offset", 2, 2, 5, 0.5, 4.0, "cosine", ((0, 0, 1),), n_g=-0.4),
+    Case("villain-offset", 2, 2, 5, 0.35, 5.0, "villain", ((0, 0, 1),), n_g=-0.4),
     Case("villain-offset-spread", 2, 2, 6, 0.35, 5.0, "villain", ((0, 1, 0),),
          spread_J=0.5, spread_C=0.2, n_g=0.45),
 )

@@ -66,7 +66,7 @@ def test_stored_bins_are_those_of_run_chain(folder):
     config = load_config(path)
     for model, data in zip(points(config), read_points(folder / "out/run.h5"), strict=True):
         assert data.model == model
-        alone = run_chain(model, model.draw_bonds(3, 5), seed=3, sample=5, schedule=config.schedule)
+        alone = run_chain(model, model.draw_disorder(3, 5), seed=3, sample=5, schedule=config.schedule)
         for name, values in alone.bins.items():
             assert values.tobytes() == data.bins[name][5].tobytes()
 
@@ -262,7 +262,7 @@ def write_version_1(path, config):
                 group.attrs[key] = getattr(model, key)
             group.attrs["beta"], group.attrs["disorder_seed"] = model.beta, 3
             chains = [
-                run_chain(model, model.draw_bonds(3, s), seed=3, sample=s, schedule=config.schedule)
+                run_chain(model, model.draw_disorder(3, s), seed=3, sample=s, schedule=config.schedule)
                 for s in range(5)
             ]
             group["sample"] = np.arange(5)
