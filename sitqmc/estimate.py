@@ -27,9 +27,9 @@ LARGEST = 1e7
 def concise(value: float, error: float) -> str:
     """Return `value` with two digits of `error` in units of the last digit: 0.3412(21).
 
-    Value and error are rounded to the second digit of the error, also in front of the decimal point: 700(350).
-    A value without a finite error is "n.r." (not resolved): its digits would mean nothing. A value whose error
-    is more than ten times larger is zero within its error and printed as that: 696 +- 8290 is 0(8300).
+    Value and error are rounded to the second digit of the error, left of the decimal point too: 700(350).
+    A value without a finite error is "n.r." (not resolved): its digits would mean nothing. A value whose
+    error is more than ten times larger is printed as zero within its error: 696 +- 8290 is 0(8300).
     """
     if not (math.isfinite(value) and math.isfinite(error)):
         return "n.r."

@@ -55,7 +55,7 @@ COLOURED = (
 """The colours of a figure follow the first of these that tells points apart."""
 
 FIXED_BY = {"beta": ("L_tau", "eps"), "L_tau": ("L", "Lx", "Ly", "eps"), "Ly": ("Lx",)}
-"""A parameter is not named where those listed here have fixed it: each of their combinations has one value."""
+"""A parameter is not named where those listed here fix it: each of their combinations has one value."""
 
 FOLLOWERS = ("Ly", "L_tau", "beta", "eps")
 """Parameters that may also be fixed by the parameter of the colours or of the abscissa."""
@@ -223,7 +223,7 @@ def _text(value: Any, digits: int) -> str:
 
 
 def _distinct_texts(values: Sequence[Any]) -> dict[Any, str]:
-    """Return the texts of different values, with the fewest digits, at least six, that keep them different."""
+    """Return the texts of different values: the fewest digits, at least six, that keep them different."""
     texts: dict[Any, str] = {}
     for digits in range(6, 18):                  # 17 digits name every floating-point number
         texts = {value: _text(value, digits) for value in values}

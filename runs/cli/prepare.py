@@ -4,26 +4,26 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sitqmc.runs.cli.run import positive
+from sitqmc.runs.cli.arguments import positive, seconds
 from sitqmc.runs.errors import UserError
 
 
 def add_commands(commands: Any) -> None:
     init = commands.add_parser(
         "init", help="write a commented configuration to start from",
-        description="Write a commented configuration. An existing file is left alone.",
+        description="Write a commented configuration. An existing file is never overwritten.",
     )  # fmt: skip
     init.add_argument("config", nargs="?", default="run.toml", help="TOML file to write (default: run.toml)")
     init.set_defaults(command=_init)
 
     plan = commands.add_parser(
         "plan", help="points, memory, cost and the biggest risk of a configuration",
-        description="Points, samples, memory, cost from a short measured trial, and what is most likely to "
-        "disappoint. Writes nothing.",
+        description="Points, samples, memory, cost from a short measured trial, and the biggest risk. "
+        "Writes nothing.",
     )  # fmt: skip
     plan.add_argument("config", help="TOML file")
     plan.add_argument("-n", "--processes", type=positive, help="processes or ranks (default: all cores)")
-    plan.add_argument("--trial", type=float, default=5.0, help="seconds per trial (default: 5)")
+    plan.add_argument("--trial", type=seconds, default=5.0, help="seconds per trial (default: 5)")
     plan.set_defaults(command=_plan)
 
     doctor = commands.add_parser(
@@ -38,12 +38,12 @@ def _init(arguments: argparse.Namespace) -> int:
 
     path = Path(arguments.config)
     if path.suffix != ".toml":
-        raise UserError(f"{path}: must end in .toml")
+        raise UserError(f"{path}: the file name must end in .toml")
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(template(str(path), path.stem))
     except FileExistsError:
-        raise UserError(f"{path} exists and is left alone; choose another name") from None
+        raise UserError(f"{path}: exists already and is not overwritten; choose another name") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
     print(f"{path} written; next: sitqmc plan {path}")

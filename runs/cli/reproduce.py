@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from sitqmc.runs.cli.run import positive
+from sitqmc.runs.cli.arguments import positive
 
 
 def add_commands(commands: Any) -> None:
@@ -11,15 +11,15 @@ def add_commands(commands: Any) -> None:
         "reproduce",
         help="make the figures of the paper, with captions and numbers",
         description="Make figures of Sherman et al., Nature Physics 11, 188 (2015): simulated curves with "
-        "errors, SYNTHETIC films for the laboratory side, captions that say what is not resolved, tables. "
-        "small simulates (minutes; resumable), medium draws data kept with the package (--simulate makes "
-        "them anew), cluster writes configurations and a job script, and says what they would cost.",
+        "errors, SYNTHETIC films for the laboratory side, tables, captions that name what is not resolved. "
+        "small simulates (minutes; resumable), medium draws data stored with the package (--simulate "
+        "repeats the simulation), cluster writes configurations, a job script and their cost.",
     )
     make.add_argument("figure", metavar="FIGURE", help="1b, 2, 3 or all")
     make.add_argument("--size", default="small", help="small (default), medium or cluster")
     make.add_argument("-o", "--output", help="folder (default: results/reproduce/SIZE)")
     make.add_argument("-n", "--processes", type=positive, help="local processes (default: all cores)")
-    make.add_argument("--simulate", action="store_true", help="simulate although there are kept data")
+    make.add_argument("--simulate", action="store_true", help="simulate even if there are stored data")
     make.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     make.add_argument("--time", default="12:00:00", help="cluster: time limit of a job (default: 12:00:00)")
     make.add_argument("--nodes", type=positive, default=1, help="cluster: nodes per job (default: 1)")

@@ -2,8 +2,11 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from sitqmc.runs.cli.arguments import RUN_HELP, folder_of, positive
 from sitqmc.runs.errors import Stopped, UserError
 
 BAD_INPUT = 2
@@ -12,49 +15,41 @@ BAD_INPUT = 2
 def add_commands(commands: Any) -> None:
     run = commands.add_parser(
         "run",
-        help="simulate and analyse a configuration; continues what is there",
-        description="Simulate and analyse a configuration. On a half-finished output it continues; on a "
-        "finished one it only makes tables and figures anew. Starts local processes, or uses the ranks of "
-        "mpiexec or srun. SIGTERM, SIGUSR1 and the time limit stop it in order, with exit status 75.",
+        help="simulate and analyse a configuration; resumes an unfinished run",
+        description="Simulate and analyse a configuration. An unfinished run is resumed; a finished one is "
+        "only analysed again. Starts local processes, or uses the ranks of mpiexec or srun. On SIGTERM, "
+        "SIGUSR1 or at the time limit it saves its work and ends with exit status 75.",
     )
     run.add_argument("config", help="TOML file")
     run.add_argument("-n", "--processes", type=positive, help="local processes (default: all cores)")
     run.add_argument("-o", "--output", help="folder, instead of output.path of the configuration")
     run.add_argument("-q", "--quiet", action="store_true", help="print the final table only")
     run.add_argument(
-        "--time", help="time limit, such as 12:00:00: stops in order before it (default: the SLURM job's)"
+        "--time", help="time limit, such as 12:00:00; work is saved before (default: limit of the SLURM job)"
     )
-    run.add_argument("--retry", action="store_true", help="try samples again that were set aside")
+    run.add_argument("--retry", action="store_true", help="repeat samples that failed")
     run.add_argument("--no-analysis", action="store_true", help="simulate only; no tables and figures")
     run.set_defaults(command=_run)
 
     again = commands.add_parser(
-        "rerun", help="make one chain again and compare it with the store",
-        description="Reproduce the chain of one point and sample and compare it with the store, bit for bit. "
+        "rerun", help="repeat one chain and compare it with run.h5",
+        description="Repeat the chain of one point and sample and compare it with run.h5, bit for bit. "
         "Exit status 1 if it differs.",
     )  # fmt: skip
-    again.add_argument("folder", help="output.path of a run, its run.h5 or its configuration")
+    again.add_argument("folder", help=RUN_HELP)
     again.add_argument("--point", type=int, required=True, help="number of the point, from 0, as in the plan")
     again.add_argument("--sample", type=int, required=True, help="number of the disorder sample, from 0")
     again.add_argument("--seed", type=int, help="of a pool of several (default: the run's)")
     again.set_defaults(command=_rerun)
 
     merge = commands.add_parser(
-        "merge", help="bring finished samples into run.h5, or pool several runs",
-        description="With one folder: bring the parts of a stopped run into its run.h5 (a run does so itself "
-        "when it ends). With more: pool runs of other seeds, samples or points into a new folder.",
+        "merge", help="merge finished samples into run.h5, or pool several runs",
+        description="With one folder: merge the parts of a stopped run into its run.h5 (a run does so itself "
+        "when it ends). With more: pool runs of different seeds, samples or points into a new folder.",
     )  # fmt: skip
-    merge.add_argument("output", help="folder of the run, or of the pool to be made")
-    merge.add_argument("sources", nargs="*", help="folders of runs, or their run.h5")
+    merge.add_argument("output", help="folder of the run, or new folder of the pool")
+    merge.add_argument("sources", nargs="*", help="output folders of runs, or their run.h5")
     merge.set_defaults(command=_merge)
-
-
-def positive(text: str) -> int:
-    """An argument that counts something."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
-    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -98,13 +93,51 @@ def _simulate(arguments: argparse.Namespace, comm: Any) -> int:
     with Stop(seconds).listening() as stop:
         run(
             config, processes=arguments.processes, comm=comm, quiet=arguments.quiet, stop=stop,
-            retry=arguments.retry, analysis=not arguments.no_analysis,
+            retry=arguments.retry,
         )  # fmt: skip
+        if not arguments.no_analysis:
+            _analyse(config, comm, stop, arguments.quiet)
     return 0
 
 
+def _analyse(config: Any, comm: Any, stop: Any, quiet: bool) -> None:
+    """Continue all points of a finished simulation, shared among the ranks; rank 0 writes and prints."""
+    from sitqmc.runs.results.analysis import analyse_run
+    from sitqmc.runs.results.run import Run
+    from sitqmc.runs.simulate.mpi import wait_for_all
+    from sitqmc.runs.store.run_file import NAME
+
+    try:
+        results = analyse_run(Run(Path(config.output.path) / NAME, chosen=config), _share(comm, stop))
+        if results is not None:
+            from sitqmc.runs.results.publish import publish  # matplotlib is slow to import
+
+            publish(results, quiet=quiet)
+    finally:
+        if comm is not None:                     # sleep while rank 0 draws: the end of MPI would spin
+            wait_for_all(comm)
+
+
+def _share(comm: Any, stop: Any) -> Any:
+    """Return a function share(jobs, do) that divides jobs made by rank 0 among all ranks."""
+    from sitqmc.runs.simulate.spread import everywhere
+
+    leads = comm is None or comm.rank == 0
+
+    def share(jobs: Callable[[], Sequence[Any]], do: Callable[[Any], Any]) -> list[Any] | None:
+        made: Sequence[Any] | UserError = []
+        if leads:
+            try:
+                made = jobs()
+            except UserError as error:           # raised on every rank, or the others would wait for ever
+                made = error
+        results = everywhere(comm, made, do, stop)
+        return results if leads else None
+
+    return share
+
+
 def _rerun(arguments: argparse.Namespace) -> int:
-    from sitqmc.runs.cli.inspect import folder_of
     from sitqmc.runs.jobs.rerun import rerun
 
     same, text = rerun(folder_of(arguments.folder), arguments.point, arguments.sample, arguments.seed)
@@ -113,8 +146,6 @@ def _rerun(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from sitqmc.runs.simulate.lock import only_one
     from sitqmc.runs.store.atomic import make_folder
     from sitqmc.runs.store.merge import Store, pool

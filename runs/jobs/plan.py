@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sitqmc.qmc import Chains, Model, Schedule
+from sitqmc.qmc import Chains, Model, ParameterSpace, Schedule
+from sitqmc.qmc.model.parameters import ALWAYS
 from sitqmc.runs.config.config import Config, matsubara_count, points
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns, size
@@ -86,13 +87,11 @@ def _there(config: Config, models: list[Model]) -> list[str]:
 
 
 def _rows(config: Config, models: list[Model], hours: dict[Model, float]) -> Iterator[list[str]]:
-    parameters = [asdict(m) | {"beta": m.beta} for m in models]
-    keys = [k for k in parameters[0] if k in ("Lx", "Ly", "L_tau", "beta", "p")
-            or len({row[k] for row in parameters}) > 1]  # fmt: skip
-    yield ["point", *keys, "samples", "core hours"]
-    for i, (model, row) in enumerate(zip(models, parameters, strict=True)):
-        cells = [f"{row[k]:g}" if isinstance(row[k], float) else str(row[k]) for k in keys]
-        yield [str(i), *cells, str(config.disorder.samples), f"{hours[model]:.3g}"]
+    """Yield head and one row for each point; the temperature is shown even if it is the same everywhere."""
+    space = ParameterSpace(models, always=(*ALWAYS, "beta"))
+    yield ["point", *space.columns, "samples", "core hours"]
+    for i, model in enumerate(models):
+        yield [str(i), *space.cells(model), str(config.disorder.samples), f"{hours[model]:.3g}"]
 
 
 def _trials(config: Config, models: list[Model], seconds: float) -> Iterator[Trial]:

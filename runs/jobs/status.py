@@ -11,14 +11,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from sitqmc.estimate import concise
+from sitqmc.qmc.model.parameters import ParameterSpace
 from sitqmc.runs.errors import NotOurs, UserError
-from sitqmc.runs.formatting import clock, columns, with_error
+from sitqmc.runs.formatting import clock, columns
 from sitqmc.runs.simulate.lock import gone, owner_of
 from sitqmc.runs.store.sealed import read_head, reading
 
 STORE, PARTS, PROGRESS = "run.h5", "parts", "progress.json"
 CHECKED = 200e6              # bytes; a larger store is not read as a whole only to look at it
-SHOWN_ALWAYS = ("L_tau", "p")
 
 
 @dataclass
@@ -100,23 +101,19 @@ def _add(points: dict[str, PointStatus], group: h5py.Group, config: dict[str, An
 
 
 def _rows(config: dict[str, Any], points: dict[str, PointStatus]) -> Iterator[list[str]]:
-    """Head and one row per point; of the model, what differs between points."""
-    models = [point.model for point in points.values()]
-    varies = [k for k in models[0] if k not in ("Lx", "Ly") and len({str(m.get(k)) for m in models}) > 1]
-    keys = [k for k in models[0] if k in (*SHOWN_ALWAYS, *varies)]
-    yield ["L", *keys, "samples", "begun", "sweeps", "rho_s", "tau_int"]
+    """Yield head and one row for each point, named by the parameters that tell the points apart."""
+    space = ParameterSpace([point.model for point in points.values()])
+    yield [*space.columns, "samples", "begun", "sweeps", "rho_s", "tau_int"]
     for point in points.values():
-        m, n = point.model, len(point.rho_s)
-        values = np.array(list(point.rho_s.values()))
+        n, values = len(point.rho_s), np.array(list(point.rho_s.values()))
         error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
         begun = [s for s in point.begun if (config["disorder"]["seed"], s) not in point.rho_s]
         yield [
-            str(m["Lx"]) if m["Lx"] == m["Ly"] else f"{m['Lx']}x{m['Ly']}",
-            *(f"{m[k]:g}" if isinstance(m[k], float) else str(m[k]) for k in keys),
+            *space.cells(point.model),
             f"{n}/{max(n, config['disorder']['samples'])}",
             str(len(begun)),
             f"{sum(point.sweeps.values()) + sum(point.begun[s] for s in begun):.3g}",
-            with_error(float(values.mean()), error) if n else "-",
+            concise(float(values.mean()), error) if n else "-",
             f"{np.mean(list(point.tau_int.values())):.2f}" if n else "-",
         ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sitqmc.runs.formatting import with_error
+from sitqmc.estimate import concise
 from sitqmc.runs.paper.dataset import G_C, P_C, SIGMA_C, Reproduction
 from sitqmc.runs.paper.panels.clean import alike
 from sitqmc.runs.paper.panels.comparison import weight_line
@@ -52,8 +52,8 @@ def _transition(data: Reproduction) -> Claim:
     high, low = space[-1].coupling, time[-1].coupling
     inside = low.value - 2 * low.error < P_C < high.value + 2 * high.error
     found = (
-        f"crossings of the largest two sizes: {with_error(low.value, low.error)} (<W_tau^2>) and "
-        f"{with_error(high.value, high.error)} (<W_x^2>), drifting towards each other"
+        f"crossings of the largest two sizes: {concise(low.value, low.error)} (<W_tau^2>) and "
+        f"{concise(high.value, high.error)} (<W_x^2>), drifting towards each other"
     )
     return Claim(statement, CONSISTENT if inside else OPEN, found, decides)
 
@@ -66,10 +66,10 @@ def _stiffness(data: Reproduction) -> Claim:
     for L in sizes.sizes:
         point = min(sizes.at(L), key=lambda q: abs(q.model.p - P_C))
         e = point.estimate("rho_s")
-        told.append(f"{with_error(e.value, e.error)} (L = {L})")
+        told.append(f"{concise(e.value, e.error)} (L = {L})")
     a = first.point.estimate("rho_s")
     found = (
-        f"rho_s = {with_error(a.value, a.error)} at p = {first.p:g}, and at p = {near.p:g}, "
+        f"rho_s = {concise(a.value, a.error)} at p = {first.p:g}, and at p = {near.p:g}, "
         "shrinking with size: " + ", ".join(told)
     )
     return Claim("rho_s falls continuously to zero at p_c.", CONFIRMED, found, "the exponent needs L >= 32")
@@ -81,7 +81,7 @@ def _weight(data: Reproduction) -> Claim:
     found = "no sum rule was computed"
     good = worst is not None and abs(worst.value - 1) < 0.03
     if worst is not None:
-        found = f"sum rule, not imposed: worst of all p {with_error(worst.value, worst.error)}"
+        found = f"sum rule, not imposed: worst of all p {concise(worst.value, worst.error)}"
     return Claim(
         "Weight leaves the delta function for finite frequency; the sum of both obeys the sum rule.",
         CONFIRMED if good else OPEN, found, "nothing more; O(eps) remains",
@@ -118,7 +118,7 @@ def _critical(data: Reproduction) -> Claim:
     told, best = [], (math.inf, 0.0, 0)
     for L in low_sizes(data):
         p, value, error = nearest_critical(data, L)
-        told.append(f"{with_error(value, error)} (L = {L}, p = {p:g})")
+        told.append(f"{concise(value, error)} (L = {L}, p = {p:g})")
         best = (error, value, L)  # of the largest size
     error, value, L = best
     if not told:

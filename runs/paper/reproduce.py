@@ -226,7 +226,7 @@ def _study(
     from sitqmc.runs.simulate.run import run
 
     config = config_of(size, name, folder, configs)
-    run(config, processes=processes, quiet=quiet, analysis=False)
+    run(config, processes=processes, quiet=quiet)
     largest = max(model.Lx for model in _models(config))
     study = reduce_runs(
         name,

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from sitqmc.estimate import concise
 from sitqmc.qmc.finite_size.reactive import capacitance, reactive_product
-from sitqmc.runs.formatting import columns, with_error
+from sitqmc.runs.formatting import columns
 from sitqmc.runs.paper.dataset import G_C, P_C, SIGMA_C, At, Reproduction
 from sitqmc.runs.paper.panels.response import low_sizes, nearest_critical
 from sitqmc.runs.paper.panels.transition import scale, sure
@@ -84,17 +85,17 @@ def scale_cells(points: Sequence[At], tuned: str = "p") -> list[list[str]]:
     head = [tuned, *(name for name, _ in AVERAGES), *(name for name, _ in NUMBERS), "sigma_low"]
     rows = [head]
     for row in scale_rows(points):
-        cells = [f"{row[tuned]:g}", *(with_error(row[name], row[f"{name}_error"]) for name, _ in AVERAGES)]
+        cells = [f"{row[tuned]:g}", *(concise(row[name], row[f"{name}_error"]) for name, _ in AVERAGES)]
         for name, _ in NUMBERS:
             if not math.isfinite(row[name]):
                 cells.append("-")
                 continue
             if name == "sum rule":
-                cells.append(with_error(row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2))
+                cells.append(concise(row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2))
                 continue
             sure = "" if row.get(f"{name}_resolved", 1.0) else " (?)"
             cells.append(f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]{sure}")
-        cells.append(with_error(row["sigma_low"], row["sigma_low_error"]))
+        cells.append(concise(row["sigma_low"], row["sigma_low_error"]))
         rows.append(cells)
     return rows
 
@@ -205,9 +206,9 @@ def published_cells(rows: Sequence[Row]) -> list[list[str]]:
         published = (
             "-"
             if math.isnan(r.published)
-            else (with_error(r.published, r.published_error) if r.published_error else f"{r.published:.8g}")
+            else (concise(r.published, r.published_error) if r.published_error else f"{r.published:.8g}")
         )
-        own = "-" if math.isnan(r.own) else with_error(r.own, r.own_error)
+        own = "-" if math.isnan(r.own) else concise(r.own, r.own_error)
         distance = "-" if math.isnan(r.sigmas) else f"{r.sigmas:+.1f}"
         lines.append([r.quantity, own, published, distance, r.source])
     return lines

@@ -1,7 +1,5 @@
-"""Averages for other programs: CSV, and NetCDF (netCDF-4 is HDF5 with named dimensions; h5py writes it)."""
+"""Averages for other programs: CSV, and NetCDF-4 (HDF5 with named dimensions, written with h5py)."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,49 +7,50 @@ from typing import Any
 import h5py
 import numpy as np
 
+from sitqmc.qmc import PARAMETERS
+from sitqmc.qmc.model.parameters import parameters_of
 from sitqmc.qmc.observables import row_of
-from sitqmc.runs.results.run import Run
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.tables import PARAMETER_COLUMNS, as_csv, parameter_cells
 from sitqmc.runs.store.atomic import replace_file, replace_text
 from sitqmc.runs.store.sealed import LAYOUT
 
 
-def write_csv(run: Run, path: Path) -> None:
-    """One row per point, observable and index of a correlator, with the parameters."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(_csv_rows(run))
-    replace_text(path, out.getvalue())
+def write_csv(results: RunResults, path: Path) -> None:
+    """Write one row for each point, observable and index of a correlator, with all parameters."""
+    replace_text(path, as_csv(_csv_rows(results)))
 
 
-def _csv_rows(run: Run) -> Iterator[Sequence[Any]]:
-    parameters = run.parameters()
-    yield ("point", *parameters, "samples", "observable", "index", "mean", "error", "tau_int")
-    for i, a in enumerate(run.averages):
-        cells = [values[i] for values in parameters.values()]
+def _csv_rows(results: RunResults) -> Iterator[Sequence[Any]]:
+    yield (*PARAMETER_COLUMNS, "samples", "observable", "index", "mean", "error", "tau_int")
+    for number, r in zip(results.numbers, results.results, strict=True):
+        a, cells = r.averages, parameter_cells(number, r.model)
         for name, e in a.values.items():
             check = a.checks.get(name)
             tau = f"{check.tau_int:.6g}" if check else ""
             means, errors = np.ravel(e.value), np.ravel(e.error)
             for index, (mean, error) in enumerate(zip(means, errors, strict=True)):
                 numbers = (f"{mean:.12g}", f"{error:.6g}", tau)
-                yield (i, *cells, a.n_samples, name, index if np.ndim(e.value) else "", *numbers)
+                yield (*cells, a.n_samples, name, index if np.ndim(e.value) else "", *numbers)
 
 
-def write_netcdf(run: Run, path: Path) -> None:
-    """Averages of all points in one file; NAME(point, ...) and NAME_error, coordinates by point.
+def write_netcdf(results: RunResults, path: Path) -> None:
+    """Write averages of all points to one file: NAME(point, ...) and NAME_error, parameters by point.
 
-    Correlators of points of different length are filled with nan.
+    Correlators of points of different length are filled with NaN.
     """
 
     def write(beside: Path) -> None:
         with h5py.File(beside, "w", libver=LAYOUT) as file:
-            _fill(file, run)
+            _fill(file, results)
 
     replace_file(path, write)
 
 
-def _fill(file: h5py.File, run: Run) -> None:
-    file.attrs["Conventions"], file.attrs["source"] = "CF-1.8", f"sitqmc, {run.path}"
-    count, scales = len(run.points), {}
+def _fill(file: h5py.File, results: RunResults) -> None:
+    file.attrs["Conventions"], file.attrs["source"] = "CF-1.8", f"sitqmc, {results.path}"
+    averages = [r.averages for r in results.results]
+    count, scales = len(averages), dict[str, h5py.Dataset]()
 
     def scale(name: str, length: int) -> h5py.Dataset:
         if name not in scales:
@@ -68,25 +67,22 @@ def _fill(file: h5py.File, run: Run) -> None:
             file[name].dims[i].attach_scale(axis)
 
     point = scale("point", count)
-    for key, values in run.parameters().items():
-        unit = PARAMETER_UNITS.get(key, "1")
-        variable(key, np.array(values), (point,), unit, f"parameter {key} of the model")
-    variable("samples", [a.n_samples for a in run.averages], (point,), "1", "disorder samples")
-    names = dict.fromkeys(name for a in run.averages for name in a.values)
+    rows = [parameters_of(a.model) for a in averages]
+    for key, parameter in PARAMETERS.items():
+        variable(key, np.array([row[key] for row in rows]), (point,), parameter.unit, parameter.text)
+    variable("samples", [a.n_samples for a in averages], (point,), "1", "disorder samples")
+    names = dict.fromkeys(name for a in averages for name in a.values)
     for name in names:
-        estimates = [a.values.get(name) for a in run.averages]
+        estimates = [a.values.get(name) for a in averages]
         for suffix, part in (("", "value"), ("_error", "error")):
-            rows = [np.full((), np.nan) if e is None else np.asarray(getattr(e, part)) for e in estimates]
-            depth = max(row.ndim for row in rows)
+            found = [np.full((), np.nan) if e is None else np.asarray(getattr(e, part)) for e in estimates]
+            depth = max(array.ndim for array in found)
             unit, text = row_of(name).unit, row_of(name).text
             if depth == 0:
-                variable(name + suffix, np.array(rows), (point,), unit, text)
+                variable(name + suffix, np.array(found), (point,), unit, text)
                 continue
-            length = max(row.size for row in rows)
+            length = max(array.size for array in found)
             padded = np.full((count, length), np.nan)
-            for i, row in enumerate(rows):
-                padded[i, : row.size] = row.ravel()
+            for i, array in enumerate(found):
+                padded[i, : array.size] = array.ravel()
             variable(name + suffix, padded, (point, scale(f"index_{length}", length)), unit, text)
-
-
-PARAMETER_UNITS = {"eps": "1/E_J", "beta": "1/E_J", "charging": "E_J"}

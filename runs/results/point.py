@@ -1,85 +1,93 @@
-"""From a store to averages and spectra, point by point."""
+"""Result of one point: disorder averages, spectra, warnings."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import PeakValue, Spectrum, continue_conductivity, current_kernel
-from sitqmc.qmc import Model, PointAverages, average_point
+from sitqmc.estimate import Estimate
+from sitqmc.qmc import Model, PointAverages
 from sitqmc.runs.config.config import Config
-from sitqmc.runs.store.run_file import PointData
 
 Array = NDArray[np.float64]
+AnySpectrum = TypeVar("AnySpectrum")
 
 
 @dataclass(frozen=True)
-class PointResult:
-    """Averages of a point and its sigma(omega); no spectrum if it could not be continued (see warnings).
+class PointResult(Generic[AnySpectrum]):
+    """Averages of a point with what was continued from them.
 
-    spectrum  by the method of the configuration
-    maxent    by maximum entropy with the chosen alpha rule, as a cross-check (the same if that is the method)
+    spectra   by name. Of a run: sigma(omega) by method of continuation, the configured method first; empty if
+              the point could not be continued (see warnings)
+    scales    energy scales and weights read off the spectra, by name
+    warnings  of averages and spectra, one line each
     """
 
-    index: int
     averages: PointAverages
-    spectrum: Spectrum | None
-    maxent: Spectrum | None
+    spectra: Mapping[str, AnySpectrum] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    scales: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
+        """The parameters of the point."""
         return self.averages.model
 
     @property
-    def peak(self) -> PeakValue | None:
-        """Most prominent peak of sigma at omega > 0."""
-        peaks = self.spectrum.peaks(limit=1) if self.spectrum else []
-        return peaks[0] if peaks else None
-
-    def rho_of_spectrum(self) -> Array | None:
-        """rho(i w_n) (n_max + 1,) that the continued sigma gives back, to be laid over the data."""
-        s = self.spectrum
-        if s is None or s.stiffness is None:
-            return None
-        n = np.arange(len(self.averages.values["rho"].value))
-        kernel = current_kernel(n, s.omega, self.model.beta, self.model.eps)
-        return np.asarray(s.stiffness.value + kernel @ (s.grid.weights * s.values))
+    def spectrum(self) -> AnySpectrum | None:
+        """The first spectrum: sigma(omega) by the configured method."""
+        return next(iter(self.spectra.values()), None)
 
     @property
-    def label(self) -> str:
-        """What tells this point from others, for tables and legends."""
-        m = self.model
-        shape = f"L = {m.Lx}" if m.Lx == m.Ly else f"L = {m.Lx} x {m.Ly}"
-        return f"{m.action}, eps = {m.eps:g}, E_C = {m.charging:g}, {shape}, L_tau = {m.L_tau}"
+    def maxent(self) -> AnySpectrum | None:
+        """The cross-check by maximum entropy; the same spectrum where that is the configured method."""
+        return self.spectra.get("maxent")
 
 
-def analyse(config: Config, index: int, data: PointData) -> PointResult:
-    """Averages, checks and continuation of one point."""
-    return continued(config, index, averaged(config, data))
+RunPoint = PointResult[Spectrum]
+"""A point of a run."""
 
 
-def averaged(config: Config, data: PointData) -> PointAverages:
-    """Averages of one point with their checks."""
-    return average_point(data.model, data.bins, data.tau_int, config.schedule.measurements_per_bin)
+def main_peak(result: RunPoint) -> PeakValue | None:
+    """Return the most prominent peak of sigma at omega > 0; None without a spectrum or a peak."""
+    peaks = result.spectrum.peaks(limit=1) if result.spectrum else []
+    return peaks[0] if peaks else None
 
 
-def continued(config: Config, index: int, averages: PointAverages) -> PointResult:
-    """Averages with their continuation."""
-    warnings = list(averages.warnings)
-    spectrum = maxent = None
+def rho_of_spectrum(result: RunPoint) -> Array | None:
+    """Return rho(i w_n) (n_max + 1,) of the continued sigma, to be compared with the data."""
+    s, model = result.spectrum, result.model
+    if s is None or s.stiffness is None:
+        return None
+    n = np.arange(len(result.averages.values["rho"].value))
+    kernel = current_kernel(n, s.omega, model.beta, model.eps)
+    return np.asarray(s.stiffness.value + kernel @ (s.grid.weights * s.values))
+
+
+def continue_point(config: Config, averages: PointAverages) -> RunPoint:
+    """Return the averages with sigma(omega) by the configured method and by maximum entropy."""
+    spectra: dict[str, Spectrum] = {}
+    warnings = [*averages.warnings]
     try:
-        spectrum = maxent = conductivity(config, averages, "maxent")
-        if config.continuation.method != "maxent":
-            spectrum = conductivity(config, averages, config.continuation.method)
-        warnings += spectrum.warnings
+        for method in dict.fromkeys((config.continuation.method, "maxent")):
+            spectra[method] = conductivity(config, averages, method)
+        warnings += spectra[config.continuation.method].warnings
     except ValueError as error:
+        spectra.clear()
         warnings.append(f"sigma(omega) was not computed: {error}")
-    return PointResult(index, averages, spectrum, maxent, tuple(warnings))
+    return PointResult(averages, spectra, tuple(warnings))
 
 
 def conductivity(config: Config, averages: PointAverages, method: str) -> Spectrum:
-    """sigma(omega) from rho(i w_n) of all samples, rho_s solved with it; ValueError if impossible."""
+    """Return sigma(omega) from rho(i w_n) of all samples, solved together with rho_s.
+
+    raises  ValueError if the data cannot be continued
+    """
     c, samples = config.continuation, averages.samples
     return continue_conductivity(
         samples["rho"],

@@ -1,9 +1,11 @@
-"""Results for notebooks: `runs.load("results/my-run").table("rho_s", "kappa")`."""
+"""A run on the disk, for notebooks: `sitqmc.load("results/my-run").table("rho_s", "kappa")`."""
+
+from __future__ import annotations
 
 import html
 import importlib
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,60 +13,94 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc import Model, PointAverages, average_point
-from sitqmc.runs.config.config import Config
+from sitqmc.estimate import Estimate, concise
+from sitqmc.qmc import Model, ParameterSpace, PointAverages, average_point
+from sitqmc.runs.config.config import Config, points
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.formatting import columns, with_error
+from sitqmc.runs.formatting import columns
 from sitqmc.runs.store.merge import current
-from sitqmc.runs.store.run_file import NAME, Failure, PointData
+from sitqmc.runs.store.run_file import NAME, Failure, Head, PointData, model_of
 
 MAIN = ("rho_s", "kappa", "minus_k", "energy")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """A run, finished or not: samples, averages with errors, where they come from.
+    """A run, finished or not. Nothing is read before it is asked for.
 
-    points    all samples of every point, see `sitqmc.runs.store.run_file.PointData`
-    history   version, commit, packages, host and time of every call
-    failed    samples set aside: in no average
+    path    run.h5
+    parts   include samples that are not merged into run.h5 yet
+    chosen  analyse as this configuration says, and only its points; None: the stored one, and all points
     """
 
     path: Path
-    config: Config
-    points: list[PointData]
-    history: list[dict[str, Any]]
-    failed: list[Failure]
+    parts: bool = False
+    chosen: Config | None = None
+
+    @cached_property
+    def header(self) -> Head:
+        """Configuration in force, version and history (version, commit, host and time of every call)."""
+        head = self._stored[0]
+        return head if self.chosen is None else replace(head, config=self.chosen)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.header.config
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Version, commit, packages, host and time of every call."""
+        return self.header.history
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Excluded samples, which are in no average."""
+        return self._stored[2]
+
+    @cached_property
+    def points(self) -> list[PointData]:
+        """All samples of every point, in the order of the configuration, other points last."""
+        order = {model: i for i, model in enumerate(planned_models(self.config))}
+        data = [d for d in self._stored[1] if self.chosen is None or d.model in order]
+        return sorted(data, key=lambda d: order.get(d.model, len(order)))
 
     @cached_property
     def averages(self) -> list[PointAverages]:
         """Disorder averages of every point, in the order of `points`."""
         per_bin = self.config.schedule.measurements_per_bin
-        return [average_point(d.model, d.bins, d.tau_int, per_bin) for d in self.points]
+        return [
+            average_point(d.model, d.bins, d.tau_int, per_bin, self.failed_samples(d.model))
+            for d in self.points
+        ]
 
-    def table(self, *observables: str) -> "Table":
-        """Parameters that are not the default, and averages with errors, one row per point; scalars only."""
+    def failed_samples(self, model: Model) -> dict[int, str]:
+        """Return number -> reason of the samples of a point that failed."""
+        return {f["sample"]: f["error"] for f in self.failures if model_of(f["model"]) == model}
+
+    @cached_property
+    def space(self) -> ParameterSpace:
+        """What tells the points apart."""
+        return ParameterSpace([d.model for d in self.points])
+
+    def table(self, *observables: str) -> Table:
+        """Return parameters and scalar averages with errors, one row for each point.
+
+        Shown are the parameters that tell the points apart; ["eps"] and all others can be asked for.
+        raises  UserError for an unknown name or a correlator
+        """
         names = observables or MAIN
-        defaults = {f.name: f.default for f in fields(Model) if f.name != "p"}
-        parameters = {k: v for k, v in self.parameters().items() if set(v) != {defaults.get(k)}}
-        out: dict[str, list[Any]] = {key: [] for key in (*parameters, "samples")}
-        for i, a in enumerate(self.averages):
-            for key, values in parameters.items():
-                out[key].append(values[i])
-            out["samples"].append(a.n_samples)
-            for name in names:
-                e = self.estimate(a, name)
-                out.setdefault(name, []).append(e.value)
-                out.setdefault(f"{name}_error", []).append(float(e.error))
-        return Table(out)
+        out: dict[str, list[Any]] = {key: [row[key] for row in self.space.rows] for key in self.space.names}
+        hidden = tuple(key for key in out if key not in self.space.columns)
+        out["samples"] = [a.n_samples for a in self.averages]
+        for name in names:
+            found = [self.estimate(a, name) for a in self.averages]
+            out[name] = [e.value for e in found]
+            out[f"{name}_error"] = [e.error for e in found]
+        return Table(out, hidden)
 
-    def parameters(self) -> dict[str, list[Any]]:
-        """Parameters of the models, with beta, by name; one entry per point."""
-        rows = [asdict(d.model) | {"beta": d.model.beta} for d in self.points]
-        return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
-
-    def estimate(self, averages: PointAverages, name: str) -> Any:
-        """A scalar average; UserError for an unknown name or a correlator."""
+    def estimate(self, averages: PointAverages, name: str) -> Estimate:
+        """Return a scalar average; UserError for an unknown name or a correlator."""
         known = [key for key, e in averages.values.items() if np.ndim(e.value) == 0]
         if name not in known:
             raise UserError(f"observable {name!r} is no scalar of this run; known: {', '.join(known)}")
@@ -73,12 +109,16 @@ class Run:
     def __str__(self) -> str:
         return f"{self.path}\n{self.table()}"
 
+    @cached_property
+    def _stored(self) -> tuple[Head, list[PointData], list[Failure]]:
+        return current(self.path, parts=self.parts)
+
 
 class Table:
-    """Columns by name. NAME_error is the error of NAME; both are numbers, shown together."""
+    """Columns by name. NAME_error is the error of NAME; both are numbers and shown together."""
 
-    def __init__(self, data: dict[str, list[Any]]) -> None:
-        self.data = data
+    def __init__(self, data: dict[str, list[Any]], hidden: Sequence[str] = ()) -> None:
+        self.data, self.hidden = data, tuple(hidden)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return np.array(self.data[name])
@@ -89,26 +129,27 @@ class Table:
     def __iter__(self) -> Iterator[str]:
         return iter(self.data)
 
-    def where(self, **values: Any) -> "Table":
-        """Rows with the given values, such as where(p=0.1)."""
+    def where(self, **values: Any) -> Table:
+        """Return the rows with the given values, such as where(p=0.1)."""
         rows = [i for i in range(len(self)) if all(self.data[k][i] == v for k, v in values.items())]
-        return Table({key: [column[i] for i in rows] for key, column in self.data.items()})
+        data = {key: [column[i] for i in rows] for key, column in self.data.items()}
+        return Table(data, self.hidden)
 
     def to_pandas(self) -> Any:
-        """A pandas DataFrame; ImportError if pandas is not installed."""
+        """Return a pandas DataFrame of all columns; ImportError if pandas is not installed."""
         return importlib.import_module("pandas").DataFrame(self.data)
 
     def rows(self) -> list[list[str]]:
-        """Head and rows as text, values with their errors."""
-        shown = [key for key in self.data if f"{key.removesuffix('_error')}_error" not in self.data
-                 or not key.endswith("_error")]  # fmt: skip
+        """Return head and rows as text, values with their errors."""
+        errors = {f"{key}_error" for key in self.data}
+        shown = [key for key in self.data if key not in errors and key not in self.hidden]
         return [shown, *([self._cell(key, i) for key in shown] for i in range(len(self)))]
 
     def _cell(self, key: str, row: int) -> str:
         value = self.data[key][row]
         if f"{key}_error" in self.data:
-            return with_error(value, self.data[f"{key}_error"][row])
-        return f"{value:g}" if isinstance(value, float) else str(value)
+            return concise(value, self.data[f"{key}_error"][row])
+        return _shortest(value, self.data[key]) if isinstance(value, float) else str(value)
 
     def __str__(self) -> str:
         return "\n".join(columns(self.rows()))
@@ -125,11 +166,24 @@ class Table:
         return f"<table><thead>{line(head, 'th')}</thead><tbody>{rows}</tbody></table>"
 
 
+def _shortest(value: float, column: Sequence[float]) -> str:
+    """Return six digits of a value, or all where six do not tell it from the others."""
+    short = f"{value:g}"
+    return short if all(f"{x:g}" != short or x == value for x in column) else repr(value)
+
+
+def planned_models(config: Config) -> list[Model]:
+    """Return the models of a configuration in its order."""
+    return list(points(config))
+
+
 def load(path: str | Path) -> Run:
-    """A run from its folder (what is not merged yet included) or its run.h5; UserError if there is none."""
+    """Return the run in a folder, samples not yet merged included, or of a run.h5.
+
+    raises  UserError if there is no run
+    """
     path = Path(path)
-    store = path / NAME if path.is_dir() else path
-    if not store.exists():
-        raise UserError(f"{store}: there is no run here; give the output.path of a run, or a run.h5")
-    head, points, failed = current(store, parts=path.is_dir())
-    return Run(store, head.config, points, head.history, failed)
+    file = path / NAME if path.is_dir() else path
+    if not file.exists():
+        raise UserError(f"{path}: no run found ({NAME} is missing); pass the output folder of a run")
+    return Run(file, parts=path.is_dir())

@@ -1,81 +1,83 @@
-"""Numbers for reading: the final table, and CSV files for everything in the figures."""
+"""Tables of a run: the final table, the quality table, and CSV files of everything in the figures."""
 
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation import Value
-from sitqmc.estimate import Estimate
-from sitqmc.runs.formatting import columns, with_error
-from sitqmc.runs.results.point import PointResult
+from sitqmc.estimate import concise
+from sitqmc.qmc import PARAMETERS
+from sitqmc.qmc.model.parameters import parameters_of
+from sitqmc.runs.formatting import columns
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.point import RunPoint, main_peak
 from sitqmc.runs.store.atomic import replace_text
 
-NONE = "-"
-
 Array = NDArray[np.float64]
+Row = Sequence[object]
 
+NONE = "-"
+SIGMA_Q = 2 * math.pi
+"""One natural unit Q^2/hbar in 4e^2/h."""
 
-def _estimate(e: Estimate) -> str:
-    return with_error(e.value, e.error)
-
-
-def _value(v: Value | None) -> str:
-    return NONE if v is None else with_error(v.value, v.error)
-
-
-def sum_rule(result: PointResult) -> Value | None:
-    """[rho_s + (2/pi) int sigma_reg] / <-k_x>: 1 up to errors and O(eps)."""
-    if result.spectrum is None or result.spectrum.sum_rule is None:
-        return None
-    return result.spectrum.sum_rule.ratio(result.averages.samples["minus_k"])
-
-
-HEAD = (
-    "L", "L_tau", "p", "samples", "rho_s", "kappa", "<-k_x>", "sum rule", "peak w/E_J", "peak sigma/sigma_Q",
-    "chi2/N", "checks",
+RESULT_COLUMNS = (
+    "samples", "rho_s", "kappa", "<-k_x>", "sum rule", "peak w/E_J", "peak sigma/sigma_Q", "chi2/N", "checks",
 )  # fmt: skip
+"""Columns of the final table behind those of the parameters."""
 
 
-def _row(result: PointResult) -> list[str]:
-    m, v, peak, s = result.model, result.averages.values, result.peak, result.spectrum
-    height = None
+def sum_rule(result: RunPoint) -> Any:
+    """Return [rho_s + (2/pi) int sigma_reg] / <-k_x>: 1 up to errors and O(eps); None without a spectrum."""
+    s = result.spectrum
+    if s is None or s.sum_rule is None:
+        return None
+    return s.sum_rule.ratio(result.averages.samples["minus_k"])
+
+
+def _text(value: Any) -> str:
+    return NONE if value is None else concise(value.value, value.error)
+
+
+def _row(results: RunResults, result: RunPoint) -> list[str]:
+    values, peak, s = result.averages.values, main_peak(result), result.spectrum
+    averages = [concise(values[k].value, values[k].error) for k in ("rho_s", "kappa", "minus_k")]
+    height = NONE
     if peak is not None:
-        factor = 2 * math.pi                     # natural units to 4e^2/h, as in Spectrum.sigma
-        h = peak.height
-        height = Value(factor * h.value, factor * h.stat_error, factor * h.posterior_error)
+        height = concise(SIGMA_Q * peak.height.value, SIGMA_Q * peak.height.error)
+    count = len(result.warnings)
     return [
-        str(m.Lx) if m.Lx == m.Ly else f"{m.Lx}x{m.Ly}", str(m.L_tau), f"{m.p:g}",
-        str(result.averages.n_samples),
-        _estimate(v["rho_s"]), _estimate(v["kappa"]), _estimate(v["minus_k"]), _value(sum_rule(result)),
-        _value(peak.position if peak else None), _value(height),
+        *results.space.cells(result.model), str(result.averages.n_samples), *averages,
+        _text(sum_rule(result)), _text(peak.position if peak else None), height,
         f"{s.chi2 / s.n_data:.2f}" if s else NONE,
-        f"{len(result.warnings)} warning{'s' * (len(result.warnings) != 1)}" if result.warnings else "ok",
+        f"{count} warning{'s' * (count != 1)}" if count else "ok",
     ]  # fmt: skip
 
 
-def final_rows(results: Sequence[PointResult]) -> list[list[str]]:
-    """Head and rows of the table that ends a run."""
-    return [list(HEAD), *(_row(r) for r in results)]
+def final_rows(results: RunResults) -> list[list[str]]:
+    """Return head and rows of the table that ends a run."""
+    head = [*results.space.columns, *RESULT_COLUMNS]
+    return [head, *(_row(results, r) for r in results.results)]
 
 
-def final_table(results: Sequence[PointResult]) -> str:
-    """The table that ends a run, and the warnings behind its last column."""
+def final_table(results: RunResults) -> str:
+    """Return the table that ends a run, and below it the warnings that its last column counts."""
     lines = columns(final_rows(results))
-    for r in results:
-        lines += [f"warning, L = {r.model.Lx}, p = {r.model.p:g}: {text}" for text in r.warnings]
+    for r in results.results:
+        lines += [f"warning, {results.label(r)}: {text}" for text in r.warnings]
     return "\n".join(lines)
 
 
-def quality_table(results: Sequence[PointResult]) -> str:
-    """tau_int and thermalisation of every observable at every point."""
-    lines = ["tau_int (measurements) and probability of the thermalisation check, per observable"]
-    for r in results:
-        lines.append(f"{r.label}, p = {r.model.p:g}")
+def quality_table(results: RunResults) -> str:
+    """Return tau_int and the thermalisation check of every observable at every point."""
+    lines = ["tau_int (measurements) and p-value of the thermalisation check, by observable"]
+    lines.append(f"all points: {results.space.shared}")
+    for r in results.results:
+        lines.append(results.label(r))
         lines += [
             f"    {name:16s} tau_int {check.tau_int:8.2f}   thermalisation p = {check.thermalisation_p:.3f}"
             for name, check in r.averages.checks.items()
@@ -83,21 +85,22 @@ def quality_table(results: Sequence[PointResult]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_tables(folder: Path, results: Sequence[PointResult]) -> list[Path]:
-    """table.txt, quality.txt, averages.csv, rho.csv, sigma.csv."""
+def write_tables(folder: Path, results: RunResults) -> list[Path]:
+    """Write table.txt, quality.txt, averages.csv, rho.csv and sigma.csv; return their paths."""
     files = {
         "table.txt": final_table(results) + "\n",
         "quality.txt": quality_table(results),
-        "averages.csv": _csv(_average_rows(results)),
-        "rho.csv": _csv(_rho_rows(results)),
-        "sigma.csv": _csv(_sigma_rows(results)),
+        "averages.csv": as_csv(average_rows(results)),
+        "rho.csv": as_csv(_rho_rows(results)),
+        "sigma.csv": as_csv(sigma_rows(results)),
     }
     for name, text in files.items():
         replace_text(folder / name, text)
     return [folder / name for name in files]
 
 
-def _csv(rows: Iterable[Sequence[object]]) -> str:
+def as_csv(rows: Iterable[Row]) -> str:
+    """Return rows as CSV text; a float has ten digits."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for row in rows:
@@ -105,36 +108,51 @@ def _csv(rows: Iterable[Sequence[object]]) -> str:
     return out.getvalue()
 
 
-MODEL_COLUMNS = ("point", "action", "eps", "charging", "Lx", "Ly", "L_tau", "p")
+PARAMETER_COLUMNS = ("point", *PARAMETERS)
+"""First columns of every CSV file: number of the point as in `sitqmc plan`, and all its parameters."""
 
 
-def _model_cells(result: PointResult) -> tuple[object, ...]:
-    m = result.model
-    return (result.index, m.action, m.eps, m.charging, m.Lx, m.Ly, m.L_tau, m.p)
+def parameter_cells(number: int, model: object) -> list[object]:
+    """Return the cells of `PARAMETER_COLUMNS`; a value has as many digits as tell it from any other."""
+    return [number, *(_exact(value) for value in parameters_of(model).values())]
 
 
-def _average_rows(results: Sequence[PointResult]) -> Iterable[Sequence[object]]:
-    yield (*MODEL_COLUMNS, "samples", "observable", "mean", "error", "tau_int", "thermalisation_p")
-    for r in results:
+def _exact(value: Any) -> Any:
+    """Return a float as text of ten digits, or of all where ten are not exact."""
+    if not isinstance(value, float):
+        return value
+    short = f"{value:.10g}"
+    return short if float(short) == value else repr(value)
+
+
+def _numbered(results: RunResults) -> Iterator[tuple[list[object], RunPoint]]:
+    for number, r in zip(results.numbers, results.results, strict=True):
+        yield parameter_cells(number, r.model), r
+
+
+def average_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of averages.csv: one row for each point and scalar."""
+    yield (*PARAMETER_COLUMNS, "samples", "observable", "mean", "error", "tau_int", "thermalisation_p")
+    for cells, r in _numbered(results):
         for name, e in r.averages.values.items():
             if np.ndim(e.value) == 0:
                 check = r.averages.checks.get(name)
                 quality = (check.tau_int, check.thermalisation_p) if check else ("", "")
-                yield (*_model_cells(r), e.n, name, e.value, e.error, *quality)
+                yield (*cells, e.n, name, e.value, e.error, *quality)
 
 
-def _rho_rows(results: Sequence[PointResult]) -> Iterable[Sequence[object]]:
-    yield (*MODEL_COLUMNS, "n", "omega_n", "rho", "rho_error", "sigma_iw_over_sigma_Q", "sigma_iw_error")
-    for r in results:
+def _rho_rows(results: RunResults) -> Iterator[Row]:
+    yield (*PARAMETER_COLUMNS, "n", "omega_n", "rho", "rho_error", "sigma_iw_over_sigma_Q", "sigma_iw_error")
+    for cells, r in _numbered(results):
         e = r.averages.values["rho"]
         for n, (mean, error) in enumerate(zip(e.value, e.error, strict=True)):
             w = 2 * math.pi * n / r.model.beta
-            sigma = (2 * math.pi * float(mean) / w, 2 * math.pi * float(error) / w) if n else ("", "")
-            yield (*_model_cells(r), n, w, float(mean), float(error), *sigma)
+            sigma = (SIGMA_Q * float(mean) / w, SIGMA_Q * float(error) / w) if n else ("", "")
+            yield (*cells, n, w, float(mean), float(error), *sigma)
 
 
-def _cross_check(result: PointResult) -> tuple[Array, Array]:
-    """Maximum-entropy sigma and its jackknife error in 4e^2/h, on the frequencies of the spectrum."""
+def _cross_check(result: RunPoint) -> tuple[Array, Array]:
+    """Return sigma by maximum entropy and its jackknife error, 4e^2/h, on the frequencies of the spectrum."""
     s, m = result.spectrum, result.maxent
     assert s is not None
     assert m is not None
@@ -142,13 +160,13 @@ def _cross_check(result: PointResult) -> tuple[Array, Array]:
     return np.interp(s.omega, m.omega, m.sigma), np.interp(s.omega, m.omega, error)
 
 
-def _sigma_rows(results: Sequence[PointResult]) -> Iterable[Sequence[object]]:
-    yield (*MODEL_COLUMNS, "omega", "sigma_over_sigma_Q", "low_68", "high_68", "low_statistical",
+def sigma_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of sigma.csv: one row for each point and frequency."""
+    yield (*PARAMETER_COLUMNS, "omega", "sigma_over_sigma_Q", "low_68", "high_68", "low_statistical",
            "high_statistical", "resolution", "maxent_over_sigma_Q", "maxent_statistical_error")  # fmt: skip
-    for r in results:
-        if r.spectrum is not None:
-            s = r.spectrum
+    for cells, r in _numbered(results):
+        s = r.spectrum
+        if s is not None:
             bands = (*s.sigma_band(), *s.sigma_band(kind="statistical"))
-            columns = (s.omega, s.sigma, *bands, s.resolution, *_cross_check(r))
-            for row in zip(*columns, strict=True):
-                yield (*_model_cells(r), *(float(x) for x in row))
+            for row in zip(s.omega, s.sigma, *bands, s.resolution, *_cross_check(r), strict=True):
+                yield (*cells, *(float(x) for x in row))

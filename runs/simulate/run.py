@@ -1,12 +1,9 @@
-"""The main job: configuration to store, store to averages, spectra, tables and figures."""
+"""Simulation of a configuration: what is missing in the store, in rounds until all targets are met."""
 
 import contextlib
-import os
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,23 +11,17 @@ from sitqmc.qmc import Model, sample_means
 from sitqmc.runs.config.config import Config, points
 from sitqmc.runs.config.target import wanted_samples
 from sitqmc.runs.errors import Stopped, UserError
-from sitqmc.runs.formatting import clock
 from sitqmc.runs.simulate.lock import only_one
 from sitqmc.runs.simulate.mpi import run_mpi, wait_for_all
 from sitqmc.runs.simulate.processes import available_cores, run_local
 from sitqmc.runs.simulate.progress import Progress
-from sitqmc.runs.simulate.spread import everywhere
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task, open_tasks
 from sitqmc.runs.simulate.worker import warm_up
 from sitqmc.runs.store.atomic import make_folder
 from sitqmc.runs.store.checkpoint import Found
 from sitqmc.runs.store.merge import Store, new_call
-from sitqmc.runs.store.run_file import read_named, read_points, read_store_head
-
-if TYPE_CHECKING:
-    from sitqmc.qmc import PointAverages
-    from sitqmc.runs.results.point import PointResult
+from sitqmc.runs.store.run_file import read_named
 
 
 def run(
@@ -41,16 +32,14 @@ def run(
     quiet: bool = False,
     stop: Stop | None = None,
     retry: bool = False,
-    analysis: bool = True,
-) -> "list[PointResult]":
-    """Simulate what is missing, then analyse everything. Only rank 0 of `comm` returns results.
+) -> None:
+    """Simulate everything that the configuration asks for and the store does not hold.
 
-    retry     also samples that were set aside
-    analysis  make averages, spectra, tables and figures
-    raises  Stopped if `stop` asked for it: everything is on the disk, the same call goes on
+    retry   repeat samples that failed
+    raises  Stopped if `stop` asked for it: all work is on the disk, the same call resumes
     """
     stop = stop or Stop()
-    folder, leads = Path(config.output.path), comm is None or comm.rank == 0
+    folder = Path(config.output.path)
     workers = comm.size if comm is not None else processes or available_cores()
     with contextlib.ExitStack() as stack:
         job = _Job(config, folder, workers, quiet, stop, retry)
@@ -60,13 +49,6 @@ def run(
             if not complete:
                 raise Stopped(stop.reason() or "a worker was told to stop")
             todo = _shared(comm, job.next_round)
-        if not analysis:
-            return []
-        try:
-            return report(config, quiet=quiet or not leads, stop=stop, comm=comm)
-        finally:
-            if comm is not None:                 # sleeping, while rank 0 draws: the end of MPI would spin
-                wait_for_all(comm)
 
 
 def _shared(comm: Any, make: Any) -> list[Task]:
@@ -205,65 +187,3 @@ def _simulate(job: _Job, todo: list[Task], comm: Any) -> bool:
         if comm is not None:
             return run_mpi(job.config, job.folder, todo, comm, progress, job.stop)
         return run_local(job.config, job.folder, todo, job.workers, progress, job.stop)
-
-
-@contextlib.contextmanager
-def _timed(what: str, quiet: bool) -> Iterator[None]:
-    begun = time.monotonic()
-    yield
-    if not quiet:
-        print(f"{what}: {clock(time.monotonic() - begun)}", flush=True)
-
-
-def report(
-    config: Config, *, quiet: bool = False, stop: Stop | None = None, comm: Any = None
-) -> "list[PointResult]":
-    """Analyse a finished store and write tables and figures beside it; ranks of `comm` share the points."""
-    from sitqmc.runs.results.point import continued
-
-    with _timed("averages and continuation", quiet):
-        leads = comm is None or comm.rank == 0
-        averages = _averages(config) if leads else []
-        results = everywhere(comm, averages, lambda job: continued(config, *job), stop or Stop())
-    return _written(config, results, quiet) if leads else []
-
-
-def _averages(config: Config) -> "list[tuple[int, PointAverages]] | UserError":
-    """Of every point of the configuration, with its number."""
-    from sitqmc.runs.results.point import averaged
-
-    numbers = {model: i for i, model in enumerate(points(config))}
-    try:
-        stored = read_points(Store(Path(config.output.path)).path)
-    except UserError as error:
-        return error
-    return [(numbers[data.model], averaged(config, data)) for data in stored if data.model in numbers]
-
-
-def _written(config: Config, results: "list[PointResult]", quiet: bool) -> "list[PointResult]":
-    """Tables, figures and the page; prints the final table."""
-    from sitqmc.runs.results.figures.run import (  # matplotlib is slow to import and not needed before
-        write_figures,
-    )
-    from sitqmc.runs.results.report import Told, write_report
-    from sitqmc.runs.results.tables import final_table, write_tables
-
-    folder = Path(config.output.path)
-    path, aside = Store(folder).path, Store(folder).scan().failures()
-    results = [replace(r, warnings=(*r.warnings, *set_aside(aside, r.model))) for r in results]
-    head = read_store_head(path)
-    told = Told(folder.resolve().name, config, head.history, head.failed, results)
-    written = [*write_tables(folder, results), *write_figures(folder, results), write_report(folder, told)]
-    print(final_table(results))
-    if not quiet:
-        print("written: " + ", ".join(os.fspath(p) for p in (path, *written)))
-    return results
-
-
-def set_aside(aside: Any, model: Model) -> list[str]:
-    """A warning that names the samples missing from the averages of a point."""
-    mine = {sample: failure["error"] for (m, _, sample), failure in aside.items() if m == model}
-    if not mine:
-        return []
-    names = ", ".join(map(str, sorted(mine)))
-    return [f"not in the averages, because they failed: samples {names} ({mine[min(mine)]})"]

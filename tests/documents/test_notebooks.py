@@ -1,6 +1,6 @@
 """The notebooks: both forms hold the same cells, they run, and their results are those of the truth.
 
-`python tests/test_notebooks.py` writes every .ipynb anew from its percent file, which is the source.
+`python tests/documents/test_notebooks.py` rewrites every .ipynb from its percent file, which is the source.
 """
 
 import ast
@@ -17,7 +17,8 @@ from sitqmc import runs
 from sitqmc.analytic import SYNTHETIC_FILMS
 from sitqmc.runs.formats.films import bundled_films
 from sitqmc.runs.results import tables
-from sitqmc.runs.results.figures.film import LabFigure
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.figures.style import NotebookFigure
 
 FOLDER = Path(runs.__file__).parent / "docs" / "notebooks"
 NAMES = ("first_run", "reading_results", "continuation_trust", "cluster_scaling", "thz_film")
@@ -74,7 +75,7 @@ def run_notebook(name, folder):
         for kind, source in cells_of((FOLDER / f"{name}.py").read_text(encoding="utf-8")):
             if kind == "code":
                 shown = run_cell(source, namespace)
-                figures += [shown] if isinstance(shown, LabFigure) else []
+                figures += [shown] if isinstance(shown, NotebookFigure) else []
     return namespace, figures
 
 
@@ -100,7 +101,7 @@ def test_all_notebooks_are_known():
 def test_both_forms_hold_the_same_cells(name):
     source = FOLDER / f"{name}.py"
     stored = source.with_suffix(".ipynb").read_text(encoding="utf-8")
-    assert stored == notebook_text(source), "run: python tests/test_notebooks.py"
+    assert stored == notebook_text(source), "run: python tests/documents/test_notebooks.py"
     cells = json.loads(stored)["cells"]
     assert {c["cell_type"] for c in cells} == {"markdown", "code"}
     assert all(c["outputs"] == [] for c in cells if c["cell_type"] == "code")
@@ -176,8 +177,8 @@ def test_theory_beside_the_film(outcome):
 
 def test_curve_of_a_run_is_read(outcome, tmp_path):
     """sigma.csv and averages.csv with the columns the tables of a run really have."""
-    sigma_head = next(iter(tables._sigma_rows([])))
-    mean_head = next(iter(tables._average_rows([])))
+    nothing = RunResults(tmp_path / "run.h5", None, ())
+    sigma_head, mean_head = (next(make(nothing)) for make in (tables.sigma_rows, tables.average_rows))
 
     def write(name, head, rows):
         with open(tmp_path / name, "w", newline="") as file:
@@ -203,7 +204,7 @@ def test_curve_of_a_run_is_read(outcome, tmp_path):
 def test_first_run(tmp_path):
     """Stiffness falls with p, the sum rule holds, warnings of a small run are given."""
     names, figures = run_notebook("first_run", tmp_path)
-    table, results = names["table"], names["results"]
+    table, results = names["table"], names["results"].results
     assert table["rho_s"][0] > 5 * table["rho_s"][2] > 0
     assert np.all(table["rho_s_error"] < 0.02)
     for result in results:

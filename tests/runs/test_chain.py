@@ -44,7 +44,7 @@ def test_a_finished_run_is_left_as_it_is(reference, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     store = folder / "out" / "run.h5"
     before = store.read_bytes()
-    run(load_config("run.toml"), analysis=False)
+    run(load_config("run.toml"))
     assert "24 samples on disk, 0 to simulate" in capsys.readouterr().out
     assert store.read_bytes() == before
 

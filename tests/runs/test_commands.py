@@ -37,7 +37,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def finished(folder):
     """A finished run in out/."""
-    run(load_config(write_config(folder)), processes=1, quiet=True, analysis=False)
+    run(load_config(write_config(folder)), processes=1, quiet=True)
     return folder
 
 
@@ -49,7 +49,7 @@ def test_init_writes_a_configuration_and_refuses_to_overwrite(folder, capsys):
     before = (folder / "my.toml").read_bytes()
     capsys.readouterr()
     assert main(["init", "my.toml"]) == 2
-    assert "left alone" in capsys.readouterr().err
+    assert "not overwritten" in capsys.readouterr().err
     assert (folder / "my.toml").read_bytes() == before
     assert main(["init", "nowhere/my.toml"]) == 2
 

@@ -34,7 +34,7 @@ def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     path = write_config(folder, **LONG)
     path.write_text(path.read_text().replace('"out"', f'"{folder}/out"'))
-    run(load_config(path), processes=1, quiet=True, analysis=False)
+    run(load_config(path), processes=1, quiet=True)
     return datasets(folder / "out/run.h5")
 
 
@@ -111,7 +111,7 @@ def strike(process, instant, victim, rng):
 def finish(folder, expected):
     """Start until the end; the bins must be the expected ones, and nothing may lie about."""
     with contextlib.chdir(folder):
-        run(load_config("run.toml"), processes=1, quiet=True, analysis=False)
+        run(load_config("run.toml"), processes=1, quiet=True)
     assert datasets(folder / "out/run.h5") == expected
     assert not (folder / "out/parts").exists()
     assert not list((folder / "out").glob(".*.tmp"))

@@ -14,7 +14,7 @@ from sitqmc.qmc import OBSERVABLES, Chains, run_chain
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config, parse_config, points
 from sitqmc.runs.errors import NotOurs, Stopped, UserError
-from sitqmc.runs.simulate.run import run, set_aside
+from sitqmc.runs.simulate.run import run
 from sitqmc.runs.store.checkpoint import part_files
 from sitqmc.runs.store.merge import Store, pool
 from sitqmc.runs.store.run_file import read_points, read_store_head
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def simulate(path, **options):
-    run(load_config(path), processes=1, quiet=True, analysis=False, **options)
+    run(load_config(path), processes=1, quiet=True, **options)
 
 
 def edited(path, *changes):
@@ -90,7 +90,7 @@ def test_samples_and_points_are_added(folder):
 def test_points_that_are_no_longer_asked_for_are_kept(folder, capsys):
     simulate(write_config(folder))
     path = edited(write_config(folder), ("[0.0, 0.2]", "[0.2, 0.3]"))
-    run(load_config(path), processes=1, analysis=False)
+    run(load_config(path), processes=1)
     assert "1 stored points are not in this configuration" in capsys.readouterr().out
     assert [data.model.p for data in read_points(folder / "out/run.h5")] == [0.2, 0.3, 0.0]
 
@@ -129,7 +129,7 @@ def test_chains_of_two_lengths_are_averaged_over_common_bins(folder, monkeypatch
     longer = load_config(edited(path, ("bins = 8", "bins = 13")))
     monkeypatch.setattr("sitqmc.runs.simulate.run.run_local", only_first_task)
     with pytest.raises(Stopped):
-        run(longer, processes=1, quiet=True, analysis=False)
+        run(longer, processes=1, quiet=True)
     assert main(["merge", "out"]) == 0
     both = read_points(folder / "out/run.h5")
     for a, b in zip(short, both, strict=True):
@@ -192,13 +192,12 @@ def test_a_sample_that_raises_is_tried_again_then_set_aside(folder, monkeypatch,
         assert datasets("other/run.h5") == expected
         return
     assert "set aside" in said.err
-    aside = Store(folder / "other").scan().failures()
-    (warning,) = set_aside(aside, list(points(load_config(path)))[1])
+    warning = runs.load("other").averages[1].warnings[-1]
     assert warning.startswith("not in the averages, because they failed: samples 3 (FloatingPointError")
     clean, missing = read_points(folder / "other/run.h5")
     assert len(clean.sample) == 12
     assert missing.sample.tolist() == [s for s in range(12) if s != 3]
-    assert [f["sample"] for f in runs.load("other").failed] == [3]
+    assert [f["sample"] for f in runs.load("other").failures] == [3]
     assert main(["status", "other"]) == 0
     assert "set aside: 1 samples (3)" in capsys.readouterr().out
     monkeypatch.setattr("sitqmc.runs.simulate.worker.Chains", Chains)
@@ -206,7 +205,7 @@ def test_a_sample_that_raises_is_tried_again_then_set_aside(folder, monkeypatch,
     assert 3 not in read_points(folder / "other/run.h5")[1].sample
     simulate(path, retry=True)
     assert datasets("other/run.h5") == expected
-    assert runs.load("other").failed == []
+    assert runs.load("other").failures == []
 
 
 def test_runs_of_two_seeds_are_pooled(folder):
@@ -384,7 +383,7 @@ def test_damaged_parts_are_set_aside_and_made_again(folder, monkeypatch, capsys)
     config = load_config(path)
     monkeypatch.setattr("sitqmc.runs.simulate.run.run_local", half_of_the_tasks)
     with pytest.raises(Stopped):
-        run(config, processes=1, quiet=True, analysis=False)
+        run(config, processes=1, quiet=True)
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     parts = part_files(folder / "out/parts")
@@ -394,7 +393,7 @@ def test_damaged_parts_are_set_aside_and_made_again(folder, monkeypatch, capsys)
     data[len(data) // 2] ^= 16
     parts[1].write_bytes(bytes(data))
     parts[2].write_bytes(b"")
-    run(config, processes=1, analysis=False)
+    run(config, processes=1)
     said = capsys.readouterr().out
     assert said.count("what it held is made again") >= 2     # a flip may hit a byte that holds nothing
     simulate(edited(path, ('"out"', '"whole"')))

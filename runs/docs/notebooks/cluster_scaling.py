@@ -17,7 +17,7 @@ from sitqmc.runs import load
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.jobs.plan import plan
-from sitqmc.runs.results.figures.style import ShownFigure
+from sitqmc.runs.results.figures.style import NotebookFigure
 from sitqmc.runs.simulate.run import run
 
 # %% [markdown]
@@ -68,7 +68,7 @@ status = main(["submit", "sit.toml", "--nodes", "2", "--tasks", "32", "--time", 
 # %%
 for seed in (1, 2):
     small = text.format(sizes=[4], p=[0.3], samples=12, seed=seed, therm=50, path=f"results/part{seed}")
-    run(parse_config(tomllib.loads(small)), processes=1, quiet=True, analysis=False)
+    run(parse_config(tomllib.loads(small)), processes=1, quiet=True)
 merged = main(["merge", "results/pool", "results/part1", "results/part2"])
 for name in ("part1", "part2", "pool"):
     print(f"{name}: {load(f'results/{name}').table('rho_s')['samples'][0]} samples")
@@ -88,7 +88,7 @@ L, p, beta = data["Lx"], data["p"], data["eps"] * data["L_tau"]
 space = data["rho_s"] * beta[:, None]
 time = data["kappa"] * (L**2 / beta)[:, None]
 
-figure = ShownFigure(figsize=(7.2, 3.2), dpi=130, layout="constrained")
+figure = NotebookFigure(figsize=(7.2, 3.2), dpi=130, layout="constrained")
 shown = ((space, r"$W_x^2$"), (time, r"$W_\tau^2$"))
 for axis, (values, label) in zip(figure.subplots(1, 2), shown, strict=True):
     for size, colour, mark in zip((8, 12, 16), ("#440154", "#21918c", "#b5de2b"), "os^", strict=True):

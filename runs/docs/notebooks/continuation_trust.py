@@ -19,7 +19,7 @@ from sitqmc.continuation import (
     sinh_grid,
     weight_bounds,
 )
-from sitqmc.runs.results.figures.style import ShownFigure
+from sitqmc.runs.results.figures.style import NotebookFigure
 
 Array = NDArray[np.float64]
 Truth = Callable[[Array], Array]             # A(omega)
@@ -59,9 +59,9 @@ def blurred(truth: Truth, w: Array, resolution: Array) -> Array:
     return rows @ truth(fine.omega) / rows.sum(axis=1)
 
 
-def draw(spectrum: Spectrum, truth: Truth, title: str) -> ShownFigure:
+def draw(spectrum: Spectrum, truth: Truth, title: str) -> NotebookFigure:
     """Draw truth, spectrum, band, and the truth blurred by the resolution."""
-    figure = ShownFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
+    figure = NotebookFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
     axis, shown = figure.subplots(), spectrum.omega < 10
     w, (low, high) = spectrum.omega[shown], (edge[shown] for edge in spectrum.sigma_band())
     smeared = blurred(truth, w, spectrum.resolution[shown])
@@ -139,7 +139,7 @@ print(f"between {bounds.lower:.4f} and {bounds.upper:.4f} at {100 * bounds.proba
 # %%
 both = consensus(data)
 print(both.verdict())
-figure = ShownFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
+figure = NotebookFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
 axis = figure.subplots()
 axis.plot(both.omega, 2 * np.pi * two_peaks(both.omega), color="0.35", lw=1, label="truth")
 for (name, spectrum), style in zip(both.spectra.items(), ("-", "--", "-.", ":", (0, (1, 3))), strict=False):

@@ -11,8 +11,10 @@ import tomllib
 from sitqmc.runs import load
 from sitqmc.runs.config.config import parse_config, points
 from sitqmc.runs.jobs.plan import plan
+from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.figures.run import draw
-from sitqmc.runs.results.report import report_of
+from sitqmc.runs.results.publish import publish
+from sitqmc.runs.results.report import report_page
 from sitqmc.runs.simulate.run import run
 
 # %% [markdown]
@@ -63,11 +65,12 @@ print(plan(config, processes=1, trial_seconds=0.2))
 # %% [markdown]
 # ## 3. Run
 #
-# A run may be killed at any instant: the same call resumes it and repeats nothing. The run ends with the
-# table of main results. Take its warnings seriously: 24 samples of 16 sites are few.
+# A run may be killed at any instant: the same call resumes it and repeats nothing. The analysis then makes
+# averages and continues them to sigma(omega).
 
 # %%
-results = run(config, processes=1, quiet=True)
+run(config, processes=1, quiet=True)
+results = analyse_run(load(config.output.path))
 
 # %% [markdown]
 # ## 4. Figures
@@ -85,13 +88,15 @@ draw("sigma", results)
 # The bar at a peak shows the resolution. Here it is as wide as the peak itself, so the shape of the peak is
 # unknown. Larger beta and more samples improve the resolution slowly.
 #
-# ## 5. The report
+# ## 5. Tables and the report
 #
-# The run has written `report.html` beside its data: figures, checks, configuration and provenance in one file
-# that opens offline. `report_of` makes the page again.
+# `publish` prints the table of main results and writes tables, figures and `report.html`: figures, checks,
+# configuration and provenance in one file that opens offline. `sitqmc run` and `sitqmc report` end with the
+# same call. Take the warnings below the table seriously: 24 samples of 16 sites are few.
 
 # %%
-page = report_of(config.output.path)
+publish(results, quiet=True)
+page = report_page(results)
 print(f"{len(page) / 1e3:.0f} kB of HTML")
 
 # %% [markdown]

@@ -14,8 +14,9 @@ from sitqmc.continuation import CorrelatorData, midpoint_conductivity, sigma_mat
 from sitqmc.qmc import allocate_effort, gamma_method
 from sitqmc.runs import load
 from sitqmc.runs.config.config import parse_config
+from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.export import write_csv
-from sitqmc.runs.results.figures.style import ShownFigure
+from sitqmc.runs.results.figures.style import NotebookFigure
 from sitqmc.runs.simulate.run import run
 
 text = """
@@ -38,7 +39,7 @@ path = "results/reading"
 """
 folder = Path("results/reading")             # or the folder of your run
 if not folder.exists():
-    run(parse_config(tomllib.loads(text)), processes=1, quiet=True, analysis=False)
+    run(parse_config(tomllib.loads(text)), processes=1, quiet=True)
 
 # %% [markdown]
 # ## 1. The table
@@ -111,7 +112,7 @@ covariance = np.cov(rho.T) / len(rho)
 error = np.sqrt(np.diag(covariance))
 print("correlation of n = 1 with n = 2:", round(float(covariance[1, 2] / error[1] / error[2]), 3))
 
-figure = ShownFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
+figure = NotebookFigure(figsize=(5.2, 3.4), dpi=130, layout="constrained")
 axis = figure.subplots()
 for point in results.averages:
     e = point.values["rho"]
@@ -144,7 +145,7 @@ print(f"beta^2 Lambda(beta/2)/pi = {low.value:.3f} +- {low.error:.3f}, in 4e^2/h
 # provenance of the run is in `history`.
 
 # %%
-write_csv(results, folder / "all.csv")
+write_csv(analyse_run(results, spectra=False), folder / "all.csv")
 rows = (folder / "all.csv").read_text().splitlines()
 print(rows[0])
 print(len(rows) - 1, "rows; made by", {key: results.history[0][key] for key in ("sitqmc", "numpy", "python")})

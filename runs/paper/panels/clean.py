@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sitqmc.runs.formatting import with_error
+from sitqmc.estimate import concise
 from sitqmc.runs.paper.dataset import G_C, G_C_ERROR, P_C, At, Reproduction
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
@@ -107,7 +107,7 @@ def caption_1b_clean(data: Reproduction) -> str:
         f"{model.beta:g}/E_J, {min(at.point.samples for at in data.clean)} independent chains for each g = "
         "E_C/E_J. (a) sigma(omega) with 68 % bands; squares: m_H, the peak of chi_s'' of the same chains, at "
         "which absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; red: g_c = "
-        f"{with_error(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
+        f"{concise(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
         "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
         "sigma at twice that. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
         "threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at "

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from sitqmc.analytic import fit_mass_scaling, thz_to_mev
 from sitqmc.analytic.film.tunnelling_fit import tunnelling_model
 from sitqmc.analytic.superconductor.higgs_mass import Form, MassScaling
-from sitqmc.runs.formatting import with_error
+from sitqmc.estimate import concise
 from sitqmc.runs.paper.dataset import Reproduction
 from sitqmc.runs.paper.films import STRONG, TC_CLEAN_K, WEAK, Film
 from sitqmc.runs.paper.panels.panel import (
@@ -70,7 +70,7 @@ def _tunnelling(axis: Axes, film: Film, words: str) -> None:
             color=RED,
             zorder=4,
             label=(
-                f"Dynes: 2$\\Delta_t$ = {with_error(*film.gap_mev)} meV, "
+                f"Dynes: 2$\\Delta_t$ = {concise(*film.gap_mev)} meV, "
                 f"$\\Gamma$ = {fit.gamma_mev.value:.3f} meV{mark}"
             ),
         )

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from sitqmc.estimate import concise
 from sitqmc.qmc.finite_size.crossings import Crossing
 from sitqmc.qmc.finite_size.trotter import TrotterLimit
-from sitqmc.runs.formatting import with_error
 from sitqmc.runs.paper.dataset import G_C, P_C, Reproduction, winding_square
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
@@ -98,7 +98,7 @@ def caption_sizes(data: Reproduction) -> str:
 
 def _told(found: list[Crossing]) -> str:
     words = [
-        f"L = {c.sizes[0]:g}, {c.sizes[1]:g}: p = {with_error(c.coupling.value, c.coupling.error)}"
+        f"L = {c.sizes[0]:g}, {c.sizes[1]:g}: p = {concise(c.coupling.value, c.coupling.error)}"
         + "".join(f" ({w})" for w in c.warnings)
         for c in found
     ]
@@ -143,7 +143,7 @@ def figure_trotter(data: Reproduction) -> Figure:
                     mfc="white",
                     color=colour,
                     capsize=2,
-                    label=f"{words}: {with_error(value.value, value.error)}",
+                    label=f"{words}: {concise(value.value, value.error)}",
                 )
             axis.set(xlabel=r"$\epsilon$ ($\hbar/E_J$)", ylabel=label)
             axis.margins(y=0.5)
@@ -167,8 +167,8 @@ def caption_trotter(data: Reproduction) -> str:
         model = data.studies["trotter"].points[0].model
         at = float(values[int(np.argmin(np.abs(eps - 0.1)))])
         told.append(
-            f"{name}: {with_error(limit.value.value, limit.value.error)} (linear), "
-            f"{with_error(limit.next_order.value, limit.next_order.error)} (quadratic), {at:.4g} at eps = 0.1"
+            f"{name}: {concise(limit.value.value, limit.value.error)} (linear), "
+            f"{concise(limit.next_order.value, limit.next_order.error)} (quadratic), {at:.4g} at eps = 0.1"
             + "".join(f"; {w}" for w in limit.warnings)
         )
     if model is None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,15 +16,31 @@ from numpy.typing import NDArray
 
 from sitqmc.runs.paper.dataset import Reproduction
 from sitqmc.runs.paper.spectra import Curve, Number
-from sitqmc.runs.results.figures.run import COLUMN, MM, PAGE, STYLE
+from sitqmc.runs.results.figures.style import (
+    BLUE,
+    COLUMN,
+    GREEN,
+    GREY,
+    MM,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    RED,
+    finished,
+    new_figure,
+    save_figure,
+    styled,
+)
 from sitqmc.runs.store.atomic import replace_file, replace_text
 from sitqmc.runs.store.provenance import package_version
 
-__all__ = ["COLUMN", "MM", "PAGE", "STYLE", "Panel", "Series", "write_panel"]
+__all__ = [
+    "BLUE", "COLUMN", "GREEN", "GREY", "MM", "ORANGE", "PAGE", "PURPLE", "RED", "Panel", "Series", "finished",
+    "new_figure", "styled", "write_panel",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
-BLUE, RED, GREEN, ORANGE, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "0.45"
 FORMATS = ("pdf", "svg", "png")
 OMEGA = r"$\omega$ ($E_J/\hbar$)"
 SIGMA = r"$\sigma$ ($4e^2/h$)"
@@ -53,22 +68,6 @@ class Panel:
     figure: Callable[[Reproduction], Figure]
     caption: Callable[[Reproduction], str]
     curves: Callable[[Reproduction], list[Series]]
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """A figure for a journal's column; no pyplot, so nothing to close."""
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def finished(figure: Figure) -> Figure:
-    """Ticks and layout while the style is in force."""
-    figure.draw_without_rendering()
-    return figure
-
-
-def styled() -> Any:
-    """The style as a context."""
-    return matplotlib.rc_context(STYLE)
 
 
 def letter(axis: Axes, text: str) -> None:
@@ -143,7 +142,7 @@ def write_panel(folder: Path, panel: Panel, data: Reproduction) -> list[Path]:
     made = []
     for kind in FORMATS:
         path = folder / f"{panel.name}.{kind}"
-        replace_file(path, partial(_save, figure, kind, panel.title), durable=False)
+        replace_file(path, partial(save_figure, figure, kind, panel.title), durable=False)
         made.append(path)
     made_by = f"Made by: {data.command}\n(sitqmc {package_version()})"
     origin = "\n".join(f"Data, {line}" for line in origin_lines(data))
@@ -181,16 +180,3 @@ def as_csv(series: Sequence[Series]) -> str:
         for x, y, low, high in zip(s.x, s.y, s.low, s.high, strict=True):
             rows.writerow([s.name, s.x_name, f"{x:.6g}", s.y_name, f"{y:.6g}", f"{low:.6g}", f"{high:.6g}"])
     return out.getvalue()
-
-
-def _save(figure: Figure, kind: str, title: str, target: Path) -> None:
-    made = f"sitqmc {package_version()}"
-    about: dict[str, dict[str, str | None]] = {
-        "png": {"Title": title, "Software": made},
-        "pdf": {"Title": title, "Creator": made},
-        "svg": {"Title": title, "Creator": made, "Date": None},
-    }
-    # Its remarks on the dates inside the fonts concern nobody.
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
-    with styled():
-        figure.savefig(target, format=kind, metadata=about[kind])

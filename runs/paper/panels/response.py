@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from sitqmc.runs.formatting import with_error
+from sitqmc.estimate import concise
 from sitqmc.runs.paper.dataset import MAP_CHAINS, MAP_SEED, P_C, SIGMA_C, Maps, Reproduction
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
@@ -133,7 +133,7 @@ def caption_low(data: Reproduction) -> str:
     told = []
     for L in low_sizes(data):
         p, y, error = nearest_critical(data, L)
-        told.append(f"L = {L}, p = {p:g}: {with_error(y, error)}")
+        told.append(f"L = {L}, p = {p:g}: {concise(y, error)}")
     return (
         "SIMULATED. beta^2 Lambda_xx(beta/2)/pi, a low-frequency conductivity that needs no continuation: "
         "it equals sigma(omega -> 0) where sigma is flat below 2 pi T. At the transition: "

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sitqmc.runs.formatting import with_error
+from sitqmc.estimate import concise
 from sitqmc.runs.paper.dataset import P_C, PAPER, At, Reproduction
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
@@ -183,7 +183,7 @@ def _critical(axis: Axes, data: Reproduction, top: float = 0.5) -> None:
             color=RED,
             alpha=0.2,
             lw=0,
-            label=f"crossing L = {found.sizes[0]:g}, {found.sizes[1]:g}: {with_error(value, error)}",
+            label=f"crossing L = {found.sizes[0]:g}, {found.sizes[1]:g}: {concise(value, error)}",
         )
 
 
@@ -225,7 +225,7 @@ def caption_1b(data: Reproduction) -> str:
     own = "the sizes at hand do not cross inside the data"
     if crossing is not None:
         own = (
-            f"{with_error(crossing.coupling.value, crossing.coupling.error)} from L = {crossing.sizes[0]:g} "
+            f"{concise(crossing.coupling.value, crossing.coupling.error)} from L = {crossing.sizes[0]:g} "
             f"and {crossing.sizes[1]:g} (statistical error; crossings still drift with size, see the panel "
             "of finite sizes)"
         )

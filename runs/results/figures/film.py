@@ -1,19 +1,15 @@
 """Figures of the laboratory side: fits with residuals, conductivities, sigma_H, correlations, missing weight.
 
-Every function draws what a fit of `analytic` returned and gives back a Figure; none computes physics. A
-rejected model says so above the axes, in words and not by colour alone. Colours: Okabe and Ito, told apart by
-colour-blind readers; data are points, models are lines. The figures do without pyplot: nothing to close, no
-backend is chosen, and a notebook cell that ends with one shows it.
+Every function draws the result of a fit of `analytic` and returns a Figure; none computes physics. A rejected
+model is marked by words above the axes, not by colour alone. Data are points, models are lines.
 """
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from sitqmc.analytic import (
     Background,
@@ -37,34 +33,35 @@ from sitqmc.analytic.film.derived import LineFit
 from sitqmc.analytic.film.tunnelling_fit import tunnelling_model
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
-from sitqmc.runs.results.figures.style import ShownFigure as LabFigure
+from sitqmc.runs.results.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PAGE,
+    RED,
+    NotebookFigure,
+    finished,
+    new_figure,
+    styled,
+)
 
-BLUE, RED, GREEN, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "0.45"
-STYLE: Any = {
-    "font.size": 9, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8, "ytick.labelsize": 8,
-    "axes.spines.top": False, "axes.spines.right": False, "lines.linewidth": 1.3, "legend.frameon": False,
-}  # fmt: skip
 NU = r"$\nu$ (THz)"
 CONDUCTIVITY = r"($\Omega^{-1}\,\mathrm{cm}^{-1}$)"
 WEIGHT = r"($\mathrm{meV}\,\Omega^{-1}\,\mathrm{cm}^{-1}$)"
 FINE = 6                     # model lines have so many points per point of the scan
 
 
-def _figure(width: float, height: float) -> LabFigure:
-    return LabFigure(figsize=(width, height), dpi=130, layout="constrained")
-
-
-def _finished(figure: LabFigure, quality: FitQuality | None = None, name: str = "") -> LabFigure:
+def _judged(figure: NotebookFigure, quality: FitQuality | None = None, name: str = "") -> NotebookFigure:
     """Write the quality of the fit above the axes; ticks and layout made while the style is in force."""
     if quality is not None:
         title = f"{name}: {quality.text}" if quality.fits else f"{name} REJECTED: {quality.text}"
         whole = title.replace(" = ", "\u00a0=\u00a0")            # no line break inside a value
-        title = textwrap.fill(whole, int(12 * figure.get_figwidth())).replace("\u00a0", " ")
+        title = textwrap.fill(whole, int(15 * figure.get_figwidth())).replace("\u00a0", " ")
         box = {"boxstyle": "round", "fc": "white", "ec": RED}
         alarm: Any = {} if quality.fits else {"color": RED, "weight": "bold", "bbox": box}
-        figure.suptitle(title, fontsize=9, **alarm)
-    figure.draw_without_rendering()
-    return figure
+        figure.suptitle(title, fontsize=7, **alarm)
+    return finished(figure)
 
 
 def _residuals(axis: Axes, x: Array, residuals: Array, label: str) -> None:
@@ -80,10 +77,10 @@ def _marked(synthetic: bool) -> str:
     return ", SYNTHETIC" if synthetic else ""
 
 
-def draw_tunnelling(curve: TunnellingCurve, answer: TunnelFit) -> Figure:
+def draw_tunnelling(curve: TunnellingCurve, answer: TunnelFit) -> NotebookFigure:
     """dI/dV with its fit, residuals beneath."""
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(5.5, 4.2)
+    with styled():
+        figure = new_figure(4.5, 3.4)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         top.errorbar(curve.bias_mv, curve.didv, curve.didv_error, fmt=".", ms=3, lw=0.7, color=BLUE,
                      label=f"{curve.t_k:g} K{_marked(curve.synthetic)}")
@@ -93,7 +90,7 @@ def draw_tunnelling(curve: TunnellingCurve, answer: TunnelFit) -> Figure:
         top.legend(loc="upper right")
         top.set_ylim(top=1.15 * float(curve.didv.max()))
         _residuals(bottom, curve.bias_mv, answer.fit.residuals[0], "bias (mV)")
-        return _finished(figure, answer.fit.quality, "Tunnelling")
+        return _judged(figure, answer.fit.quality, "Tunnelling")
 
 
 def _phase_line(scan: ThzScan) -> Array:
@@ -123,10 +120,10 @@ def _draw_model(t_axis: Axes, theta_axis: Axes, scan: ThzScan, answer: FilmFit, 
     t_axis.set_ylim(0, 1.2 * max(float(np.abs(model).max()), float(scan.t.max())))
 
 
-def draw_scans(scans: Sequence[ThzScan]) -> Figure:
+def draw_scans(scans: Sequence[ThzScan]) -> NotebookFigure:
     """|t| and theta of up to four scans as measured."""
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(8.5, 3.2)
+    with styled():
+        figure = new_figure(PAGE, 2.6)
         t_axis, theta_axis = figure.subplots(1, 2)
         for scan, colour in zip(scans, (BLUE, ORANGE, GREEN, GREY), strict=False):
             _draw_scan(t_axis, theta_axis, scan, colour)
@@ -134,18 +131,18 @@ def draw_scans(scans: Sequence[ThzScan]) -> Figure:
             axis.set_xlabel(NU)
         t_axis.legend()
         t_axis.set_ylim(0, 1.15 * max(float(scan.t.max()) for scan in scans))
-        return _finished(figure)
+        return _judged(figure)
 
 
-def draw_film_fit(scans: ThzScan | Sequence[ThzScan], answer: FilmFit, name: str) -> Figure:
+def draw_film_fit(scans: ThzScan | Sequence[ThzScan], answer: FilmFit, name: str) -> NotebookFigure:
     """Draw the fit of one scan or a joint fit: a row with |t| and theta for each scan.
 
     scans  the fitted scans, in the order of the fit
     name   name of the fit, for the heading
     """
     scans = [scans] if isinstance(scans, ThzScan) else scans
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(8.5, 0.7 + 3.1 * len(scans))
+    with styled():
+        figure = new_figure(PAGE, 0.6 + 2.5 * len(scans))
         axes = figure.subplots(2 * len(scans), 2, sharex=True, squeeze=False,
                                height_ratios=[3, 1] * len(scans))
         for k, (scan, delta) in enumerate(zip(scans, answer.deltas_mev, strict=True)):
@@ -154,13 +151,13 @@ def draw_film_fit(scans: ThzScan | Sequence[ThzScan], answer: FilmFit, name: str
             for column in (0, 1):
                 label = NU if k == len(scans) - 1 else ""
                 _residuals(axes[2 * k + 1, column], scan.nu_thz, answer.fit.residuals[2 * k + column], label)
-        return _finished(figure, answer.fit.quality, name)
+        return _judged(figure, answer.fit.quality, name)
 
 
-def draw_pairs(pairs: MeasuredConductivity, background: Background | None = None) -> Figure:
+def draw_pairs(pairs: MeasuredConductivity, background: Background | None = None) -> NotebookFigure:
     """Measured sigma1 and sigma2 with errors, and the background model as a line."""
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(8.5, 3.2)
+    with styled():
+        figure = new_figure(PAGE, 2.6)
         fine = np.linspace(pairs.nu_thz[0], pairs.nu_thz[-1], 400)
         model = background.sigma(fine) if background else None
         parts = ((1, pairs.sigma.real, pairs.sigma1_error), (2, pairs.sigma.imag, pairs.sigma2_error))
@@ -172,7 +169,7 @@ def draw_pairs(pairs: MeasuredConductivity, background: Background | None = None
             axis.set(xlabel=NU, ylabel=rf"$\sigma_{part}$ {CONDUCTIVITY}")
             axis.set_ylim(0, 1.15 * float((sigma + error).max()))
             axis.legend()
-        return _finished(figure)
+        return _judged(figure)
 
 
 def _mark(axis: Axes, where: Estimate, colour: str, name: str) -> None:
@@ -182,13 +179,13 @@ def _mark(axis: Axes, where: Estimate, colour: str, name: str) -> None:
 
 
 def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h: ExcessConductivity,
-                omega: Estimate, peak: Estimate, plain: FitQuality | None = None) -> Figure:
+                omega: Estimate, peak: Estimate, plain: FitQuality | None = None) -> NotebookFigure:
     """sigma1 measured and of the background above, sigma_H beneath; Omega and the peak with intervals.
 
     plain  quality of the plain superconductor; if it fits, the figure says that no excess is resolved
     """
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(6.0, 5.4)
+    with styled():
+        figure = new_figure(4.9, 4.4)
         top, bottom = figure.subplots(2, 1, sharex=True)
         fine = np.linspace(measured.nu_thz[0], measured.nu_thz[-1], 400)
         top.errorbar(measured.nu_thz, measured.sigma.real, measured.sigma1_error, fmt="o", ms=3, lw=0.9,
@@ -206,36 +203,36 @@ def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h:
             axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.22), ncols=4, columnspacing=1.2)
         if plain is not None and plain.fits:
             text = r"plain superconductor fits: no excess resolved, $\Omega$ and peak are noise"
-            figure.suptitle(text, fontsize=9,
+            figure.suptitle(text, fontsize=7,
                             color=RED, weight="bold")
-            return _finished(figure)
-        return _finished(figure, plain, "Plain BCS film")
+            return _judged(figure)
+        return _judged(figure, plain, "Plain BCS film")
 
 
-def draw_correlation(fit: FitResult) -> Figure:
+def draw_correlation(fit: FitResult) -> NotebookFigure:
     """Correlation matrix of the fitted parameters, numbers in the cells."""
-    with matplotlib.rc_context(STYLE):
+    with styled():
         n = len(fit.names)
-        figure = _figure(2.2 + 0.42 * max(n, 5), 1.3 + 0.4 * max(n, 5))
+        figure = new_figure(1.8 + 0.35 * max(n, 5), 1.1 + 0.33 * max(n, 5))
         axis = figure.subplots()
         image = axis.imshow(fit.correlation, cmap="PuOr", vmin=-1, vmax=1)
         for i, j in np.ndindex(n, n):
             value = round(float(fit.correlation[i, j]), 2)
-            axis.text(j, i, f"{value:.2f}" if value else "0", ha="center", va="center", fontsize=6,
+            axis.text(j, i, f"{value:.2f}" if value else "0", ha="center", va="center", fontsize=5,
                       color="white" if abs(value) > 0.6 else "black")
         axis.set_xticks(range(n), fit.names, rotation=60, ha="right", rotation_mode="anchor")
         axis.set_yticks(range(n), fit.names)
         figure.colorbar(image, ax=axis, label="correlation", shrink=0.8)
-        return _finished(figure, None if fit.quality.fits else fit.quality, "Fit")
+        return _judged(figure, None if fit.quality.fits else fit.quality, "Fit")
 
 
-def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> Figure:
+def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> NotebookFigure:
     """Missing weight N against superfluid density, one point for each film, with the line through zero.
 
     Films whose sigma1 and sigma2 contradict each other are crosses, and the worst verdict is the heading.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(5.0, 3.8)
+    with styled():
+        figure = new_figure(4.1, 3.1)
         axis = figure.subplots()
         for name, film in films.items():
             density, weight = film.superfluid.omega_sigma2_mev, film.weight.extended
@@ -243,7 +240,7 @@ def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> Figure
             axis.errorbar(density.value, weight.value, weight.error, density.error,
                           fmt="o" if fine else "X", ms=5, color=BLUE if fine else RED)
             axis.annotate(name if fine else f"{name} (rejected)", (density.value, weight.value),
-                          xytext=(7, -3), textcoords="offset points", va="top", fontsize=8)
+                          xytext=(7, -3), textcoords="offset points", va="top", fontsize=6.5)
         end = 1.2 * max(film.superfluid.omega_sigma2_mev.value for film in films.values())
         axis.plot([0, end], [0, line.slope.value * end], color=RED, zorder=0,
                   label=f"N = ({line.slope.value:.3f} ± {line.slope.error:.3f}) $\\rho_s$, "
@@ -254,14 +251,14 @@ def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> Figure
         axis.legend(loc="upper left")
         bad = {name: f.superfluid.consistent for name, f in films.items() if not f.superfluid.consistent.fits}
         worst = max(bad.values(), key=lambda v: v.chi2 / v.dof, default=None)
-        return _finished(figure, worst, f"Kramers-Kronig of {' and '.join(bad)}")
+        return _judged(figure, worst, f"Kramers-Kronig of {' and '.join(bad)}")
 
 
 def draw_comparison(theory: TheoryCurve, data: ExcessConductivity, answer: Comparison,
-                    thickness_nm: float) -> Figure:
+                    thickness_nm: float) -> NotebookFigure:
     """sigma_H and the simulated sigma(omega) on the axes of the film, at the best E_J and amplitude."""
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(5.5, 3.7)
+    with styled():
+        figure = new_figure(4.5, 3.0)
         axis = figure.subplots()
         nu, curve = to_laboratory(theory, answer.e_j_mev.value, thickness_nm)
         sigma, error = curve.value, curve.error
@@ -277,4 +274,4 @@ def draw_comparison(theory: TheoryCurve, data: ExcessConductivity, answer: Compa
         axis.axhline(0, color=GREY, lw=0.8)
         axis.set(xlabel=NU, ylabel=rf"$\sigma_H$ {CONDUCTIVITY}")
         axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.14), ncols=2, columnspacing=1.2)
-        return _finished(figure, answer.quality, "Theory")
+        return _judged(figure, answer.quality, "Theory")

@@ -1,53 +1,51 @@
 """Figures of a run, fit for a paper: one or two columns wide, small type, fonts embedded.
 
-Colours run with the scanned parameter (viridis: ordered, safe for colour-blind readers, fine in grey), so
-that one legend below serves all panels. The figures do without pyplot: nothing to close.
+Colours follow the parameter that is scanned, so that one legend below serves all panels.
 """
 
-import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sitqmc.runs.errors import UserError
-from sitqmc.runs.results.families import Families, families, symbol
-from sitqmc.runs.results.figures.style import ShownFigure
-from sitqmc.runs.results.point import PointResult
+from sitqmc.qmc import ParameterSpace
+from sitqmc.qmc.model.parameters import symbol
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.figures.style import (
+    BLUE,
+    COLUMN,
+    GREY,
+    MM,
+    PAGE,
+    PANEL,
+    RED,
+    NotebookFigure,
+    finished,
+    new_figure,
+    ordered_colour,
+    save_figure,
+    styled,
+)
+from sitqmc.runs.results.point import RunPoint, main_peak, rho_of_spectrum
 from sitqmc.runs.store.atomic import replace_file
-from sitqmc.runs.store.provenance import package_version
 
-MM = 1 / 25.4
-COLUMN, PAGE = 89 * MM, 183 * MM                 # widths of one and of two columns of a journal, inch
-PANEL = 62 * MM                                  # height of a panel, inch
-FORMATS = ("png", "pdf", "svg")
-STYLE: Any = {
-    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"],     # comes with matplotlib: everywhere
-    "font.size": 7, "axes.labelsize": 7, "axes.titlesize": 7, "legend.fontsize": 6.5, "legend.frameon": False,
-    "xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "axes.linewidth": 0.6, "lines.linewidth": 1.1,
-    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "axes.spines.top": False, "axes.spines.right": False,
-    "figure.dpi": 150, "savefig.dpi": 300,
-    "pdf.fonttype": 42, "ps.fonttype": 42,       # TrueType: text stays text, editors can change it
-    "svg.fonttype": "path", "svg.hashsalt": "sitqmc",                    # looks the same everywhere
-}  # fmt: skip
 NEGLIGIBLE = 0.03            # the frequency axis ends where all sigma stay below this share of the largest
-LEGEND_MM, LETTER_MM = 6.5, 1.15                 # room for an entry of the legend and each of its letters
-MANY = 6                     # more curves than this carry no marks of their own
+LEGEND_MM, LETTER_MM = 6.5, 1.15                 # width of a legend entry and of each of its letters
+MANY = 6                     # with more curves than this, no curve has marks of its own
 
-Draw = Callable[[Axes, list[PointResult], "Palette"], None]
+Draw = Callable[[Axes, list[RunPoint], ParameterSpace], None]
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """One kind of figure: how a panel is drawn, and words for those who read or cannot see it."""
+class FigureKind:
+    """One kind of figure: how a panel is drawn, its title, and its caption."""
 
     draw: Draw
     title: str
@@ -55,85 +53,56 @@ class Drawing:
     scan: bool = False                           # needs several values of the scanned parameter
 
 
-@dataclass(frozen=True)
-class Palette:
-    """Colours of the points of a run."""
-
-    groups: Families
-
-    def colour(self, r: PointResult) -> tuple[float, float, float, float]:
-        """By rank of the scanned parameter."""
-        position = self.groups.rank(float(getattr(r.model, self.groups.key)))
-        rgba = matplotlib.colormaps["viridis"](0.92 * position)
-        return float(rgba[0]), float(rgba[1]), float(rgba[2]), float(rgba[3])
+def figure_kinds(results: RunResults) -> dict[str, FigureKind]:
+    """Return the figures that these results allow, by name."""
+    scanned = any(len(members) > 1 for members in results.space.panels().values())
+    return {name: d for name, d in KINDS.items() if results.results and (scanned or not d.scan)}
 
 
-def drawings(results: Sequence[PointResult]) -> dict[str, Drawing]:
-    """The figures that these results allow, by name."""
-    groups = families([r.model for r in results])
-    scanned = any(len(members) > 1 for members in groups.members.values())
-    return {name: d for name, d in DRAWINGS.items() if results and (scanned or not d.scan)}
-
-
-def write_figures(
-    folder: Path, results: Sequence[PointResult], formats: Sequence[str] = ("png", "pdf")
-) -> list[Path]:
-    """Every figure in every format, NAME.FORMAT in the folder; UserError for an unknown format."""
+def write_figures(folder: Path, results: RunResults, formats: tuple[str, ...] = ("png", "pdf")) -> list[Path]:
+    """Write every figure in every format as NAME.FORMAT; UserError for an unknown format."""
     made = []
-    for name in drawings(results):
+    for name in figure_kinds(results):
         figure = draw(name, results)
         for kind in formats:
             path = folder / f"{name}.{kind}"
-            replace_file(path, partial(_save, figure, kind, name))
+            replace_file(path, partial(save_figure, figure, kind, name))
             made.append(path)
     return made
 
 
-def image(figure: Figure, kind: str, name: str) -> bytes:
-    """A figure as the bytes of a file."""
-    out = io.BytesIO()
-    _save(figure, kind, name, out)
-    return out.getvalue()
-
-
-def draw(name: str, results: Sequence[PointResult]) -> Figure:
-    """A figure of `drawings(results)`; one panel for each set of points that differ in one parameter."""
-    groups, drawing = families([r.model for r in results]), DRAWINGS[name]
-    palette, count = Palette(groups), len(groups.members)
+def draw(name: str, results: RunResults) -> NotebookFigure:
+    """Return a figure of `figure_kinds(results)`: one panel for the points that differ in one parameter."""
+    space, kind = results.space, KINDS[name]
+    panels = space.panels()
+    count = len(panels)
     columns = min(count, 2 if count <= 4 else 3)
     rows = math.ceil(count / columns)
-    with matplotlib.rc_context(STYLE):
-        size = (COLUMN if columns == 1 else PAGE, PANEL * rows + 7 * MM)
-        figure = ShownFigure(figsize=size, layout="constrained")
+    with styled():
+        figure = new_figure(COLUMN if columns == 1 else PAGE, PANEL * rows + 7 * MM)
         axes = figure.subplots(rows, columns, squeeze=False)
         for axis in axes.flat[count:]:
             axis.set_visible(False)
-        for axis, (label, members) in zip(axes.flat, groups.members.items(), strict=False):
+        for axis, (label, members) in zip(axes.flat, panels.items(), strict=False):
             axis.set_title(label)
-            drawing.draw(axis, [results[i] for i in members], palette)
-        if not drawing.scan:
-            _legend(figure, results, palette)
-        figure.draw_without_rendering()          # ticks and layout while the style is in force
-    return figure
+            kind.draw(axis, [results.results[i] for i in members], space)
+        if not kind.scan:
+            _legend(figure, results)
+        return finished(figure)
 
 
-def _save(figure: Figure, kind: str, name: str, target: Any) -> None:
-    if kind not in FORMATS:
-        raise UserError(f"format {kind!r} of figures is not known; one of {', '.join(FORMATS)}")
-    made = f"sitqmc {package_version()}"
-    about = {"png": {"Title": name, "Software": made}, "pdf": {"Title": name, "Creator": made},
-             "svg": {"Title": name, "Creator": made, "Date": None}}[kind]  # fmt: skip
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(target, format=kind, metadata=about)
+def _colour(space: ParameterSpace, r: RunPoint) -> tuple[float, float, float, float]:
+    return ordered_colour(space.rank(r.model))
 
 
-def _legend(figure: Figure, results: Sequence[PointResult], palette: Palette) -> None:
-    """One entry for each value of the scanned parameter, below all panels; (!) where a check warned."""
-    key, entries = palette.groups.key, dict[str, Any]()
-    for value in palette.groups.values:
-        mine = [r for r in results if getattr(r.model, key) == value]
+def _legend(figure: Figure, results: RunResults) -> None:
+    """Draw one entry for each value of the scanned parameter, below all panels; (!) where a check warned."""
+    space, entries = results.space, dict[str, Any]()
+    for value in space.values(space.colour):
+        mine = [r for r in results.results if space.row(r.model)[space.colour] == value]
         mark = " (!)" if any(r.warnings for r in mine) else ""
-        entries[f"{symbol(key)} = {value:.5g}{mark}"] = Line2D([], [], color=palette.colour(mine[0]))
+        label = f"{symbol(space.colour)} = {space.text(space.colour, value)}{mark}"
+        entries[label] = Line2D([], [], color=_colour(space, mine[0]))
     letters = max(len(label.replace("$", "")) for label in entries)
     fit = max(1, int(figure.get_figwidth() / MM / (LEGEND_MM + LETTER_MM * letters)))
     rows = math.ceil(len(entries) / fit)
@@ -144,18 +113,18 @@ def _legend(figure: Figure, results: Sequence[PointResult], palette: Palette) ->
 
 
 def _note(axis: Axes, text: str, place: Any) -> None:
-    """A remark without a handle, where the curves leave room."""
+    """Write a remark where the curves leave room."""
     axis.legend([Line2D([], [], alpha=0)], [text], loc=place, handlelength=0, handletextpad=0)
 
 
-def _draw_rho(axis: Axes, members: list[PointResult], palette: Palette) -> None:
-    """rho(i w_n) with errors; the line through it is the transform of the continued sigma."""
+def _draw_rho(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
+    """Draw rho(i w_n) with errors; the line is the transform of the continued sigma."""
     for r in members:
-        e, colour = r.averages.values["rho"], palette.colour(r)
+        e, colour = r.averages.values["rho"], _colour(space, r)
         omega = 2 * np.pi * np.arange(len(e.value)) / r.model.beta
         axis.errorbar(omega, e.value, e.error, fmt="o", ms=1.8, lw=0.7, color=colour)
-        axis.axhline(r.averages.values["minus_k"].value, color=colour, lw=0.6, ls=":")
-        fit = r.rho_of_spectrum()
+        axis.axhline(float(r.averages.values["minus_k"].value), color=colour, lw=0.6, ls=":")
+        fit = rho_of_spectrum(r)
         if fit is not None:
             axis.plot(omega, fit, color=colour, lw=0.7)
     axis.set_xlabel(r"$\omega_n / E_J$")
@@ -165,14 +134,14 @@ def _draw_rho(axis: Axes, members: list[PointResult], palette: Palette) -> None:
     _note(axis, "line: from $\\sigma(\\omega)$; dotted: $\\langle -k_x \\rangle$", "lower right")
 
 
-def _draw_sigma(axis: Axes, members: list[PointResult], palette: Palette) -> None:
-    """sigma(omega) with its 68 % band; dotted, the maximum-entropy cross-check; bars, the resolution."""
+def _draw_sigma(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
+    """Draw sigma(omega) with its 68 % band; dotted: maximum entropy as a cross-check; bars: resolution."""
     shown = [r for r in members if r.spectrum is not None]
     floor = NEGLIGIBLE * max((float(r.spectrum.sigma.max()) for r in shown if r.spectrum), default=0.0)
     end, alpha = 0.0, 0.18 if len(shown) <= MANY else 0.08
     for r in shown:
         assert r.spectrum is not None
-        s, colour = r.spectrum, palette.colour(r)
+        s, colour = r.spectrum, _colour(space, r)
         low, high = s.sigma_band()
         axis.plot(s.omega, s.sigma, color=colour)
         axis.fill_between(s.omega, low, high, color=colour, alpha=alpha, lw=0)
@@ -192,14 +161,14 @@ def _draw_sigma(axis: Axes, members: list[PointResult], palette: Palette) -> Non
     said = ["grey: $\\omega < T$, not resolved"]
     if any(r.maxent is not r.spectrum for r in shown):
         said.append("dotted: maximum entropy")
-    if len(shown) <= MANY and any(r.peak for r in shown):
+    if len(shown) <= MANY and any(main_peak(r) for r in shown):
         said.append("bar: resolution at the peak")
     _note(axis, "\n".join(said), "upper right")
 
 
-def _resolution_bar(axis: Axes, r: PointResult, colour: Any) -> None:
-    """At the most prominent peak, as wide as the averaging kernel there: nothing narrower is in the data."""
-    s, peak = r.spectrum, r.peak
+def _resolution_bar(axis: Axes, r: RunPoint, colour: Any) -> None:
+    """Draw the width of the averaging kernel at the main peak: the data resolve nothing narrower."""
+    s, peak = r.spectrum, main_peak(r)
     if s is None or peak is None:
         return
     where, height = peak.position.value, 2 * math.pi * peak.height.value
@@ -207,37 +176,37 @@ def _resolution_bar(axis: Axes, r: PointResult, colour: Any) -> None:
     axis.errorbar(where, height, xerr=half, color=colour, lw=0.7, capsize=1.5, capthick=0.7)
 
 
-def _draw_scalar(axis: Axes, members: list[PointResult], palette: Palette) -> None:
-    """chi_s(i w_n), connected within each sample."""
+def _draw_scalar(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
+    """Draw chi_s(i w_n), connected within each sample."""
     for r in members:
         e = r.averages.values["chi_s"]
         omega = 2 * np.pi * np.arange(len(e.value)) / r.model.beta
-        axis.errorbar(omega, e.value, e.error, fmt="o-", ms=1.8, lw=0.7, color=palette.colour(r))
+        axis.errorbar(omega, e.value, e.error, fmt="o-", ms=1.8, lw=0.7, color=_colour(space, r))
     axis.set_xlabel(r"$\omega_n / E_J$")
     axis.set_ylabel(r"$\chi_s(i\omega_n)\, E_J$")
     axis.set_xlim(left=-0.02 * axis.get_xlim()[1])
 
 
-def _draw_scan(axis: Axes, members: list[PointResult], palette: Palette) -> None:
-    """rho_s, kappa and <-k_x> against the scanned parameter; told apart by colour, mark and line."""
-    x = [getattr(r.model, palette.groups.key) for r in members]
-    kinds = (("rho_s", r"$\rho_s / E_J$", "#0072B2", "o-"), ("kappa", r"$\kappa E_J$", "#D55E00", "s--"),
-             ("minus_k", r"$\langle -k_x \rangle / E_J$", "0.4", "^:"))  # fmt: skip
+def _draw_scan(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
+    """Draw rho_s, kappa and <-k_x> against the scanned parameter, each with its colour, mark and line."""
+    x = [space.row(r.model)[space.colour] for r in members]
+    kinds = (("rho_s", r"$\rho_s / E_J$", BLUE, "o-"), ("kappa", r"$\kappa E_J$", RED, "s--"),
+             ("minus_k", r"$\langle -k_x \rangle / E_J$", GREY, "^:"))  # fmt: skip
     for name, label, colour, mark in kinds:
         e = [r.averages.values[name] for r in members]
         mean, error = [v.value for v in e], [v.error for v in e]
         axis.errorbar(x, mean, error, fmt=mark, color=colour, ms=3, lw=0.9, capsize=1.5, label=label)
     axis.set_ylim(bottom=0)
-    axis.set_xlabel(symbol(palette.groups.key))
+    axis.set_xlabel(symbol(space.colour))
     axis.legend()
 
 
-def _draw_alpha(axis: Axes, members: list[PointResult], palette: Palette) -> None:
-    """How alpha of the maximum entropy was chosen: chi^2/N against alpha, and the choice."""
+def _draw_alpha(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
+    """Draw chi^2/N of maximum entropy against alpha, and the chosen alpha."""
     for r in members:
         if r.maxent is None:
             continue
-        scan, colour = r.maxent.scan, palette.colour(r)
+        scan, colour = r.maxent.scan, _colour(space, r)
         chi2 = scan.chi2 / r.maxent.n_data
         axis.loglog(scan.alpha, chi2, color=colour)
         axis.loglog(scan.alpha[scan.chosen], chi2[scan.chosen], "o", ms=3.5, color=colour)
@@ -246,32 +215,32 @@ def _draw_alpha(axis: Axes, members: list[PointResult], palette: Palette) -> Non
     axis.set_ylabel(r"$\chi^2 / N$")
 
 
-DRAWINGS = {
-    "sigma": Drawing(
+KINDS = {
+    "sigma": FigureKind(
         _draw_sigma, "Conductivity",
-        "Regular part of the conductivity in units of 4e²/h, with its 68 % band. Below ω = T (grey) the data "
-        "resolve nothing, and nowhere structure narrower than the bar at the peak. Dotted: maximum entropy "
-        "alone, as a cross-check; where it leaves the band, the shape depends on the method.",
+        "Regular part of the conductivity in units of 4e²/h, with its 68 % band. The data "
+        "resolve nothing below ω = T (grey), and no structure narrower than the bar at the peak. Dotted: "
+        "maximum entropy as a cross-check; where it leaves the band, the shape depends on the method.",
     ),
-    "scan": Drawing(
+    "scan": FigureKind(
         _draw_scan, "Stiffness, compressibility, kinetic energy",
         "Superfluid stiffness, compressibility and ⟨−kₓ⟩, averaged over disorder samples, with one "
         "standard error.", scan=True,
     ),
-    "rho": Drawing(
+    "rho": FigureKind(
         _draw_rho, "Current response",
-        "ρ(iωₙ) = ⟨−kₓ⟩ − Λₓₓ(iωₙ) with one standard error over disorder samples. The line is what the "
-        "continued conductivity gives back; dotted, its limit ⟨−kₓ⟩.",
+        "ρ(iωₙ) = ⟨−kₓ⟩ − Λₓₓ(iωₙ) with one standard error over disorder samples. Line: "
+        "transform of the continued conductivity. Dotted: the limit ⟨−kₓ⟩.",
     ),
-    "chi_s": Drawing(
+    "chi_s": FigureKind(
         _draw_scalar, "Scalar response",
         "Connected response of the bond energy, the scalar (Higgs) channel, measured in the same samples. "
         "Lines guide the eye.",
     ),
-    "alpha": Drawing(
-        _draw_alpha, "Choice of the entropy's strength",
-        "χ² per datum of the maximum-entropy fit against the strength α of its entropy, and the α that was "
-        "chosen. A curve that never comes near 1 says that kernel, covariance or data do not fit together.",
+    "alpha": FigureKind(
+        _draw_alpha, "Choice of the weight of the entropy",
+        "χ² per datum of the maximum-entropy fit against the weight α of the entropy, and the chosen α. If a "
+        "curve stays far from 1 everywhere, kernel, covariance and data are not consistent.",
     ),
 }  # fmt: skip
-"""By name of the file, in the order of a report."""
+"""Kinds of figures by name of the file, in the order of the report."""

@@ -1,0 +1,31 @@
+"""Files that end a run: tables, figures and the HTML report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.figures.run import write_figures
+from sitqmc.runs.results.report import NAME, write_report
+from sitqmc.runs.results.tables import final_table, write_tables
+
+FORMATS = ("png", "pdf")
+
+
+def publish(
+    results: RunResults, page: Path | None = None, formats: Sequence[str] = (), *, quiet: bool = False
+) -> list[Path]:
+    """Write tables, figures and report, print the final table; return the paths of all files.
+
+    page     file of the report, everything else goes beside it; None: report.html beside run.h5
+    formats  of the figures; empty: png and pdf
+    quiet    do not list the files
+    """
+    page = page or results.path.parent / NAME
+    written = [
+        *write_tables(page.parent, results), *write_figures(page.parent, results, formats or FORMATS),
+        write_report(page, results),
+    ]  # fmt: skip
+    print(final_table(results))
+    if not quiet:
+        print("written: " + ", ".join(map(str, written)))
+    return written
