@@ -1,6 +1,6 @@
 """Analytic continuation of imaginary-time correlators to real frequency.
 
-    from continuation import continue_conductivity
+    from sitqmc.continuation import continue_conductivity
     s = continue_conductivity(rho_samples, beta, eps=0.1)    # rows: disorder samples, columns: n = 0, 1, ...
     s.omega, s.sigma, s.sigma_band()                         # sigma(omega) in 4e^2/h with a one-sigma band
     s.stiffness, s.sum_rule, s.dc(), s.weight(0, 2), s.peaks(), s.warnings

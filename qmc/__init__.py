@@ -1,6 +1,6 @@
 """Worm Monte Carlo of the disordered (2+1)D quantum rotor model in link currents.
 
-    from qmc import Model, Schedule, run_chain
+    from sitqmc.qmc import Model, Schedule, run_chain
 
     model = Model(Lx=8, Ly=8, L_tau=40, eps=0.1, charging=3.0, action="cosine", p=0.1)
     result = run_chain(model, model.draw_disorder(seed=1, sample=0), seed=1, sample=0)

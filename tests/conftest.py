@@ -47,7 +47,7 @@ def pytest_xdist_setupnodes(config):
     whole = config.args == [str(ROOT / "tests")] or config.args == config.getini("testpaths")
     if not whole or config.option.keyword or next(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi"), None):
         return
-    script = ROOT / "tests" / "compile_kernels.py"
+    script = ROOT / "tests" / "package" / "compile_kernels.py"
     halves = [subprocess.Popen([sys.executable, script, half]) for half in ("worms", "continuation")]
     for half in halves:
         half.wait()                              # a failure here costs time only: the tests tell what broke

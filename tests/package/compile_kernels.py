@@ -1,7 +1,7 @@
 """Compile the kernels that most tests need, once, into the cache that all processes of the suite share.
 
-    python tests/compile_kernels.py worms
-    python tests/compile_kernels.py continuation
+    python tests/package/compile_kernels.py worms
+    python tests/package/compile_kernels.py continuation
 
 Two workers that start with an empty cache would each compile nearly everything. `conftest` runs both halves
 side by side before the workers start, if the whole suite was asked for and nothing is compiled yet.
