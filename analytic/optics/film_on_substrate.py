@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
-from sitqmc.analytic.numerics.quadrature import jit
 from sitqmc.analytic.units import C_SI, EPS0_SI, Z0_OHM, Array, Complex
+from sitqmc.jit import kernel
 
 OPAQUE = 1e-290
 """A smaller transmission has lost digits to underflow."""
@@ -79,7 +79,7 @@ class FilmOnSubstrate:
             raise ValueError(f"coherence = {self.coherence}: must be in [0, 1]")
 
 
-@jit
+@kernel
 def transmission_kernel(
     nu: Array, sigma: Complex, n_sub: Complex, film_m: float, plate_m: float, path_m: float, eps_film: float,
     coherence: float, out: Complex,

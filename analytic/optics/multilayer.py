@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
-from sitqmc.analytic.numerics.quadrature import jit
 from sitqmc.analytic.units import C_SI, Array, Complex
+from sitqmc.jit import kernel
 
 Polarization = Literal["s", "p"]
 
@@ -25,14 +25,14 @@ ROUNDING = 1e-9
 """Relative size of an imaginary index that counts as rounding: exp(-1e-9 k d) is 1 for every plate."""
 
 
-@jit
+@kernel
 def _normal_index(n: complex, in_plane: complex) -> complex:
     """k_z c/omega in a layer, the root that decays (or travels) towards +z."""
     q = cmath.sqrt(n * n - in_plane * in_plane)
     return -q if q.imag < 0.0 or (q.imag == 0.0 and q.real < 0.0) else q
 
 
-@jit
+@kernel
 def _interface(n: complex, q: complex, m: complex, k: complex, p_wave: bool) -> tuple[complex, complex]:
     """Fresnel (t, rho) of the electric field from medium (n, k_z q) to medium (m, k_z k)."""
     if p_wave:  # amplitudes along k x y, as in Born and Wolf
@@ -41,7 +41,7 @@ def _interface(n: complex, q: complex, m: complex, k: complex, p_wave: bool) -> 
     return 2.0 * q / (q + k), (q - k) / (q + k)
 
 
-@jit
+@kernel
 def stack_kernel(
     wave: Array, index: Complex, depth: Array, in_plane: Array, p_wave: bool, t: Complex, r: Complex
 ) -> None:

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
-from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, jit, tail
+from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, tail
 from sitqmc.analytic.superconductor.drude import drude_factor
 from sitqmc.analytic.superconductor.finite_scattering import finite_scattering_conductivity
 from sitqmc.analytic.units import Array, Complex, kelvin_to_mev, thz_to_mev
+from sitqmc.jit import kernel
 
 
-@jit
+@kernel
 def dynes_functions(energy: float, gamma: float) -> tuple[complex, complex, complex]:
     """Retarded e, n, p at a real energy, Delta = 1, Gamma > 0.
 
@@ -43,7 +44,7 @@ def dynes_functions(energy: float, gamma: float) -> tuple[complex, complex, comp
     return complex(a, b), n, complex(a / m, -b / m)
 
 
-@jit
+@kernel
 def _integrand(energy: float, omega: float, temp: float, gamma: float, narrow: float) -> tuple[float, float]:
     """sigma1 and sigma2 integrands; narrow = Delta/W."""
     e, n, p = dynes_functions(energy, gamma)
@@ -65,7 +66,7 @@ def _integrand(energy: float, omega: float, temp: float, gamma: float, narrow: f
     return drop * difference.real, drop * difference.imag + th * r.imag
 
 
-@jit
+@kernel
 def _interval(
     low: float,
     high: float,
@@ -90,7 +91,7 @@ def _interval(
     return re, im
 
 
-@jit
+@kernel
 def dynes_kernel(omega: Array, temp: float, gamma: float, narrow: float, out: Complex) -> None:
     """out[i] = sigma(omega[i])/sigma_n with Delta = 1; narrow = Delta/(hbar/tau + 2 Gamma), 0 if dirty."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
-from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, jit, tail
+from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, tail
 from sitqmc.analytic.superconductor.drude import drude_factor
 from sitqmc.analytic.units import Array, Complex, kelvin_to_mev, thz_to_mev
+from sitqmc.jit import kernel
 
 
-@jit
+@kernel
 def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tuple[float, float]:
     """Quasiparticles E = 1 + x lifted to E' = E + omega: sigma1 and sigma2 times omega. Delta = 1."""
     scale = min(1.0, omega)
@@ -63,7 +64,7 @@ def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tup
     return re, im
 
 
-@jit
+@kernel
 def _half_gap(omega: float, temp: float, tau: float, left: bool, x: Array, w: Array) -> float:
     """One half of the range where E lies in the gap and E' above it: sigma2 times omega. Delta = 1."""
     length = min(2.0, omega)
@@ -93,7 +94,7 @@ def _half_gap(omega: float, temp: float, tau: float, left: bool, x: Array, w: Ar
     return total
 
 
-@jit
+@kernel
 def _pair_breaking(omega: float, temp: float, tau: float, x: Array, w: Array) -> tuple[float, float]:
     """Pairs broken into |E| and E' = omega - |E|, for omega > 2: sigma1 and sigma2 times omega. Delta = 1."""
     half = 0.5 * omega - 1.0
@@ -126,7 +127,7 @@ def _pair_breaking(omega: float, temp: float, tau: float, x: Array, w: Array) ->
     return re, im
 
 
-@jit
+@kernel
 def conductivity_kernel(omega: Array, temp: float, tau: float, out: Complex) -> None:
     """out[i] = sigma(omega[i])/sigma_n with Delta = hbar = k_B = 1; tau = 0: dirty limit; temp may be 0."""
     x = np.empty(2 * NODES_PER_END)

@@ -19,14 +19,14 @@ from scipy.optimize import brentq
 from scipy.special import digamma
 
 from sitqmc.analytic.numerics.checks import checked_scalar
-from sitqmc.analytic.numerics.quadrature import jit
 from sitqmc.analytic.units import Array, kelvin_to_mev
+from sitqmc.jit import kernel
 
 BCS_RATIO = 2.0 * math.pi * math.exp(-np.euler_gamma)  # 2 Delta(0)/k Tc = 3.5277...
 DIRECT_TERMS = 24
 
 
-@jit
+@kernel
 def _slope_terms(x: float, d2: float) -> tuple[float, float, float]:
     """First, third and fifth derivative of 1/sqrt(x^2 + d2) - 1/x, for the Euler-Maclaurin rest."""
     r2 = 1.0 / (x * x + d2)
@@ -38,7 +38,7 @@ def _slope_terms(x: float, d2: float) -> tuple[float, float, float]:
     return first, third, fifth
 
 
-@jit
+@kernel
 def _pairing_sum(a: float, d: float) -> float:
     """sum_{n >= 0} [ 1/sqrt((n + a)^2 + d^2) - 1/(n + a) ]: direct terms plus the Euler-Maclaurin rest."""
     total = 0.0

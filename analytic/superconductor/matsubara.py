@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.numerics.checks import checked_scalar
-from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, jit, tail
+from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, tail
 from sitqmc.analytic.units import MEV_PER_THZ, MU0_SI, SIGMA_Q_S, Array, kelvin_to_mev, sheet_conductance
+from sitqmc.jit import kernel
 
 DIRECT_TERMS = 64
 # Gregory coefficients of the forward differences 1...6 at the lower end of a sum.
 GREGORY: Array = np.array([-1 / 12, 1 / 24, -19 / 720, 3 / 160, -863 / 60480, 275 / 24192])
 
 
-@jit
+@kernel
 def _same_sign(x: float, shift: float, narrow: float, gamma: float) -> float:
     """Term with both frequencies positive, x and x + shift; times W; decreases like x^-3."""
     xp = x + shift
@@ -34,7 +35,7 @@ def _same_sign(x: float, shift: float, narrow: float, gamma: float) -> float:
     )
 
 
-@jit
+@kernel
 def _half_sum(shift: float, temp: float, narrow: float, gamma: float, x: Array, w: Array) -> float:
     """pi T sum_{n >= 0} _same_sign(x_n); at temp = 0 the integral it tends to."""
     step = 2.0 * np.pi * temp
@@ -64,7 +65,7 @@ def _half_sum(shift: float, temp: float, narrow: float, gamma: float, x: Array, 
     return np.pi * temp * total + 0.5 * rest
 
 
-@jit
+@kernel
 def matsubara_kernel(m: Array, temp: float, narrow: float, gamma: float, out: Array) -> None:
     """out[i] = sigma(2 pi i T m[i])/sigma_n, Delta = 1, m >= 1, temp > 0; narrow = Delta/W, 0 if dirty."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)
@@ -79,7 +80,7 @@ def matsubara_kernel(m: Array, temp: float, narrow: float, gamma: float, out: Ar
         out[i] = (np.pi * temp * mixed + both) / (step * m[i])
 
 
-@jit
+@kernel
 def stiffness_kernel(temp: float, narrow: float, gamma: float) -> float:
     """lim omega sigma2/sigma_n for omega -> 0, in units of Delta."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)

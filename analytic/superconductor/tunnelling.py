@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.numerics.checks import checked_scalar
-from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, jit
+from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded
 from sitqmc.analytic.superconductor.dynes import dynes_functions
 from sitqmc.analytic.units import Array, kelvin_to_mev
+from sitqmc.jit import kernel
 
 
-@jit
+@kernel
 def density_of_states(energy: float, gamma: float) -> float:
     """N(E) with Delta = 1; Gamma = 0 gives the BCS form (infinite at the gap edge)."""
     if gamma > 0.0:
@@ -24,7 +25,7 @@ def density_of_states(energy: float, gamma: float) -> float:
     return size / np.sqrt((size - 1.0) * (size + 1.0))
 
 
-@jit
+@kernel
 def _window(
     low: float,
     high: float,
@@ -48,7 +49,7 @@ def _window(
     return total / temp
 
 
-@jit
+@kernel
 def didv_kernel(bias: Array, gamma: float, temp: float, out: Array) -> None:
     """out[i] = dI/dV(bias[i]) / normal value, Delta = 1; the window is cut at the gap edges and the bias."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.parallel import mapped
+from sitqmc.jit import kernel
 
 Edge = Literal["open", "threshold", "peak"]
 EDGES: tuple[str, ...] = get_args(Edge)
@@ -42,13 +42,13 @@ MOVED, TRADED, SHIFTED, LED = range(4)   # of what `sweep` counts
 RATE = 0.4                               # of acceptance, for which the step sizes are adapted
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def place(u, edge, quota):  # type: ignore[no-untyped-def]
     """Grid index of the coordinate u above an edge."""
     return min(np.searchsorted(quota, edge + (1.0 - edge) * u), quota.size - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def residual_of(K, d, sites, shares, scalars, quota):  # type: ignore[no-untyped-def]
     """d - K x (m,) of a configuration."""
     out, body = d.copy(), scalars[WEIGHT] * (1.0 - scalars[LEAD])
@@ -62,7 +62,7 @@ def residual_of(K, d, sites, shares, scalars, quota):  # type: ignore[no-untyped
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shift(K, residual, old, new, amount, theta, rng):  # type: ignore[no-untyped-def]
     """Try to move `amount` of weight from node old to node new; True if accepted, residual updated."""
     change = 0.0
@@ -76,14 +76,14 @@ def _shift(K, residual, old, new, amount, theta, rng):  # type: ignore[no-untype
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _better(trial, residual, theta, rng):  # type: ignore[no-untyped-def]
     """Metropolis decision between two residuals."""
     change = 0.5 * (trial @ trial - residual @ residual) / theta
     return change <= 0.0 or rng.random() < np.exp(-change)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sweep(  # type: ignore[no-untyped-def]
     K, d, u, sites, shares, scalars, quota, expected, theta, steps, stretch, edge, free, counts, rng
 ):

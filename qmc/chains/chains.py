@@ -28,9 +28,9 @@ from sitqmc.qmc.observables import (
 )
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time
 from sitqmc.qmc.worm import registers as at
-from sitqmc.qmc.worm.jit import zeros_in_large_pages
 from sitqmc.qmc.worm.link_by_link import link_rates
 from sitqmc.qmc.worm.link_tables import link_tables
+from sitqmc.qmc.worm.memory import zeros_in_large_pages
 from sitqmc.qmc.worm.packing import BYTES, currents, empty_lattice
 from sitqmc.qmc.worm.random_numbers import LANES, lanes
 from sitqmc.qmc.worm.registers import BLOCK, new_desk, rows, winding_bits, windings

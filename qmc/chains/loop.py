@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.jit import inlined, kernel
 from sitqmc.qmc.measure.estimators import Measured, Operators, Work
 from sitqmc.qmc.measure.kernels import add_turns, measure
 from sitqmc.qmc.worm import registers as at
-from sitqmc.qmc.worm.jit import inlined, kernel
 from sitqmc.qmc.worm.link_by_link import take_random_turns
 from sitqmc.qmc.worm.packing import Words
 from sitqmc.qmc.worm.random_numbers import LANES, top_up

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sitqmc.jit import inlined, kernel
 from sitqmc.qmc.measure.estimators import (
     BOND_CONTACT,
     BOND_ENERGY,
@@ -28,7 +29,6 @@ from sitqmc.qmc.measure.estimators import (
 )
 from sitqmc.qmc.measure.packed_sums import count_currents, start_empty
 from sitqmc.qmc.observables import AT, MAP_AT
-from sitqmc.qmc.worm.jit import inlined, kernel
 from sitqmc.qmc.worm.packing import Words
 
 

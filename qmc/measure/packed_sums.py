@@ -7,6 +7,7 @@ does several words at a time. The counters hold BATCH words; then they are empti
 
 import numpy as np
 
+from sitqmc.jit import inlined, kernel
 from sitqmc.qmc.measure.estimators import (
     BOND_CONTACT,
     BOND_ENERGY,
@@ -24,7 +25,6 @@ from sitqmc.qmc.measure.estimators import (
     Operators,
     Work,
 )
-from sitqmc.qmc.worm.jit import inlined, kernel
 from sitqmc.qmc.worm.packing import COMPACT, Words
 
 BATCH = 15

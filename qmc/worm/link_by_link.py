@@ -14,9 +14,9 @@ Pollet, Rombouts, Van Houcke and Heyde, PRE 70, 056705 (2004).
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.jit import kernel
 from sitqmc.qmc.model.model import Disorder, Model
 from sitqmc.qmc.worm import registers as at
-from sitqmc.qmc.worm.jit import kernel
 from sitqmc.qmc.worm.link_tables import Links
 from sitqmc.qmc.worm.packing import DIRECTIONS, Words
 from sitqmc.qmc.worm.registers import BLOCK, OPENING, ROWS, WIDTH, Desk, go_elsewhere

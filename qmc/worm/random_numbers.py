@@ -6,7 +6,7 @@ Source: Blackman and Vigna, ACM Trans. Math. Softw. 47, 36 (2021).
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.worm.jit import inlined, kernel
+from sitqmc.jit import inlined, kernel
 
 LANES = 32
 """Independent states behind one stream of `top_up`: enough for several vectors of any processor."""

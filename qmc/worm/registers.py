@@ -7,8 +7,8 @@ signed operand would turn 64-bit arithmetic in the kernels into floating point.
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.jit import inlined
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.worm.jit import inlined
 from sitqmc.qmc.worm.packing import DIRECTIONS, Layout, steps
 
 Desk = NDArray[np.uint64]

@@ -18,8 +18,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.jit import kernel
 from sitqmc.qmc.model.link_weights import Action, LinkWeights, space_links, time_links
-from sitqmc.qmc.worm.jit import kernel, zeros_in_large_pages
+from sitqmc.qmc.worm.memory import zeros_in_large_pages
 from sitqmc.qmc.worm.packing import COMPACT, DIRECTIONS, WIDE, Layout
 
 RARE = 1 << 29

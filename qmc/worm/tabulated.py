@@ -18,8 +18,8 @@ Source of the histogram estimator: Prokof'ev and Svistunov, PRL 87, 160601 (2001
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.jit import kernel
 from sitqmc.qmc.worm import registers as at
-from sitqmc.qmc.worm.jit import kernel
 from sitqmc.qmc.worm.packing import DIRECTIONS, Words
 from sitqmc.qmc.worm.registers import BLOCK, OPENING, ROWS, WIDTH, Desk, go_elsewhere
 from sitqmc.qmc.worm.scattering import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT

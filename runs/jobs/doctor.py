@@ -54,13 +54,12 @@ def _kernels() -> Finding:
     from sitqmc.runs.simulate.worker import warm_up
 
     warm_up()
-    from sitqmc import qmc
+    from sitqmc.jit import cache_folder
 
-    own, home = os.environ.get("NUMBA_CACHE_DIR"), Path(qmc.__file__).parent
-    place = Path(own) if own else home / "__pycache__"
-    if os.access(place, os.W_OK) or list(place.rglob("*.nbi")):
-        return True, f"kernels compile; numba cache in {place}"
-    return True, f"kernels compile; numba cache not in {place}, numba takes a folder of the user"
+    folder = cache_folder()
+    if folder is None:
+        return True, "kernels compile, in every process anew; set NUMBA_CACHE_DIR to a writable folder"
+    return True, f"kernels compile and are kept in {folder}"
 
 
 def _threads() -> Finding:

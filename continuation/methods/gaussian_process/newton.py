@@ -8,9 +8,9 @@ family FIXED, `offset` alone as the logarithm of the base. Coefficients are c = 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, bending, log_shape
+from sitqmc.jit import kernel
 
 FIXED = -1
 EXPONENT_LIMIT = 600.0                 # of ln x: exp stays in range
@@ -24,13 +24,13 @@ MAX_SHAPE_CHANGE = 0.7                 # of a shape parameter in one step, in st
 _COUNTS = np.array(N_THETA)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def theta_count(family):  # type: ignore[no-untyped-def]
     """Number of parameters of the base shape."""
     return 0 if family == FIXED else _COUNTS[family]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def log_x(family, place, spread, w, response, offset, Phi, c):  # type: ignore[no-untyped-def]
     """ln x (omega,) of the coefficients c (size,)."""
     k = theta_count(family)
@@ -44,7 +44,7 @@ def log_x(family, place, spread, w, response, offset, Phi, c):  # type: ignore[n
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tangent(family, place, spread, w, response, Phi, c):  # type: ignore[no-untyped-def]
     """d ln x/dc, (omega, size)."""
     k = theta_count(family)
@@ -58,7 +58,7 @@ def tangent(family, place, spread, w, response, Phi, c):  # type: ignore[no-unty
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def second_part(K, family, place, spread, w, response, c, T, x, residual):  # type: ignore[no-untyped-def]
     """residual . K d^2 x/dc^2, (size, size): what Gauss-Newton leaves out of the Hessian. T: tangent."""
     pull = x * (K.T @ residual)
@@ -73,7 +73,7 @@ def second_part(K, family, place, spread, w, response, c, T, x, residual):  # ty
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solve_positive(M, b):  # type: ignore[no-untyped-def]
     """(z, positive): M z = b by Cholesky, M (n, n) symmetric and overwritten; z is of no use if not positive.
 
@@ -100,7 +100,7 @@ def solve_positive(M, b):  # type: ignore[no-untyped-def]
     return z, True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def damped_step(H, second, damping, gradient):  # type: ignore[no-untyped-def]
     """-(H - second + damping)^(-1) gradient; without `second` where that matrix is not positive."""
     n = gradient.size
@@ -117,12 +117,12 @@ def damped_step(H, second, damping, gradient):  # type: ignore[no-untyped-def]
     return -gradient / largest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _target(residual, noise, deviation):  # type: ignore[no-untyped-def]
     return 0.5 * (residual @ residual) / noise + 0.5 * (deviation @ deviation)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def search(  # type: ignore[no-untyped-def]
     K, d, family, place, spread, w, response, offset, Phi, c, centre, noise, tolerance, steps
 ):

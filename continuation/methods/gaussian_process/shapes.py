@@ -12,7 +12,8 @@ Derivatives are taken numerically: the parameters are few and the functions smoo
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sitqmc.jit import kernel
 
 BROAD, PEAK, EDGE, PEAK_EDGE, DRUDE, POWER, TWO_PEAKS = range(7)
 N_THETA = (2, 4, 4, 6, 4, 4, 7)
@@ -25,7 +26,7 @@ R, Q, C, P, S, E, D, K, G, C2, P2, S2 = range(12)
 COUNT = 12
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-untyped-def]
     """value[COUNT] of the parameters and slope[COUNT, n_theta], their derivatives; unused ones stay."""
     value[:] = np.array([2.5, 2.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0])
@@ -93,7 +94,7 @@ def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-
     slope[Q, 3] = 0.4 * value[Q]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def log_shape(family, theta, place, spread, w, response, out, tangent):  # type: ignore[no-untyped-def]
     """out[j] = ln of the normalised shape at w[j]; response @ exp(out) = 1.
 
@@ -167,7 +168,7 @@ def log_shape(family, theta, place, spread, w, response, out, tangent):  # type:
                 tangent[j, i] -= shift[i] / total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bending(family, theta, place, spread, w, response, pull, tangent):  # type: ignore[no-untyped-def]
     """Second derivatives of pull @ log_shape, (n_theta, n_theta); tangent from log_shape."""
     n, moved, out = theta.size, theta.copy(), np.empty(w.size)

@@ -18,9 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.jit import kernel
 
 MAX_STEPS = 200
 MAX_EXPONENT_CHANGE = 3.0   # largest change of ln x in one step: keeps exp() in range far from the minimum
@@ -42,7 +42,7 @@ class MaxEntPoint:
     converged: bool
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solve(K, d, m, alpha, y):  # type: ignore[no-untyped-def]
     """(y, x, converged) at one alpha, started from y (m_eq,); K (m_eq, omega), d (m_eq,), m (omega,) > 0."""
     converged, n = False, d.size
@@ -70,7 +70,7 @@ def solve(K, d, m, alpha, y):  # type: ignore[no-untyped-def]
     return y, x, converged
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _step_length(d, alpha, y, x, step, change, slope, t):  # type: ignore[no-untyped-def]
     """Armijo backtracking on F from t, 0 if nothing helps; expm1, so differences of F do not cancel."""
     yy, ys, ds = y @ step, step @ step, d @ step
@@ -84,7 +84,7 @@ def _step_length(d, alpha, y, x, step, change, slope, t):  # type: ignore[no-unt
     return 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _scalars(K, d, m, alpha, y, x):  # type: ignore[no-untyped-def]
     """chi2, entropy, number of effective parameters, ln evidence of one minimum."""
     residual = d - K @ x

@@ -1,29 +1,13 @@
-"""The one place where the options of the compiled kernels, and of the memory they walk through, are set.
-
-Kernels take arrays and scalars, own no memory and release the interpreter lock. `fastmath` stays
-off: the same configuration must give the same bits on every run.
-"""
+"""Memory of the lattice on large pages."""
 
 import contextlib
 import mmap
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
 LARGE_PAGE = 2 * 2**20
-
-
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` on first call and keep the machine code on disk (NUMBA_CACHE_DIR applies)."""
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
-
-
-def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a helper that only other kernels call; LLVM merges its body into theirs."""
-    return njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
 
 
 def zeros_in_large_pages(size: int, dtype: DTypeLike) -> NDArray[Any]:
