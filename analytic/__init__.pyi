@@ -97,6 +97,8 @@ from .film.synthetic import (
 from .film.synthetic import (
     synthetic_tunnelling as synthetic_tunnelling,
 )
+from .film.time_domain import Trace as Trace
+from .film.time_domain import scan_of_traces as scan_of_traces
 from .film.transmission_fit import (
     FilmFit as FilmFit,
 )

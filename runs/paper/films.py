@@ -19,7 +19,8 @@ from sitqmc.analytic import (
     TunnellingCurve,
     analyse_film,
 )
-from sitqmc.runs.formats.films import bundled_films, read_scan, read_tunnelling
+from sitqmc.runs.formats.films import bundled_films
+from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
 
 TC_CLEAN_K = 16.5  # of clean NbN, from memory of the literature: an orientation
 DILUTION = {"6.7K": 0.075, "5.0K": 0.1, "4.2K": 0.125}

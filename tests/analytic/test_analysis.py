@@ -18,7 +18,8 @@ from sitqmc.analytic.film.synthetic import (
 from sitqmc.analytic.film.transmission_fit import FilmSetup
 from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission, unwrapped_phase
 from sitqmc.analytic.optics.instrument import Instrument
-from sitqmc.runs.formats.films import bundled_films, read_scan, read_tunnelling
+from sitqmc.runs.formats.films import bundled_films
+from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
 
 PRIORS = {
     "thickness_um": 1.0,

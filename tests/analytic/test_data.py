@@ -13,14 +13,8 @@ from sitqmc.analytic.film.synthetic import (
     synthetic_tunnelling,
 )
 from sitqmc.analytic.optics.instrument import Instrument
-from sitqmc.runs.formats.films import (
-    bundled_films,
-    read_scan,
-    read_tunnelling,
-    write_films,
-    write_scan,
-    write_tunnelling,
-)
+from sitqmc.runs.formats.films import bundled_films, write_films, write_scan, write_tunnelling
+from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
 
 NU = np.linspace(0.1, 1.0, 10)
 GOOD = {
@@ -51,7 +45,7 @@ def put(values, row, value):
         (broken(t=put(GOOD["t"], 4, np.nan)), "t: row 5 is nan"),
         (broken(t=put(GOOD["t"], 4, -0.1)), "t: row 5 is -0.1"),
         (broken(t=GOOD["t"] * 100), "percent"),
-        (broken(nu_thz=NU * 1000), "is the unit right"),
+        (broken(nu_thz=NU * 1000), "check the unit of the frequency"),
         (broken(theta=np.zeros(3)), "3 values for 10 points"),
         (broken(t_error=0.0), "t_error: row 1"),
         (broken(t_k=-1.0), "temperature = -1"),
@@ -139,15 +133,18 @@ def test_bare_table_is_converted(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("wavenumber [cm^-1]", "nu [Hz]", r"unit \[Hz\] of nu is not known; use one of thz"),
+        ("wavenumber [cm^-1]", "nu [1/s]", r"unit \[1/s\] of nu is not known; use one of thz"),
         ("wavenumber [cm^-1]", "nu", "nu has no unit"),
-        ("theta [deg]", "phi [deg]", "unknown column 'phi'"),
+        ("theta [deg]", "psi [deg]", "unknown column 'psi'"),
         ("T, T_error", "T, T", "appears twice"),
         ("# temperature [mK]: 1800", "# tc [K]: 4", "no temperature"),
         ("# temperature [mK]: 1800", "# temperature [C]: 4", r"unit \[C\]"),
         ("0.09", "0.o9", "line 4: not a number"),
         ("0.0006,", "", "line 4: 4 numbers for 5 columns"),
-        ("20.0", "10.0", "appears twice"),
+        ("20.0", "10.0", "3 points; at least 4"),
+        ("T, T_error", "Transmission, T_error", "may be the field t or the power T"),
+        ("T, T_error", "T [dBm], T_error", r"unit \[dBm\] of T is not known"),
+        ("T, T_error", "T, T_error [V]", r"unit \[V\] of T_error is not known"),
         (", theta_error [deg]", ", didv", "no column theta_error"),
     ],
 )

@@ -45,7 +45,8 @@ from sitqmc.analytic import (
     penetration_depth_nm,
     superfluid,
 )
-from sitqmc.runs.formats.films import bundled_films, read_scan, read_tunnelling
+from sitqmc.runs.formats.films import bundled_films
+from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
 from sitqmc.runs.results.figures.film import (
     draw_comparison,
     draw_correlation,
@@ -68,15 +69,14 @@ rng = np.random.default_rng(1)               # bootstrap intervals are the same 
 #     nu [THz]  t  t_error  theta [rad]  theta_error [rad]
 #     0.100     0.1312  0.0007  1.201  0.004
 #
-# * Required: the line `# temperature [K]: ...` and one line of column names with units. Other lines
-#   `# name: value` are kept as notes; `# synthetic: yes` marks computer-made data.
-# * Frequency: `nu`, `energy` or `wavenumber` in THz, GHz, cm^-1 or meV, increasing, without repeated points.
-# * Transmission: `t` (field) or `T` (power), or `re_t` and `im_t`; with theta in rad or deg.
-# * Standard deviations `t_error` (or `T_error`) and `theta_error` are required; estimate them from repeated
-#   scans. Without them no fit can show that a model fails.
+# * Required: the temperature, and one line of column names with units. Other lines `# name: value` are kept
+#   as notes; `# synthetic: yes` marks computer-made data.
+# * Frequency in THz, GHz, cm^-1, meV or K, or a wavelength; `t` (field) or `T` (power), also in % or dB, or
+#   `re_t` and `im_t`; `theta` in rad or deg. Separator, decimal comma and encoding are found by content.
+# * Standard errors `t_error` (or `T_error`) and `theta_error`, best from repeated scans. Without them they
+#   are estimated from the scatter of the points, and `scan.notes` says so.
 # * A tunnelling curve has the columns `bias [mV]  didv  didv_error`.
-# * A file without header: `read_scan(path, columns=["nu [GHz]", "T", "T_error", "theta [deg]",
-#   "theta_error [deg]"], header={"temperature [K]": "2.0"})`.
+# * A file without header: `read_scan(path, columns=["nu [GHz]", "T", "theta [deg]"], t_k=2.0)`.
 #
 # A missing or wrong entry gives one line with the name of the file and the line or column.
 
