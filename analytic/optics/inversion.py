@@ -51,7 +51,7 @@ def _film_phase(nu: Array, sigma: Complex, sample: FilmOnSubstrate) -> Complex:
     """Return n k d of the film, the root with Im n >= 0."""
     k = 2e12 * np.pi * nu / C_SI
     n = np.sqrt(sample.eps_film + 1j * sigma * 100.0 / (EPS0_SI * k * C_SI))
-    return np.where(n.imag < 0, -n, n) * k * sample.film_nm * 1e-9
+    return np.asarray(np.where(n.imag < 0, -n, n) * k * sample.film_nm * 1e-9, dtype=complex)
 
 
 def _sigma_of_phase(nu: Array, phase: Complex, sample: FilmOnSubstrate) -> Complex:

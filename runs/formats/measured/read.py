@@ -132,7 +132,7 @@ def _trace_scan(table: Table, t_k: float | None, window_ps: float | None) -> Thz
         if role not in found:
             raise DataError(f"no column of the {role}; pass reference=FILE for a trace in a file of its own")
         traces.append(Trace(time_ps=values * time.factor, signal=found[role][1]))
-    return scan_of_traces(*traces, temperature, window_ps=window_ps, meta=meta)
+    return scan_of_traces(traces[0], traces[1], temperature, window_ps=window_ps, meta=meta)
 
 
 def _single_trace(table: Table) -> Trace:

@@ -110,7 +110,7 @@ def _pair(axis: Axes, film: Film, at: At, theory: TheoryCurve, answer: Compariso
     axis.axhline(0, color=GREY, lw=0.6)
     top = max(float((excess.sigma_h + excess.error).max()), float(y.max()))
     axis.set(xlabel=r"$\nu$ (THz)", xlim=(0, 1.05 * float(excess.nu_thz[-1])), ylim=(-0.2 * top, 1.8 * top))
-    e_j, stiff = answer.e_j_mev, e_j_from_stiffness(film.found.stiffness_mev, theory.rho_s)
+    e_j, stiff = answer.e_j_mev, e_j_from_stiffness(film.found.stiffness_mev.value, theory.rho_s)
     verdict = "not excluded" if answer.quality.fits else "do NOT agree"
     axis.text(
         0.97,
@@ -130,7 +130,7 @@ def caption_3a(data: Reproduction) -> str:
     """What was scaled, and what the stiffness would say."""
     told = []
     for film, at, theory, answer in matched(data):
-        e_j = e_j_from_stiffness(film.found.stiffness_mev, theory.rho_s)
+        e_j = e_j_from_stiffness(film.found.stiffness_mev.value, theory.rho_s)
         told.append(
             f"{film.tc_k:g} K beside p = {at.p:g}: {answer.quality.text}; fitted E_J = "
             f"{answer.e_j_mev.value:.3g} meV, E_J from the stiffness of the film {e_j:.3g} meV; at the "
