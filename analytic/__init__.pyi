@@ -70,35 +70,6 @@ from .film.inversion import (
 from .film.inversion import (
     invert_scan as invert_scan,
 )
-from .film.scans import (
-    DataError as DataError,
-)
-from .film.scans import (
-    ThzScan as ThzScan,
-)
-from .film.scans import (
-    TunnellingCurve as TunnellingCurve,
-)
-from .film.scans import (
-    thz_scan as thz_scan,
-)
-from .film.scans import (
-    tunnelling_curve as tunnelling_curve,
-)
-from .film.synthetic import (
-    SYNTHETIC_FILMS as SYNTHETIC_FILMS,
-)
-from .film.synthetic import (
-    SyntheticFilm as SyntheticFilm,
-)
-from .film.synthetic import (
-    synthetic_scan as synthetic_scan,
-)
-from .film.synthetic import (
-    synthetic_tunnelling as synthetic_tunnelling,
-)
-from .film.time_domain import Trace as Trace
-from .film.time_domain import scan_of_traces as scan_of_traces
 from .film.transmission_fit import (
     FilmFit as FilmFit,
 )
@@ -119,6 +90,35 @@ from .film.transmission_fit import (
 )
 from .film.tunnelling_fit import TunnelFit as TunnelFit
 from .film.tunnelling_fit import fit_tunnelling as fit_tunnelling
+from .measurements.scans import (
+    DataError as DataError,
+)
+from .measurements.scans import (
+    ThzScan as ThzScan,
+)
+from .measurements.scans import (
+    TunnellingCurve as TunnellingCurve,
+)
+from .measurements.scans import (
+    thz_scan as thz_scan,
+)
+from .measurements.scans import (
+    tunnelling_curve as tunnelling_curve,
+)
+from .measurements.synthetic import (
+    SYNTHETIC_FILMS as SYNTHETIC_FILMS,
+)
+from .measurements.synthetic import (
+    SyntheticFilm as SyntheticFilm,
+)
+from .measurements.synthetic import (
+    synthetic_scan as synthetic_scan,
+)
+from .measurements.synthetic import (
+    synthetic_tunnelling as synthetic_tunnelling,
+)
+from .measurements.time_domain import Trace as Trace
+from .measurements.time_domain import scan_of_traces as scan_of_traces
 from .numerics.goodness_of_fit import FitQuality as FitQuality
 from .numerics.kramers_kronig import (
     smooth_transform_matrix as smooth_transform_matrix,

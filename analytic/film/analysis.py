@@ -27,7 +27,6 @@ from sitqmc.analytic.film.inversion import (
     invert_resonance_bands,
     invert_scan,
 )
-from sitqmc.analytic.film.scans import ThzScan, TunnellingCurve
 from sitqmc.analytic.film.transmission_fit import (
     FilmFit,
     FilmSetup,
@@ -38,6 +37,7 @@ from sitqmc.analytic.film.transmission_fit import (
     scan_residuals,
 )
 from sitqmc.analytic.film.tunnelling_fit import TunnelFit, fit_tunnelling
+from sitqmc.analytic.measurements.scans import ThzScan, TunnellingCurve
 from sitqmc.analytic.numerics.least_squares import FitResult, FreeParameter, fit
 from sitqmc.analytic.optics.film_on_substrate import transmission
 from sitqmc.analytic.superconductor.matsubara import film_stiffness_mev, penetration_depth_nm

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import ThzScan
 from sitqmc.analytic.film.transmission_fit import (
     FilmFit,
     FilmSetup,
@@ -18,6 +17,7 @@ from sitqmc.analytic.film.transmission_fit import (
     fit_normal,
     scan_residuals,
 )
+from sitqmc.analytic.measurements.scans import ThzScan
 from sitqmc.analytic.optics.film_on_substrate import transmission
 
 HOPELESS = 100.0

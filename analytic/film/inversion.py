@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from sitqmc.analytic.film.scans import ThzScan
 from sitqmc.analytic.film.transmission_fit import NOT_NEGATIVE, POSITIVE, FilmFit, FilmSetup, scan_residuals
+from sitqmc.analytic.measurements.scans import ThzScan
 from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.optics.film_on_substrate import transmission
 from sitqmc.analytic.optics.inversion import invert

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import ThzScan
+from sitqmc.analytic.measurements.scans import ThzScan
 from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.numerics.least_squares import FitResult, FreeParameter, fit
 from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, transmission

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import TunnellingCurve
+from sitqmc.analytic.measurements.scans import TunnellingCurve
 from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.numerics.least_squares import FitResult, FreeParameter, fit
 from sitqmc.analytic.superconductor.tunnelling import tunnelling_conductance

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import ThzScan, TunnellingCurve
-from sitqmc.analytic.film.synthetic import (
+from sitqmc.analytic.measurements.scans import ThzScan, TunnellingCurve
+from sitqmc.analytic.measurements.synthetic import (
     SYNTHETIC_FILMS,
     SYNTHETIC_INSTRUMENT,
     SYNTHETIC_SUBSTRATE,

@@ -7,15 +7,15 @@ import pytest
 
 from sitqmc.analytic import film_stiffness_mev, gap_mev, mattis_bardeen, stiffness_slope_mev
 from sitqmc.analytic.film.analysis import analyse_film, fit_substrate
-from sitqmc.analytic.film.scans import thz_scan
-from sitqmc.analytic.film.synthetic import (
+from sitqmc.analytic.film.transmission_fit import FilmSetup
+from sitqmc.analytic.measurements.scans import thz_scan
+from sitqmc.analytic.measurements.synthetic import (
     SYNTHETIC_FILMS,
     SYNTHETIC_SUBSTRATE,
     frequencies_thz,
     synthetic_scan,
     synthetic_tunnelling,
 )
-from sitqmc.analytic.film.transmission_fit import FilmSetup
 from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission, unwrapped_phase
 from sitqmc.analytic.optics.instrument import Instrument
 from sitqmc.runs.formats.films import bundled_films

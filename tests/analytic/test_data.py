@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from sitqmc.analytic.film.scans import DataError, remove_phase_jumps, thz_scan, tunnelling_curve
-from sitqmc.analytic.film.synthetic import (
+from sitqmc.analytic.measurements.scans import DataError, remove_phase_jumps, thz_scan, tunnelling_curve
+from sitqmc.analytic.measurements.synthetic import (
     SYNTHETIC_FILMS,
     SYNTHETIC_INSTRUMENT,
     synthetic_scan,

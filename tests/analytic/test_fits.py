@@ -21,10 +21,10 @@ from sitqmc.analytic.film.inversion import (
     invert_resonance_bands,
     invert_scan,
 )
-from sitqmc.analytic.film.scans import thz_scan
-from sitqmc.analytic.film.synthetic import SYNTHETIC_FILMS, synthetic_scan, synthetic_tunnelling
 from sitqmc.analytic.film.transmission_fit import FilmSetup, fit_film, fit_normal, fit_superconductor
 from sitqmc.analytic.film.tunnelling_fit import fit_tunnelling
+from sitqmc.analytic.measurements.scans import thz_scan
+from sitqmc.analytic.measurements.synthetic import SYNTHETIC_FILMS, synthetic_scan, synthetic_tunnelling
 from sitqmc.analytic.numerics.goodness_of_fit import assess_fit
 from sitqmc.analytic.numerics.kramers_kronig import smooth_transform_matrix, transform_matrix
 from sitqmc.analytic.numerics.least_squares import FreeParameter, fit

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from sitqmc.analytic.film.scans import DataError
-from sitqmc.analytic.film.synthetic import SYNTHETIC_FILMS
+from sitqmc.analytic.measurements.scans import DataError
+from sitqmc.analytic.measurements.synthetic import SYNTHETIC_FILMS
 from sitqmc.analytic.numerics.scatter import scatter_error
 from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission, unwrapped_phase
 from sitqmc.analytic.optics.inversion import invert

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import DataError, ThzScan, thz_scan
-from sitqmc.analytic.film.time_domain import Trace
+from sitqmc.analytic.measurements.scans import DataError, ThzScan, thz_scan
+from sitqmc.analytic.measurements.time_domain import Trace
 from sitqmc.analytic.units import Array
 from sitqmc.runs.formats.measured.columns import is_unit
 from sitqmc.runs.formats.measured.table import Table

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import DataError
+from sitqmc.analytic.measurements.scans import DataError
 from sitqmc.analytic.units import C_SI, MEV_PER_K, MEV_PER_THZ, Array, cm_to_thz
 
 PERCENT = {"%": 1e-2, "percent": 1e-2, "1": 1.0, "a.u.": 1.0, "arb.u.": 1.0, "rel": 1.0}

@@ -7,8 +7,8 @@ from typing import TypeVar
 import numpy as np
 
 from sitqmc.analytic.film.inversion import MeasuredConductivity
-from sitqmc.analytic.film.scans import DataError, ThzScan, TunnellingCurve
-from sitqmc.analytic.film.time_domain import Trace, scan_of_traces
+from sitqmc.analytic.measurements.scans import DataError, ThzScan, TunnellingCurve
+from sitqmc.analytic.measurements.time_domain import Trace, scan_of_traces
 from sitqmc.runs.formats.measured.binary import kind_of, read_dotthz, read_mat, read_own
 from sitqmc.runs.formats.measured.columns import understand
 from sitqmc.runs.formats.measured.table import Table, read_table

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import DataError
+from sitqmc.analytic.measurements.scans import DataError
 from sitqmc.analytic.units import Array
 
 MARKS = (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sitqmc.analytic.film.inversion import MeasuredConductivity
-from sitqmc.analytic.film.scans import DataError, ThzScan, thz_scan
+from sitqmc.analytic.measurements.scans import DataError, ThzScan, thz_scan
 from sitqmc.analytic.numerics.scatter import POINTS, scatter_error
 from sitqmc.analytic.units import Array
 from sitqmc.runs.formats.measured.columns import TEMPERATURE, Column, split_head, to_frequency, understand

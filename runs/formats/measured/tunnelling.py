@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import DataError, TunnellingCurve, tunnelling_curve
+from sitqmc.analytic.measurements.scans import DataError, TunnellingCurve, tunnelling_curve
 from sitqmc.analytic.numerics.scatter import POINTS, scatter_error
 from sitqmc.analytic.units import Array
 from sitqmc.runs.formats.measured.columns import Column, understand

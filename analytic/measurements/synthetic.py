@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sitqmc.analytic.film.scans import ThzScan, TunnellingCurve, thz_scan, tunnelling_curve
+from sitqmc.analytic.measurements.scans import ThzScan, TunnellingCurve, thz_scan, tunnelling_curve
 from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission, unwrapped_phase
 from sitqmc.analytic.optics.instrument import Instrument
 from sitqmc.analytic.superconductor.drude import drude

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sitqmc.analytic.film.scans import NOISE_FLOOR, DataError, ThzScan, thz_scan
+from sitqmc.analytic.measurements.scans import NOISE_FLOOR, DataError, ThzScan, thz_scan
 from sitqmc.analytic.units import Array, Complex
 
 EDGE = 0.05
