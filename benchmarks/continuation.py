@@ -50,7 +50,8 @@ from sitqmc.continuation import (  # noqa: E402
     sinh_grid,
     tau_kernel,
 )
-from sitqmc.continuation.data.default_models import default_grid, gaussian_models  # noqa: E402
+from sitqmc.continuation.data.default_models import gaussian_models  # noqa: E402
+from sitqmc.continuation.data.linear_system import linear_system  # noqa: E402
 from sitqmc.continuation.data.whitening import whiten  # noqa: E402
 from sitqmc.continuation.spectrum.features import find_peaks  # noqa: E402
 
@@ -260,10 +261,9 @@ def peer_scores(case: Case, data: CorrelatorData, rule: str) -> dict:
         np.trapz = np.trapezoid  # noqa: NPY201
     from ana_cont import solvers
 
-    grid = default_grid(data)
-    equations = whiten(data, grid)
-    white, offset = equations.whiten(data.vector())
-    models = gaussian_models(data, grid)
+    system = linear_system(data)
+    grid, equations, models = system.grid, whiten(system), gaussian_models(system)
+    white, offset = equations.whitened_data, equations.constant_at_zero
     density = equations.kernel.copy()
 
     class Kernel:

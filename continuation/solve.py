@@ -5,28 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from sitqmc.continuation.data.constraints import support_factor
 from sitqmc.continuation.data.correlator import CorrelatorData
-from sitqmc.continuation.data.default_models import DefaultModel, default_grid, default_models
-from sitqmc.continuation.data.resampling import Replicas, replicas_of
-from sitqmc.continuation.data.whitening import WhitenedSystem, whiten
-from sitqmc.continuation.kernels.grids import FrequencyGrid, grid_from_nodes
+from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.method import (
-    RATIONAL,
-    Fit,
-    fit_maxent,
-    fit_process,
-    fit_rational,
-    fit_sampling,
-    fit_sparse,
-)
+from sitqmc.continuation.methods import DEFAULT_METHOD, METHODS, Method
 from sitqmc.continuation.methods.parallel import single_blas
+from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.options import Options, resolve
-from sitqmc.continuation.spectrum.features import Value
+from sitqmc.continuation.spectrum.posterior import with_combined_error
 from sitqmc.continuation.spectrum.resolution import averaging_kernels
+from sitqmc.continuation.spectrum.solution import Solution
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum, SumRule
+from sitqmc.estimate import Estimate
 
 POOR_FIT = 2.5          # chi^2 per degree of freedom that is called a bad fit
 TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that calls for a larger cut-off
@@ -35,150 +27,53 @@ TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that c
 def continue_correlator(
     data: CorrelatorData, options: Options | None = None, **changes: Any
 ) -> Spectrum:
-    """Spectrum of any correlator, with bands.
+    """Return the spectrum of any correlator, with bands.
 
     data     see `CorrelatorData`
     options, changes   see `Options`; every field of it is a keyword here
+    raises   ValueError for data or options that cannot be continued, TypeError for an unknown keyword
     """
-    o = resolve(options, changes)
+    chosen = resolve(options, changes)
+    method = _method(chosen.method or DEFAULT_METHOD, data.kind)
     with single_blas():
-        return _continued(data, o)
+        problem = pose(data, chosen)
+        return _solved(problem, method)
 
 
-def _continued(data: CorrelatorData, o: Options) -> Spectrum:
-    grid = default_grid(data, o.n_omega, o.omega_max)
-    if o.omega is not None:
-        grid = grid_from_nodes(np.asarray(o.omega))
-    factor = support_factor(grid.omega, o.gap, o.onset_power)
-    plain = default_models(data, grid, o.default)
-    given = [] if isinstance(o.default, str) and o.default == "gaussian" else plain
-    models = [DefaultModel(m.name, m.values * factor) for m in plain]
-    replicas = replicas_of(data, o.n_blocks)
-    shift = 0.0 if o.constant is None else float(o.constant)
-    column = data.constant_column()
-    if o.constant is not None and column is None:
-        raise ValueError(f"constant = {o.constant} with kind {data.kind}: only rho_iw and chi_iw have one")
-    known = 0.0 if column is None else shift * column
-
-    def attempt(free: bool) -> tuple[WhitenedSystem, Fit]:
-        equations = whiten(data, grid, constant=free)
-        vector = data.vector() - known
-        if o.method == "process":
-            return equations, fit_process(equations, vector, data, given, factor, o)
-        if o.method == "sampling":
-            return equations, fit_sampling(equations, vector, models, o)
-        if o.method == "sparse":
-            return equations, fit_sparse(equations, vector, factor, o)
-        if o.method == "rational":
-            return equations, fit_rational(equations, vector, data, factor, o)
-        return equations, fit_maxent(equations, vector, models, o)
-
-    equations, fit = attempt(o.constant is None)
-    notes: list[str] = [*data.warnings]
-    value = _constant(equations, fit, replicas, known, shift) if column is not None else None
-    if data.kind == "rho_iw" and o.constant is None and value is not None and value.value < 0.0:
-        notes.append(f"rho_s = {value.value:.2e} +- {value.error:.1e} < 0: set to 0")
-        value = Value(0.0, value.stat_error, value.posterior_error)
-        equations, fit = attempt(False)
-    return _assemble(data, equations, fit, replicas, known, value, notes)
-
-
-def _replica_solutions(
-    equations: WhitenedSystem, fit: Fit, replicas: Replicas, known: Array | float
-) -> Array:
-    """x on every replica (n_replicas, omega), to first order in the (small) change of the data.
-
-    Alpha and the probabilities of the components are held; delete-one changes are of order 1/n_samples,
-    so the neglected second order is far below the error itself. Clipped at 0.
-    """
-    whitened = np.array([equations.whiten(v - known)[0] for v in replicas.vectors])
-    moved = fit.posterior.centre + (whitened - fit.data) @ fit.posterior.response().T
-    return np.asarray(np.maximum(moved, 0.0))
-
-
-def _constant(
-    equations: WhitenedSystem, fit: Fit, replicas: Replicas, known: Array | float, shift: float
-) -> Value:
-    """The additive constant with its errors; the given one, without error, if it was imposed."""
-    k = equations.constant_kernel
-    if k is None:
-        return Value(shift, 0.0, 0.0)
-    solutions = _replica_solutions(equations, fit, replicas, known)
-    offsets = np.array([equations.whiten(v - known)[1] for v in replicas.vectors])
-    spread = np.hypot(fit.posterior.spread(k[None, :])[0], equations.constant_error)
-    return Value(
-        float(fit.offset - k @ fit.posterior.centre),
-        float(replicas.error(offsets - solutions @ k)),
-        float(spread),
-    )
-
-
-def _assemble(
-    data: CorrelatorData,
-    equations: WhitenedSystem,
-    fit: Fit,
-    replicas: Replicas,
-    known: Array | float,
-    constant: Value | None,
-    notes: list[str],
+def continue_conductivity(
+    rho_samples: ArrayLike,
+    beta: float,
+    *,
+    eps: float | None = None,
+    n: ArrayLike | None = None,
+    kinetic: ArrayLike | None = None,
+    stiffness: float | None = None,
+    **options: Any,
 ) -> Spectrum:
-    grid, posterior = equations.grid, fit.posterior
-    x = posterior.centre
-    solutions = _replica_solutions(equations, fit, replicas, known)
-    windows, width = averaging_kernels(posterior, grid)
-    residual = fit.data - equations.kernel @ x
-    chi2 = float(residual @ residual)
-    notes += [*equations.warnings, *_fit_warnings(grid, x, chi2, len(fit.data), fit.effective)]
-    if fit.description == RATIONAL:
-        notes.append("rational function: cut at 0 and scaled, its chi^2 is that of the form, not of a fit")
-    low, high = posterior.quantile(0.158655), posterior.quantile(0.841345)
-    pointwise = None if low is None or high is None else 0.5 * (high - low) / grid.weights
-    spread = posterior.spread(windows) if pointwise is None else pointwise
-    return Spectrum(
-        kind=data.kind, beta=data.beta, grid=grid, values=x / grid.weights, default=fit.default,
-        alpha=fit.alpha, chi2=chi2, n_data=len(fit.data), effective=fit.effective, constant=constant,
-        sum_rule=_sum_rule(data, equations, fit, solutions, replicas, known, constant),
-        scan=fit.scan, scans=fit.scans, method=fit.description, report=equations.report,
-        posterior=posterior, replicas=solutions / grid.weights, replica_factor=replicas.factor,
-        replica_method=replicas.method, stat_error=replicas.error(solutions) / grid.weights,
-        posterior_error=spread, resolution=width, warnings=tuple(notes),
-    )  # fmt: skip
+    """Return sigma_reg(omega) from samples of the current response rho(i w_n).
 
-
-def _sum_rule(
-    data: CorrelatorData, equations: WhitenedSystem, fit: Fit, solutions: Array, replicas: Replicas,
-    known: Array | float, constant: Value | None,
-) -> SumRule | None:  # fmt: skip
-    """rho_s + (2/pi) int sigma_reg, its errors including the covariance of the two terms."""
-    if data.kind not in CONDUCTIVITY:
-        return None
-    ones = np.full(equations.grid.omega.size, 2.0 / np.pi)
-    k = equations.constant_kernel
-    functional = ones if k is None else ones - k
-    offsets = np.array([equations.whiten(v - known)[1] for v in replicas.vectors])
-    spread = np.hypot(fit.posterior.spread(functional[None, :])[0], equations.constant_error)
-    total = float(ones @ fit.posterior.centre) + (0.0 if constant is None else constant.value)
-    shifted = offsets + solutions @ functional
-    found = Value(total, float(replicas.error(shifted)), float(spread))
-    return SumRule(found, None if data.kinetic is None else data.kinetic[0], shifted)
-
-
-def _fit_warnings(grid: FrequencyGrid, x: Array, chi2: float, n_data: int, effective: float) -> list[str]:
-    notes = []
-    freedom = max(n_data - effective, 1.0)
-    if chi2 / freedom > POOR_FIT:
-        notes.append(f"poor fit: chi^2 = {chi2:.1f} for {freedom:.1f} degrees of freedom")
-    tail = float(x[grid.omega > 0.8 * grid.omega[-1]].sum() / x.sum())
-    if tail > TAIL_SHARE:
-        notes.append(f"{100 * tail:.0f} % of the weight lies above 0.8 omega_max, {0.8 * grid.omega[-1]:.3g}")
-    return notes
+    rho_samples  (n_samples, n_points), one row per disorder sample (or independent bin), energy units
+    beta         inverse temperature
+    eps          time step of the simulation: the exact finite-step kernel is used; None: continuous time
+    n            (n_points,) Matsubara integers; default 0, 1, ... n_points - 1
+    kinetic      (n_samples,) values of <-k_x>: imposes the f-sum rule, exact only for eps -> 0
+    stiffness    rho_s if known exactly; None: solved with the spectrum, rho(0) being one of the data
+    options      fields of `Options` as keywords
+    returns      a `Spectrum`; `.sigma` is in units of 4e^2/h, `.values` in Q^2/hbar
+    """
+    table = np.asarray(rho_samples, dtype=float)
+    if table.ndim != 2:
+        raise ValueError(f"rho_samples have shape {table.shape}: give (n_samples, n_points)")
+    grid = np.arange(table.shape[1]) if n is None else np.asarray(n)
+    data = CorrelatorData.from_samples(table, kind="rho_iw", beta=beta, grid=grid, eps=eps, kinetic=kinetic)
+    return continue_correlator(data, constant=stiffness, **options)
 
 
 def cutoff_dependence(data: CorrelatorData, factor: float = 1.6, **changes: Any) -> float:
-    """Largest change of A, in units of its error, when omega_max is multiplied by `factor`.
+    """Return the largest change of A, in units of its error, when omega_max is multiplied by `factor`.
 
-    Compared where 98 % of the weight lies. Below about 1 the cut-off does not matter; above, set omega_max
-    larger until it does not.
+    Only frequencies that hold the central 98 % of the weight are compared. Below about 1 the cut-off does
+    not matter; above, set omega_max larger until it does not.
     """
     o = resolve(None, changes)
     if o.omega is not None:
@@ -191,3 +86,111 @@ def cutoff_dependence(data: CorrelatorData, factor: float = 1.6, **changes: Any)
     moved = np.interp(first.omega, other.omega, other.values)
     error = np.maximum(first.error, 1e-3 * first.values.max())
     return float(np.max((np.abs(moved - first.values) / error)[used]))
+
+
+def _method(name: str, kind: str) -> Method:
+    """Look up a method that can continue this kind of data."""
+    if name not in METHODS:
+        raise ValueError(f"method = {name!r}: choose one of {', '.join(METHODS)}")
+    method = METHODS[name]
+    if kind not in method.kinds:
+        known = ", ".join(method.kinds)
+        raise ValueError(f"method = {name!r} with kind {kind}: it needs {known}; choose another method")
+    return method
+
+
+def _solved(problem: Problem, method: Method) -> Spectrum:
+    """Solve the problem; a second time with rho_s = 0 where the free stiffness comes out negative."""
+    solution = method.solve(problem)
+    replicas = _replica_solutions(problem, solution)
+    constant = _constant(problem, solution, replicas)
+    notes = list(problem.data.warnings)
+    free = problem.equations.constant_kernel is not None
+    if problem.data.kind == "rho_iw" and free and constant is not None and constant.value < 0.0:
+        notes.append(f"rho_s = {constant.value:.2e} +- {constant.error:.1e} < 0: set to 0")
+        constant = Estimate(
+            0.0, constant.error, statistical=constant.statistical, posterior=constant.posterior
+        )
+        problem = problem.with_constant(0.0)
+        solution = method.solve(problem)
+        replicas = _replica_solutions(problem, solution)
+    return _spectrum(problem, solution, replicas, constant, notes)
+
+
+def _replica_solutions(problem: Problem, solution: Solution) -> Array:
+    """Return x on every replica of the data (n_replicas, omega), to first order in the change of the data.
+
+    Alpha and the probabilities of the components are held. Delete-one changes are of order 1/n_samples, so
+    the second order is far below the error itself. Negative values are set to 0.
+    """
+    whitened, _ = problem.whitened_replicas
+    changes = (whitened - problem.whitened_data) @ solution.posterior.response().T
+    return np.asarray(np.maximum(solution.posterior.reported + changes, 0.0))
+
+
+def _constant(problem: Problem, solution: Solution, replicas: Array) -> Estimate | None:
+    """Return the additive constant with its errors; an imposed one has the error 0, None: there is none."""
+    equations, posterior = problem.equations, solution.posterior
+    k = equations.constant_kernel
+    if k is None:
+        imposed = problem.options.constant
+        return None if imposed is None else with_combined_error(imposed, 0.0, 0.0)
+    _, constants = problem.whitened_replicas
+    spread = np.hypot(posterior.functional_error(k[None, :])[0], equations.constant_error)
+    value = equations.constant_at_zero - k @ posterior.reported
+    return with_combined_error(value, problem.replicas.error(constants - replicas @ k), spread)
+
+
+def _spectrum(
+    problem: Problem, solution: Solution, replicas: Array, constant: Estimate | None, notes: list[str]
+) -> Spectrum:
+    """Return the result with its errors, resolution and remarks."""
+    grid, posterior, data = problem.grid, solution.posterior, problem.whitened_data
+    x = posterior.reported
+    windows, width = averaging_kernels(posterior, grid)
+    residual = data - problem.kernel @ x
+    chi2 = float(residual @ residual)
+    notes += [*problem.equations.warnings, *_fit_warnings(grid, x, chi2, len(data), solution.n_effective)]
+    low, high = posterior.quantile(0.158655), posterior.quantile(0.841345)
+    pointwise = None if low is None or high is None else 0.5 * (high - low) / grid.weights
+    return Spectrum(
+        kind=problem.data.kind, beta=problem.data.beta, grid=grid, values=x / grid.weights,
+        default=solution.default, alpha=solution.alpha, chi2=chi2, n_data=len(data),
+        n_effective=solution.n_effective, constant=constant,
+        sum_rule=_sum_rule(problem, solution, replicas, constant), scan=solution.scan, scans=solution.scans,
+        method=solution.description, report=problem.equations.report, posterior=posterior,
+        replicas=replicas / grid.weights, replica_factor=problem.replicas.factor,
+        replica_method=problem.replicas.method,
+        statistical_error=problem.replicas.error(replicas) / grid.weights,
+        posterior_error=posterior.functional_error(windows) if pointwise is None else pointwise,
+        resolution=width, warnings=(*notes, *solution.warnings),
+    )  # fmt: skip
+
+
+def _sum_rule(
+    problem: Problem, solution: Solution, replicas: Array, constant: Estimate | None
+) -> SumRule | None:
+    """Return rho_s + (2/pi) int sigma_reg; its errors include the covariance of the two terms."""
+    if problem.data.kind not in CONDUCTIVITY:
+        return None
+    equations, posterior = problem.equations, solution.posterior
+    ones = np.full(problem.grid.omega.size, 2.0 / np.pi)
+    k = equations.constant_kernel
+    functional = ones if k is None else ones - k
+    _, constants = problem.whitened_replicas
+    spread = np.hypot(posterior.functional_error(functional[None, :])[0], equations.constant_error)
+    total = float(ones @ posterior.reported) + (0.0 if constant is None else constant.value)
+    shifted = constants + replicas @ functional
+    found = with_combined_error(total, problem.replicas.error(shifted), spread)
+    return SumRule(found, None if problem.data.kinetic is None else problem.data.kinetic[0], shifted)
+
+
+def _fit_warnings(grid: FrequencyGrid, x: Array, chi2: float, n_data: int, n_effective: float) -> list[str]:
+    notes = []
+    freedom = max(n_data - n_effective, 1.0)
+    if chi2 / freedom > POOR_FIT:
+        notes.append(f"poor fit: chi^2 = {chi2:.1f} for {freedom:.1f} degrees of freedom")
+    tail = float(x[grid.omega > 0.8 * grid.omega[-1]].sum() / x.sum())
+    if tail > TAIL_SHARE:
+        notes.append(f"{100 * tail:.0f} % of the weight lies above 0.8 omega_max, {0.8 * grid.omega[-1]:.3g}")
+    return notes

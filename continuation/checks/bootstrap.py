@@ -17,9 +17,9 @@ MIN_REFITS = 4
 
 
 def resampled(data: CorrelatorData, rng: np.random.Generator) -> CorrelatorData:
-    """Data of as many samples drawn with replacement; without samples, the mean plus one draw of its noise.
+    """Return the data of as many samples drawn with replacement; without samples, the mean plus noise.
 
-    The covariance stays that of all samples: that of a resample knows fewer of them.
+    The covariance of all samples is kept: a resample holds fewer different samples.
     """
     n = data.mean.size
     if data.samples is not None:
@@ -37,9 +37,9 @@ def resampled(data: CorrelatorData, rng: np.random.Generator) -> CorrelatorData:
 def bootstrap(
     data: CorrelatorData, options: Options, omega: Array, count: int, workers: int = 1, seed: int = 0
 ) -> Array:
-    """Reported A (count, omega) of resamples on the nodes omega, whatever the number of workers."""
+    """Return the reported A (count, omega) of resamples on the nodes omega; workers change no number."""
     if count < MIN_REFITS:
-        raise ValueError(f"bootstrap = {count}: at least {MIN_REFITS} resamples are needed for a spread")
+        raise ValueError(f"resamples = {count}: at least {MIN_REFITS} are needed for an error")
     # Processes share the cores: one thread each.
     fixed = replace(options, omega=omega, n_blocks=None, threads=1 if workers > 1 else options.threads)
     tasks = [(data, fixed, seed, i) for i in range(count)]

@@ -1,8 +1,8 @@
-"""A dress rehearsal: data like one's own of a known spectrum, continued as one's own would be.
+"""Closure test: synthetic data of a known spectrum, continued like the measured data.
 
-Before a feature is believed: would these points, this noise and this covariance have shown it? And would they
-have shown it if it were not there? Both are answered by continuing synthetic data of a truth with, and of a
-truth without the feature.
+Two questions before a feature is believed: would these points, this noise and this covariance have shown the
+feature? Would they have shown it if it did not exist? Synthetic data of a truth with and of a truth without
+the feature answer them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.continuation.data.correlator import CorrelatorData
-from sitqmc.continuation.data.default_models import default_grid
+from sitqmc.continuation.data.linear_system import default_grid
 from sitqmc.continuation.kernels.grids import FrequencyGrid, grid_from_nodes
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.options import Options, resolve
 from sitqmc.continuation.solve import continue_correlator
 from sitqmc.continuation.spectrum.spectrum import Spectrum
 
-CENTRAL = 0.98       # of the weight of the truth: coverage is counted where that lies
+CENTRAL = 0.98       # share of the weight of the truth in the frequencies where coverage is counted
 
 
 @dataclass(frozen=True, eq=False)
 class ClosureTest:
-    """Spectra of synthetic data beside their truth.
+    """Spectra of synthetic data and their truth.
 
-    grid, truth   (omega,) on the common nodes
-    spectra       one per draw of the noise
+    grid     common frequency grid
+    truth    (omega,)
+    spectra  one per draw of the noise
     """
 
     grid: FrequencyGrid
@@ -48,7 +49,7 @@ class ClosureTest:
         return np.asarray(table @ self.grid.weights / (self.truth @ self.grid.weights))
 
     def coverage(self, n_sigma: float = 1.0) -> float:
-        """Share of nodes and draws where the band holds the truth, both averaged over the resolution."""
+        """Return the share of nodes and draws whose band holds the truth; band and truth are smeared."""
         share = np.cumsum(self.truth * self.grid.weights) / (self.truth @ self.grid.weights)
         nodes = (share > 0.5 * (1 - CENTRAL)) & (share < 0.5 * (1 + CENTRAL))
         hits = []
@@ -58,24 +59,24 @@ class ClosureTest:
         return float(np.mean(hits))
 
     def report(self) -> str:
-        """One line."""
+        """Return one line: distance, coverage, main peak."""
         peaks = [s.peaks(limit=1) for s in self.spectra]
         places = [p[0].position.value for p in peaks if p]
         main = f"; main peak at {np.mean(places):.3g} +- {np.std(places):.2g}" if places else "; no peak"
         return (
             f"{len(self.spectra)} draws: L1 distance {self.distance.mean():.3f}, "
-            f"68 % band right on {100 * self.coverage():.0f} %{main}"
+            f"68 % band holds the truth on {100 * self.coverage():.0f} % of the nodes{main}"
         )
 
 
 def mock_data(
     data: CorrelatorData, omega: ArrayLike, values: ArrayLike, constant: float = 0.0, seed: int = 0
 ) -> CorrelatorData:
-    """Data with the grid, noise and number of samples of `data` for the spectrum A = values at omega.
+    """Return data with the grid, noise and number of samples of `data` for the spectrum A = values at omega.
 
     constant  additive constant of Matsubara data (rho_s, contact term)
-    The noise is Gaussian with the covariance of `data`, which is estimated anew from as many samples where
-    it was estimated there. Facts are left out: they belong to the data.
+    The noise is Gaussian with the covariance of `data`. Where this covariance was estimated from samples, it
+    is estimated again from as many. Constraints are left out: they hold for `data` only.
     """
     bare = data.without_constraints()
     grid = grid_from_nodes(np.asarray(omega, dtype=float))
@@ -113,7 +114,7 @@ def run_closure_test(
     seed: int = 0,
     **changes: Any,
 ) -> ClosureTest:
-    """Continue `draws` synthetic data sets like `data` of the truth A = values at omega.
+    """Continue `draws` synthetic data sets like `data` for the truth A = values at omega.
 
     options, changes  as in `continue_correlator`
     """

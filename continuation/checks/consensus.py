@@ -1,16 +1,15 @@
-"""Several independent methods on the same data: what they agree on, and where nobody should read anything.
+"""Several independent methods on the same data: where they agree, and which frequencies are unresolved.
 
-The process, maximum entropy at the corner of chi^2, stochastic sampling and the sparse fit share the data,
-the covariance and the frequency grid, but neither prior nor algorithm. Where one of the first three leaves
-the two-sigma band of the process, the answer depends on the prior: the region is called unresolved. The
-sparse fit and, for Matsubara data, the rational function ring where the spectrum is sharp; they are shown,
-and do not vote.
+All methods share the data, the covariance and the frequency grid, but neither prior nor algorithm. The
+reference is the method with the largest `Method.vote`. Where another method with a vote leaves the two-sigma
+band of the reference, the spectrum depends on the prior: the frequency is called unresolved. Methods without
+a prior ring where the spectrum is sharp; their vote is 0, and they are shown only.
 
-A method that does not fit (chi^2 above POOR_FIT times the larger of the number of equations and the process's
-chi^2; sampling at very low noise) does not vote either.
+A method that does not fit has no vote: chi^2 above POOR_FIT times the larger of the number of equations and
+the chi^2 of the reference (stochastic sampling at very low noise).
 
-The band pools samples of all voting methods (posterior, noise included) with the weights `SHARE`, so that it
-contains the spread between methods, and the refits of a bootstrap over the samples where one is asked for.
+The band pools posterior samples of all methods with a vote, weighted by it, so that it contains the spread
+between methods. A bootstrap over the samples of the data can be added.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from scipy.special import ndtr
 
 from sitqmc.continuation.checks.bootstrap import bootstrap
 from sitqmc.continuation.data.correlator import CorrelatorData
-from sitqmc.continuation.data.default_models import default_grid
+from sitqmc.continuation.data.linear_system import default_grid
 from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.options import Method, Options
+from sitqmc.continuation.methods import DEFAULT_METHOD, METHODS, methods_for
+from sitqmc.continuation.options import Options
 from sitqmc.continuation.solve import continue_correlator
-from sitqmc.continuation.spectrum.features import Feature, Interval, interval
+from sitqmc.continuation.spectrum.features import Feature, feature_estimate
 from sitqmc.continuation.spectrum.spectrum import Spectrum
+from sitqmc.estimate import Estimate
 
 BAND_SIGMA = 2.0
-SLACK = 0.05           # of the largest value: smaller differences are nobody's disagreement
-SHARE: dict[Method, float] = {"process": 0.7, "maxent": 0.2, "sampling": 0.1}
-SHOWN: tuple[Method, ...] = ("sparse",)
+SLACK = 0.05           # differences below this share of the largest value do not count
 POOR_FIT = 3.0
 POOL = 400             # samples in the pooled band
 
@@ -42,33 +41,33 @@ POOL = 400             # samples in the pooled band
 class Consensus:
     """Spectra of all methods on one grid and their summary.
 
-    spectra  by method name
-    median   pointwise over the voting methods (omega,)
-    agree    (omega,) bool: all voting methods inside the two-sigma band of the process
-    pool     (n, omega) samples of all voting methods and of the bootstrap
-    voting   the methods behind median, agree and pool
+    spectra       by method name
+    median        (omega,) pointwise over the methods used
+    agree         (omega,) bool: all methods used lie inside the two-sigma band of the reference
+    pool          (n, omega) samples of the methods used and of the bootstrap
+    methods_used  the methods behind median, agree and pool
     """
 
     spectra: dict[str, Spectrum]
     median: Array
     agree: Array
     pool: Array
-    voting: tuple[str, ...] = tuple(SHARE)
+    methods_used: tuple[str, ...] = tuple(name for name, method in METHODS.items() if method.vote > 0)
 
     @property
     def best(self) -> Spectrum:
-        """The spectrum to report: the process, the most accurate of them in the benchmark."""
-        return self.spectra["process"]
+        """The spectrum to report: the reference, the most accurate method in the benchmark."""
+        return self.spectra[DEFAULT_METHOD]
 
     @property
     def mean(self) -> Array:
-        """Mean over the pool (omega,), cut at its 1 % tails."""
+        """Mean over the pool (omega,), without its 1 % tails."""
         low, high = np.quantile(self.pool, [0.01, 0.99], axis=0)
         return np.asarray(np.clip(self.pool, low, high).mean(axis=0))
 
     @property
     def grid(self) -> FrequencyGrid:
-        """The common frequency grid."""
+        """Common frequency grid."""
         return self.best.grid
 
     @property
@@ -83,27 +82,27 @@ class Consensus:
         return float(x[self.agree].sum() / x.sum())
 
     def band(self, n_sigma: float = 1.0) -> tuple[Array, Array]:
-        """(lower, upper) of A (omega,): 68 % for n_sigma = 1, 95 % for 2; never narrower than the process."""
+        """Return (lower, upper) of A (omega,): 68 % for n_sigma = 1; never narrower than the reference."""
         low, high = np.quantile(self.pool, [float(ndtr(-n_sigma)), float(ndtr(n_sigma))], axis=0)
         inner = self.best.band(n_sigma)
         return np.minimum(low, inner[0]), np.maximum(high, inner[1])
 
-    def interval(self, feature: Feature, spectral: bool = False) -> Interval:
-        """A feature of the process with its interval over the pool; see `Spectrum.interval`."""
+    def interval(self, feature: Feature, spectral: bool = False) -> Estimate:
+        """Return a feature of the reference with its interval over the pool; see `Spectrum.interval`."""
         factor = self.omega if spectral else 1.0
         samples = np.array([feature(self.omega, factor * row) for row in self.pool])
-        return interval(float(feature(self.omega, factor * self.best.values)), samples)
+        return feature_estimate(float(feature(self.omega, factor * self.best.values)), samples)
 
     def unresolved(self) -> list[tuple[float, float]]:
-        """Frequency intervals where they disagree."""
+        """Return the frequency intervals where the methods disagree."""
         edges = np.flatnonzero(np.diff(np.concatenate([[True], self.agree, [True]]).astype(int)))
         pairs = edges.reshape(-1, 2)
         return [(float(self.omega[a]), float(self.omega[min(b, len(self.omega)) - 1])) for a, b in pairs]
 
     def verdict(self) -> str:
-        """One line."""
+        """Return one line: agreed share and unresolved frequencies."""
         where = ", ".join(f"{a:.3g} - {b:.3g}" for a, b in self.unresolved())
-        text = f"{len(self.voting)} methods agree on {100 * self.agreed_share:.0f} % of the weight"
+        text = f"{len(self.methods_used)} methods agree on {100 * self.agreed_share:.0f} % of the weight"
         return f"{text}; unresolved: {where}" if where else text
 
 
@@ -116,34 +115,32 @@ def consensus(
     workers: int = 1,
     seed: int = 0,
 ) -> Consensus:
-    """Run all methods with their default options.
+    """Run all methods that can continue the data, with their default options.
 
-    resamples  refits of the process to resampled data (a bootstrap over samples), 0 for none; they take
-               half of the process's place in the band, and run on `workers` processes
+    resamples  refits of the reference method to resampled data (a bootstrap over samples), 0 for none; they
+               take half of its place in the band, and run on `workers` processes
     """
     nodes = default_grid(data).omega if omega is None else omega
     options = Options(omega=nodes, constant=constant, seed=seed)
-    shown: tuple[Method, ...] = (*SHOWN, "rational") if data.is_matsubara else SHOWN
-    spectra: dict[str, Spectrum] = {
-        method: continue_correlator(data, replace(options, method=method)) for method in (*SHARE, *shown)
-    }
-    best = spectra["process"]
+    methods = methods_for(data.kind)
+    spectra = {name: continue_correlator(data, replace(options, method=name)) for name in methods}
+    best = spectra[DEFAULT_METHOD]
     limit = POOR_FIT * max(best.n_data, best.chi2)
-    shares = {name: share for name, share in SHARE.items() if spectra[name].chi2 <= limit}
-    table = np.array([spectra[name].values for name in shares])
+    votes = {name: m.vote for name, m in methods.items() if m.vote > 0 and spectra[name].chi2 <= limit}
+    table = np.array([spectra[name].values for name in votes])
     median = np.median(table, axis=0)
     wide_low, wide_high = best.band(BAND_SIGMA)
     slack = SLACK * median.max()
     agree = np.all((table >= wide_low - slack) & (table <= wide_high + slack), axis=0)
-    rows = {name: spectra[name].samples() for name in shares}
+    rows = {name: spectra[name].samples() for name in votes}
     if resamples:
         refits = bootstrap(data, options, nodes, resamples, workers, seed)
-        half = len(rows["process"])
-        rows["process"] = np.vstack([rows["process"], np.resize(refits, (half, nodes.size))])
-    pool = np.vstack([_thinned(rows[name], round(share * POOL)) for name, share in shares.items()])
-    return Consensus(spectra, median, agree, pool, tuple(shares))
+        half = len(rows[DEFAULT_METHOD])
+        rows[DEFAULT_METHOD] = np.vstack([rows[DEFAULT_METHOD], np.resize(refits, (half, nodes.size))])
+    pool = np.vstack([_thinned(rows[name], round(vote * POOL)) for name, vote in votes.items()])
+    return Consensus(spectra, median, agree, pool, tuple(votes))
 
 
 def _thinned(rows: Array, count: int) -> Array:
-    """`count` rows, evenly taken or repeated."""
+    """Return `count` rows, evenly taken or repeated."""
     return rows[(np.arange(count) * len(rows)) // count]

@@ -1,4 +1,4 @@
-"""What is known beside the data: sum rules with errors, a hard gap, a law at low frequency.
+"""Constraints beside the data: sum rules with errors, a hard gap, a power law at low frequency.
 
 A `Constraint` is one more equation of the joint likelihood. A gap or a power law is a factor on the
 spectrum that every prior and default model carries.
@@ -12,14 +12,14 @@ import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
 
-ABSENT = 1e-30      # the factor inside a hard gap: zero for every purpose, but it has a logarithm
+ABSENT = 1e-30      # factor inside a hard gap: small enough for zero, but it has a logarithm
 
 
 @dataclass(frozen=True, eq=False)
 class Constraint:
-    """weight * int_0^inf omega^power A d omega + constant * rho_s = value +- error.
+    """Equation weight * int_0^inf omega^power A d omega + constant * rho_s = value +- error.
 
-    covariance  (n_points,) with the data, or None if independent
+    covariance  (n_points,) of the value with the data, or None if independent
     """
 
     name: str
@@ -34,31 +34,31 @@ class Constraint:
         if not np.isfinite(self.value):
             raise ValueError(f"{self.name} = {self.value}: the known value must be finite")
         if not self.error > 0:
-            raise ValueError(f"{self.name}: error = {self.error}, must be > 0; a small one imposes the value")
+            raise ValueError(f"{self.name}: error = {self.error}: must be > 0; a small one imposes the value")
 
     def row(self, omega: Array) -> Array:
-        """Kernel of the equation, (1, omega)."""
+        """Return the kernel of the equation, (1, omega)."""
         w = np.maximum(omega, 1e-12 * float(omega[-1]))
         return np.asarray(self.weight * w[None, :] ** self.power)
 
 
 def known_stiffness(value: float, error: float, covariance: Array | None = None) -> Constraint:
-    """rho_s from elsewhere (winding numbers), with its error and covariance with rho(i w_n)."""
+    """Constrain rho_s to a value from winding numbers or elsewhere, with error and covariance."""
     return Constraint("rho_s", value, error, weight=0.0, constant=1.0, covariance=covariance)
 
 
 def known_f_sum(value: float, error: float, covariance: Array | None = None) -> Constraint:
-    """rho_s + (2/pi) int sigma_reg = <-k_x>, from its mean, error and covariance with rho(i w_n)."""
+    """Constrain rho_s + (2/pi) int sigma_reg to <-k_x>: mean, error and covariance with rho(i w_n)."""
     return Constraint("f-sum", value, error, weight=2.0 / np.pi, constant=1.0, covariance=covariance)
 
 
 def known_moment(power: float, value: float, error: float) -> Constraint:
-    """int_0^inf omega^power A(omega) d omega."""
+    """Constrain int_0^inf omega^power A(omega) d omega."""
     return Constraint(f"moment {power:g}", value, error, power=power)
 
 
 def support_factor(omega: Array, gap: float | None, onset_power: tuple[float, float] | None) -> Array:
-    """Factor (omega,) in (0, 1]: absent below the gap; omega^k below omega_c, 1 far above it.
+    """Return a factor (omega,) in (0, 1]: ABSENT below the gap; omega^k below omega_c, 1 far above it.
 
     onset_power  (k, omega_c): (omega/omega_c)^k/(1 + (omega/omega_c)^k)
     """

@@ -1,4 +1,4 @@
-"""Imaginary-time data with their covariance: what enters a continuation."""
+"""Correlators in imaginary time or at Matsubara frequencies, with their covariance."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class CorrelatorData:
     grid        (n_points,) Matsubara integers for *_iw, times in [0, beta] for *_tau
     mean        (n_points,)
     covariance  (n_points, n_points) of the mean, not of one sample
-    n_samples   number of independent samples behind the covariance; None means exactly known
+    n_samples   number of independent samples behind the covariance; None: the covariance is exact
     eps         time step of the simulation; None for continuous time
     kinetic     (mean of <-k_x>, its variance, its covariance (n_points,) with the mean), or None
     samples     (n_samples, n_points [+ 1 with kinetic]), kept for the jackknife, or None
     warnings    remarks on the data, carried into the result
-    facts       further equations: a known stiffness, f-sum or moment, with errors
+    constraints further equations: a known stiffness, f-sum or moment, with errors
     """
 
     kind: str
@@ -69,7 +69,7 @@ class CorrelatorData:
         eps: float | None = None,
         kinetic: ArrayLike | None = None,
     ) -> CorrelatorData:
-        """From independent samples (disorder realisations or rebinned bins).
+        """Return the data of independent samples (disorder samples or rebinned bins).
 
         samples  (n_samples, n_points)
         kinetic  (n_samples,) values of <-k_x> on the same samples, to impose the f-sum rule (rho_iw only)
@@ -108,7 +108,7 @@ class CorrelatorData:
         eps: float | None = None,
         kinetic: tuple[float, float, ArrayLike] | None = None,
     ) -> CorrelatorData:
-        """From a mean and the covariance of that mean; n_samples None if the covariance is exact."""
+        """Return the data of a mean and its covariance; n_samples None if the covariance is exact."""
         joint = None if kinetic is None else (kinetic[0], kinetic[1], np.asarray(kinetic[2], dtype=float))
         return cls(
             kind=kind, beta=float(beta), grid=np.asarray(grid, dtype=float), mean=np.array(mean, dtype=float),
@@ -116,11 +116,11 @@ class CorrelatorData:
         )  # fmt: skip
 
     def with_constraints(self, *constraints: Constraint) -> CorrelatorData:
-        """The same data with further known facts."""
+        """Return the same data with further constraints."""
         return replace(self, constraints=(*self.constraints, *constraints))
 
     def without_constraints(self) -> CorrelatorData:
-        """The data without facts, for scales and magnitudes."""
+        """Return the data without constraints, for scales and magnitudes."""
         return replace(self, constraints=()) if self.constraints else self
 
     @property
@@ -136,7 +136,7 @@ class CorrelatorData:
         return matsubara(self.grid, self.beta)
 
     def kernel(self, omega: Array) -> Array:
-        """Kernel against the even spectrum, shape (rows, omega): data, f-sum with kinetic, facts."""
+        """Return the kernel against the even spectrum, shape (rows, omega): data, <-k_x>, constraints."""
         rows = [self._kernel(omega)]
         if self.kinetic is not None:
             rows.append(sum_kernel(omega))
@@ -150,19 +150,19 @@ class CorrelatorData:
         return tau_kernel(self.grid, omega, self.beta)
 
     def constant_column(self) -> Array | None:
-        """Column of the additive constant: rho_s for rho_iw, the contact term for chi_iw at finite eps."""
+        """Return the column of the additive constant: rho_s (rho_iw), contact term (chi_iw, finite eps)."""
         if self.kind == "rho_iw" or (self.kind == "chi_iw" and self.eps is not None):
             plain = np.ones(self.mean.size + (self.kinetic is not None))
             return np.append(plain, [constraint.constant for constraint in self.constraints])
         return None
 
     def vector(self) -> Array:
-        """Data of the joint likelihood, shape (rows,)."""
+        """Return the data of the joint likelihood, shape (rows,)."""
         kinetic = [] if self.kinetic is None else [self.kinetic[0]]
         return np.concatenate([self.mean, kinetic, [constraint.value for constraint in self.constraints]])
 
     def joint_covariance(self) -> Array:
-        """Covariance of `vector`, shape (rows, rows), symmetric to the last bit."""
+        """Return the covariance of `vector`, shape (rows, rows), symmetric to the last bit."""
         C = 0.5 * (self.covariance + self.covariance.T)
         if self.kinetic is not None:
             _, variance, cross = self.kinetic
@@ -222,7 +222,7 @@ def _check_matsubara(data: CorrelatorData) -> None:
 
 
 def _check_values(data: CorrelatorData) -> None:
-    """Refuse what no average of samples can be."""
+    """Refuse values that no average of samples can have."""
     vector, C = data.vector(), data.covariance
     if not (np.isfinite(vector).all() and np.isfinite(data.joint_covariance()).all()):
         raise ValueError("NaN or infinity in mean or covariance: look for empty bins in the input")
@@ -230,7 +230,7 @@ def _check_values(data: CorrelatorData) -> None:
     if asymmetry > 1e-6 * scale:
         raise ValueError(
             f"covariance differs from its transpose by {asymmetry:.2e} (largest entry {scale:.2e}): "
-            "use (C + C.T)/2 only if you know why"
+            "use (C + C.T)/2 only if you know the cause"
         )
     variances = np.diag(data.joint_covariance())
     if np.any(variances < 0):
@@ -242,7 +242,7 @@ def _check_values(data: CorrelatorData) -> None:
     if lowest < -1e-6 * variances.max():
         raise ValueError(
             f"covariance has eigenvalue {lowest:.2e} < 0 (largest variance {variances.max():.2e}): "
-            "it is no covariance, check units and order of the points"
+            "this is no covariance matrix; check units and order of the points"
         )
     if data.n_samples is not None and data.n_samples < MIN_SAMPLES:
         raise ValueError(f"n_samples = {data.n_samples}: at least {MIN_SAMPLES} are needed for a covariance")
@@ -259,7 +259,7 @@ def _check_samples(table: Array) -> None:
 
 
 def _tail_warnings(table: Array) -> tuple[str, ...]:
-    """A remark when outlying samples dominate the covariance (mean excess kurtosis of the columns)."""
+    """Return a remark if outlying samples dominate the covariance (mean excess kurtosis of the columns)."""
     centred = table - table.mean(axis=0)
     variance = (centred**2).mean(axis=0)
     used = variance > 0
@@ -268,4 +268,4 @@ def _tail_warnings(table: Array) -> tuple[str, ...]:
     kurtosis = float(np.mean((centred[:, used] ** 4).mean(axis=0) / variance[used] ** 2)) - 3.0
     if kurtosis < HEAVY_TAIL:
         return ()
-    return (f"heavy-tailed samples: mean excess kurtosis {kurtosis:.1f}, do not trust the errors too far",)
+    return (f"heavy-tailed samples: mean excess kurtosis {kurtosis:.1f}, the errors are not reliable",)

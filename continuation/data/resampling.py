@@ -1,6 +1,6 @@
 """Replicas of the data vector, from which every statistical error is computed.
 
-Variance of f = factor * sum over replicas of (f_r - mean f)^2, for f any function of the data.
+The variance of any function f of the data is factor * sum over replicas of (f_r - mean f)^2.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ PROPAGATION_STEP = 0.1    # in standard deviations, when only a covariance is kn
 
 @dataclass(frozen=True)
 class Replicas:
-    """Data vectors (n_replicas, rows) and the factor of the variance formula."""
+    """Data vectors (n_replicas, rows), the factor of the variance formula, and how they were made."""
 
     vectors: Array
     factor: float
     method: str
 
     def covariance(self, table: Array) -> Array:
-        """Covariance (f, f) of quantities (n_replicas, f) computed on the replicas."""
+        """Return the covariance (f, f) of quantities (n_replicas, f) computed on the replicas."""
         centred = table - table.mean(axis=0)
         return self.factor * centred.T @ centred
 
     def error(self, table: Array) -> Array:
-        """Standard errors of quantities (n_replicas, ...)."""
+        """Return the standard errors (...) of quantities (n_replicas, ...)."""
         return np.asarray(np.sqrt(self.factor * np.sum((table - table.mean(axis=0)) ** 2, axis=0)))
 
 
 def jackknife_replicas(samples: Array, n_blocks: int | None = None) -> Replicas:
-    """Delete-one (or delete-block, consecutive samples) means of samples (n_samples, rows)."""
+    """Return delete-one (or delete-block, consecutive samples) means of samples (n_samples, rows)."""
     n = len(samples)
     blocks = min(n, MAX_BLOCKS) if n_blocks is None else n_blocks
     if not 2 <= blocks <= n:
@@ -48,7 +48,7 @@ def jackknife_replicas(samples: Array, n_blocks: int | None = None) -> Replicas:
 
 
 def propagation_replicas(vector: Array, covariance: Array) -> Replicas:
-    """Symmetric steps along the principal axes of the covariance: linear error propagation."""
+    """Return symmetric steps along the principal axes of the covariance: linear error propagation."""
     values, vectors = np.linalg.eigh(covariance)
     axes = PROPAGATION_STEP * (vectors * np.sqrt(np.maximum(values, 0.0))).T
     return Replicas(
@@ -57,12 +57,12 @@ def propagation_replicas(vector: Array, covariance: Array) -> Replicas:
 
 
 def replicas_of(data: CorrelatorData, n_blocks: int | None = None) -> Replicas:
-    """Jackknife if the samples are there, else propagation of the covariance."""
+    """Return jackknife replicas if the data hold samples, else propagation of the covariance."""
     if data.samples is not None:
         replicas = jackknife_replicas(data.samples, n_blocks)
-        # Known facts do not fluctuate with the samples; their errors are in the posterior.
+        # Constraints do not fluctuate with the samples; the posterior contains their errors.
         fixed = np.tile([constraint.value for constraint in data.constraints], (len(replicas.vectors), 1))
         return Replicas(np.hstack([replicas.vectors, fixed]), replicas.factor, replicas.method)
     if n_blocks is not None:
-        raise ValueError(f"n_blocks = {n_blocks} without samples: build the data by from_samples")
+        raise ValueError(f"n_blocks = {n_blocks}: these data hold no samples; build them by from_samples")
     return propagation_replicas(data.vector(), data.joint_covariance())

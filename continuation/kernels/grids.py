@@ -1,4 +1,4 @@
-"""Real-frequency grids: dense at low frequency, where continuation can resolve most."""
+"""Real-frequency grids: dense at low frequency, where continuation resolves most."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class FrequencyGrid:
 
 
 def trapezoid_weights(omega: Array) -> Array:
-    """Weights of the trapezoidal rule on ascending nodes, shape (n,)."""
+    """Return the weights of the trapezoidal rule on ascending nodes, shape (n,)."""
     half = 0.5 * np.diff(omega)
     return np.concatenate([[half[0]], half[:-1] + half[1:], [half[-1]]])
 
 
 def grid_from_nodes(omega: Array) -> FrequencyGrid:
-    """A grid on the caller's own nodes, which must be ascending and non-negative."""
+    """Return a grid on given nodes, which must be ascending and non-negative."""
     omega = np.asarray(omega, dtype=float)
     if omega.ndim != 1 or omega.size < 10:
         raise ValueError(f"omega has shape {omega.shape}: give one axis of at least 10 frequencies")
@@ -34,7 +34,7 @@ def grid_from_nodes(omega: Array) -> FrequencyGrid:
 
 
 def sinh_grid(omega_max: float, scale: float, size: int = 400) -> FrequencyGrid:
-    """Nodes scale*sinh(t), t uniform from 0: linear below `scale`, logarithmic above, up to omega_max.
+    """Return nodes scale*sinh(t), t uniform from 0: linear below `scale`, logarithmic above, up to omega_max.
 
     The spacing is about scale*asinh(omega_max/scale)/size at low frequency; the trapezoidal error is
     second order in it.

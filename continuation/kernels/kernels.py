@@ -30,12 +30,12 @@ Array = NDArray[np.float64]
 
 
 def matsubara(n: ArrayLike, beta: float) -> Array:
-    """Bosonic frequencies w_n = 2 pi n/beta, any shape, in the unit of 1/beta."""
+    """Return bosonic frequencies w_n = 2 pi n/beta, any shape, in the unit of 1/beta."""
     return 2.0 * np.pi * np.asarray(n, dtype=float) / beta
 
 
 def tau_kernel(tau: ArrayLike, omega: ArrayLike, beta: float) -> Array:
-    """(omega/pi) cosh[omega(tau - beta/2)]/sinh(omega beta/2), shape (tau, omega).
+    """Return (omega/pi) cosh[omega(tau - beta/2)]/sinh(omega beta/2), shape (tau, omega).
 
     tau    (n_tau,) in [0, beta];  omega  (n_omega,) >= 0;  units 1/energy and energy
     Relative accuracy a few 1e-16 for any beta*omega; the limit 2/(pi beta) at omega = 0.
@@ -48,7 +48,7 @@ def tau_kernel(tau: ArrayLike, omega: ArrayLike, beta: float) -> Array:
 
 
 def _lattice_factors(n: ArrayLike, omega: ArrayLike, beta: float, eps: float) -> tuple[Array, Array]:
-    """(eps w coth(eps w/2), S^2/(s^2 + S^2)), shapes (1, omega) and (n, omega)."""
+    """Return (eps w coth(eps w/2), S^2/(s^2 + S^2)), shapes (1, omega) and (n, omega)."""
     a = np.maximum(eps * np.asarray(omega, dtype=float), 1e-12)[None, :]
     S2 = np.sin(0.5 * eps * matsubara(n, beta))[:, None] ** 2
     # Multiplied by 4 exp(-a): sinh never overflows, and 0/0 at n = 0 is not met because a > 0.
@@ -57,7 +57,7 @@ def _lattice_factors(n: ArrayLike, omega: ArrayLike, beta: float, eps: float) ->
 
 
 def current_kernel(n: ArrayLike, omega: ArrayLike, beta: float, eps: float | None = None) -> Array:
-    """Kernel of rho(i w_n) - rho_s against sigma_reg(omega), shape (n, omega).
+    """Return the kernel of rho(i w_n) - rho_s against sigma_reg(omega), shape (n, omega).
 
     n      (n_points,) Matsubara integers, 0 <= n <= beta/(2 eps);  n = 0 gives a row of zeros
     omega  (n_omega,) >= 0
@@ -73,7 +73,7 @@ def current_kernel(n: ArrayLike, omega: ArrayLike, beta: float, eps: float | Non
 
 
 def response_kernel(n: ArrayLike, omega: ArrayLike, beta: float, eps: float | None = None) -> Array:
-    """Kernel of chi(i w_n) against chi''(omega)/omega, shape (n, omega).
+    """Return the kernel of chi(i w_n) against chi''(omega)/omega, shape (n, omega).
 
     Same arguments as `current_kernel`. With eps given it is the sum over slices eps * chi(tau_k) with the
     spectral value at k = 0; a contact term there adds a constant that does not depend on n.
@@ -86,5 +86,5 @@ def response_kernel(n: ArrayLike, omega: ArrayLike, beta: float, eps: float | No
 
 
 def sum_kernel(omega: ArrayLike) -> Array:
-    """Kernel of the f-sum rule <-k_x> - rho_s = (2/pi) int sigma_reg, shape (1, omega); eps -> 0 only."""
+    """Return the kernel (1, omega) of <-k_x> - rho_s = (2/pi) int sigma_reg, the f-sum rule for eps -> 0."""
     return np.full((1, np.size(np.asarray(omega))), 2.0 / np.pi)

@@ -1,9 +1,9 @@
 """Threads: one for the small matrices of a fit, several for independent fits.
 
-A multithreaded BLAS makes products of 15 x 400 matrices ten times slower where cores are shared, and many
-times slower on nodes with many cores. Inside a continuation it gets one thread; the compiled kernels free
-the lock of the interpreter, so that independent searches run in threads of their own. No result depends on
-their number.
+A multithreaded BLAS makes products of 15 x 400 matrices ten times slower where cores are shared, and even
+slower on nodes with many cores. Within a continuation BLAS runs on one thread. The compiled functions
+release the lock of the interpreter, so that independent searches run in threads. No result depends on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-MOST = 8               # the library of priors is not long enough for more
+MOST = 8               # the ensemble of priors does not occupy more
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def allowed() -> int:
-    """OMP_NUM_THREADS where it is set, else the cores of this process; at most MOST."""
+    """Return OMP_NUM_THREADS where it is set, else the number of cores of this process; at most MOST."""
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if asked.isdigit() and int(asked) > 0:
         return min(int(asked), MOST)
@@ -33,7 +33,7 @@ def allowed() -> int:
 
 
 def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> list[Result]:
-    """[function(item), ...] in order, on `threads` threads; 0: as many as `allowed`."""
+    """Return [function(item), ...] in order, computed on `threads` threads; 0: as many as `allowed`."""
     count = threads or allowed()
     if count == 1:
         return [function(item) for item in items]
@@ -47,6 +47,6 @@ def _controller() -> ThreadpoolController:
 
 
 def single_blas() -> AbstractContextManager[Any]:
-    """Within this context BLAS runs on one thread."""
+    """Return a context in which BLAS runs on one thread."""
     limits: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return limits

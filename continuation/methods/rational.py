@@ -1,4 +1,4 @@
-"""A rational function through Matsubara data: continuation without any prior, as a cross-check.
+"""Method "rational": a rational function through Matsubara data, without a prior, as a cross-check.
 
 In s = 2 sin(w_n eps/2)/eps (w_n for eps -> 0) the data are
 
@@ -17,11 +17,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation.data.correlator import CorrelatorData
+from sitqmc.continuation.data.correlator import KINDS, CorrelatorData
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.continuation.methods.method import Method
+from sitqmc.continuation.methods.problem import Problem
+from sitqmc.continuation.methods.refits import bootstrap_solution
+from sitqmc.continuation.spectrum.solution import Solution
 
 Complex = NDArray[np.complex128]
 BROADENING = 0.02        # distance to the cut, relative to the frequency
+
+
+def solve(problem: Problem) -> Solution:
+    """Continue the barycentric form of the data; the band is a bootstrap with the covariance of the data.
+
+    Negative parts are set to 0 in the reported spectrum, and the rest is scaled to fit.
+    """
+    data, grid, factor, white = problem.data, problem.grid, problem.factor, problem.whitened_data
+    back, n = np.linalg.pinv(problem.equations.transform), data.grid.size
+
+    def estimator(d: Array) -> Array:
+        # Only the part of the noise that a spectrum can produce is added.
+        noise = back @ np.append(d - white, np.zeros(len(back[0]) - len(d)))
+        values = rational_spectrum(data, (problem.equations.vector + noise)[:n], grid.omega)[0]
+        x = np.maximum(values, 0.0) * grid.weights * factor
+        image = problem.kernel @ x
+        square = float(image @ image)
+        return x * max(float(image @ d) / square, 0.0) if square > 0 else x
+
+    remark = "rational function: cut at 0 and scaled, its chi^2 is that of the form, not of a fit"
+    return bootstrap_solution(problem, estimator, "rational function", (remark,))
 
 
 @dataclass(frozen=True)
@@ -33,15 +58,15 @@ class Barycentric:
     weights: Array
 
     def __call__(self, y: Complex) -> Complex:
-        """r at complex points (n,), none of them a support point."""
+        """Return r at complex points (n,), none of them a support point."""
         cauchy = 1.0 / (y[:, None] - self.support)
         return np.asarray((cauchy @ (self.weights * self.values)) / (cauchy @ self.weights))
 
 
 def aaa(y: Array, f: Array, errors: Array, max_support: int | None = None) -> tuple[Barycentric, float]:
-    """Barycentric fit of real data and its chi^2 over the points that are not support points.
+    """Return a barycentric fit of real data and its chi^2 over the points that are not support points.
 
-    Ends when chi^2 <= number of these points, or with half of the points as support.
+    The fit ends when chi^2 <= number of these points, or with half of the points as support.
     """
     limit = max_support or max(2, len(y) // 2)
     scale = max(float(y.max()), 1e-300)
@@ -68,15 +93,13 @@ def aaa(y: Array, f: Array, errors: Array, max_support: int | None = None) -> tu
 
 
 def lattice_frequency(data: CorrelatorData) -> Array:
-    """s of the grid (n_points,): 2 sin(w_n eps/2)/eps, or w_n in continuous time."""
+    """Return s (n_points,) of the data: 2 sin(w_n eps/2)/eps, or w_n in continuous time."""
     w = data.frequencies
     return w if data.eps is None else 2.0 * np.sin(0.5 * data.eps * w) / data.eps
 
 
 def rational_spectrum(data: CorrelatorData, vector: Array, omega: Array) -> tuple[Array, int, float]:
-    """(A (omega,), number of support points, chi^2) from one data vector (n_points,); may be negative."""
-    if not data.is_matsubara:
-        raise ValueError(f"kind {data.kind}: a rational fit needs Matsubara data, use sparse or maxent")
+    """Return (A (omega,), number of support points, chi^2) of a data vector; A may be negative."""
     variances = np.diag(data.covariance)
     errors = np.sqrt(np.maximum(variances, 1e-6 * variances.max()))
     form, chi2 = aaa(lattice_frequency(data), vector, errors)
@@ -86,3 +109,7 @@ def rational_spectrum(data: CorrelatorData, vector: Array, omega: Array) -> tupl
     sign = -1.0 if data.kind == "rho_iw" else 1.0
     values = sign * np.imag(form(s)) / w
     return np.asarray(values), len(form.support), chi2
+
+
+MATSUBARA = tuple(kind for kind in KINDS if kind.endswith("_iw"))
+RATIONAL = Method("rational", "rational function through Matsubara data", solve, kinds=MATSUBARA)

@@ -1,23 +1,27 @@
-"""Few singular components of the kernel, with positivity: continuation in the intermediate representation.
+"""Method "sparse": few singular components of the kernel, with positivity.
 
-K = U S V^T, weighted by the covariance; the components are the combinations of A the data measure, ordered
-by how well. With the leading L of them,
+This is continuation in the intermediate representation. K = U S V^T, weighted by the covariance: the
+components are combinations of A, in the order of the accuracy with which the data measure them. With the
+leading L components,
 
     minimise |d - U S x'|^2   with   A = V x' >= 0,   x' = 0 beyond L,
 
-a quadratic programme solved exactly as a least-distance problem by non-negative least squares (Lawson and
-Hanson, Solving Least Squares Problems, ch. 23). L is averaged over with weights exp(-(chi^2 + 2 L)/2). No
-default model and no smoothness: what is not in the data is absent, so the result has the resolution of the
-data, and rings at sharp edges.
+is a quadratic programme, solved exactly as a least-distance problem by non-negative least squares (Lawson
+and Hanson, Solving Least Squares Problems, ch. 23). L is averaged over with weights exp(-(chi^2 + 2 L)/2).
+There is no default model and no smoothness: the result has the resolution of the data and rings at sharp
+edges.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import nnls
 
 from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.continuation.methods.method import Method
+from sitqmc.continuation.methods.problem import Problem
+from sitqmc.continuation.methods.refits import bootstrap_solution
+from sitqmc.continuation.spectrum.solution import Solution
 
 MIN_COMPONENTS = 2
 RANK_CUT = 1e-9
@@ -25,8 +29,18 @@ SEEN = 1e-12           # of the largest row of V; smaller ones, as below an impo
 NEGLIGIBLE = 1e-2
 
 
+def solve(problem: Problem) -> Solution:
+    """Fit the leading singular components with positivity; the band is a bootstrap."""
+    K, factor, grid = problem.kernel * problem.factor, problem.factor, problem.grid
+
+    def estimator(d: Array) -> Array:
+        return factor * sparse_spectrum(K, d, grid)[0]
+
+    return bootstrap_solution(problem, estimator, "sparse singular components")
+
+
 def sparse_spectrum(K: Array, d: Array, grid: FrequencyGrid) -> tuple[Array, Array, Array]:
-    """(x (omega,), chi2 (L,), weights (L,)) averaged over the number of components; K (m, omega) for x."""
+    """Return (x (omega,), chi^2 (L,), weights (L,)), x averaged over L; K (m, omega), d (m,)."""
     root = np.sqrt(grid.weights)
     U, S, Vt = np.linalg.svd(K * root, full_matrices=False)
     kept = int(np.count_nonzero(RANK_CUT * S[0] < S))
@@ -49,11 +63,13 @@ def sparse_spectrum(K: Array, d: Array, grid: FrequencyGrid) -> tuple[Array, Arr
 
 
 def positive_fit(S: Array, V: Array, target: Array) -> Array:
-    """x' (L,) with the least |S x' - target| and V x' >= 0, V (omega, L).
+    """Return x' (L,) with the least |S x' - target| under V x' >= 0, V (omega, L).
 
     w = S x' - target has least length under G w >= h, G = V/S, h = -G target; its dual is |E u - f| with
     E = (G, h)^T, f = (0, ..., 0, 1), u >= 0.
     """
+    from scipy.optimize import nnls
+
     length = np.linalg.norm(V, axis=1)
     G = V[length > SEEN * length.max()] / S
     h = -(G @ target)
@@ -67,3 +83,6 @@ def positive_fit(S: Array, V: Array, target: Array) -> Array:
         return np.zeros(len(S))
     w = -r[:-1] / r[-1] * size
     return np.asarray((w + target) / S)
+
+
+SPARSE = Method("sparse", "leading singular components with positivity, without a prior", solve)

@@ -1,7 +1,7 @@
 """Rigorous bounds on integrated weight: linear programming over all non-negative spectra that fit.
 
 No prior enters. In the whitened basis the equations are independent with unit error; the data allow every
-x >= 0 with |K x - d|_i <= z for all i, z chosen so that the true spectrum fulfils all of them with the
+x >= 0 with |K x - d|_i <= z for all i. z is chosen such that the true spectrum fulfils all of them with the
 stated probability. The smallest and largest weight in a window over this set bound the true weight.
 """
 
@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from scipy.special import ndtri
 
 from sitqmc.continuation.data.correlator import CorrelatorData
-from sitqmc.continuation.data.default_models import default_grid
+from sitqmc.continuation.data.linear_system import linear_system
 from sitqmc.continuation.data.whitening import whiten
 from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
@@ -25,8 +25,10 @@ from sitqmc.continuation.spectrum.features import window_weights
 class WeightBounds:
     """Bounds on the integral of A over [low, high] at a stated probability.
 
-    slack   largest whitened residual that was allowed; needed: the smallest with which any spectrum fits
-    consistent  whether a non-negative spectrum fits at that probability; if not, slack is 1.2 needed
+    lower, upper  bounds on the weight
+    slack       largest whitened residual that was allowed
+    needed      smallest such residual with which any non-negative spectrum fits
+    consistent  whether a non-negative spectrum fits at this probability; if not, slack = 1.2 needed
     """
 
     low: float
@@ -40,7 +42,7 @@ class WeightBounds:
 
 
 def joint_slack(equations: int, probability: float) -> float:
-    """z with P(all |normal_i| <= z) = probability for that many independent equations."""
+    """Return z with P(all |normal_i| <= z) = probability for `equations` independent normal numbers."""
     if not 0.0 < probability < 1.0:
         raise ValueError(f"probability = {probability}: must be in (0, 1)")
     return float(ndtri(0.5 * (1.0 + probability ** (1.0 / equations))))
@@ -54,14 +56,13 @@ def weight_bounds(
     probability: float = 0.95,
     grid: FrequencyGrid | None = None,
 ) -> WeightBounds:
-    """Smallest and largest integral of A over [low, high] that the data allow.
+    """Return the smallest and largest integral of A over [low, high] that the data allow.
 
-    The spectrum is represented by its nodes, so structure finer than the grid (400 nodes, far below any
-    resolution) is left out; the additive constant (rho_s) is free.
+    The spectrum is represented by its nodes: structure finer than the grid (400 nodes, far below any
+    resolution) is left out. The additive constant (rho_s) is free.
     """
-    nodes = default_grid(data) if grid is None else grid
-    equations = whiten(data, nodes)
-    white, _ = equations.whiten(data.vector())
+    equations = whiten(linear_system(data, grid))
+    nodes, white = equations.grid, equations.whitened_data
     goal = window_weights(nodes.omega, low, min(high, float(nodes.omega[-1]))) / nodes.weights
     needed = smallest_slack(equations.kernel, white)
     limit = joint_slack(len(white), probability)
@@ -73,7 +74,7 @@ def weight_bounds(
 
 
 def smallest_slack(K: Array, d: Array) -> float:
-    """The least z for which some x >= 0 has |K x - d| <= z in every equation."""
+    """Return the least z for which some x >= 0 has |K x - d| <= z in every equation."""
     column = np.ones((len(d), 1))
     scale = _scale(K, d)
     A = np.block([[K * scale, -column], [-K * scale, -column]])
@@ -82,14 +83,14 @@ def smallest_slack(K: Array, d: Array) -> float:
 
 
 def _extreme(K: Array, d: Array, slack: float, goal: Array) -> float:
-    """Minimum of goal @ x."""
+    """Return the minimum of goal @ x."""
     scale = _scale(K, d)
     A = np.vstack([K, -K]) * scale
     return float(_solve(goal, A, np.append(d + slack, slack - d)).fun * scale)
 
 
 def _scale(K: Array, d: Array) -> float:
-    """A magnitude of x: variables of order one keep the solver's tolerances meaningful."""
+    """Return a magnitude of x: the tolerances of the solver are meant for variables of order one."""
     return float(np.linalg.norm(d) / np.linalg.norm(K, axis=0).max())
 
 
@@ -97,7 +98,7 @@ def _solve(cost: Array, A: Array, b: Array):  # type: ignore[no-untyped-def]
     rows = np.maximum(np.abs(A).max(axis=1), 1.0)
     result = linprog(cost, A_ub=A / rows[:, None], b_ub=b / rows, bounds=(0, None), method="highs")
     if result.status == 3:
-        raise ValueError("the weight is not bounded by these data: give a window inside the grid, or <-k_x>")
+        raise ValueError("the data do not bound this weight; give a window inside the grid, or <-k_x>")
     if not result.success:
-        raise ValueError(f"linear programming failed ({result.message}): use a coarser grid")
+        raise ValueError(f"linear programming failed ({result.message}); use a coarser grid")
     return result

@@ -1,12 +1,12 @@
-"""The lowest excitation energy from the decay of a correlator in imaginary time, without continuation.
+"""Lowest excitation energy from the decay of a correlator in imaginary time, without continuation.
 
     C(tau) = sum_k a_k {exp(-E_k tau) + exp(-E_k (beta - tau))},   E_1 < E_2 < ...
 
 is fitted to windows [tau_min, beta/2] with one, two or three states. Every window and number of states is a
-model with weight exp(-(chi^2 + 2 parameters + 2 points left out)/2) (Jay and Neil, PRD 103, 114502 (2021)):
-too early a window with too few states fits badly, too late a one throws data away. The error has the
-statistical part and the scatter between models. The logarithms of the gaps between states have a wide
-normal prior, without which a third state has no place.
+model with weight exp(-(chi^2 + 2 parameters + 2 points left out)/2) (Jay and Neil, PRD 103, 114502 (2021)).
+A window that starts too early fits badly with too few states; one that starts too late leaves out data. The
+error has the statistical part and the scatter between models. The logarithms of the gaps between states
+have a wide normal prior, without which the data do not determine a third state.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.optimize import least_squares, nnls
 from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.whitening import hartlap_factor
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.spectrum.features import Value
+from sitqmc.estimate import Estimate
 
 MAX_STATES = 3
 WINDOWS = 12
@@ -30,7 +30,7 @@ EIGEN_FLOOR = 1e-8
 
 @dataclass(frozen=True)
 class DecayFit:
-    """One window and number of states: energies ascending (n_states,), error of the lowest, weight."""
+    """Fit of one window and number of states: energies ascending (n_states,), error of the lowest, weight."""
 
     tau_min: float
     energies: Array
@@ -42,16 +42,20 @@ class DecayFit:
 
 @dataclass(frozen=True)
 class ExcitationGap:
-    """Lowest energy (model average; posterior_error is the scatter between models) and the single fits."""
+    """Lowest excitation energy, averaged over models, and the single fits.
 
-    energy: Value
+    energy  its posterior part is the scatter between models, which does not contain the noise of the data:
+            the error adds both parts in quadrature
+    """
+
+    energy: Estimate
     fits: tuple[DecayFit, ...]
 
 
 def lowest_excitation(data: CorrelatorData, max_states: int = MAX_STATES) -> ExcitationGap:
-    """omega_pair from G(tau), or the lowest energy of any correlator given as a function of tau."""
+    """Return the lowest excitation energy of a correlator in tau, such as omega_pair from G(tau)."""
     if data.is_matsubara:
-        raise ValueError(f"kind {data.kind}: the decay needs a function of tau, give G(tau) or chi(tau)")
+        raise ValueError(f"kind {data.kind}: the decay needs a function of tau; give G(tau) or chi(tau)")
     folded = np.minimum(data.grid, data.beta - data.grid)
     order = np.argsort(folded, kind="stable")
     starts = np.unique(np.linspace(0, len(order) - 4, WINDOWS).astype(int))
@@ -82,16 +86,17 @@ def _average(found: list[tuple[float, DecayFit]]) -> ExcitationGap:
     lowest = np.array([f.energies[0] for _, f in found])
     errors = np.array([f.error for _, f in found])
     mean = float(weights @ lowest)
-    value = Value(mean, float(np.sqrt(weights @ errors**2)), float(np.sqrt(weights @ (lowest - mean) ** 2)))
+    noise, scatter = float(np.sqrt(weights @ errors**2)), float(np.sqrt(weights @ (lowest - mean) ** 2))
+    energy = Estimate(mean, float(np.hypot(noise, scatter)), statistical=noise, posterior=scatter)
     fits = tuple(
         DecayFit(f.tau_min, f.energies, f.error, f.chi2, f.n_points, float(w))
         for w, (_, f) in sorted(zip(weights, found, strict=True), key=lambda pair: -pair[0])
     )
-    return ExcitationGap(value, fits)
+    return ExcitationGap(energy, fits)
 
 
 def _whitened(data: CorrelatorData, rows: NDArray[np.signedinteger]) -> tuple[Array, Array]:
-    """(whitened data, inverse root of the covariance) of some rows, with the Hartlap factor."""
+    """Return (whitened data, inverse root of the covariance) of some rows, with the Hartlap factor."""
     C = data.covariance[np.ix_(rows, rows)]
     scale = np.sqrt(np.maximum(np.diag(C), 1e-12 * np.diag(C).max()))
     values, vectors = np.linalg.eigh(C / np.outer(scale, scale))
@@ -101,7 +106,7 @@ def _whitened(data: CorrelatorData, rows: NDArray[np.signedinteger]) -> tuple[Ar
 
 
 def _first_energy(tau: Array, values: Array) -> float:
-    """A start: the logarithmic slope between the ends of the window."""
+    """Return a start value: the logarithmic slope between the ends of the window."""
     positive = values > 0
     t, v = tau[positive], values[positive]
     if len(t) < 2 or t[-1] == t[0]:
@@ -110,7 +115,7 @@ def _first_energy(tau: Array, values: Array) -> float:
 
 
 def _columns(logs: Array, tau: Array, beta: float) -> Array:
-    """Exponentials (tau, states) of energies exp(logs[0]), + exp(logs[1]), ..."""
+    """Return exponentials (tau, states) of the energies exp(logs[0]), exp(logs[0]) + exp(logs[1]), ..."""
     energies = np.cumsum(np.exp(np.clip(logs, -40.0, 12.0)))
     return np.asarray(np.exp(-np.outer(tau, energies)) + np.exp(-np.outer(beta - tau, energies)))
 
@@ -118,7 +123,7 @@ def _columns(logs: Array, tau: Array, beta: float) -> Array:
 def _fit(
     tau: Array, white: Array, root: Array, beta: float, states: int, guess: float
 ) -> tuple[Array, float, float] | None:
-    """(energies, error of the lowest, chi^2); amplitudes >= 0 are eliminated. None if a state is empty."""
+    """Return (energies, error of the lowest, chi^2), amplitudes >= 0 eliminated; None if a state is empty."""
 
     def residual(logs: Array) -> Array:
         columns = root @ _columns(logs, tau, beta)

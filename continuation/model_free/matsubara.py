@@ -1,4 +1,4 @@
-"""Numbers that need no continuation, to be shown beside every continued spectrum."""
+"""Conductivities that need no continuation: sigma(i w_n) and beta^2 Lambda_xx(beta/2)/pi."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.resampling import replicas_of
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.spectrum.features import Value
+from sitqmc.estimate import Estimate
 
 SIGMA_Q = 2.0 * np.pi     # one Q^2/hbar in units of 4e^2/h
 
 
 def sigma_matsubara(data: CorrelatorData) -> tuple[Array, Array, Array]:
-    """(w_n, sigma(i w_n), error) for n >= 1 in units of 4e^2/h, each (n_points,): 2 pi rho/w_n.
+    """Return (w_n, sigma(i w_n), error) for n >= 1 in units of 4e^2/h, each (n_points,): 2 pi rho/w_n.
 
     The average over samples is taken before the division.
     """
@@ -26,10 +26,11 @@ def sigma_matsubara(data: CorrelatorData) -> tuple[Array, Array, Array]:
 
 
 def midpoint_functional(data: CorrelatorData) -> Array:
-    """Row (n_points,) that gives Lambda_xx(beta/2) from rho(i w_n), n = 0 ... L_tau/2, or Lambda(tau).
+    """Return the row (n_points,) that gives Lambda_xx(beta/2) from rho(i w_n) or Lambda_xx(tau).
 
-    The lattice Fourier sum (-1/beta) sum_n (-1)^n rho(i w_n), both signs of n, the last n counted once; the
-    stiffness and the contact term drop out because the signs alternate. Exact at finite time step.
+    For rho, n = 0 ... L_tau/2, it is the lattice Fourier sum (-1/beta) sum_n (-1)^n rho(i w_n) over both
+    signs of n, with the last n counted once. Stiffness and contact term cancel because the signs alternate.
+    The row is exact at finite time step.
     """
     if data.kind == "lambda_tau":
         at = np.flatnonzero(np.isclose(data.grid, 0.5 * data.beta, rtol=1e-9))
@@ -51,14 +52,15 @@ def midpoint_functional(data: CorrelatorData) -> Array:
     return -signs * twice / data.beta
 
 
-def midpoint_conductivity(data: CorrelatorData) -> Value:
-    """beta^2 Lambda_xx(beta/2)/pi in units of 4e^2/h: sigma(0) if sigma is flat below 2 pi T.
+def midpoint_conductivity(data: CorrelatorData) -> Estimate:
+    """Return beta^2 Lambda_xx(beta/2)/pi in units of 4e^2/h: sigma(0) if sigma is flat below 2 pi T.
 
-    A thermal average of sigma with weight omega/sinh(beta omega/2), so an upper or lower bound of nothing;
-    it is model-free and exponentially small in a gapped state.
+    It is a thermal average of sigma with weight omega/sinh(beta omega/2): no bound on sigma(0), free of any
+    model, and exponentially small in a gapped state.
     Source  Trivedi, Scalettar, Randeria, PRB 54, R3756 (1996)
     """
     row = midpoint_functional(data) * data.beta**2 / np.pi * SIGMA_Q
     replicas = replicas_of(data)
     table = replicas.vectors[:, : data.grid.size] @ row
-    return Value(float(row @ data.mean), float(replicas.error(table)))
+    error = float(replicas.error(table))
+    return Estimate(float(row @ data.mean), error, statistical=error)

@@ -1,4 +1,4 @@
-"""Numbers read off a spectrum: peaks, integrated weight, dc value."""
+"""Numbers read off a spectrum: peaks, thresholds, integrated weight."""
 
 from __future__ import annotations
 
@@ -8,27 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.estimate import Estimate
 
-Feature = Callable[[Array, Array], float]     # (omega, values) -> a number, NaN where the spectrum lacks it
-
-
-@dataclass(frozen=True)
-class Value:
-    """A number with its statistical error and, where known, the posterior spread of the continuation."""
-
-    value: float
-    stat_error: float
-    posterior_error: float = 0.0
-
-    @property
-    def error(self) -> float:
-        """Both added in quadrature."""
-        return float(np.hypot(self.stat_error, self.posterior_error))
+Feature = Callable[[Array, Array], float]     # (omega, values) -> a number, NaN if the feature is missing
 
 
 @dataclass(frozen=True)
 class Peak:
-    """A local maximum: position, height, full width at half height, prominence (height above the saddle)."""
+    """Local maximum: position, height, full width at half height, prominence (height above the saddle)."""
 
     position: float
     height: float
@@ -37,7 +24,7 @@ class Peak:
 
 
 def _vertex(x: Array, y: Array) -> tuple[float, float]:
-    """Maximum of the parabola through three points; the middle one if it is not inside."""
+    """Return the maximum of the parabola through three points, or the middle point if it lies outside."""
     d1, d2 = (y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1])
     curvature = (d2 - d1) / (x[2] - x[0])
     if not curvature < 0:
@@ -49,7 +36,7 @@ def _vertex(x: Array, y: Array) -> tuple[float, float]:
 
 
 def _crossing(x: Array, y: Array, level: float) -> float | None:
-    """First x, walking from the start, where y falls to `level`, by linear interpolation; None if never."""
+    """Return the first x where y falls to `level`, by linear interpolation; None if it never does."""
     below = np.flatnonzero(y <= level)
     if below.size == 0:
         return None
@@ -60,7 +47,7 @@ def _crossing(x: Array, y: Array, level: float) -> float | None:
 
 
 def _width(x: Array, y: Array, i: int, height: float) -> float:
-    """Full width at half height; the side that reaches half height is doubled if only one does."""
+    """Return the full width at half height; if only one side falls to half height, twice that side."""
     right = _crossing(x[i:], y[i:], 0.5 * height)
     left = _crossing(x[i::-1], y[i::-1], 0.5 * height)
     if left is None and right is None:
@@ -71,7 +58,7 @@ def _width(x: Array, y: Array, i: int, height: float) -> float:
 
 
 def _prominence(y: Array, i: int) -> float:
-    """Height above the higher of the two lowest points that separate it from anything higher."""
+    """Return the height above the saddle: the higher minimum between the peak and higher values."""
     higher = y > y[i]
     left = np.flatnonzero(higher[:i])
     right = np.flatnonzero(higher[i + 1 :])
@@ -85,7 +72,10 @@ def _prominence(y: Array, i: int) -> float:
 
 
 def find_peaks(omega: Array, values: Array, min_prominence: float = 0.02) -> list[Peak]:
-    """Local maxima at omega > 0, most prominent first; prominence at least that share of the maximum."""
+    """Return local maxima at omega > 0, most prominent first.
+
+    min_prominence  least prominence, relative to the largest value
+    """
     rising, falling = values[1:-1] > values[:-2], values[1:-1] >= values[2:]
     found = []
     for i in np.flatnonzero(rising & falling) + 1:
@@ -98,7 +88,7 @@ def find_peaks(omega: Array, values: Array, min_prominence: float = 0.02) -> lis
 
 
 def peak_near(omega: Array, values: Array, position: float) -> tuple[float, float]:
-    """(position, height) of the local maximum reached by climbing from `position`."""
+    """Return (position, height) of the local maximum reached by climbing from `position`."""
     i = int(np.clip(np.searchsorted(omega, position), 1, len(omega) - 2))
     while True:
         best = i - 1 + int(np.argmax(values[i - 1 : i + 2]))
@@ -109,59 +99,33 @@ def peak_near(omega: Array, values: Array, position: float) -> tuple[float, floa
 
 
 def window_weights(omega: Array, low: float, high: float) -> Array:
-    """Weights (omega,) whose product with values is the integral of their interpolant over [low, high]."""
+    """Return weights (omega,): weights @ values is the integral of the interpolant over [low, high]."""
     if not low < high:
         raise ValueError(f"window [{low}, {high}]: the lower end must be below the upper one")
     a, b = omega[:-1], omega[1:]
     lo, hi = np.clip(low, a, b), np.clip(high, a, b)
-    # The integral of each node's hat function over its two cells, clipped to the window.
+    # Integral of the hat function of each node over its two cells, clipped to the window.
     right = ((hi - a) ** 2 - (lo - a) ** 2) / (2.0 * (b - a))
     left = ((b - lo) ** 2 - (b - hi) ** 2) / (2.0 * (b - a))
     return np.append(left, 0.0) + np.concatenate([[0.0], right])
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A number read off a spectrum with its own 68 % and 95 % interval (posterior, noise included).
-
-    found   share of the posterior samples that have the feature at all
-    """
-
-    value: float
-    low: float
-    high: float
-    low95: float
-    high95: float
-    found: float = 1.0
-
-    @property
-    def error(self) -> float:
-        """Half the length of the 68 % interval."""
-        return 0.5 * (self.high - self.low)
-
-    def contains(self, value: float, level: int = 68) -> bool:
-        """Whether a value lies in the 68 % or 95 % interval."""
-        low, high = (self.low, self.high) if level == 68 else (self.low95, self.high95)
-        return low <= value <= high
-
-
-def interval(value: float, samples: Array, factor: float = 1.0) -> Interval:
-    """Quantiles of samples (n,), NaN where the feature is missing, stretched by `factor` about the value."""
+def feature_estimate(value: float, samples: Array) -> Estimate:
+    """Return a number with its 68 % interval from posterior samples (n,), NaN if a sample lacks it."""
     present = samples[np.isfinite(samples)]
+    found = present.size / max(len(samples), 1)
     if present.size < 2:
-        return Interval(value, np.nan, np.nan, np.nan, np.nan, present.size / max(len(samples), 1))
-    q = np.quantile(present, [0.02275, 0.158655, 0.841345, 0.97725])
-    q = value + factor * (q - value)
+        return Estimate.from_interval(value, np.nan, np.nan, found=found)
+    low, high = np.quantile(present, [0.158655, 0.841345])
     # The reported value belongs to its own interval.
-    return Interval(
-        value, float(min(q[1], value)), float(max(q[2], value)), float(min(q[0], value)),
-        float(max(q[3], value)), present.size / len(samples),
-    )  # fmt: skip
+    return Estimate.from_interval(value, min(float(low), value), max(float(high), value), found=found)
 
 
 def onset(omega: Array, values: Array, level: float = 0.1) -> float:
-    """Lowest frequency where A exceeds `level` of its largest value; 0 if it does so at omega = 0."""
+    """Return the lowest frequency where A exceeds `level` of its largest value; NaN for an empty spectrum."""
     above = np.flatnonzero(values > level * values.max())
+    if above.size == 0:
+        return float("nan")
     i = int(above[0])
     if i == 0:
         return float(omega[0])
@@ -170,9 +134,9 @@ def onset(omega: Array, values: Array, level: float = 0.1) -> float:
 
 
 def optical_gap(omega: Array, values: Array) -> float:
-    """Where the tangent at the steepest rise below the lowest main peak crosses zero; NaN without a rise.
+    """Return the zero of the tangent at the steepest rise below the lowest main peak; NaN without a rise.
 
-    Smearing an edge moves its onset but, to first order, not this tangent's foot.
+    Smearing an edge moves the onset but, to first order, not the foot of this tangent.
     """
     main = [p for p in find_peaks(omega, values) if p.height > 0.3 * values.max()]
     if not main:
@@ -186,10 +150,10 @@ def optical_gap(omega: Array, values: Array) -> float:
 
 
 def lowest_peak(omega: Array, values: Array, min_prominence: float = 0.1) -> float:
-    """Position of the lowest peak at omega > 0 of at least this prominence; NaN if there is none.
+    """Return the position of the lowest peak at omega > 0 of at least this prominence, or NaN.
 
-    The spectrum must also fall by that much below the peak: a maximum of a Drude peak just above zero
-    frequency is none.
+    The spectrum must also fall by the same amount below the peak: the maximum of a Drude peak just above
+    zero frequency does not count.
     """
     drop = min_prominence * float(values.max())
     found = [

@@ -1,4 +1,4 @@
-"""How finely a fit sees the spectrum: averaging kernels and their widths."""
+"""Resolution of a fit: averaging kernels and their widths."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sitqmc.continuation.spectrum.posterior import Posterior
 
 
 def averaging_kernels(posterior: Posterior, grid: FrequencyGrid) -> tuple[Array, Array]:
-    """(G, width): rows G (omega, omega) that average x over the resolution, and its width (omega,).
+    """Return (G, width): rows G (omega, omega) that average x over the resolution, and their widths (omega,).
 
-    Row i is the answer at omega_i to a unit of weight at omega', R(omega'): its lobe around omega_i, made a
-    unit window; its width is (int R)^2/int R^2. What lies beyond the lobe is left out: it says how weight
-    would act where the spectrum has next to none.
+    Row i of the response R(omega') is the change of A(omega_i) by a unit of weight at omega'. Its lobe
+    around omega_i, scaled to unit integral, is the averaging kernel; the width is (int R)^2/int R^2. Other
+    lobes are left out: they describe weight at frequencies where the spectrum has next to none.
     """
     # Kernel and response are those of integrated weights x = A * weights.
     density = _lobes(posterior.response() @ posterior.kernel / grid.weights[:, None])
@@ -24,12 +24,12 @@ def averaging_kernels(posterior: Posterior, grid: FrequencyGrid) -> tuple[Array,
 
 
 def _lobes(rows: Array) -> Array:
-    """Each row without all but the positive stretch around its diagonal, or else the nearest one."""
+    """Return each row with only the positive stretch around its diagonal, or else the nearest one."""
     out = np.zeros_like(rows)
     for i, row in enumerate(rows):
         positive = np.flatnonzero(row > 0)
         if len(positive) == 0:
-            out[i] = 1.0                         # nothing is known: as wide as the grid
+            out[i] = 1.0                         # no response at all: as wide as the grid
             continue
         centre = positive[np.argmin(np.abs(positive - i))]
         breaks = np.flatnonzero(row <= 0)

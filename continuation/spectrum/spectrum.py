@@ -12,58 +12,59 @@ from sitqmc.continuation.data.resampling import jackknife_replicas
 from sitqmc.continuation.data.whitening import WhiteningReport
 from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.maxent.alpha import AlphaScan
+from sitqmc.continuation.spectrum.diagnostics import AlphaScan
 from sitqmc.continuation.spectrum.features import (
     Feature,
-    Interval,
     Peak,
-    Value,
+    feature_estimate,
     find_peaks,
-    interval,
     peak_near,
     window_weights,
 )
-from sitqmc.continuation.spectrum.posterior import Posterior
+from sitqmc.continuation.spectrum.posterior import Posterior, combined_error, with_combined_error
 from sitqmc.continuation.spectrum.resolution import averaging_kernels
+from sitqmc.estimate import Estimate
 
 CONDUCTIVITY = ("rho_iw", "lambda_tau")
 
 
 @dataclass(frozen=True, eq=False)
 class SumRule:
-    """f-sum rule rho_s + (2/pi) int sigma_reg: what the spectrum holds, and <-k_x> if it was given.
+    """f-sum rule rho_s + (2/pi) int sigma_reg = <-k_x>.
 
-    replicas  found, shifted alike on every replica of the data (n_replicas,)
+    found     left side, from the spectrum
+    expected  <-k_x>, or None if it was not given
+    replicas  (n_replicas,) left side on every replica of the data, up to a common shift
     """
 
-    found: Value
+    found: Estimate
     expected: float | None
     replicas: Array
 
     @property
     def deviation(self) -> float | None:
-        """found/expected - 1, or None."""
+        """found/expected - 1; None if <-k_x> was not given."""
         return None if self.expected is None else self.found.value / self.expected - 1.0
 
-    def ratio(self, kinetic: ArrayLike) -> Value:
-        """found / <-k_x> for samples of <-k_x> (n_samples,), those of the data and in their order.
+    def ratio(self, kinetic: ArrayLike) -> Estimate:
+        """Return found / <-k_x> from <-k_x> (n_samples,) of the same samples in the same order as the data.
 
-        The statistical error is the jackknife's over the same blocks: both fluctuate together.
+        The statistical error is a jackknife over the same blocks: both sides fluctuate together.
         """
         samples = np.asarray(kinetic, dtype=float)
         blocks = jackknife_replicas(samples[:, None], len(self.replicas))
         mean = float(samples.mean())
         ratios = (self.replicas / blocks.vectors[:, 0])[:, None]
         found, error = self.found, float(blocks.error(ratios)[0])
-        return Value(found.value / mean, error, found.posterior_error / mean)
+        return with_combined_error(found.value / mean, error, found.posterior / mean)
 
 
 @dataclass(frozen=True)
 class PeakValue:
-    """A peak with errors on position and height; width is the full width at half height."""
+    """Peak with errors on position and height; width is the full width at half height."""
 
-    position: Value
-    height: Value
+    position: Estimate
+    height: Estimate
     width: float
     prominence: float
 
@@ -74,11 +75,15 @@ class Spectrum:
 
     grid         frequencies (n_omega,) and quadrature weights, in the unit of 1/beta
     values       A, (n_omega,); sigma_reg is in Q^2/hbar, `sigma` gives it in 4e^2/h
-    replicas     A on the replicas of the data, (n_replicas, n_omega), from which statistical errors follow
-    stat_error, posterior_error  (n_omega,): see `band`
-    resolution   (n_omega,) width of the averaging kernel: no structure narrower than this is in the data
+    default      default model of the reported fit, (n_omega,)
+    alpha, scan, scans  regularisation strength and its choice, see `Solution`
+    chi2, n_data, n_effective  chi^2 of the fitted combinations of the data, their number, and how many of
+                 them determine the spectrum
     constant     rho_s (kind rho_iw) or contact term (chi_iw); None if there is none
-    n_data       independent combinations of the data that were fitted; chi2 is theirs
+    replicas     A on the replicas of the data, (n_replicas, n_omega), from which statistical errors follow
+    statistical_error, posterior_error  (n_omega,): see `band`
+    resolution   (n_omega,) width of the averaging kernel: the data hold no narrower structure
+    method, report, warnings  description of the method, what the whitening did, remarks
     """
 
     kind: str
@@ -89,8 +94,8 @@ class Spectrum:
     alpha: float
     chi2: float
     n_data: int
-    effective: float
-    constant: Value | None
+    n_effective: float
+    constant: Estimate | None
     sum_rule: SumRule | None
     scan: AlphaScan
     scans: dict[str, AlphaScan]
@@ -100,7 +105,7 @@ class Spectrum:
     replicas: Array
     replica_factor: float
     replica_method: str
-    stat_error: Array
+    statistical_error: Array
     posterior_error: Array
     resolution: Array
     warnings: tuple[str, ...] = field(default=())
@@ -111,7 +116,7 @@ class Spectrum:
         return self.grid.omega
 
     @property
-    def stiffness(self) -> Value | None:
+    def stiffness(self) -> Estimate | None:
         """rho_s = weight/pi of the delta function at zero frequency, with its errors; rho_iw only."""
         return self.constant if self.kind == "rho_iw" else None
 
@@ -127,100 +132,101 @@ class Spectrum:
 
     @property
     def error(self) -> Array:
-        """One standard error of `values`, (n_omega,): the larger of the statistical and posterior ones.
-
-        The posterior spread contains the noise of the data already, so the two are not added.
-        """
-        return np.maximum(self.stat_error, self.posterior_error)
+        """One standard error of `values`, (n_omega,): see `combined_error`."""
+        return np.asarray(combined_error(self.statistical_error, self.posterior_error))
 
     def band(self, n_sigma: float = 1.0, kind: str = "total") -> tuple[Array, Array]:
-        """(lower, upper) of `values`, both (n_omega,) and >= 0.
+        """Return (lower, upper) of `values`, both (n_omega,) and >= 0.
 
         kind  "statistical": scatter over samples at fixed alpha and default model (`replica_method`).
-              "posterior", method process: pointwise quantiles, asymmetric; method maxent: spread over
-              alpha and default models (by evidence) about the reported spectrum, both averaged over
-              the resolution width. "total": the wider of the two.
-        None of them knows what the method cannot see at all: structure finer than `resolution`.
+              "posterior": pointwise quantiles, asymmetric, where the method has them; else the spread over
+              alpha and default models (by evidence) about the reported spectrum, both averaged over the
+              resolution. "total": both, see `combined_error`.
+        No band contains structure that the method cannot resolve: structure finer than `resolution`.
         """
-        errors = {"statistical": self.stat_error, "posterior": self.posterior_error, "total": self.error}
-        if kind not in errors:
-            raise ValueError(f"band kind {kind!r}: choose one of {', '.join(errors)}")
+        if kind not in ("statistical", "posterior", "total"):
+            raise ValueError(f"band kind {kind!r}: choose one of statistical, posterior, total")
+        statistical = n_sigma * self.statistical_error * (kind != "posterior")
+        sides = (side * (kind != "statistical") for side in self._posterior_sides(n_sigma))
+        below, above = (combined_error(statistical, side) for side in sides)
+        return np.maximum(self.values - below, 0.0), self.values + above
+
+    def _posterior_sides(self, n_sigma: float) -> tuple[Array, Array]:
+        """Return the distances from `values` down and up to the posterior band, both (n_omega,) and >= 0."""
         quantiles = self._quantiles(n_sigma)
-        if kind == "statistical" or quantiles is None:
-            half = n_sigma * errors[kind]
-            return np.maximum(self.values - half, 0.0), self.values + half
+        if quantiles is None:
+            return n_sigma * self.posterior_error, n_sigma * self.posterior_error
         # The reported spectrum is the median up to a small correction: the band must not exclude it.
-        half = n_sigma * (self.stat_error if kind == "total" else 0.0 * self.stat_error)
-        low = np.minimum(quantiles[0], np.maximum(self.values - half, 0.0))
-        return low, np.maximum(quantiles[1], self.values + half)
+        low, high = quantiles
+        return np.maximum(self.values - low, 0.0), np.maximum(high - self.values, 0.0)
 
     def _quantiles(self, n_sigma: float) -> tuple[Array, Array] | None:
-        """Pointwise posterior quantiles of A at +-n_sigma of a normal law, if the method has them."""
+        """Return pointwise posterior quantiles of A at +-n_sigma of a normal law, if the method has them."""
         low, high = (self.posterior.quantile(float(ndtr(z))) for z in (-n_sigma, n_sigma))
         if low is None or high is None:
             return None
         return low / self.grid.weights, high / self.grid.weights
 
     def sigma_band(self, n_sigma: float = 1.0, kind: str = "total") -> tuple[Array, Array]:
-        """`band` in units of 4e^2/h."""
+        """Return `band` in units of 4e^2/h."""
         factor = self._to_sigma_q()
         low, high = self.band(n_sigma, kind)
         return factor * low, factor * high
 
-    def functional(self, g: Array) -> Value:
-        """integral g(omega) A(omega) d omega, g given on the grid (n_omega,)."""
+    def functional(self, g: Array) -> Estimate:
+        """Return the integral of g(omega) A(omega), g given on the grid (n_omega,)."""
         return self._linear(np.asarray(g, dtype=float) * self.grid.weights)
 
-    def weight(self, low: float = 0.0, high: float = np.inf) -> Value:
-        """integral of A over [low, high], with errors; high is cut at the end of the grid."""
+    def weight(self, low: float = 0.0, high: float = np.inf) -> Estimate:
+        """Return the integral of A over [low, high], with errors; high is cut at the end of the grid."""
         return self._linear(window_weights(self.omega, low, min(high, float(self.omega[-1]))))
 
-    def interval(self, feature: Feature, spectral: bool = False) -> Interval:
-        """A feature f(omega, A) with its own 68 % and 95 % intervals from samples of the posterior.
+    def interval(self, feature: Feature, spectral: bool = False) -> Estimate:
+        """Return a feature f(omega, A) with its 68 % interval from samples of the posterior.
 
-        feature   any function of (omega, values) giving a number, or NaN where the spectrum lacks it;
-                  `features` has onset, optical_gap and lowest_peak
+        feature   any function of (omega, values) that returns a number, or NaN if the feature is missing:
+                  onset, optical_gap, lowest_peak or your own
         spectral  pass omega A (P or chi'') instead of A
         """
         factor = self.omega if spectral else 1.0
         samples = np.array([feature(self.omega, factor * row) for row in self.samples()])
-        return interval(float(feature(self.omega, factor * self.values)), samples)
+        return feature_estimate(float(feature(self.omega, factor * self.values)), samples)
 
     def smeared(self, values: Array) -> Array:
-        """Spectra (..., omega) on the same grid, seen through the averaging kernels of this fit."""
+        """Return spectra (..., omega) on the same grid, averaged over the resolution of this fit."""
         windows, _ = averaging_kernels(self.posterior, self.grid)
         return np.asarray((values * self.grid.weights) @ windows.T)
 
     def resolved_band(self, n_sigma: float = 1.0) -> tuple[Array, Array]:
-        """(lower, upper) (omega,) of `smeared`: what is known of A averaged over the resolution."""
+        """Return (lower, upper) (omega,) of A averaged over the resolution, see `smeared`."""
         seen = self.smeared(self.samples())
         low, high = np.quantile(seen, [float(ndtr(-n_sigma)), float(ndtr(n_sigma))], axis=0)
         return low, high
 
     def samples(self) -> Array:
-        """Samples of the posterior (n, omega) of A."""
+        """Return samples of the posterior (n, omega) of A."""
         return self.posterior.samples() / self.grid.weights
 
-    def dc(self) -> Value:
-        """A at omega = 0, with errors as in `band`; below omega ~ 1/beta the data resolve nothing."""
-        return Value(float(self.values[0]), float(self.stat_error[0]), float(self.posterior_error[0]))
+    def dc(self) -> Estimate:
+        """Return A at omega = 0, with errors as in `band`; below omega ~ 1/beta the data resolve nothing."""
+        return with_combined_error(self.values[0], self.statistical_error[0], self.posterior_error[0])
 
     def peaks(self, min_prominence: float = 0.02, limit: int = 5) -> list[PeakValue]:
-        """Peaks of A at omega > 0, most prominent first; prominence relative to the largest value."""
+        """Return peaks of A at omega > 0, most prominent first; prominence relative to the largest value."""
         return [self._with_errors(p) for p in find_peaks(self.omega, self.values, min_prominence)[:limit]]
 
     def _to_sigma_q(self) -> float:
-        """2 pi: one natural unit Q^2/hbar in 4e^2/h."""
+        """Return 2 pi, one natural unit Q^2/hbar in 4e^2/h."""
         if self.kind not in CONDUCTIVITY:
             raise ValueError(f"kind {self.kind} is not a conductivity: use values or spectral")
         return 2.0 * np.pi
 
-    def _linear(self, node_weights: Array) -> Value:
-        """Functional sum_j node_weights_j A_j with both errors."""
+    def _linear(self, node_weights: Array) -> Estimate:
+        """Return the functional sum_j node_weights_j A_j with both errors."""
         value = float(node_weights @ self.values)
         G = (node_weights / self.grid.weights)[None, :]
-        spread = float(self.posterior.spread(G)[0])
-        return Value(value, self._replica_error(self.replicas @ node_weights), spread)
+        spread = float(self.posterior.functional_error(G)[0])
+        return with_combined_error(value, self._replica_error(self.replicas @ node_weights), spread)
 
     def _replica_error(self, table: Array) -> float:
         return float(np.sqrt(self.replica_factor * np.sum((table - table.mean()) ** 2)))
@@ -229,23 +235,23 @@ class Spectrum:
         followed = self._follow(peak, self.replicas)
         at_peak = float(np.interp(peak.position, self.omega, self.posterior_error))
         spread = self._position_spread(peak)
-        if self.posterior.pointwise:
+        if self.posterior.has_pointwise_samples:
             positions = self._follow(peak, self.samples())[:, 0]
             # 68 % quantile: a sample without this peak climbs to another one far away.
             spread = float(np.quantile(np.abs(positions - peak.position), 0.6827))
         return PeakValue(
-            Value(peak.position, self._replica_error(followed[:, 0]), spread),
-            Value(peak.height, self._replica_error(followed[:, 1]), at_peak),
+            with_combined_error(peak.position, self._replica_error(followed[:, 0]), spread),
+            with_combined_error(peak.height, self._replica_error(followed[:, 1]), at_peak),
             peak.width,
             peak.prominence,
         )
 
     def _follow(self, peak: Peak, rows: Array) -> Array:
-        """(position, height) of the same peak in every row (n, omega), shape (n, 2)."""
+        """Return (position, height) of the same peak in every row (n, omega), shape (n, 2)."""
         return np.array([peak_near(self.omega, row, peak.position) for row in rows])
 
     def _position_spread(self, peak: Peak) -> float:
-        """Posterior error of the position: that of the mean frequency within the half width."""
+        """Return the posterior error of the mean frequency within the half width, taken for the position."""
         i = int(np.searchsorted(self.omega, peak.position))
         half = max(0.5 * peak.width, 2.0 * float(self.omega[i] - self.omega[i - 1]))
         low, high = max(peak.position - half, 0.0), min(peak.position + half, float(self.omega[-1]))
@@ -253,4 +259,4 @@ class Spectrum:
         total = float(nodes @ self.values)
         centre = float(nodes @ (self.omega * self.values)) / total
         G = ((self.omega - centre) * nodes / total / self.grid.weights)[None, :]
-        return float(self.posterior.spread(G)[0])
+        return float(self.posterior.functional_error(G)[0])

@@ -112,7 +112,7 @@ def _scales(
     features = asdict(higgs_scales(sigma, scalar, pair))
     out = {}
     for name, value in features.items():
-        if value is not None and name != "pair_decay":
+        if value is not None:
             out[name] = Number(value["value"], value["low"], value["high"], value["found"])
     try:
         energy = lowest_excitation(point.correlator("G_k0")).energy

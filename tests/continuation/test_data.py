@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sitqmc.continuation import CorrelatorData, current_kernel, sinh_grid
+from sitqmc.continuation.data.linear_system import linear_system
 from sitqmc.continuation.data.resampling import jackknife_replicas, propagation_replicas
 from sitqmc.continuation.data.whitening import hartlap_factor, shrinkage_intensity, whiten
 
@@ -102,14 +103,14 @@ def test_whitened_noise_has_unit_covariance():
     rng = np.random.default_rng(7)
     A = rng.normal(size=(20, 20))
     C = 1e-6 * (A @ A.T + np.eye(20))
-    T = whiten(build(covariance=C), GRID).transform
+    T = whiten(linear_system(build(covariance=C), GRID)).transform
     assert np.allclose(T @ C @ T.T, np.eye(len(T)), atol=1e-6)
 
 
 def test_constant_is_eliminated_and_recovered():
     A = 0.1 * np.exp(-GRID.omega / 4.0) * GRID.weights
-    equations = whiten(build(covariance=1e-6 * np.eye(20) + 1e-6), GRID)
-    white, offset = equations.whiten(EXACT)
+    equations = whiten(linear_system(build(covariance=1e-6 * np.eye(20) + 1e-6), GRID))
+    white, offset = equations.whitened_data, equations.constant_at_zero
     assert np.allclose(white, equations.kernel @ A, atol=1e-6 * np.abs(white).max())
     assert offset - equations.constant_kernel @ A == pytest.approx(0.2, abs=1e-9)
     # A shift of all data is the constant and nothing else.
@@ -120,7 +121,7 @@ def test_constant_is_eliminated_and_recovered():
 
 def test_fewer_samples_than_points_is_handled_and_reported():
     data = CorrelatorData.from_samples(draw(9), kind="rho_iw", beta=BETA, grid=N, eps=EPS)
-    equations = whiten(data, GRID)
+    equations = whiten(linear_system(data, GRID))
     report = equations.report
     assert (report.rows, report.components) == (20, 4)
     assert 0.0 < report.shrinkage <= 1.0
@@ -132,7 +133,7 @@ def test_row_without_noise_is_raised_not_dropped():
     samples = draw(60)
     samples[:, 0] = 0.2
     data = CorrelatorData.from_samples(samples, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
-    equations = whiten(data, GRID)
+    equations = whiten(linear_system(data, GRID))
     assert equations.report.variances_raised == 1
     assert equations.report.variance_floor == pytest.approx(1e-12 * np.diag(data.covariance).max())
     assert any("1 points without noise" in w for w in equations.warnings)
@@ -140,7 +141,7 @@ def test_row_without_noise_is_raised_not_dropped():
 
 def test_small_eigenvalues_are_raised_and_counted():
     v = np.linspace(1.0, 2.0, 20)
-    equations = whiten(build(covariance=1e-6 * np.outer(v, v)), GRID)
+    equations = whiten(linear_system(build(covariance=1e-6 * np.outer(v, v)), GRID))
     # One exact direction of noise: nearly all components have nothing but the floor.
     assert equations.report.components - 3 <= equations.report.eigenvalues_raised
     assert equations.report.eigenvalues_raised < equations.report.components

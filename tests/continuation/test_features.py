@@ -62,4 +62,4 @@ def test_sum_rule_ratio_profits_from_common_fluctuations():
     found, ratio = spectrum.sum_rule.found, spectrum.sum_rule.ratio(0.9 * scale)
     assert ratio.value == pytest.approx(found.value / (0.9 * scale.mean()), rel=1e-12)
     assert abs(ratio.value - 1) < 0.01
-    assert ratio.stat_error < 0.5 * found.stat_error < 0.005
+    assert ratio.statistical < 0.5 * found.statistical < 0.005

@@ -62,7 +62,7 @@ def test_chi2_falls_and_effective_parameters_grow(problem):
     chi2 = np.array([p.chi2 for p in points])
     assert all(p.converged for p in points)
     assert np.all(np.diff(chi2) <= 1e-6 * chi2[:-1])
-    assert points[0].effective < 1e-3 < 2.0 < points[-1].effective <= 9.0
+    assert points[0].n_effective < 1e-3 < 2.0 < points[-1].n_effective <= 9.0
 
 
 def test_evidence_and_entropy_against_dense_formulas(problem):
@@ -90,7 +90,7 @@ def test_classic_alpha_satisfies_its_condition(problem):
     best = points[choose(points, "classic").chosen]
     # Stationary evidence in ln alpha: -2 alpha S = number of effective parameters, up to the change of
     # the curvature at the minimum with alpha, which the textbook condition leaves out.
-    assert -2.0 * best.alpha * best.entropy == pytest.approx(best.effective, rel=0.25)
+    assert -2.0 * best.alpha * best.entropy == pytest.approx(best.n_effective, rel=0.25)
 
 
 def test_corner_of_a_known_curve():

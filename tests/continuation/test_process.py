@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sitqmc.continuation import CorrelatorData, continue_correlator, current_kernel, sinh_grid, tau_kernel
-from sitqmc.continuation.data.whitening import whiten
 from sitqmc.continuation.methods.gaussian_process.newton import solve_positive
 from sitqmc.continuation.methods.gaussian_process.priors import prior_ensemble
 from sitqmc.continuation.methods.gaussian_process.process import (
@@ -15,7 +14,9 @@ from sitqmc.continuation.methods.gaussian_process.process import (
     make_prior,
     minimise,
 )
-from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, bending, log_shape
+from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, log_shape, shape_hessian
+from sitqmc.continuation.methods.problem import pose
+from sitqmc.continuation.options import Options
 
 GRID = sinh_grid(40.0, 0.5, 80)
 T = np.arcsinh(GRID.omega / 0.5)
@@ -146,7 +147,7 @@ def test_library_is_positive_and_complete():
     beta, n = 10.0, np.arange(30)
     rho = 0.2 + current_kernel(n, GRID.omega, beta) @ TRUTH
     source = CorrelatorData.from_mean_cov(rho, 1e-6 * np.eye(30), kind="rho_iw", beta=beta, grid=n)
-    priors = prior_ensemble(source, GRID)
+    priors = prior_ensemble(pose(source, Options(omega=GRID.omega)))
     assert len(priors) == 4 * 3 + 2 * (6 + 5 + 5 + 3 + 4 + 1)
     assert len({p.name for p in priors}) == len(priors)
     for p in priors:
@@ -176,7 +177,7 @@ def test_shape_derivatives_against_differences(family):
     out, tangent = shape(theta)
     assert row @ np.exp(out) == pytest.approx(1.0)
     pull = rng.normal(size=w.size)
-    second = bending(family, theta, 0.8, 0.3, w, row, pull, tangent)
+    second = shape_hessian(family, theta, 0.8, 0.3, w, row, pull, tangent)
     for i, e in enumerate(h * np.eye(n)):
         (high, high_tangent), (low, low_tangent) = shape(theta + e), shape(theta - e)
         assert np.allclose(tangent[:, i], (high - low) / (2 * h), rtol=1e-5, atol=1e-6)
@@ -192,9 +193,8 @@ def test_a_sharp_peak_is_found_by_the_family_that_has_one():
     source = CorrelatorData.from_mean_cov(
         mean, (1e-4 * mean.max()) ** 2 * np.eye(40), kind="green_tau", beta=beta, grid=tau
     )
-    equations = whiten(source, GRID)
-    white, _ = equations.whiten(mean)
-    modes = average(equations.kernel, white, prior_ensemble(source, GRID))
+    problem = pose(source, Options(omega=GRID.omega))
+    modes = average(problem.kernel, problem.whitened_data, prior_ensemble(problem))
     best = modes.modes[int(np.argmax(modes.weights))]
     assert "peak" in best.prior.name
     assert GRID.omega[int(np.argmax(best.x / GRID.weights))] == pytest.approx(2.0, rel=0.1)

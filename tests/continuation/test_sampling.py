@@ -15,7 +15,9 @@ from sitqmc.continuation import (
     tau_kernel,
 )
 from sitqmc.continuation.checks.bootstrap import bootstrap, resampled
-from sitqmc.continuation.methods.stochastic import AT, LEAD, State, sample
+from sitqmc.continuation.methods import METHODS
+from sitqmc.continuation.methods.stochastic.moves import EDGE, EDGE_WEIGHT
+from sitqmc.continuation.methods.stochastic.sampler import State, sample
 from sitqmc.continuation.options import Options
 
 BETA, EPS = 6.0, 0.1
@@ -89,7 +91,7 @@ def test_free_edge_against_its_exact_posterior():
     chain = State(K, d, quota, 1, 1.0, edge="threshold")
     chain.stretch, chain.steps = 0.0, np.full(4, 0.4)
     for value, exact in (
-        (lambda c: c.scalars[AT], e), (lambda c: float(c.sites[0] == 2), site == 2),
+        (lambda c: c.scalars[EDGE], e), (lambda c: float(c.sites[0] == 2), site == 2),
     ):  # fmt: skip
         mean, error = posterior_mean(chain, theta, 7, 40000, value)
         assert abs(mean - np.average(exact, weights=weight)) < 4 * error < 0.04
@@ -103,7 +105,7 @@ def test_leading_delta_against_its_exact_posterior():
     weight = np.exp(-0.5 * (d[0] - image) ** 2 / theta)
     chain = State(K, d, quota, 1, 1.0, edge="peak")
     chain.stretch, chain.steps = 0.0, np.full(4, 0.4)
-    mean, error = posterior_mean(chain, theta, 9, 40000, lambda c: c.scalars[LEAD])
+    mean, error = posterior_mean(chain, theta, 9, 40000, lambda c: c.scalars[EDGE_WEIGHT])
     assert abs(mean - np.average(a, weights=weight)) < 4 * error < 0.03
 
 
@@ -181,7 +183,8 @@ def test_linear_response_by_fluctuations():
 
 def test_consensus_agrees_on_good_data_and_says_so():
     c = consensus(build(3e-4))
-    assert set(c.spectra) == {"process", "maxent", "sampling", "sparse", "rational"}
+    assert set(c.spectra) == set(METHODS) == {"process", "maxent", "sampling", "sparse", "rational"}
+    assert set(c.methods_used) <= {"process", "maxent", "sampling"}
     assert c.agreed_share > 0.7
     assert "methods agree on" in c.verdict()
     assert np.all(c.median <= np.max([s.values for s in c.spectra.values()], axis=0))
@@ -191,8 +194,9 @@ def test_consensus_agrees_on_good_data_and_says_so():
     assert np.all((wide_low <= low) & (low <= high) & (high <= wide_high))
     assert np.all(low <= c.best.band()[0] + 1e-12)
     peak = c.interval(lowest_peak)
-    assert peak.contains(3.0, 95)
-    assert peak.low95 <= peak.low <= peak.value <= peak.high <= peak.high95
+    low95, high95 = peak.interval(0.95)
+    assert low95 <= 3.0 <= high95
+    assert low95 <= peak.low <= peak.value <= peak.high <= high95
 
 
 def test_disagreement_is_located():
@@ -244,7 +248,7 @@ def test_bootstrap_is_independent_of_the_number_of_workers():
     shared = bootstrap(data, options, omega, 4, workers=2)
     assert np.allclose(alone, shared, rtol=1e-10, atol=1e-14)
     assert np.ptp(alone, axis=0).max() > 0
-    with pytest.raises(ValueError, match="bootstrap = 2"):
+    with pytest.raises(ValueError, match="resamples = 2"):
         bootstrap(data, options, omega, 2)
 
 

@@ -12,10 +12,11 @@ from sitqmc.continuation import (
     sinh_grid,
     tau_kernel,
 )
+from sitqmc.continuation.data.linear_system import linear_system
 from sitqmc.continuation.data.resampling import jackknife_replicas
 from sitqmc.continuation.data.whitening import whiten
 from sitqmc.continuation.methods.maxent.maxent import describe, solve
-from sitqmc.continuation.spectrum.posterior import Component, MaxEntPosterior
+from sitqmc.continuation.methods.maxent.posterior import Component, MaxEntPosterior
 
 BETA, EPS = 10.0, 0.1
 N = np.arange(51)
@@ -80,7 +81,7 @@ def test_gap_and_peak_at_one_per_mille_without_the_sum_rule_given(seed):
     assert s.sum_rule.expected is None
     assert s.peaks()[0].position.value == pytest.approx(3.0, rel=0.10)
     assert s.weight(0.0, 1.0).value < 0.02 * s.weight().value
-    assert 0.2 < s.chi2 / (s.n_data - s.effective) < 2.5
+    assert 0.2 < s.chi2 / (s.n_data - s.n_effective) < 2.5
 
 
 def test_bands_and_errors_cover_the_truth_about_as_often_as_they_say():
@@ -146,7 +147,7 @@ def test_positive_under_every_rule_and_scan_is_kept(rule):
     assert np.all(s.replicas >= 0)
     assert s.scan.rule == rule
     assert s.scan.alpha[0] * (s.default @ s.grid.weights) == pytest.approx(1e12)
-    assert s.scan.alpha.shape == s.scan.chi2.shape == s.scan.entropy.shape == s.scan.effective.shape
+    assert s.scan.alpha.shape == s.scan.chi2.shape == s.scan.entropy.shape == s.scan.n_effective.shape
     assert s.scan.weights().sum() == pytest.approx(1.0)
 
 
@@ -172,7 +173,7 @@ def test_order_of_samples_does_not_matter(method):
     one = continue_conductivity(rho, BETA, eps=EPS, kinetic=kinetic, method=method, **QUICK)
     two = continue_conductivity(rho[order], BETA, eps=EPS, kinetic=kinetic[order], method=method, **QUICK)
     assert np.allclose(one.values, two.values, rtol=1e-3, atol=1e-4 * one.values.max())
-    assert np.allclose(one.stat_error, two.stat_error, rtol=1e-2, atol=1e-4 * one.values.max())
+    assert np.allclose(one.statistical_error, two.statistical_error, rtol=1e-2, atol=1e-4 * one.values.max())
 
 
 def test_units_of_sigma():
@@ -185,9 +186,9 @@ def test_linear_replicas_equal_full_refits():
     rho, _ = draw(gap_peak, 1e-3, 1, n_samples=60)
     data = CorrelatorData.from_samples(rho, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
     grid = sinh_grid(60.0, 3.0, 200)
-    equations = whiten(data, grid)
+    equations = whiten(linear_system(data, grid))
     m = 0.1 * np.exp(-grid.omega / 5.0) * grid.weights
-    white, _ = equations.whiten(data.vector())
+    white = equations.whitened_data
     y, x, _ = solve(equations.kernel, white, m, 30.0, np.zeros(len(white)))
     point = describe(equations.kernel, white, m, 30.0, y, x, True)
     single = (Component(1.0, point, "test"),)

@@ -1,20 +1,20 @@
-"""The compiled search for the mode of a log-Gaussian process: damped Newton, cooled from high noise.
+"""Compiled search for the mode of a log-Gaussian process by damped Newton steps.
 
-Kernels on bare arrays, without the lock of the interpreter, so that threads search under several priors at
-once. A prior is (family, place, spread, w, response, offset, Phi): a base shape of `shapes`, or, with
-family FIXED, `offset` alone as the logarithm of the base. Coefficients are c = (theta, u).
+The functions work on bare arrays and release the lock of the interpreter, so that threads search under
+several priors at once. A prior is (family, location, log_width, w, response, offset, Phi): a base shape of
+`shapes`, or, with family FIXED, `offset` alone as the logarithm of the base. Coefficients are c = (theta, u).
 """
 
 from __future__ import annotations
 
 import numpy as np
-
-from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, bending, log_shape
 from sitqmc.jit import kernel
+
+from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, log_shape, shape_hessian
 
 FIXED = -1
 EXPONENT_LIMIT = 600.0                 # of ln x: exp stays in range
-GAUSS_NEWTON_STEPS = 3                 # far from the minimum they are the better ones
+GAUSS_NEWTON_STEPS = 3                 # better than full steps far from the minimum
 MAX_TRIALS = 12                        # of the damping, per step
 MIN_DAMPING = 0.03
 PATIENCE = 4                           # steps without a gain before the search ends
@@ -26,18 +26,18 @@ _COUNTS = np.array(N_THETA)
 
 @kernel
 def theta_count(family):  # type: ignore[no-untyped-def]
-    """Number of parameters of the base shape."""
+    """Return the number of parameters of the base shape."""
     return 0 if family == FIXED else _COUNTS[family]
 
 
 @kernel
-def log_x(family, place, spread, w, response, offset, Phi, c):  # type: ignore[no-untyped-def]
-    """ln x (omega,) of the coefficients c (size,)."""
+def log_x(family, location, log_width, w, response, offset, Phi, c):  # type: ignore[no-untyped-def]
+    """Return ln x (omega,) of the coefficients c (size,)."""
     k = theta_count(family)
     out = offset + Phi @ c[k:]
     if k:
         base = np.empty(w.size)
-        log_shape(family, c[:k], place, spread, w, response, base, np.empty((0, k)))
+        log_shape(family, c[:k], location, log_width, w, response, base, np.empty((0, k)))
         out += base
     for j in range(out.size):
         out[j] = min(max(out[j], -EXPONENT_LIMIT), EXPONENT_LIMIT)
@@ -45,22 +45,22 @@ def log_x(family, place, spread, w, response, offset, Phi, c):  # type: ignore[n
 
 
 @kernel
-def tangent(family, place, spread, w, response, Phi, c):  # type: ignore[no-untyped-def]
-    """d ln x/dc, (omega, size)."""
+def tangent(family, location, log_width, w, response, Phi, c):  # type: ignore[no-untyped-def]
+    """Return d ln x/dc, (omega, size)."""
     k = theta_count(family)
     if k == 0:
         return Phi
     out = np.empty((w.size, c.size))
     slopes = np.empty((w.size, k))
-    log_shape(family, c[:k], place, spread, w, response, np.empty(w.size), slopes)
+    log_shape(family, c[:k], location, log_width, w, response, np.empty(w.size), slopes)
     out[:, :k] = slopes
     out[:, k:] = Phi
     return out
 
 
 @kernel
-def second_part(K, family, place, spread, w, response, c, T, x, residual):  # type: ignore[no-untyped-def]
-    """residual . K d^2 x/dc^2, (size, size): what Gauss-Newton leaves out of the Hessian. T: tangent."""
+def hessian_remainder(K, family, location, log_width, w, response, c, T, x, residual):  # type: ignore[no-untyped-def]
+    """Return residual . K d^2 x/dc^2, (size, size), which Gauss-Newton neglects. T: tangent."""
     pull = x * (K.T @ residual)
     scaled = np.empty_like(T)
     for j in range(T.shape[0]):
@@ -69,15 +69,15 @@ def second_part(K, family, place, spread, w, response, c, T, x, residual):  # ty
     k = theta_count(family)
     if k:
         slopes = T[:, :k].copy()
-        out[:k, :k] += bending(family, c[:k], place, spread, w, response, pull, slopes)
+        out[:k, :k] += shape_hessian(family, c[:k], location, log_width, w, response, pull, slopes)
     return out
 
 
 @kernel
 def solve_positive(M, b):  # type: ignore[no-untyped-def]
-    """(z, positive): M z = b by Cholesky, M (n, n) symmetric and overwritten; z is of no use if not positive.
+    """Solve M z = b by Cholesky, M (n, n) symmetric and overwritten; return (z, whether M is positive).
 
-    Rows below the pivot are updated one by one, which the compiler turns into vector instructions.
+    Rows below the pivot are updated one by one, which the compiler vectorises.
     """
     n, z = b.size, b.copy()
     for k in range(n):
@@ -101,11 +101,11 @@ def solve_positive(M, b):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def damped_step(H, second, damping, gradient):  # type: ignore[no-untyped-def]
-    """-(H - second + damping)^(-1) gradient; without `second` where that matrix is not positive."""
+def damped_step(H, remainder, damping, gradient):  # type: ignore[no-untyped-def]
+    """Return -(H - remainder + damping)^(-1) gradient, without `remainder` if that matrix is not positive."""
     n = gradient.size
     for attempt in range(2):
-        M = H - second if attempt == 0 else H.copy()
+        M = H - remainder if attempt == 0 else H.copy()
         for i in range(n):
             M[i, i] += damping
         solution, positive = solve_positive(M, gradient)
@@ -123,39 +123,40 @@ def _target(residual, noise, deviation):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def search(  # type: ignore[no-untyped-def]
-    K, d, family, place, spread, w, response, offset, Phi, c, centre, noise, tolerance, steps
+def newton_minimise(  # type: ignore[no-untyped-def]
+    K, d, family, location, log_width, w, response, offset, Phi, c, centre, noise, tolerance, steps
 ):
-    """(c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
+    """Return (c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
 
-    Damped Newton: the first steps use the Gauss-Newton part of the Hessian, the later ones all of it where
-    that is positive (at low noise the valley is so narrow and bent that Gauss-Newton alone creeps). The
-    damping grows until the target falls, so the search cannot fail; it ends when an undamped step promises
-    less than `tolerance`, or several steps in a row bring less.
+    Damped Newton: the first steps use the Gauss-Newton part of the Hessian, later steps the full Hessian
+    where it is positive; at low noise the minimum lies in a narrow curved valley, where Gauss-Newton steps
+    converge slowly. The damping grows until the target falls, so that the search cannot fail. It ends when
+    the expected decrease of an undamped step, or the decrease of several steps, is below `tolerance`.
     """
     k, n = theta_count(family), c.size
-    x = np.exp(log_x(family, place, spread, w, response, offset, Phi, c))
+    x = np.exp(log_x(family, location, log_width, w, response, offset, Phi, c))
     residual = d - K @ x
     target, damping, slow = _target(residual, noise, c - centre), 0.0, 0
     for i in range(steps):
-        T = tangent(family, place, spread, w, response, Phi, c)
+        T = tangent(family, location, log_width, w, response, Phi, c)
         J = (K * x) @ T
         gradient = c - centre - J.T @ (residual / noise)
         H = J.T @ J / noise
         for a in range(n):
             H[a, a] += 1.0
-        second = np.zeros((n, n))
+        remainder = np.zeros((n, n))
         if i >= GAUSS_NEWTON_STEPS:
-            second = second_part(K, family, place, spread, w, response, c, T, x, residual) / noise
+            remainder = hessian_remainder(K, family, location, log_width, w, response, c, T, x, residual)
+            remainder /= noise
         moved, decrease, new_target = False, 0.0, target
         for _ in range(MAX_TRIALS):
-            step = damped_step(H, second, damping, gradient)
+            step = damped_step(H, remainder, damping, gradient)
             decrease = -(gradient @ step) - 0.5 * damping * (step @ step)
             t = min(1.0, MAX_EXPONENT_CHANGE / max(np.abs(T @ step).max(), 1e-300))
             for a in range(k):
                 t = min(t, MAX_SHAPE_CHANGE / max(abs(step[a]), 1e-300))
             new_c = c + t * step
-            new_x = np.exp(log_x(family, place, spread, w, response, offset, Phi, new_c))
+            new_x = np.exp(log_x(family, location, log_width, w, response, offset, Phi, new_c))
             new_residual = d - K @ new_x
             new_target = _target(new_residual, noise, new_c - centre)
             if new_target < target - 1e-4 * t * decrease:

@@ -1,7 +1,7 @@
-"""The library of log-Gaussian processes that is averaged over by evidence.
+"""Ensemble of log-Gaussian processes, averaged over by evidence.
 
-Seven families of base shapes (`shapes`), their parameters continuous and fitted with the process, so that a
-sharp feature is taken at the sharpness the data ask for, and its uncertainty is in the posterior:
+There are seven families of base shapes (`shapes`). Their parameters are continuous and fitted with the
+process: the data decide how sharp a feature is, and the posterior contains its uncertainty.
 
 broad           a decaying background with correlation lengths and amplitudes of u from smooth to rough
 peak            a background with a peak, at several places
@@ -11,20 +11,22 @@ drude           a peak at zero frequency
 power law       omega^k below a corner
 two peaks       on a background
 
-The positions are in units of the characteristic frequency of the data. Every family has the same
-probability before the data, divided among its members. Without the families quasi-particle peaks and gaps
-need a rough u everywhere and come out smeared, with bands that do not know it.
+The positions are in units of the characteristic frequency of the data. Every family has the same prior
+probability, divided among its members. Without the families, quasi-particle peaks and gaps need a rough u
+at all frequencies, come out smeared, and their bands are too narrow.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from sitqmc.continuation.data.correlator import CorrelatorData
-from sitqmc.continuation.data.default_models import DefaultModel, characteristic_frequency, normalised
-from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.gaussian_process.process import Base, Prior, covariance_root, make_prior
+from sitqmc.continuation.methods.gaussian_process.process import (
+    Prior,
+    SpectralShape,
+    covariance_root,
+    make_prior,
+)
 from sitqmc.continuation.methods.gaussian_process.shapes import (
     BROAD,
     DRUDE,
@@ -34,10 +36,11 @@ from sitqmc.continuation.methods.gaussian_process.shapes import (
     POWER,
     TWO_PEAKS,
 )
+from sitqmc.continuation.methods.problem import Problem
 
 LENGTHS = (0.2, 0.4, 0.7, 1.2)                  # correlation length of u, in t = asinh(omega/omega_0)
 AMPLITUDES = (1.0, 2.0, 4.0)                    # standard deviation of u
-FAMILIES: dict[int, tuple[float, float, int]] = {     # first and last place of the feature, how many
+FAMILIES: dict[int, tuple[float, float, int]] = {     # first and last location of the feature, how many
     PEAK: (0.35, 2.2, 6),
     EDGE: (0.15, 1.5, 5),
     PEAK_EDGE: (0.3, 1.5, 5),
@@ -49,31 +52,24 @@ SHAPE_PROCESSES = ((0.7, 1.0), (0.35, 1.0))     # correlation length and amplitu
 NAMES = ("broad", "peak", "edge", "peak and edge", "drude", "power law", "two peaks")
 
 
-def prior_ensemble(
-    data: CorrelatorData,
-    grid: FrequencyGrid,
-    given: list[DefaultModel] | None = None,
-    factor: Array | None = None,
-) -> list[Prior]:
-    """All priors of the library on a grid.
+def prior_ensemble(problem: Problem) -> list[Prior]:
+    """Return all priors on the grid of the problem, each times its factor.
 
-    given   base shapes that replace the families
-    factor  (omega,) on every prior: a gap, a power law
+    Default models given by the user replace the families of base shapes.
     """
-    scale = characteristic_frequency(data)
-    t = np.arcsinh(grid.omega / min(np.pi / data.beta, scale))
+    grid, scale, beta = problem.grid, problem.system.scale, problem.data.beta
+    t = np.arcsinh(grid.omega / min(np.pi / beta, scale))
     roots = {(a, b): covariance_root(t, a, b) for a in LENGTHS for b in AMPLITUDES}
-    common = np.log(grid.weights) if factor is None else np.log(grid.weights * factor)
-    if given:
+    common = np.log(grid.weights * problem.factor)
+    if problem.given:
         return [
-            make_prior(f"{m.name}, {_label(key)}",
-                       np.log(normalised(data, grid, m.values, m.name).values) + common, root)
-            for m in given for key, root in roots.items()
+            make_prior(f"{model.name}, {_label(key)}", np.log(model.values) + common, root)
+            for model in problem.given for key, root in roots.items()
         ]  # fmt: skip
-    w, row = grid.omega / scale, _magnitude(data, grid)
+    w, row = grid.omega / scale, problem.magnitude_row
 
-    def member(family: int, place: float, spread: float, root: Array, label: str, count: int) -> Prior:
-        base = Base(family, place, spread, w, row, common)
+    def member(family: int, location: float, log_width: float, root: Array, label: str, count: int) -> Prior:
+        base = SpectralShape(family, location, log_width, w, row, common)
         return make_prior(f"{NAMES[family]} {label}", base, root, -float(np.log(count)))
 
     priors = [
@@ -83,28 +79,17 @@ def prior_ensemble(
     for key in SHAPE_PROCESSES:
         root = covariance_root(t, *key)
         for family, (first, last, count) in FAMILIES.items():
-            places = np.geomspace(first, last, count)
-            # Neighbouring members meet at one standard deviation: no place is left out.
-            spread = 0.5 * float(np.log(places[1] / places[0])) + 0.05
+            locations = np.geomspace(first, last, count)
+            # Neighbouring members meet at one standard deviation, so that they cover all locations.
+            log_width = 0.5 * float(np.log(locations[1] / locations[0])) + 0.05
             priors += [
-                member(family, float(p), spread, root, f"at {p * scale:.3g}, {_label(key)}", count * ways)
-                for p in places
+                member(family, float(p), log_width, root, f"at {p * scale:.3g}, {_label(key)}", count * ways)
+                for p in locations
             ]
-        width = np.pi / data.beta / scale
+        width = np.pi / beta / scale
         priors.append(member(DRUDE, width, DRUDE_SPREAD, root, _label(key), ways))
     return priors
 
 
 def _label(key: tuple[float, float]) -> str:
     return f"length {key[0]}, amplitude {key[1]}"
-
-
-def _magnitude(data: CorrelatorData, grid: FrequencyGrid) -> Array:
-    """Row whose product with A is 1 when the range of the data is reproduced, (omega,)."""
-    bare = data.without_constraints()
-    kernel, vector = bare.kernel(grid.omega), bare.vector()
-    high, low = int(np.argmax(vector)), int(np.argmin(vector))
-    row = kernel[high] / float(np.abs(vector).max())
-    if data.constant_column() is not None:
-        row = (kernel[high] - kernel[low]) / float(np.ptp(vector))
-    return np.asarray(np.maximum(row, 1e-9 * float(np.abs(row).max())) * grid.weights)

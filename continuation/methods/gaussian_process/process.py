@@ -2,15 +2,15 @@
 
     A(omega) = m(omega) exp(u),   u = Phi c,   c ~ N(0, 1),
 
-Phi Phi^T the covariance of u on the coordinate t = asinh(omega/omega_0), which is linear below omega_0
-(what the data cannot resolve) and logarithmic above (where their resolution is d(omega)/omega). u is even
-in omega. Compared with the entropy, which knows nothing of neighbouring frequencies, this prior asks for
-smoothness, so the posterior has a finite width at every single frequency and needs no averaging window.
+Phi Phi^T is the covariance of u on the coordinate t = asinh(omega/omega_0), which is linear below omega_0,
+where the data resolve nothing, and logarithmic above, where their resolution is proportional to omega. u is
+even in omega. The entropy does not relate neighbouring frequencies; this prior asks for smoothness, so that
+the posterior has a finite width at every single frequency and needs no averaging window.
 
-Base shape m, correlation length and amplitude of u are averaged over by evidence (Laplace's method).
-Samples of the posterior come from randomised minimisation: data and prior mean are shifted by one draw of
-their noise and the minimum is found again (exact for a linear problem; Bardsley et al., SIAM J. Sci.
-Comput. 36, A1895 (2014)). Every sample is positive and fits the data within the noise.
+SpectralShape shape m, correlation length and amplitude of u are averaged over by evidence (Laplace's method).
+Samples of the posterior come from randomised minimisation: data and prior mean are shifted by random noise
+and the minimum is found again (exact for a linear problem; Bardsley et al., SIAM J. Sci. Comput. 36, A1895
+(2014)). Every sample is positive and fits the data within the noise.
 """
 
 from __future__ import annotations
@@ -25,30 +25,31 @@ from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process import newton, shapes
 from sitqmc.continuation.methods.parallel import mapped
 
-LEVEL = 1.0                            # standard deviation of a constant in u: the total weight is not given
+LEVEL = 1.0                            # standard deviation of a constant in u: the total weight is free
 RANK = 48
-RANK_CUT = 1e-6                        # of the variance of u, what the rank may leave out
+RANK_CUT = 1e-6                        # share of the variance of u that the rank may leave out
 COOLING = 10.0                         # the noise variance is lowered to 1 in factors of this
-COOLING_STEPS, COOLING_TOLERANCE = 30, 1.0   # at every higher noise: only a good start is wanted
+COOLING_STEPS, COOLING_TOLERANCE = 30, 1.0   # at every higher noise: the minimum is a start value
 MAX_STEPS = 200
 TOLERANCE = 1e-7                       # on the Newton decrement of the target, a change of chi^2
 ROUGH_TOLERANCE, ROUGH_MARGIN = 0.02, 12.0
-SAMPLE_TOLERANCE = 1e-2                # for a sample, whose own spread is of order 1
+SAMPLE_TOLERANCE = 1e-2                # for a sample: samples differ by order 1
 NEGLIGIBLE = 1e-3
 NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
-class Base:
-    """A base shape with parameters: family, place and spread as in `shapes.log_shape`.
+class SpectralShape:
+    """Base shape with parameters: family, location and log_width as in `shapes.log_shape`.
 
-    w, response (omega,): frequencies in natural units, and the row that sets the magnitude
-    offset (omega,): added to the logarithm, to turn densities into x
+    w         (omega,) frequencies in units of the characteristic frequency
+    response  (omega,) row that sets the magnitude
+    offset    (omega,) added to the logarithm, to turn densities into x
     """
 
     family: int
-    place: float
-    spread: float
+    location: float
+    log_width: float
     w: Array
     response: Array
     offset: Array
@@ -56,22 +57,22 @@ class Base:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """One member of the library: ln x = base(theta) + Phi u, with c = (theta, u) standard normal.
+    """One member of the ensemble: ln x = base(theta) + Phi u, with c = (theta, u) standard normal.
 
-    base    the fixed logarithm (omega,), or a `Base` with parameters
+    base    the fixed logarithm (omega,), or a `SpectralShape` with parameters
     Phi     (omega, rank)
-    log_prior  ln of the probability given to this member before the data
+    log_prior  ln of the prior probability of this member
     """
 
     name: str
-    base: Array | Base
+    base: Array | SpectralShape
     Phi: Array
     log_prior: float = 0.0
 
     @property
     def n_theta(self) -> int:
         """Number of parameters of the base shape."""
-        return shapes.N_THETA[self.base.family] if isinstance(self.base, Base) else 0
+        return shapes.N_THETA[self.base.family] if isinstance(self.base, SpectralShape) else 0
 
     @property
     def size(self) -> int:
@@ -80,31 +81,32 @@ class Prior:
 
     @cached_property
     def arguments(self) -> tuple[int, float, float, Array, Array, Array, Array]:
-        """The prior as the compiled kernels of `newton` take it."""
+        """Arguments of the compiled functions of `newton`."""
         b, Phi = self.base, np.ascontiguousarray(self.Phi)
-        if isinstance(b, Base):
-            return b.family, b.place, b.spread, b.w, b.response, b.offset, Phi
+        if isinstance(b, SpectralShape):
+            return b.family, b.location, b.log_width, b.w, b.response, b.offset, Phi
         return newton.FIXED, 1.0, 1.0, NOTHING, NOTHING, np.ascontiguousarray(b), Phi
 
     def log_x(self, c: Array) -> Array:
-        """ln x (omega,) of the coefficients."""
+        """Return ln x (omega,) of the coefficients."""
         return np.asarray(newton.log_x(*self.arguments, c))
 
     def tangent(self, c: Array) -> Array:
-        """d ln x/dc, (omega, size)."""
-        family, place, spread, w, response, _, Phi = self.arguments
-        return np.asarray(newton.tangent(family, place, spread, w, response, Phi, c))
+        """Return d ln x/dc, (omega, size)."""
+        family, location, log_width, w, response, _, Phi = self.arguments
+        return np.asarray(newton.tangent(family, location, log_width, w, response, Phi, c))
 
-    def second(self, K: Array, c: Array, tangent: Array, x: Array, residual: Array) -> Array:
-        """residual . K d^2 x/dc^2, (size, size)."""
-        return np.asarray(newton.second_part(K, *self.arguments[:5], c, tangent, x, residual))
+    def hessian_remainder(self, K: Array, c: Array, tangent: Array, x: Array, residual: Array) -> Array:
+        """Return residual . K d^2 x/dc^2, (size, size)."""
+        return np.asarray(newton.hessian_remainder(K, *self.arguments[:5], c, tangent, x, residual))
 
 
 @dataclass(frozen=True)
 class Mode:
-    """Posterior mode under one prior.
+    """Posterior mode under one prior: c (size,), x (omega,), chi^2, ln evidence.
 
-    c (rank,), x (omega,), chi2, ln evidence, root (rank, rank) with root root^T the covariance of c
+    tangent  (omega, size) d ln x/dc
+    root     (size, size), root root^T is the covariance of c
     """
 
     prior: Prior
@@ -122,7 +124,7 @@ class Mode:
 
 
 def covariance_root(t: Array, length: float, amplitude: float) -> Array:
-    """Phi (omega, rank) of an even Matern-5/2 process, by pivoted Cholesky; diagonal to RANK_CUT."""
+    """Return Phi (omega, rank) of an even Matern-5/2 process by pivoted Cholesky, accurate to RANK_CUT."""
 
     def matern(r: Array) -> Array:
         s = np.sqrt(5.0) * r / length
@@ -143,8 +145,8 @@ def covariance_root(t: Array, length: float, amplitude: float) -> Array:
     return columns.T
 
 
-def make_prior(name: str, base: Array | Base, root: Array, log_prior: float = 0.0) -> Prior:
-    """A prior with root (omega, rank) of `covariance_root`, the overall level free within exp(LEVEL)."""
+def make_prior(name: str, base: Array | SpectralShape, root: Array, log_prior: float = 0.0) -> Prior:
+    """Return a prior with root (omega, rank) of `covariance_root` and a level free within exp(LEVEL)."""
     return Prior(name, base, np.column_stack([root, np.full(len(root), LEVEL)]), log_prior)
 
 
@@ -158,16 +160,18 @@ def minimise(
     tolerance: float = TOLERANCE,
     steps: int = MAX_STEPS,
 ) -> tuple[Array, Array]:
-    """(c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
+    """Return (c, x) at the minimum of |d - K x|^2/(2 noise) + |c - centre|^2/2, started from c.
 
-    See `newton.search`.
+    See `newton.newton_minimise`.
     """
-    found: tuple[Array, Array] = newton.search(K, d, *prior.arguments, c, centre, noise, tolerance, steps)
+    found: tuple[Array, Array] = newton.newton_minimise(
+        K, d, *prior.arguments, c, centre, noise, tolerance, steps
+    )
     return found
 
 
 def find_mode(K: Array, d: Array, prior: Prior, tolerance: float = TOLERANCE) -> Mode:
-    """Posterior mode, cooled from a high noise level, and its Laplace evidence."""
+    """Return the posterior mode and its Laplace evidence, starting at a high noise level."""
     c = np.zeros(prior.size)
     start = d - K @ np.exp(prior.log_x(c))
     noise = float(start @ start) / len(d)
@@ -178,7 +182,7 @@ def find_mode(K: Array, d: Array, prior: Prior, tolerance: float = TOLERANCE) ->
 
 
 def mode_from(K: Array, d: Array, prior: Prior, c: Array, tolerance: float = TOLERANCE) -> Mode:
-    """The mode reached from c, and its Laplace evidence."""
+    """Return the mode reached from c, and its Laplace evidence."""
     c, x = minimise(K, d, prior, c, np.zeros_like(c), tolerance=tolerance)
     residual = d - K @ x
     Phi = prior.tangent(c)
@@ -191,13 +195,13 @@ def mode_from(K: Array, d: Array, prior: Prior, c: Array, tolerance: float = TOL
 def _curvature(
     K: Array, prior: Prior, c: Array, Phi: Array, x: Array, residual: Array
 ) -> tuple[Array, Array]:
-    """Eigenvalues and vectors of the Hessian in c; of its Gauss-Newton part if that alone is positive."""
+    """Return eigenvalues and vectors of the Hessian in c, or of its positive Gauss-Newton part."""
     J = (K * x) @ Phi
     gauss_newton = J.T @ J + np.eye(Phi.shape[1])
-    values, vectors = np.linalg.eigh(gauss_newton - prior.second(K, c, Phi, x, residual))
+    values, vectors = np.linalg.eigh(gauss_newton - prior.hessian_remainder(K, c, Phi, x, residual))
     if values[0] < 0.05:
         values, vectors = np.linalg.eigh(gauss_newton)
-        # One at least; rounding may say otherwise where the data contradict every spectrum.
+        # At least 1; rounding gives less where no spectrum fits the data.
         values = np.maximum(values, 1.0)
     return values, vectors
 
@@ -210,11 +214,11 @@ class Mixture:
     weights: Array
 
     def mean(self) -> Array:
-        """Weighted mean of the modes' x, (omega,)."""
+        """Return the weighted mean of x over the modes, (omega,)."""
         return np.asarray(self.weights @ np.array([mode.x for mode in self.modes]))
 
     def quantile(self, q: float) -> Array:
-        """Pointwise quantile (omega,) of x, each mode being log-normal with its `log_error`."""
+        """Return the pointwise quantile (omega,) of x; each mode is log-normal with its `log_error`."""
         centre = np.log(np.maximum([mode.x for mode in self.modes], 1e-300))
         spread = np.maximum([mode.log_error for mode in self.modes], 1e-9)
         low, high = (centre - 9.0 * spread).min(axis=0), (centre + 9.0 * spread).max(axis=0)
@@ -225,7 +229,7 @@ class Mixture:
         return np.asarray(np.exp(0.5 * (low + high)))
 
     def response(self, K: Array) -> Array:
-        """d(mean x)/d(data), (omega, m), at fixed probabilities."""
+        """Return d(mean x)/d(data), (omega, m), at fixed probabilities."""
         total = np.zeros(K.shape[::-1])
         for w, mode in zip(self.weights, self.modes, strict=True):
             XP = mode.x[:, None] * mode.tangent
@@ -233,8 +237,8 @@ class Mixture:
             total += w * XP @ np.linalg.solve(J.T @ J + np.eye(J.shape[1]), J.T)
         return total
 
-    def effective(self, K: Array) -> float:
-        """Number of combinations of the data that determine the spectrum, averaged over the modes."""
+    def n_effective(self, K: Array) -> float:
+        """Return the number of combinations of the data that determine the spectrum, mean over the modes."""
         total = 0.0
         for w, mode in zip(self.weights, self.modes, strict=True):
             J = (K * mode.x) @ mode.tangent
@@ -243,7 +247,7 @@ class Mixture:
         return total
 
     def draws(self, K: Array, d: Array, count: int, seed: int, threads: int = 1) -> Array:
-        """Posterior samples (count, omega) of x by randomised minimisation."""
+        """Return posterior samples (count, omega) of x by randomised minimisation."""
         rng = np.random.default_rng(seed)
         # Systematic resampling: each mode gets its share of the samples to within one.
         marks = (np.arange(count) + 0.5) / count
@@ -263,10 +267,10 @@ class Mixture:
 
 
 def average(K: Array, d: Array, priors: list[Prior], threads: int = 1) -> Mixture:
-    """Modes of all priors, weighted by evidence; the negligible ones are left out."""
+    """Return the modes of all priors, weighted by evidence, without negligible ones."""
     rough = mapped(lambda prior: find_mode(K, d, prior, ROUGH_TOLERANCE), priors, threads)
     best = max(mode.log_evidence for mode in rough)
-    # Only those that can matter are followed to the end.
+    # Only modes that are not negligible are refined.
     near = [mode for mode in rough if mode.log_evidence > best - ROUGH_MARGIN]
     modes = mapped(lambda m: mode_from(K, d, m.prior, m.c), near, threads)
     logs = np.array([mode.log_evidence for mode in modes])

@@ -1,7 +1,7 @@
-"""Base shapes of the log-Gaussian processes: seven families with a few parameters each.
+"""SpectralShape shapes of the log-Gaussian processes: seven families with a few parameters each.
 
 Frequencies w are in units of the characteristic frequency of the data. Every family has parameters theta
-that are standard normal a priori; what they mean stands in `log_shape`. A shape is the logarithm of
+that are standard normal a priori; `_parameters` defines them. A shape is the logarithm of
 
     background * threshold + C * peak + FLOOR,    background = exp(1 - (1 + (w/r)^2)^(q/2)),
 
@@ -12,35 +12,34 @@ Derivatives are taken numerically: the parameters are few and the functions smoo
 from __future__ import annotations
 
 import numpy as np
-
 from sitqmc.jit import kernel
 
 BROAD, PEAK, EDGE, PEAK_EDGE, DRUDE, POWER, TWO_PEAKS = range(7)
 N_THETA = (2, 4, 4, 6, 4, 4, 7)
-FLOOR = 1e-5           # where a shape vanishes, the process must still be able to raise it
-STEP = 1e-4            # of the numerical second derivatives
+FLOOR = 1e-5           # the process can still raise the spectrum where a shape vanishes
+STEP = 1e-4            # step of the numerical second derivatives
 
-# Places of the parameters in `_parameters`: width and power of the tail, height, position and width of a
+# Indices of the parameters in `_parameters`: width and power of the tail, height, position and width of a
 # peak, position, softness and power of a threshold, width of a Drude peak, a second peak.
 R, Q, C, P, S, E, D, K, G, C2, P2, S2 = range(12)
 COUNT = 12
 
 
 @kernel
-def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-untyped-def]
-    """value[COUNT] of the parameters and slope[COUNT, n_theta], their derivatives; unused ones stay."""
+def _parameters(family, theta, location, log_width, value, slope):  # type: ignore[no-untyped-def]
+    """Fill value[COUNT], the parameters, and slope[COUNT, n_theta], their derivatives."""
     value[:] = np.array([2.5, 2.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0])
     slope[:] = 0.0
     if family == 0:
         value[R], value[Q] = 1.2 * np.exp(0.8 * theta[0]), np.exp(0.4 * theta[1])
         slope[R, 0], slope[Q, 1] = 0.8 * value[R], 0.4 * value[Q]
         return
-    moving = place * np.exp(spread * theta[0])
+    moving = location * np.exp(log_width * theta[0])
     if family == 1 or family == 3:
         width = 0.15 if family == 1 else 0.10
-        value[P], slope[P, 0] = moving, spread * moving
+        value[P], slope[P, 0] = moving, log_width * moving
         value[S] = moving * (0.02 + width * np.exp(0.7 * theta[1]))
-        slope[S, 0], slope[S, 1] = spread * value[S], 0.7 * (value[S] - 0.02 * moving)
+        slope[S, 0], slope[S, 1] = log_width * value[S], 0.7 * (value[S] - 0.02 * moving)
         rate = 1.0 if family == 1 else 1.2
         value[C] = 10.0 * np.exp(rate * theta[2])
         slope[C, 2] = rate * value[C]
@@ -51,20 +50,20 @@ def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-
             value[Q] = 1.0
             beyond = 0.7 * np.exp(0.5 * theta[3])
             value[E] = moving * (1.0 + beyond)
-            slope[E, 0], slope[E, 3] = spread * value[E], 0.5 * beyond * moving
+            slope[E, 0], slope[E, 3] = log_width * value[E], 0.5 * beyond * moving
             value[D] = 0.1 * value[E] * np.exp(0.7 * theta[4])
-            slope[D, 0], slope[D, 4] = spread * value[D], 0.7 * value[D]
+            slope[D, 0], slope[D, 4] = log_width * value[D], 0.7 * value[D]
             slope[D, 3] = value[D] / value[E] * slope[E, 3]
         return
     if family == 6:
-        value[P], slope[P, 0] = moving, spread * moving
+        value[P], slope[P, 0] = moving, log_width * moving
         value[S] = moving * (0.02 + 0.15 * np.exp(0.7 * theta[1]))
-        slope[S, 0], slope[S, 1] = spread * value[S], 0.7 * (value[S] - 0.02 * moving)
+        slope[S, 0], slope[S, 1] = log_width * value[S], 0.7 * (value[S] - 0.02 * moving)
         value[C] = 20.0 * np.exp(1.2 * theta[2])
         slope[C, 2] = 1.2 * value[C]
         beyond = 1.2 * np.exp(0.6 * theta[3])
         value[P2] = moving * (1.0 + beyond)
-        slope[P2, 0], slope[P2, 3] = spread * value[P2], 0.6 * beyond * moving
+        slope[P2, 0], slope[P2, 3] = log_width * value[P2], 0.6 * beyond * moving
         share = 0.02 + 0.15 * np.exp(0.7 * theta[4])
         value[S2] = value[P2] * share
         slope[S2, 0], slope[S2, 3] = share * slope[P2, 0], share * slope[P2, 3]
@@ -75,17 +74,17 @@ def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-
         slope[R, 6] = 0.6 * value[R]
         return
     if family == 2:
-        value[E], slope[E, 0] = moving, spread * moving
+        value[E], slope[E, 0] = moving, log_width * moving
         value[D] = 0.06 * moving * np.exp(0.8 * theta[1])
-        slope[D, 0], slope[D, 1] = spread * value[D], 0.8 * value[D]
+        slope[D, 0], slope[D, 1] = log_width * value[D], 0.8 * value[D]
         value[R], slope[R, 2] = 1.2 * np.exp(0.7 * theta[2]), 0.7
     elif family == 4:
-        value[G], slope[G, 0] = moving, spread * moving
+        value[G], slope[G, 0] = moving, log_width * moving
         value[C] = 10.0 * np.exp(1.2 * theta[1])
         slope[C, 1] = 1.2 * value[C]
         value[R], slope[R, 2] = 2.5 * np.exp(0.6 * theta[2]), 0.6
     else:
-        value[E], slope[E, 0] = moving, spread * moving
+        value[E], slope[E, 0] = moving, log_width * moving
         value[K] = 3.0 * np.exp(0.5 * theta[1])
         slope[K, 1] = 0.5 * value[K]
         value[R], slope[R, 2] = 1.5 * np.exp(0.6 * theta[2]), 0.6
@@ -95,15 +94,15 @@ def _parameters(family, theta, place, spread, value, slope):  # type: ignore[no-
 
 
 @kernel
-def log_shape(family, theta, place, spread, w, response, out, tangent):  # type: ignore[no-untyped-def]
-    """out[j] = ln of the normalised shape at w[j]; response @ exp(out) = 1.
+def log_shape(family, theta, location, log_width, w, response, out, tangent):  # type: ignore[no-untyped-def]
+    """Fill out (omega,) with the logarithm of the normalised shape; response @ exp(out) = 1.
 
-    tangent  (omega, n_theta), filled with d out/d theta; an array of no rows if it is not wanted
-    place, spread: centre and logarithmic standard deviation of the position of the family's feature
+    tangent    (omega, n_theta), filled with d out/d theta; an array without rows is left alone
+    location, log_width  centre and logarithmic standard deviation of the position of the feature
     """
     n = theta.size
     v, slope, d = np.empty(COUNT), np.empty((COUNT, n)), np.zeros(COUNT)
-    _parameters(family, theta, place, spread, v, slope)
+    _parameters(family, theta, location, log_width, v, slope)
     r, q = v[R], v[Q]
     total, shift, wanted = 0.0, np.zeros(n), tangent.shape[0] > 0
     for j in range(w.size):
@@ -169,13 +168,13 @@ def log_shape(family, theta, place, spread, w, response, out, tangent):  # type:
 
 
 @kernel
-def bending(family, theta, place, spread, w, response, pull, tangent):  # type: ignore[no-untyped-def]
-    """Second derivatives of pull @ log_shape, (n_theta, n_theta); tangent from log_shape."""
+def shape_hessian(family, theta, location, log_width, w, response, pull, tangent):  # type: ignore[no-untyped-def]
+    """Return the second derivatives of pull @ log_shape, (n_theta, n_theta); tangent from log_shape."""
     n, moved, out = theta.size, theta.copy(), np.empty(w.size)
     shifted, second = np.empty((w.size, n)), np.empty((n, n))
     for i in range(n):
         moved[i] = theta[i] + STEP
-        log_shape(family, moved, place, spread, w, response, out, shifted)
+        log_shape(family, moved, location, log_width, w, response, out, shifted)
         moved[i] = theta[i]
         for k in range(n):
             total = 0.0

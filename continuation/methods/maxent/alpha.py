@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
-
 import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.maxent.maxent import MaxEntPoint
+from sitqmc.continuation.options import RULES, AlphaRule
+from sitqmc.continuation.spectrum.diagnostics import AlphaScan
 
-AlphaRule = Literal["curvature", "classic", "bryan"]
-RULES: tuple[str, ...] = get_args(AlphaRule)
 CHI2_WINDOW = 3.0     # the corner must fit as well as the best fit within this many sqrt(2 m) plus 10 %
 
 
-@dataclass(frozen=True)
-class AlphaScan:
-    """The diagnostic: one entry per alpha, descending, all shape (n_alpha,)."""
-
-    alpha: Array
-    chi2: Array
-    entropy: Array
-    effective: Array
-    log_evidence: Array
-    curvature: Array
-    chosen: int
-    rule: str
-
-    def weights(self) -> Array:
-        """Posterior probabilities of the alphas (flat prior in ln alpha), sum 1."""
-        w = np.exp(self.log_evidence - self.log_evidence.max())
-        return w / w.sum()
-
-
 def log_curvature(alpha: Array, chi2: Array) -> Array:
-    """Curvature of lg chi^2 against lg alpha, shape (n_alpha,), equidistant lg alpha; ends are 0."""
+    """Return the curvature of lg chi^2 against equidistant lg alpha, shape (n_alpha,); both ends are 0."""
     h = abs(np.log10(alpha[1] / alpha[0]))
     f = np.log10(np.maximum(chi2, 1e-300))
     slope, second, out = np.gradient(f, h), np.zeros_like(f), np.zeros_like(f)
@@ -45,14 +23,14 @@ def log_curvature(alpha: Array, chi2: Array) -> Array:
 
 
 def _acceptable(chi2: Array, m: int) -> Array:
-    """Alphas whose fit is not visibly worse than the best one (a corner elsewhere is a bad fit)."""
+    """Return which alphas fit about as well as the best one: a corner elsewhere is a bad fit."""
     return chi2 <= 1.1 * chi2.min() + CHI2_WINDOW * np.sqrt(2.0 * m)
 
 
 def choose(points: list[MaxEntPoint], rule: AlphaRule) -> AlphaScan:
-    """Apply a rule: curvature (corner of chi^2), classic, bryan (largest evidence; averaged later)."""
+    """Choose alpha by a rule: curvature (corner of chi^2), classic or bryan (largest evidence)."""
     if rule not in RULES:
-        raise ValueError(f"alpha rule {rule!r}: choose one of {', '.join(RULES)}")
+        raise ValueError(f"alpha_rule = {rule!r}: choose one of {', '.join(RULES)}")
     alpha = np.array([p.alpha for p in points])
     chi2 = np.array([p.chi2 for p in points])
     evidence = np.array([p.log_evidence for p in points])
@@ -64,6 +42,6 @@ def choose(points: list[MaxEntPoint], rule: AlphaRule) -> AlphaScan:
         score = evidence
     return AlphaScan(
         alpha=alpha, chi2=chi2, entropy=np.array([p.entropy for p in points]),
-        effective=np.array([p.effective for p in points]), log_evidence=evidence, curvature=curvature,
+        n_effective=np.array([p.n_effective for p in points]), log_evidence=evidence, curvature=curvature,
         chosen=int(np.argmax(score)), rule=rule,
     )  # fmt: skip

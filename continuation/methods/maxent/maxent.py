@@ -30,21 +30,21 @@ ACCEPTABLE = 1e-5           # the same, when rounding stops the line search
 
 @dataclass(frozen=True)
 class MaxEntPoint:
-    """Minimum at one alpha: y (m,), x (omega,), chi2, entropy, effective parameters, ln evidence."""
+    """Minimum at one alpha: y (m,), x (omega,), chi^2, entropy, effective parameters, ln evidence."""
 
     alpha: float
     y: Array
     x: Array
     chi2: float
     entropy: float
-    effective: float
+    n_effective: float
     log_evidence: float
     converged: bool
 
 
 @kernel
 def solve(K, d, m, alpha, y):  # type: ignore[no-untyped-def]
-    """(y, x, converged) at one alpha, started from y (m_eq,); K (m_eq, omega), d (m_eq,), m (omega,) > 0."""
+    """Return (y, x, converged) at one alpha, started from y (m,); K (m, omega), d (m,), m (omega,) > 0."""
     converged, n = False, d.size
     x = m * np.exp(np.minimum(y @ K, 600.0))
     for _ in range(MAX_STEPS):
@@ -72,7 +72,10 @@ def solve(K, d, m, alpha, y):  # type: ignore[no-untyped-def]
 
 @kernel
 def _step_length(d, alpha, y, x, step, change, slope, t):  # type: ignore[no-untyped-def]
-    """Armijo backtracking on F from t, 0 if nothing helps; expm1, so differences of F do not cancel."""
+    """Return the step length by Armijo backtracking from t, 0 if F never falls.
+
+    expm1 avoids the cancellation of differences of F.
+    """
     yy, ys, ds = y @ step, step @ step, d @ step
     for _ in range(40):
         rise = alpha * (t * yy + 0.5 * t * t * ys) - t * ds
@@ -86,7 +89,7 @@ def _step_length(d, alpha, y, x, step, change, slope, t):  # type: ignore[no-unt
 
 @kernel
 def _scalars(K, d, m, alpha, y, x):  # type: ignore[no-untyped-def]
-    """chi2, entropy, number of effective parameters, ln evidence of one minimum."""
+    """Return chi^2, entropy, number of effective parameters and ln evidence of one minimum."""
     residual = d - K @ x
     chi2 = residual @ residual
     # ln(x/m) = k . y exactly, so the entropy needs no logarithm of small numbers.
@@ -97,16 +100,16 @@ def _scalars(K, d, m, alpha, y, x):  # type: ignore[no-untyped-def]
 
 
 def describe(K: Array, d: Array, m: Array, alpha: float, y: Array, x: Array, converged: bool) -> MaxEntPoint:
-    """Scalars of one minimum; K, d, m as in `solve`."""
-    chi2, entropy, effective, evidence = _scalars(K, d, m, alpha, y, x)
-    return MaxEntPoint(alpha, y, x, chi2, entropy, effective, evidence, converged)
+    """Return one minimum with its scalars; K, d, m as in `solve`."""
+    chi2, entropy, n_effective, evidence = _scalars(K, d, m, alpha, y, x)
+    return MaxEntPoint(alpha, y, x, chi2, entropy, n_effective, evidence, converged)
 
 
 def alpha_ladder(K: Array, m: Array, per_decade: int = 4, top: float = 1e12, bottom: float = 1e-2) -> Array:
-    """Descending alphas (n,), from `top` down to `bottom` over the weight of the default model.
+    """Return descending alphas (n,), from `top` down to `bottom` over the weight of the default model.
 
-    Entropy scales with the weight, so these bounds do not depend on units; top is raised if the kernel's
-    curvature is larger still.
+    Entropy scales with the weight, so these bounds do not depend on units. `top` is raised where the
+    curvature of the kernel is larger.
     """
     weight = float(m.sum())
     largest = float(np.einsum("ij,ij,j->", K, K, m)) * weight
@@ -116,9 +119,10 @@ def alpha_ladder(K: Array, m: Array, per_decade: int = 4, top: float = 1e12, bot
 
 
 def scan(K: Array, d: Array, m: Array, alphas: Array) -> list[MaxEntPoint]:
-    """One minimum per alpha, warm-started from the previous (larger) alpha.
+    """Return one minimum per alpha, each started from the minimum at the previous, larger alpha.
 
-    Ends early where alpha is so small that rounding spoils the minimum (the fit no longer changes there).
+    The scan ends early where alpha is so small that rounding spoils the minimum; the fit no longer changes
+    there.
     """
     points: list[MaxEntPoint] = []
     K, d, m = (np.ascontiguousarray(a, dtype=float) for a in (K, d, m))
@@ -132,9 +136,9 @@ def scan(K: Array, d: Array, m: Array, alphas: Array) -> list[MaxEntPoint]:
 
 
 def functional_variance(K: Array, x: Array, alpha: float, G: Array) -> Array:
-    """Posterior variance (f,) of functionals G @ x, G (f, omega), Gaussian around the minimum at alpha.
+    """Return the variance (f,) of functionals G @ x, G (f, omega), Gaussian around the minimum at alpha.
 
-    The inverse of alpha diag(1/x) + K^T K by the Woodbury formula: only an (m_eq, m_eq) matrix is solved.
+    The Woodbury formula inverts alpha diag(1/x) + K^T K with an (m_eq, m_eq) matrix.
     """
     KX = K * x
     KXK = KX @ K.T
