@@ -8,9 +8,9 @@ several priors at once. A prior is (family, location, log_width, w, response, of
 from __future__ import annotations
 
 import numpy as np
-from sitqmc.jit import kernel
 
 from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, log_shape, shape_hessian
+from sitqmc.jit import kernel
 
 FIXED = -1
 EXPONENT_LIMIT = 600.0                 # of ln x: exp stays in range

@@ -12,6 +12,7 @@ Derivatives are taken numerically: the parameters are few and the functions smoo
 from __future__ import annotations
 
 import numpy as np
+
 from sitqmc.jit import kernel
 
 BROAD, PEAK, EDGE, PEAK_EDGE, DRUDE, POWER, TWO_PEAKS = range(7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from sitqmc.jit import kernel
 
 FEW = 4                  # trials of the weight, the edge and the edge weight in a sweep
