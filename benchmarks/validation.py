@@ -244,7 +244,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _exact_text(rows: list[dict[str, Any]]) -> str:
     body = [[
         r["case"], str(r["numbers"]), f"{r['chi2']:.0f} / {r['independent']}", f"{r['probability']:.2f}",
-        f"{r['worst_sigmas']:.1f} ({r['worst_name']})", f"{100 * r['median_error']:.2g} %",
+        f"{r['worst_sigmas']:.1f} (`{r['worst_name']}`)", f"{100 * r['median_error']:.2g} %",
     ] for r in rows]  # fmt: skip
     total, count = sum(r["chi2"] for r in rows), sum(r["independent"] for r in rows)
     said = (f"Sum: χ² = {total:.0f} for {count} independent numbers, "

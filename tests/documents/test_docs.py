@@ -7,6 +7,7 @@ import json
 import pkgutil
 import re
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -137,9 +138,9 @@ def test_functions_named_in_the_pages_are_in_the_sources():
 
 
 def imports_of(text):
-    """Import statements of all Python blocks."""
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        for node in ast.walk(ast.parse(block)):
+    """Import statements of all Python blocks; blocks in lists are indented."""
+    for block in re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE):
+        for node in ast.walk(ast.parse(textwrap.dedent(block))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sitqmc"):
                 yield from ((node.module, alias.name) for alias in node.names)
 

@@ -52,7 +52,7 @@ path = "results/first_run"
 """
 config = parse_config(tomllib.loads(text))
 for model in points(config):
-    print(model.p, model.beta, model.sites)
+    print(f"p = {model.p:g}, beta = {model.beta:g}, {model.sites} sites")
 
 # %% [markdown]
 # ## 2. Cost

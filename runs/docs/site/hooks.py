@@ -5,6 +5,7 @@ Everything generated comes from the code itself, so that the site cannot describ
 
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the fence for formulas, the paths of the sources and the generated part of the navigation."""
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {}).setdefault("custom_fences", [])
     fences.append({"name": "math", "class": "formula", "format": formula})
+    sys.path.insert(0, str(ROOT))            # describe this checkout, not another one that is installed
     shutil.rmtree(TREE, ignore_errors=True)
     reference.copy_sources(ROOT, TREE)       # the parser of mkdocstrings does not follow symbolic links
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(TREE)]
@@ -76,7 +78,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return match.group(0)                # mkdocs reports the dead link
 
     markdown = re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", inside, markdown)
-    return markdown if page.file.src_uri.startswith(("reference", "notebooks")) else typeset(markdown)
+    path = page.file.src_uri
+    plain = path.startswith("notebooks") or "\n::: " in markdown
+    return markdown if plain else typeset(markdown)
 
 
 def typeset(markdown: str) -> str:

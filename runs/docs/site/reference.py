@@ -181,7 +181,7 @@ def configuration() -> str:
     from sitqmc.qmc.model.parameters import PARAMETERS
     from sitqmc.runs.config.config import Config
 
-    lines = ["## Parameters of `[model]`", "", "| key | unit | meaning |", "| --- | --- | --- |"]
+    lines = ["| key | unit | meaning |", "| --- | --- | --- |"]
     lines += [f"| `{p.name}` | {_unit(p.unit)} | {_cell(p.text)} |" for p in PARAMETERS.values()] + [""]
     for section in fields(Config):
         kind = _section_type(Config, section.name)
