@@ -230,7 +230,8 @@ class Chains:
         out |= {f"sums/{name}": getattr(way.sums, name) for name in ("scalars", "maps", "turns")}
         out |= {f"bins/{name}": getattr(way, name) for name in ("scalars", "times", "distances")}
         for name, part in array_slices(self.model, self.n_max).items():
-            out[f"sums/{name}"], out[f"bins/{name}"] = way.sums.arrays[:, part], way.arrays[..., part]
+            kept = STATE_NAMES.get(name, name)
+            out[f"sums/{kept}"], out[f"bins/{kept}"] = way.sums.arrays[:, part], way.arrays[..., part]
         return out
 
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
@@ -278,6 +279,9 @@ class Chains:
         green = np.arange(len(order)) * (self._way.green.size // len(order)) + 1
         row[order, at.GREEN] = np.where(state["recording"] > 0, green, 0)
 
+
+STATE_NAMES = {"chi_s_raw": "chi", "chi_c_raw": "chi_c"}
+"""Observables whose arrays have another name in a state: kept states must stay readable."""
 
 PLACE = [at.HEAD, at.TAIL, at.WORD, at.INCOMING, at.LEFT, at.GIVEN, at.OPENED]
 """Fields of a row of the desk that a state keeps as they are, but for the first site of the replica."""
