@@ -11,8 +11,15 @@ import textwrap
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy.stats import chi2
+
+from sitqmc.continuation import CorrelatorData, Options, current_kernel, sinh_grid
+from sitqmc.continuation.methods import METHODS
+from sitqmc.continuation.methods.problem import pose
+from sitqmc.qmc import observables
+from sitqmc.runs.results.figures import run as figures
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "runs" / "docs"
@@ -137,17 +144,24 @@ def test_functions_named_in_the_pages_are_in_the_sources():
         assert functions <= words, (path, functions - words)
 
 
-def imports_of(text):
-    """Import statements of all Python blocks; blocks in lists are indented."""
-    for block in re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE):
-        for node in ast.walk(ast.parse(textwrap.dedent(block))):
+def examples_of(path):
+    """Source of all Python blocks; blocks in lists are indented."""
+    text = path.read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(block) for block in blocks]
+
+
+def imports_of(path):
+    """Import statements of all Python blocks."""
+    for block in examples_of(path):
+        for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sitqmc"):
                 yield from ((node.module, alias.name) for alias in node.names)
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=name_of)
 def test_examples_import_what_exists(path):
-    for module, name in imports_of(path.read_text(encoding="utf-8")):
+    for module, name in imports_of(path):
         assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
 
 
@@ -161,6 +175,37 @@ def test_examples_run(page, tmp_path, monkeypatch):
     exec(compile("\n".join(blocks), page, "exec"), names)
     low, high = names["low"], names["high"]
     assert low.shape == high.shape == names["spectrum"].omega.shape
+
+
+def test_the_example_of_a_method_continues_data():
+    block = next(b for b in examples_of(ROOT / "CONTRIBUTING.md") if "Method(" in b)
+    names = {}
+    exec(compile(block, "CONTRIBUTING.md", "exec"), names)
+    n, omega = np.arange(17), sinh_grid(40.0, 1.0, 400)
+    truth = 0.1 * np.exp(-((omega.omega - 2) ** 2))
+    mean = 0.3 + current_kernel(n, omega.omega, 8.0) @ (omega.weights * truth)
+    samples = mean + 0.002 * np.random.default_rng(1).normal(size=(100, n.size))
+    data = CorrelatorData.from_samples(samples, kind="rho_iw", beta=8.0, grid=n)
+    method = names["QUADRATIC"]
+    assert method.name not in METHODS
+    problem = pose(data, Options(n_omega=80, n_draws=20))
+    solution = method.solve(problem)
+    residual = problem.whitened_data - problem.kernel @ solution.posterior.reported
+    assert float(residual @ residual) < 2 * len(residual)
+
+
+def test_the_examples_of_an_observable_and_a_figure_fit_their_registries():
+    """The row is made, its number is addressed by name, and the figure draws points of a run."""
+    row, measured, figure = (next(b for b in examples_of(ROOT / "CONTRIBUTING.md") if word in b)
+                             for word in ("_scalar(", "values[AT", "FigureKind("))  # fmt: skip
+    made = eval(row.strip().rstrip(","), vars(observables))
+    assert made.name in measured
+    assert made.name not in observables.OBSERVABLES
+    names = dict(vars(figures), KINDS=dict(figures.KINDS))
+    exec(compile(figure, "CONTRIBUTING.md", "exec"), names)
+    new = names["KINDS"].keys() - figures.KINDS.keys()
+    assert len(new) == 1
+    assert names["KINDS"][new.pop()].caption
 
 
 def test_observables_of_the_explanation_are_measured():
