@@ -248,3 +248,15 @@ def test_citation_file_agrees_with_the_readme():
         assert re.search(rf'^    start: "?{page}"?$', cff, re.MULTILINE)
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"\nversion: {version}\n" in cff
+
+
+def test_container_recipes_copy_what_the_wheel_is_built_from():
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    sources = tables["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"]
+    project = tables["project"]
+    wanted = {"pyproject.toml", project["readme"], *project["license-files"], "sitqmc", *sources}
+    folder = DOCS / "containers"
+    copied = re.findall(r"^    (\S+) /opt/sitqmc/\1$", (folder / "sitqmc.def").read_text(), re.MULTILINE)
+    assert set(copied) == wanted
+    lines = re.findall(r"^COPY (.+) \S+$", (folder / "Dockerfile").read_text(), re.MULTILINE)
+    assert {name for line in lines for name in line.split()} == wanted
