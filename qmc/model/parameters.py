@@ -70,7 +70,7 @@ def parameters_of(model: object) -> dict[str, Any]:
     model  a `Model`, or its stored fields as a mapping; fields that an older version lacked are neutral
     """
     stored = model if isinstance(model, Mapping) else vars(model)
-    row = {name: stored.get(name, p.neutral) for name, p in PARAMETERS.items()}
+    row: dict[str, Any] = {name: stored.get(name, p.neutral) for name, p in PARAMETERS.items()}
     # Twelve digits: 3 x 0.1 and 0.3 are one temperature.
     row["beta"] = float(f"{row['eps'] * row['L_tau']:.12g}")
     return row

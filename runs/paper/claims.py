@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.estimate import concise
-from sitqmc.runs.paper.dataset import G_C, P_C, SIGMA_C, Reproduction
-from sitqmc.runs.paper.panels.clean import alike
-from sitqmc.runs.paper.panels.comparison import weight_line
+from sitqmc.runs.paper.panels.clean import matching_stiffness
+from sitqmc.runs.paper.panels.panel import with_interval
 from sitqmc.runs.paper.panels.response import low_sizes, nearest_critical
-from sitqmc.runs.paper.panels.transition import scale, sure
-from sitqmc.runs.paper.spectra import Number
+from sitqmc.runs.paper.panels.transition import energy_scale, is_reliable
+from sitqmc.runs.paper.panels.weights import weight_line
+from sitqmc.runs.paper.studies.dataset import G_C, P_C, SIGMA_C, Reproduction
+from sitqmc.runs.paper.studies.spectra import StudyPoint
 
 CONFIRMED, CONSISTENT, OPEN, UNTESTED = "confirmed", "consistent, not proven", "not resolved", "not tested"
 WANTED = 0.05  # error of a low-frequency conductivity that would tell 0.5 from 0.35
@@ -39,8 +40,9 @@ def claims(data: Reproduction, *, films: bool) -> list[Claim]:
     return [*out, *(_films(data) if films else [])]
 
 
-def _interval(n: Number) -> str:
-    return f"{n.value:.2f} [{n.low:.2f}, {n.high:.2f}]"
+def _by_p(points: Iterable[StudyPoint], name: str) -> str:
+    """Return a scale of several points with intervals."""
+    return "; ".join(f"p = {at.model.p:g}: {with_interval(energy_scale(at, name))}" for at in points)
 
 
 def _transition(data: Reproduction) -> Claim:
@@ -60,23 +62,23 @@ def _transition(data: Reproduction) -> Claim:
 
 def _stiffness(data: Reproduction) -> Claim:
     first = data.dirty[0]
-    near = min(data.dirty, key=lambda at: abs(at.p - P_C))
+    near = min(data.dirty, key=lambda at: abs(at.model.p - P_C))
     sizes = data.studies["dirty"]
-    told = []
+    parts = []
     for L in sizes.sizes:
         point = min(sizes.at(L), key=lambda q: abs(q.model.p - P_C))
         e = point.estimate("rho_s")
-        told.append(f"{concise(e.value, e.error)} (L = {L})")
-    a = first.point.estimate("rho_s")
+        parts.append(f"{concise(e.value, e.error)} (L = {L})")
+    a = first.averages.values["rho_s"]
     found = (
-        f"rho_s = {concise(a.value, a.error)} at p = {first.p:g}, and at p = {near.p:g}, "
-        "shrinking with size: " + ", ".join(told)
+        f"rho_s = {concise(a.value, a.error)} at p = {first.model.p:g}, and at p = {near.model.p:g}, "
+        "shrinking with size: " + ", ".join(parts)
     )
     return Claim("rho_s falls continuously to zero at p_c.", CONFIRMED, found, "the exponent needs L >= 32")
 
 
 def _weight(data: Reproduction) -> Claim:
-    rules = [at.spectra.scales["sum_rule"] for at in data.dirty if "sum_rule" in at.spectra.scales]
+    rules = [at.scales["sum_rule"] for at in data.dirty if "sum_rule" in at.scales]
     worst = max(rules, key=lambda n: abs(n.value - 1), default=None)
     found = "no sum rule was computed"
     good = worst is not None and abs(worst.value - 1) < 0.03
@@ -89,56 +91,55 @@ def _weight(data: Reproduction) -> Claim:
 
 
 def _pair(data: Reproduction) -> Claim:
-    seen = [at for at in data.dirty if at.p > P_C and sure(at, "pair_peak")]
-    told = "; ".join(f"p = {at.p:g}: {_interval(scale(at, 'pair_peak'))}" for at in seen)
-    values = [scale(at, "pair_peak") for at in seen]
+    seen = [at for at in data.dirty if at.model.p > P_C and is_reliable(at, "pair_peak")]
+    parts = _by_p(seen, "pair_peak")
+    values = [energy_scale(at, "pair_peak") for at in seen]
     falls = len(values) > 1 and all(a.high < b.low for a, b in itertools.pairwise(values))
     return Claim(
         "omega_pair of the insulator closes at p_c.", CONSISTENT if falls else OPEN,
-        f"resolved at {told or 'no p'} (E_J); it lies at T closer to p_c, a typical, not a hard gap",
+        f"resolved at {parts or 'no p'} (E_J); it lies at T closer to p_c, a typical, not a hard gap",
         "beta four times larger (L = 32 to 48), p = 0.35 to 0.40",
     )  # fmt: skip
 
 
 def _mode(data: Reproduction) -> Claim:
-    fluid = [at for at in data.dirty if at.p < P_C]
-    seen = [at for at in fluid if sure(at, "m_h_sigma")]
-    told = "; ".join(f"p = {at.p:g}: {_interval(scale(at, 'm_h_sigma'))}" for at in seen) or "no p"
-    samples = min(at.point.samples for at in fluid)
+    fluid = [at for at in data.dirty if at.model.p < P_C]
+    seen = [at for at in fluid if is_reliable(at, "m_h_sigma")]
+    parts = _by_p(seen, "m_h_sigma") or "no p"
+    samples = min(at.averages.n_samples for at in fluid)
     return Claim(
         "sigma has a peak at m_H that softens towards zero at p_c from the superfluid side.", OPEN,
-        f"lowest peak of sigma resolved at {told} (of {len(fluid)} superfluids); bands grow at low frequency "
-        "with dilution, but which of two features is m_H changes from p to p",
+        f"lowest peak of sigma resolved at {parts} (of {len(fluid)} superfluids); bands grow at low "
+        "frequency with dilution, but which of two features is m_H changes from p to p",
         f"an estimate: noise three to ten times smaller ({10 * samples} to {100 * samples} masks at this "
         "size), then L = 32 for lower T",
     )  # fmt: skip
 
 
 def _critical(data: Reproduction) -> Claim:
-    told, best = [], (math.inf, 0.0, 0)
-    for L in low_sizes(data):
-        p, value, error = nearest_critical(data, L)
-        told.append(f"{concise(value, error)} (L = {L}, p = {p:g})")
-        best = (error, value, L)  # of the largest size
-    error, value, L = best
-    if not told:
+    sizes = low_sizes(data)
+    if not sizes:
         return Claim("sigma at p_c is about 0.5 of 4e^2/h.", OPEN, "not measured", "all Matsubara numbers")
-    samples = data.studies["dirty"].at(L)[0].samples
+    low = {L: nearest_critical(data, L) for L in sizes}
+    parts = [f"{sigma} (L = {L}, p = {p:g})" for L, (p, sigma) in low.items()]
+    L = sizes[-1]
+    error = low[L][1].error
+    samples = data.studies["dirty"].at(L)[0].n_samples
     more = math.ceil(samples * (error / WANTED) ** 2 / 100) * 100
-    near = abs(value - SIGMA_C) < 2 * error
+    near = abs(low[L][1].pull(SIGMA_C)) < 2
     return Claim(
         "sigma at p_c is about 0.5 of 4e^2/h.", CONSISTENT if near else OPEN,
-        "without continuation: " + ", ".join(told),
+        "without continuation: " + ", ".join(parts),
         f"{more} masks at L = {L} bring the error to {WANTED:g}; then the trend with L",
     )  # fmt: skip
 
 
 def _scalar(data: Reproduction) -> Claim:
-    seen = [at for at in data.dirty if at.p < P_C and sure(at, "m_h_scalar")]
-    told = "; ".join(f"p = {at.p:g}: {_interval(scale(at, 'm_h_scalar'))}" for at in seen) or "no p"
+    seen = [at for at in data.dirty if at.model.p < P_C and is_reliable(at, "m_h_scalar")]
+    parts = _by_p(seen, "m_h_scalar") or "no p"
     return Claim(
         "The low-frequency excess of sigma is the Higgs mode.", OPEN,
-        f"peak of chi_s'' of the same samples resolved at {told} (E_J); no such peak of sigma to set beside "
+        f"peak of chi_s'' of the same samples resolved at {parts} (E_J); no such peak of sigma to set beside "
         "it. Puschmann et al. and Crewse and Vojta find the scalar response of a disordered system broad and "
         "non-critical; these data do not tell",
         "both peaks resolved at the same p close to p_c: as for m_H",
@@ -146,17 +147,18 @@ def _scalar(data: Reproduction) -> Claim:
 
 
 def _threshold(data: Reproduction) -> Claim:
-    fluid = [at for at in data.clean if at.g < G_C and scale(at, "m_h_scalar").known]
-    told = "; ".join(
-        f"g = {at.g:g}: m_H {_interval(scale(at, 'm_h_scalar'))}, onset {_interval(scale(at, 'onset_sigma'))}"
-        for at in fluid if scale(at, "onset_sigma").known
+    fluid = [at for at in data.clean if at.model.charging < G_C and energy_scale(at, "m_h_scalar").is_known]
+    parts = "; ".join(
+        f"g = {at.model.charging:g}: m_H {with_interval(energy_scale(at, 'm_h_scalar'))}, "
+        f"onset {with_interval(energy_scale(at, 'onset_sigma'))}"
+        for at in fluid if energy_scale(at, "onset_sigma").is_known
     )  # fmt: skip
-    masses = [scale(at, "m_h_scalar") for at in fluid]
+    masses = [energy_scale(at, "m_h_scalar") for at in fluid]
     softens = len(masses) > 1 and masses[-1].high < masses[0].low
     return Claim(
         "Clean array: sigma has a threshold at m_H, and m_H goes to zero at g_c.",
         CONSISTENT if softens else OPEN,
-        f"m_H of chi_s'' softens towards g_c; {told}",
+        f"m_H of chi_s'' softens towards g_c; {parts}",
         "L = 32 with 1000 chains (--size cluster) for the threshold at g = 3.5 to 4.2",
     )
 
@@ -165,7 +167,7 @@ def _excess(data: Reproduction) -> Claim:
     """Where the band of the diluted array lies above that of a clean one of its stiffness."""
     statement = "The diluted superfluid absorbs below the threshold of the clean one, by another law."
     decides = "for the powers of both laws: larger beta, and noise that resolves sigma below 1e-3 of 4e^2/h"
-    two = alike(data)
+    two = matching_stiffness(data)
     if len(two) < 2:
         return Claim(statement, OPEN, "no pair of superfluids", decides)
     (name, clean, _, cold), (other, dirty, _, _) = two

@@ -17,96 +17,17 @@ from sitqmc.qmc import Model
 from sitqmc.runs.config.config import Config, load_config, parse_config, points
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.paper.claims import claims, claims_text
-from sitqmc.runs.paper.dataset import Reproduction
 from sitqmc.runs.paper.page import write_page
-from sitqmc.runs.paper.panels.clean import caption_1b_clean, curves_1b_clean, figure_1b_clean
-from sitqmc.runs.paper.panels.comparison import (
-    caption_3a,
-    caption_3b,
-    caption_3c,
-    curves_3a,
-    curves_3b,
-    curves_3c,
-    figure_3a,
-    figure_3b,
-    figure_3c,
-)
-from sitqmc.runs.paper.panels.films import caption_2, caption_2c, curves_2, curves_2c, figure_2, figure_2c
-from sitqmc.runs.paper.panels.limits import (
-    caption_sizes,
-    caption_trotter,
-    curves_sizes,
-    curves_trotter,
-    figure_sizes,
-    figure_trotter,
-)
-from sitqmc.runs.paper.panels.panel import Panel, write_panel
-from sitqmc.runs.paper.panels.response import (
-    caption_low,
-    caption_maps,
-    caption_scalar,
-    curves_low,
-    curves_maps,
-    curves_scalar,
-    figure_low,
-    figure_maps,
-    figure_scalar,
-)
-from sitqmc.runs.paper.panels.transition import caption_1b, curves_1b, figure_1b
-from sitqmc.runs.paper.spectra import Cache, all_spectra
-from sitqmc.runs.paper.study import DATA, STUDIES, Study, load_study, reduce_runs, save_study
+from sitqmc.runs.paper.panels import PANELS
+from sitqmc.runs.paper.panels.panel import write_panel
+from sitqmc.runs.paper.studies.dataset import Reproduction
+from sitqmc.runs.paper.studies.spectra import SpectrumCache, all_spectra
+from sitqmc.runs.paper.studies.study import CONFIGS, DATA, STUDIES, Study, load_study, reduce_runs, save_study
 from sitqmc.runs.paper.tables import published_rows, published_table, scale_table, write_tables
 from sitqmc.runs.store.atomic import make_folder, replace_text
 
-CONFIGS = Path(__file__).parent / "configs"
 SIZES = ("small", "medium", "cluster")
 SPECTRA = "spectra.json"
-
-PANELS = {
-    panel.name: panel
-    for panel in (
-        Panel(
-            "1b",
-            "Fig. 1b: sigma(omega) across the disorder-driven transition",
-            figure_1b,
-            caption_1b,
-            curves_1b,
-        ),
-        Panel("1b_clean", "Fig. 1b, clean counterpart", figure_1b_clean, caption_1b_clean, curves_1b_clean),
-        Panel("2", "Fig. 2a, b, d, e: tunnelling and optics, SYNTHETIC films", figure_2, caption_2, curves_2),
-        Panel("2c", "Fig. 2c: 2 Delta_t and Omega, SYNTHETIC films", figure_2c, caption_2c, curves_2c),
-        Panel(
-            "3a",
-            "Fig. 3a: sigma_H of SYNTHETIC films beside the simulation",
-            figure_3a,
-            caption_3a,
-            curves_3a,
-        ),
-        Panel("3b", "Fig. 3b: missing weight and stiffness", figure_3b, caption_3b, curves_3b),
-        Panel("3c", "Fig. 3c: the sum rule of SYNTHETIC films", figure_3c, caption_3c, curves_3c),
-        Panel(
-            "scalar",
-            "Beyond: scalar response of the same samples",
-            figure_scalar,
-            caption_scalar,
-            curves_scalar,
-        ),
-        Panel(
-            "low",
-            "Beyond: low-frequency conductivity without continuation",
-            figure_low,
-            caption_low,
-            curves_low,
-        ),
-        Panel("maps", "Beyond: one sample in space", figure_maps, caption_maps, curves_maps),
-        Panel("sizes", "Beyond: finite sizes", figure_sizes, caption_sizes, curves_sizes),
-        Panel(
-            "trotter", "Beyond: the width of the time slice", figure_trotter, caption_trotter, curves_trotter
-        ),
-    )
-}
-"""All panels by name; each has figure(data), caption(data) and curves(data)."""
-
 
 @dataclass(frozen=True)
 class Chapter:
@@ -151,10 +72,10 @@ def with_spectra(
 ) -> Reproduction:
     """The studies with their spectra, continued only where no kept ones fit."""
     bundled = DATA / f"{size}_{SPECTRA}"
-    cache = Cache([bundled], (folder / SPECTRA) if folder else None)
+    cache = SpectrumCache([bundled], (folder / SPECTRA) if folder else None)
     continued = [study for name, study in studies.items() if name != "trotter"]
-    spectra = all_spectra(continued, cache, processes, say)
-    return Reproduction(size, f"sitqmc reproduce all --size {size}", studies, spectra)
+    results = all_spectra(continued, cache, processes, say)
+    return Reproduction(size, f"sitqmc reproduce all --size {size}", studies, results)
 
 
 def reproduce(

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from sitqmc.estimate import concise
+from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc.finite_size.reactive import capacitance, reactive_product
 from sitqmc.runs.formatting import columns
-from sitqmc.runs.paper.dataset import G_C, P_C, SIGMA_C, At, Reproduction
 from sitqmc.runs.paper.panels.response import low_sizes, nearest_critical
-from sitqmc.runs.paper.panels.transition import scale, sure
-from sitqmc.runs.paper.spectra import Cache
-from sitqmc.runs.paper.study import DATA, load_study
+from sitqmc.runs.paper.panels.transition import energy_scale, is_reliable
+from sitqmc.runs.paper.studies.dataset import G_C, P_C, SIGMA_C, Reproduction
+from sitqmc.runs.paper.studies.spectra import SpectrumCache, StudyPoint
+from sitqmc.runs.paper.studies.study import DATA, ReducedPoint, load_study
 from sitqmc.runs.store.atomic import replace_text
 
 K_C = 0.45416476  # isotropic XY model: Xu et al., PRB 100, 064525 (2019)
@@ -33,54 +33,60 @@ NUMBERS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One number beside what is published of it. own_error nan: none."""
+    """Own and published value of one quantity; a value that does not exist is `Estimate.missing()`."""
 
     quantity: str
-    own: float
-    own_error: float
-    published: float
-    published_error: float
+    own: Estimate
+    published: Estimate
     source: str
     note: str = ""
 
     @property
     def sigmas(self) -> float:
-        """Distance in combined standard errors; nan where either value is missing."""
-        total = math.hypot(self.own_error, self.published_error)
-        return (self.own - self.published) / total if total > 0 else float("nan")
+        """Difference in combined standard errors; nan where either value is missing or both are exact."""
+        return float(self.own.pull(self.published)) if math.isfinite(self.own.value) else math.nan
+
+    def plain(self) -> dict[str, Any]:
+        """Return the row as columns of a CSV file."""
+        return {
+            "quantity": self.quantity, "own": self.own.value, "own_error": self.own.error,
+            "published": self.published.value, "published_error": self.published.error,
+            "source": self.source, "note": self.note, "sigmas": self.sigmas,
+        }  # fmt: skip
 
 
-def scale_rows(points: Sequence[At]) -> list[dict[str, float]]:
+def scale_rows(points: Sequence[StudyPoint]) -> list[dict[str, float]]:
     """One row a point: values, errors, and NAME_resolved (0 or 1) of the scales."""
     out = []
     for at in points:
-        m = at.point.model
+        m = at.model
         row: dict[str, float] = {
             "p": m.p,
             "E_C/E_J": m.charging,
             "L": m.Lx,
             "L_tau": m.L_tau,
-            "samples": at.point.samples,
+            "samples": at.averages.n_samples,
         }
         for name, key in AVERAGES:
-            e = at.point.estimate(key)
+            e = at.averages.values[key]
             row[name], row[f"{name}_error"] = e.value, e.error
         for name, key in NUMBERS:
-            n = scale(at, key)
+            n = energy_scale(at, key)
             row |= {name: n.value, f"{name}_low": n.low, f"{name}_high": n.high}
             if key != "sum_rule":
-                row[f"{name}_resolved"] = float(sure(at, key))
-        row["sigma_low"], row["sigma_low_error"] = at.point.sigma_low
+                row[f"{name}_resolved"] = float(is_reliable(at, key))
+        low = at.scales["sigma_low"]
+        row["sigma_low"], row["sigma_low_error"] = low.value, low.error
         out.append(row)
     return out
 
 
-def scale_table(points: Sequence[At], tuned: str = "p") -> str:
+def scale_table(points: Sequence[StudyPoint], tuned: str = "p") -> str:
     """`scale_cells` in columns."""
     return "\n".join(columns(scale_cells(points, tuned)))
 
 
-def scale_cells(points: Sequence[At], tuned: str = "p") -> list[list[str]]:
+def scale_cells(points: Sequence[StudyPoint], tuned: str = "p") -> list[list[str]]:
     """The same for reading, its head first. (?) after a number: not resolved."""
     head = [tuned, *(name for name, _ in AVERAGES), *(name for name, _ in NUMBERS), "sigma_low"]
     rows = [head]
@@ -113,10 +119,12 @@ def _kept() -> list[Row]:
 
 def _row(r: dict[str, Any]) -> Row:
     """A row of benchmarks/critical.py, null where nothing is published."""
-    own, error, published = (float("nan") if r[k] is None else float(r[k]) for k in KEYS)
+    own, error, published = (math.nan if r[k] is None else float(r[k]) for k in KEYS)
     note = f"benchmarks/critical.py {r['study']}. {r['note']}".strip()
     quantity = r["quantity"] if r["study"] == "seed" else f"{r['study']}: {r['quantity']}"
-    return Row(quantity, own, error, published, float(r["published_error"]), r["source"], note)
+    return Row(
+        quantity, Estimate(own, error), Estimate(published, float(r["published_error"])), r["source"], note
+    )
 
 
 def _transition(data: Reproduction) -> list[Row]:
@@ -124,22 +132,22 @@ def _transition(data: Reproduction) -> list[Row]:
     for c in data.crossings:
         name = f"p_c, crossing L = {c.sizes[0]:g}, {c.sizes[1]:g} ({data.size})"
         note = "; ".join(["drifts with L", *c.warnings])
-        rows.append(Row(name, c.coupling.value, c.coupling.error, P_C, 0.0, source, note))
+        rows.append(Row(name, c.coupling, Estimate(P_C, 0.0), source, note))
     for L in low_sizes(data):
-        p, value, error = nearest_critical(data, L)
+        p, low = nearest_critical(data, L)
         name, note = f"sigma_low at p = {p:g}, L = {L} ({data.size})", "published error unknown, 0.05 assumed"
-        rows.append(Row(name, value, error, SIGMA_C, 0.05, source, note))
+        rows.append(Row(name, low, Estimate(SIGMA_C, 0.05), source, note))
     return rows
 
 
 def _clean(data: Reproduction) -> list[Row]:
     """The low-frequency conductivity nearest to the clean transition."""
-    near = min(data.clean, key=lambda at: abs(at.g - G_C), default=None)
+    near = min(data.clean, key=lambda at: abs(at.model.charging - G_C), default=None)
     if near is None:
         return []
-    value, error = near.point.sigma_low
-    name = f"clean sigma_low at g = {near.g:g}, L = {near.point.model.Lx} ({data.size})"
-    return [Row(name, value, error, 0.45, 0.05, "Smakov, Sorensen 2005", "theirs from Pade forms")]
+    name = f"clean sigma_low at g = {near.model.charging:g}, L = {near.model.Lx} ({data.size})"
+    published = Estimate(0.45, 0.05)
+    return [Row(name, near.scales["sigma_low"], published, "Smakov, Sorensen 2005", "theirs from Pade forms")]
 
 
 def _mirror() -> list[Row]:
@@ -150,48 +158,53 @@ def _mirror() -> list[Row]:
     path = DATA / "mirror.npz"
     if not path.exists():
         return []
-    study = load_study(path)
-    cache = Cache([DATA / "mirror_spectra.json"], None)
-    spectra = [cache.get(point) for point in study.largest]
-    points = [At(q, s) for q, s in zip(study.largest, spectra, strict=True) if s is not None]
-    fluid = sorted((at for at in points if at.point.model.eps > K_C), key=lambda at: at.point.model.eps)
-    solid = sorted((at for at in points if at.point.model.eps < K_C), key=lambda at: -at.point.model.eps)
+    cache = SpectrumCache([DATA / "mirror_spectra.json"], None)
+    kept = ((point, cache.get(point)) for point in load_study(path).largest)
+    points = [(point, result) for point, result in kept if result is not None]
+    fluid = sorted((pair for pair in points if pair[0].model.eps > K_C), key=lambda pair: pair[0].model.eps)
+    solid = sorted((pair for pair in points if pair[0].model.eps < K_C), key=lambda pair: -pair[0].model.eps)
     rows = []
-    for one, other in zip(fluid, solid, strict=False):
-        away = f"at K_c (1 +- {one.point.model.eps / K_C - 1:.2g})"
-        mass, gap = scale(one, "m_h_scalar"), scale(other, "pair_decay")
-        rho, unit = one.point.estimate("rho_s"), one.point.model.eps / other.point.model.eps
-        shares = (mass.error / mass.value, gap.error / gap.value, rho.error / rho.value)
-        ratio, stiffness = unit * mass.value / gap.value, unit * rho.value / gap.value
+    for (_, one), (insulator, other) in zip(fluid, solid, strict=False):
+        away = f"at K_c (1 +- {one.model.eps / K_C - 1:.2g})"
+        mass, gap = energy_scale(one, "m_h_scalar"), energy_scale(other, "pair_decay")
+        rho, unit = one.averages.values["rho_s"], one.model.eps / other.model.eps
+        ratio, stiffness = _ratio(mass, gap).scaled(unit), _ratio(rho, gap).scaled(unit)
         rows += [
-            Row(f"m_H/Delta, {away}", ratio, ratio * math.hypot(*shares[:2]), 2.1, 0.3, "Gazit et al. 2013",
+            Row(f"m_H/Delta, {away}", ratio, Estimate(2.1, 0.3), "Gazit et al. 2013",
                 "isotropic XY model, L = 32; peak of chi_s''; others: 3.3(8), 2.2 to 2.4"),
-            Row(f"rho_s/Delta, {away}", stiffness, stiffness * math.hypot(*shares[1:]), 0.44, 0.01,
-                "Gazit et al. 2013", "universal only for K -> K_c"),
-            _product(one, other, away),
+            Row(f"rho_s/Delta, {away}", stiffness, Estimate(0.44, 0.01), "Gazit et al. 2013",
+                "universal only for K -> K_c"),
+            _product(rho, insulator, unit, away),
         ]  # fmt: skip
     return rows
 
 
-def _product(fluid: At, solid: At, away: str) -> Row:
-    """Reactive conductivities of a mirror pair; stiffness and capacitance in units of their time slices."""
-    rho, m = fluid.point.estimate("rho_s"), solid.point.model
-    C = capacitance(solid.point.correlators["rho"], 2 * np.pi / m.beta * solid.point.n)
-    found = reactive_product(rho, C)
-    unit = fluid.point.model.eps / m.eps
+def _ratio(a: Estimate, b: Estimate) -> Estimate:
+    """Return a/b of independent values."""
+    value = a.value / b.value
+    return Estimate(value, value * math.hypot(a.error / a.value, b.error / b.value))
+
+
+def _product(rho: Estimate, insulator: ReducedPoint, unit: float, away: str) -> Row:
+    """Return the product of the reactive conductivities of a mirror pair.
+
+    unit  time slice of the superfluid over that of the insulator
+    """
+    C = capacitance(insulator.correlators["rho"], 2 * np.pi / insulator.model.beta * insulator.n)
     note = "w -> 0; universal only for K -> K_c; the error covers the winding left in a finite insulator"
-    name = f"sigma_SF sigma_MI, {away}"
-    return Row(name, unit * found.value, unit * found.error, 0.21, 0.01, "Gazit et al. 2014", note)
+    found = reactive_product(rho, C).scaled(unit)
+    return Row(f"sigma_SF sigma_MI, {away}", found, Estimate(0.21, 0.01), "Gazit et al. 2014", note)
 
 
 def _missing() -> list[Row]:
     """Published numbers with no value of our own yet, so that nobody looks for them in vain."""
-    nan, note = float("nan"), "not computed"
+    own = Estimate.missing()
+    powers = (("sigma", 5.0), ("chi_s''", 3.0))
     return [
-        Row("omega of O(2)", nan, nan, 0.789, 0.004, "Hasenbusch 2019", note),
-        *(Row(f"exponent of {name} below m_H, clean", nan, nan, power, 0.0, "Podolsky et al. 2011",
-              "not resolved") for name, power in (("sigma", 5.0), ("chi_s''", 3.0))),
-    ]
+        Row("omega of O(2)", own, Estimate(0.789, 0.004), "Hasenbusch 2019", "not computed"),
+        *(Row(f"exponent of {name} below m_H, clean", own, Estimate(power, 0.0), "Podolsky et al. 2011",
+              "not resolved") for name, power in powers),
+    ]  # fmt: skip
 
 
 def published_table(rows: Sequence[Row]) -> str:
@@ -203,15 +216,17 @@ def published_cells(rows: Sequence[Row]) -> list[list[str]]:
     """For reading: own, published, distance; the head first."""
     lines = [["quantity", "own", "published", "sigmas", "source"]]
     for r in rows:
-        published = (
-            "-"
-            if math.isnan(r.published)
-            else (concise(r.published, r.published_error) if r.published_error else f"{r.published:.8g}")
-        )
-        own = "-" if math.isnan(r.own) else concise(r.own, r.own_error)
+        exact = r.published.error == 0
+        published = f"{r.published.value:.8g}" if exact else f"{r.published}"
         distance = "-" if math.isnan(r.sigmas) else f"{r.sigmas:+.1f}"
-        lines.append([r.quantity, own, published, distance, r.source])
+        cells = (_known_text(r.own), "-" if math.isnan(r.published.value) else published, distance)
+        lines.append([r.quantity, *cells, r.source])
     return lines
+
+
+def _known_text(own: Estimate) -> str:
+    """Return a value with its error; "-" for a value that does not exist."""
+    return "-" if math.isnan(own.value) else f"{own}"
 
 
 def write_tables(folder: Path, data: Reproduction) -> list[Path]:
@@ -221,7 +236,7 @@ def write_tables(folder: Path, data: Reproduction) -> list[Path]:
         if points:
             made += _write(folder, f"table_{name}", scale_table(points, tuned), scale_rows(points))
     rows = published_rows(data)
-    plain = [vars(r) | {"sigmas": r.sigmas} for r in rows]
+    plain = [r.plain() for r in rows]
     return [*made, *_write(folder, "table_published", published_table(rows), plain)]
 
 

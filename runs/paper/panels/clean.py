@@ -4,8 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sitqmc.estimate import concise
-from sitqmc.runs.paper.dataset import G_C, G_C_ERROR, P_C, At, Reproduction
+from sitqmc.estimate import Estimate, concise
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
     GREY,
@@ -14,6 +13,7 @@ from sitqmc.runs.paper.panels.panel import (
     PAGE,
     RED,
     SIGMA,
+    Panel,
     Series,
     curve_series,
     finished,
@@ -21,19 +21,21 @@ from sitqmc.runs.paper.panels.panel import (
     new_figure,
     number_series,
     styled,
+    with_interval,
 )
 from sitqmc.runs.paper.panels.transition import (
     PAIR,
     SCALES,
     TOP,
     draw_scales,
+    energy_scale,
+    is_reliable,
     plain_words,
-    scale,
-    shown,
+    select_curves,
     stacked,
-    sure,
 )
-from sitqmc.runs.paper.spectra import UNKNOWN, Curve
+from sitqmc.runs.paper.studies.dataset import G_C, G_C_ERROR, P_C, Reproduction
+from sitqmc.runs.paper.studies.spectra import MISSING, SpectrumSummary, StudyPoint
 
 ALIKE = 0.1  # stiffnesses that differ by less than this share are compared
 
@@ -44,10 +46,10 @@ def figure_1b_clean(data: Reproduction) -> Figure:
         figure = new_figure(PAGE, 60 * MM)
         left, middle, right = figure.subplots(1, 3)
         stacked(
-            left, shown(data.clean), lambda at: f"g = {at.g:g}",
-            mark=lambda at: scale(at, "m_h_scalar") if at.g < G_C + G_C_ERROR else UNKNOWN,
+            left, select_curves(data.clean), lambda at: f"g = {at.model.charging:g}",
+            mark=_mass_mark,
         )  # fmt: skip
-        draw_scales(middle, data.clean, [at.g for at in data.clean], r"g = $E_C/E_J$", G_C)
+        draw_scales(middle, data.clean, [at.model.charging for at in data.clean], r"g = $E_C/E_J$", G_C)
         middle.axvspan(G_C - G_C_ERROR, G_C + G_C_ERROR, ymax=0.68, color=RED, alpha=0.4, lw=0)
         across = middle.get_xaxis_transform()
         middle.text(G_C - 0.08, 0.62, r"$g_c$", color=RED, ha="right", fontsize=7, transform=across)
@@ -57,29 +59,32 @@ def figure_1b_clean(data: Reproduction) -> Figure:
         return finished(figure)
 
 
-def alike(data: Reproduction) -> list[tuple[str, Curve, str, float]]:
+def _mass_mark(at: StudyPoint) -> Estimate:
+    """Return m_H of a superfluid, nothing of an insulator."""
+    return energy_scale(at, "m_h_scalar") if at.model.charging < G_C + G_C_ERROR else MISSING
+
+
+def matching_stiffness(data: Reproduction) -> list[tuple[str, SpectrumSummary, str, float]]:
     """The most diluted superfluid that has a clean one of about its stiffness, both, and T of each."""
-    clean = [at for at in data.clean if at.g < G_C and at.spectra.sigma is not None]
-    dirty = [at for at in data.dirty if 0 < at.p < P_C and at.spectra.sigma is not None]
+    clean = [at for at in data.clean if at.model.charging < G_C and "sigma" in at.spectra]
+    dirty = [at for at in data.dirty if 0 < at.model.p < P_C and "sigma" in at.spectra]
     if not clean or not dirty:
         return []
     pairs = [(abs(_rho(a) / _rho(b) - 1), a, b) for a in clean for b in dirty]
     close = [pair for pair in pairs if pair[0] < ALIKE] or [min(pairs, key=lambda pair: pair[0])]
-    _, a, b = max(close, key=lambda pair: pair[2].p)
-    assert a.spectra.sigma is not None
-    assert b.spectra.sigma is not None
+    _, a, b = max(close, key=lambda pair: pair[2].model.p)
     return [
-        (f"clean, g = {a.g:g}", a.spectra.sigma, BLUE, 1 / a.point.model.beta),
-        (f"p = {b.p:g}, g = {b.g:g}", b.spectra.sigma, RED, 1 / b.point.model.beta),
+        (f"clean, g = {a.model.charging:g}", a.spectra["sigma"], BLUE, 1 / a.model.beta),
+        (f"p = {b.model.p:g}, g = {b.model.charging:g}", b.spectra["sigma"], RED, 1 / b.model.beta),
     ]
 
 
-def _rho(at: At) -> float:
-    return at.point.estimate("rho_s").value
+def _rho(at: StudyPoint) -> float:
+    return at.averages.values["rho_s"].value
 
 
 def _low_law(axis: Axes, data: Reproduction) -> None:
-    for label, curve, colour, _ in alike(data):
+    for label, curve, colour, _ in matching_stiffness(data):
         inside = (curve.omega > 0.05) & (curve.omega < TOP)
         axis.fill_between(
             curve.omega[inside],
@@ -90,7 +95,7 @@ def _low_law(axis: Axes, data: Reproduction) -> None:
             lw=0,
         )
         axis.plot(curve.omega[inside], curve.value[inside], color=colour, label=label)
-    temperatures = [t for *_, t in alike(data)]
+    temperatures = [t for *_, t in matching_stiffness(data)]
     if temperatures:
         axis.axvspan(0.05, max(temperatures), color="0.9", lw=0)
     guide = np.array([0.7, 1.9])
@@ -101,13 +106,13 @@ def _low_law(axis: Axes, data: Reproduction) -> None:
 
 def caption_1b_clean(data: Reproduction) -> str:
     """The clean counterpart, and what is not resolved in it."""
-    model = data.clean[0].point.model
+    model = data.clean[0].model
     return (
         f"SIMULATED. Clean array (p = 0), cosine action, eps E_J = {model.eps:g}, L = {model.Lx}, beta = "
-        f"{model.beta:g}/E_J, {min(at.point.samples for at in data.clean)} independent chains for each g = "
-        "E_C/E_J. (a) sigma(omega) with 68 % bands; squares: m_H, the peak of chi_s'' of the same chains, at "
-        "which absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; red: g_c = "
-        f"{concise(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
+        f"{model.beta:g}/E_J, {min(at.averages.n_samples for at in data.clean)} independent chains for each "
+        "g = E_C/E_J. (a) sigma(omega) with 68 % bands; squares: m_H, the peak of chi_s'' of the same "
+        "chains, at which absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; "
+        f"red: g_c = {concise(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
         "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
         "sigma at twice that. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
         "threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at "
@@ -124,8 +129,8 @@ def caption_1b_clean(data: Reproduction) -> str:
 def _missing_clean(data: Reproduction) -> str:
     out = []
     for name, words, _, _ in SCALES:
-        near = [at for at in data.clean if name not in PAIR or at.g > 0.95 * G_C]
-        good = [at.g for at in near if sure(at, name)]
+        near = [at for at in data.clean if name not in PAIR or at.model.charging > 0.95 * G_C]
+        good = [at.model.charging for at in near if is_reliable(at, name)]
         out.append(
             f"{plain_words(words)} {'at g = ' + ', '.join(f'{g:g}' for g in good) if good else 'nowhere'}"
         )
@@ -134,19 +139,19 @@ def _missing_clean(data: Reproduction) -> str:
 
 def _thresholds(data: Reproduction) -> str:
     """Onset of sigma beside m_H of chi_s'' for every superfluid, and how m_H goes."""
-    told, masses = [], []
+    parts, masses = [], []
     for at in data.clean:
-        mass, onset = scale(at, "m_h_scalar"), scale(at, "onset_sigma")
-        if at.g < G_C and mass.known:
+        mass, onset = energy_scale(at, "m_h_scalar"), energy_scale(at, "onset_sigma")
+        if at.model.charging < G_C and mass.is_known:
             masses.append(mass.value)
-            told.append(
-                f"g = {at.g:g}: onset {onset.value:.2g} [{onset.low:.2g}, {onset.high:.2g}], m_H "
-                f"{mass.value:.2g} [{mass.low:.2g}, {mass.high:.2g}]"
+            parts.append(
+                f"g = {at.model.charging:g}: onset {with_interval(onset, '.2g')}, "
+                f"m_H {with_interval(mass, '.2g')}"
             )
-    if len(told) < 2:
+    if len(parts) < 2:
         return ""
     return (
-        " Threshold and Higgs mass, in E_J: " + "; ".join(told) + ". The softening of m_H by a factor "
+        " Threshold and Higgs mass, in E_J: " + "; ".join(parts) + ". The softening of m_H by a factor "
         f"{masses[0] / masses[-1]:.1f} towards g_c is seen; that the threshold is m_H is not excluded where "
         "the intervals overlap, and shown nowhere more sharply than they say."
     )
@@ -156,16 +161,22 @@ def curves_1b_clean(data: Reproduction) -> list[Series]:
     """All lines and points."""
     out = []
     for at in data.clean:
-        if at.spectra.sigma is not None:
-            out.append(curve_series(f"sigma g={at.g:g}", "omega/E_J", "sigma/(4e^2/h)", at.spectra.sigma))
+        if "sigma" in at.spectra:
+            name = f"sigma g={at.model.charging:g}"
+            out.append(curve_series(name, "omega/E_J", "sigma/(4e^2/h)", at.spectra["sigma"]))
     for name, *_ in SCALES:
         out.append(
             number_series(
                 name,
                 "E_C/E_J",
                 "energy/E_J",
-                [at.g for at in data.clean],
-                [scale(at, name) for at in data.clean],
+                [at.model.charging for at in data.clean],
+                [energy_scale(at, name) for at in data.clean],
             )
         )
     return out
+
+
+PANELS = (
+    Panel("1b_clean", "Fig. 1b, clean counterpart", figure_1b_clean, caption_1b_clean, curves_1b_clean),
+)

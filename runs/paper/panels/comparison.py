@@ -12,57 +12,52 @@ from sitqmc.analytic import (
     TheoryCurve,
     compare,
     e_j_from_stiffness,
-    line_through_origin,
     to_laboratory,
 )
-from sitqmc.analytic.film.derived import LineFit
-from sitqmc.runs.paper.dataset import P_C, At, Reproduction
-from sitqmc.runs.paper.films import DILUTION, Film
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
-    COLUMN,
     GREY,
     MM,
-    ORANGE,
     PAGE,
     RED,
+    Panel,
     Series,
     finished,
     letter,
     new_figure,
-    number_series,
     styled,
     value_series,
 )
-from sitqmc.runs.paper.spectra import UNKNOWN
+from sitqmc.runs.paper.studies.dataset import Reproduction
+from sitqmc.runs.paper.studies.films import DILUTION, Film
+from sitqmc.runs.paper.studies.spectra import StudyPoint
 
 Array = NDArray[np.float64]
 
 LOWEST = 3  # points at the lower end of a scan
 CONDUCTIVITY = r"($\Omega^{-1}$ cm$^{-1}$)"
-WEIGHT = r"(meV $\Omega^{-1}$ cm$^{-1}$)"
 
 
-def matched(data: Reproduction) -> list[tuple[Film, At, TheoryCurve, Comparison]]:
+def matched(data: Reproduction) -> list[tuple[Film, StudyPoint, TheoryCurve, Comparison]]:
     """The films of the paper's Fig. 3a with the simulation at their dilution, E_J and amplitude fitted."""
     return list(_matched(data))
 
 
 @lru_cache(maxsize=4)
-def _matched(data: Reproduction) -> tuple[tuple[Film, At, TheoryCurve, Comparison], ...]:
+def _matched(data: Reproduction) -> tuple[tuple[Film, StudyPoint, TheoryCurve, Comparison], ...]:
     out = []
     for name, p in DILUTION.items():
-        at = next((a for a in data.dirty if abs(a.p - p) < 1e-9 and a.spectra.sigma is not None), None)
-        if at is None or at.spectra.sigma is None:
+        at = next((a for a in data.dirty if abs(a.model.p - p) < 1e-9 and "sigma" in a.spectra), None)
+        if at is None:
             continue
-        film, curve = data.films[name], at.spectra.sigma
+        film, curve = data.films[name], at.spectra["sigma"]
         inside = curve.omega > 0
         error = (curve.high - curve.low)[inside] / 2
         theory = TheoryCurve(
             omega=curve.omega[inside],
             sigma=curve.value[inside],
             error=error,
-            rho_s=at.point.estimate("rho_s").value,
+            rho_s=at.averages.values["rho_s"].value,
         )
         answer = compare(
             theory, film.found.sigma_h, film.found.background.setup.sample.film_nm, free_amplitude=True
@@ -87,7 +82,7 @@ def figure_3a(data: Reproduction) -> Figure:
         return finished(figure)
 
 
-def _pair(axis: Axes, film: Film, at: At, theory: TheoryCurve, answer: Comparison) -> None:
+def _pair(axis: Axes, film: Film, at: StudyPoint, theory: TheoryCurve, answer: Comparison) -> None:
     excess = film.found.sigma_h
     nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
     sigma, error = curve.value, curve.error
@@ -95,7 +90,7 @@ def _pair(axis: Axes, film: Film, at: At, theory: TheoryCurve, answer: Compariso
     y, half = answer.amplitude * sigma[keep], answer.amplitude * error[keep]
     axis.fill_between(nu[keep], y - half, y + half, color=RED, alpha=0.2, lw=0)
     mark = "" if answer.quality.fits else " (!)"
-    axis.plot(nu[keep], y, color=RED, label=f"SIMULATED, p = {at.p:g}{mark}")
+    axis.plot(nu[keep], y, color=RED, label=f"SIMULATED, p = {at.model.p:g}{mark}")
     axis.errorbar(
         excess.nu_thz,
         excess.sigma_h,
@@ -128,11 +123,11 @@ def _pair(axis: Axes, film: Film, at: At, theory: TheoryCurve, answer: Compariso
 
 def caption_3a(data: Reproduction) -> str:
     """What was scaled, and what the stiffness would say."""
-    told = []
+    parts = []
     for film, at, theory, answer in matched(data):
         e_j = e_j_from_stiffness(film.found.stiffness_mev.value, theory.rho_s)
-        told.append(
-            f"{film.tc_k:g} K beside p = {at.p:g}: {answer.quality.text}; fitted E_J = "
+        parts.append(
+            f"{film.tc_k:g} K beside p = {at.model.p:g}: {answer.quality.text}; fitted E_J = "
             f"{answer.e_j_mev.value:.3g} meV, E_J from the stiffness of the film {e_j:.3g} meV; at the "
             f"{LOWEST} lowest frequencies {_lowest(film, theory, answer)}"
         )
@@ -140,7 +135,7 @@ def caption_3a(data: Reproduction) -> str:
         "Points: sigma_H = sigma1 - sigma1 of the superconductor of gap Delta_t, of SYNTHETIC films. Lines: "
         "SIMULATED sigma(omega) of the array with 68 % bands, on the axes of the film with E_J and the "
         "amplitude free. "
-        + "; ".join(told)
+        + "; ".join(parts)
         + '. "Fits" says that wide bands exclude nothing, not that curves are alike. A fitted E_J far '
         "from that of the stiffness means that the axes were matched by force: the synthetic mode was put at "
         "a few tenths of a THz by hand, while the array whose stiffness is that of the film absorbs at "
@@ -165,231 +160,19 @@ def curves_3a(data: Reproduction) -> list[Series]:
     out, unit = list[Series](), "sigma/(1/(ohm cm))"
     for film, at, theory, answer in matched(data):
         excess = film.found.sigma_h
-        nu, curve = to_laboratory(
-            theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm
-        )
+        nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
         sigma, error = curve.value, curve.error
         a = answer.amplitude
         out += [
             value_series(f"SYNTHETIC sigma_H Tc={film.tc_k:g}K", "nu/THz", unit, excess.nu_thz,
                          excess.sigma_h, excess.error),
-            value_series(f"simulated p={at.p:g}, scaled", "nu/THz", unit, nu, a * sigma, a * error),
+            value_series(f"simulated p={at.model.p:g}, scaled", "nu/THz", unit, nu, a * sigma, a * error),
         ]  # fmt: skip
     return out
 
 
-# --- weights ---------------------------------------------------------------------------------------------
-
-
-def figure_3b(data: Reproduction) -> Figure:
-    """Missing weight N and rho_s: of the films against Tc, of the array against p."""
-    with styled():
-        figure = new_figure(PAGE, 62 * MM)
-        left, right = figure.subplots(1, 2)
-        tc = [film.tc_k for film in data.films.values()]
-        weights, fluids = _film_weights(data)
-        for values, marker, colour, label in (
-            (weights, "o", BLUE, "missing weight N"),
-            (fluids, "s", ORANGE, r"$\rho_s = \lim\,\hbar\omega\sigma_2$"),
-        ):
-            left.errorbar(
-                tc, values[:, 0], values[:, 1], fmt=marker, ms=4, color=colour, capsize=2, label=label
-            )
-        for film, weight in zip(data.films.values(), weights, strict=True):
-            if not film.found.superfluid.consistent.fits:
-                left.annotate(
-                    "(!)", (film.tc_k, weight[0]), xytext=(4, 4), textcoords="offset points", color=RED
-                )
-        left.set(
-            xlabel=r"$T_c$ (K), SYNTHETIC films", ylabel=f"weight {WEIGHT}", yscale="log", xlim=(3.5, 10.2)
-        )
-        left.legend(loc="upper left")
-        _array_weights(right, data)
-        for axis, name in zip((left, right), "ab", strict=True):
-            letter(axis, name)
-        return finished(figure)
-
-
-def _film_weights(data: Reproduction) -> tuple[Array, Array]:
-    """(films, 2): extended missing weight and stiffness, with errors."""
-    films = data.films.values()
-    weights = np.array([[f.found.weight.extended.value, f.found.weight.extended.error] for f in films])
-    densities = [f.found.superfluid.omega_sigma2_mev for f in films]
-    fluids = np.array([[d.value, d.error] for d in densities])
-    return weights, fluids
-
-
-def _array_weights(axis: Axes, data: Reproduction) -> None:
-    """rho_s, the regular weight and their sum beside <-k_x>."""
-    p = [at.p for at in data.dirty]
-    total = [at.point.estimate("minus_k") for at in data.dirty]
-    rho = [at.point.estimate("rho_s") for at in data.dirty]
-    regular = _regular(data)
-    axis.errorbar(
-        p,
-        [e.value for e in total],
-        [float(e.error) for e in total],
-        fmt="^-",
-        ms=3,
-        lw=0.7,
-        color=GREY,
-        label=r"$\langle -k_x\rangle$: all weight",
-    )
-    axis.errorbar(
-        p,
-        [e.value for e in rho],
-        [float(e.error) for e in rho],
-        fmt="s-",
-        ms=3,
-        lw=0.7,
-        color=ORANGE,
-        label=r"$\rho_s$: in the delta function",
-    )
-    axis.errorbar(
-        p,
-        regular[:, 0],
-        regular[:, 1],
-        fmt="o-",
-        ms=3,
-        lw=0.7,
-        color=BLUE,
-        label=r"N = $(2/\pi)\int\sigma$: regular",
-    )
-    axis.axvline(P_C, color=GREY, ls="--", lw=0.8)
-    axis.set(xlabel="fraction of missing bonds p, SIMULATED", ylabel=r"weight ($E_J$)", ylim=(0, 0.8))
-    axis.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
-
-
-def _regular(data: Reproduction) -> Array:
-    """(points, 2): weight of the continued sigma, from its sum rule and stiffness."""
-    out = []
-    for at in data.dirty:
-        kinetic, scales = at.point.estimate("minus_k").value, at.spectra.scales
-        if "sum_rule" not in scales or "stiffness" not in scales:
-            out.append([float("nan"), float("nan")])
-            continue
-        rule, rho = scales["sum_rule"], scales["stiffness"]
-        out.append([rule.value * kinetic - rho.value, float(np.hypot(rule.error * kinetic, rho.error))])
-    return np.array(out)
-
-
-def caption_3b(data: Reproduction) -> str:
-    """What is compared with what."""
-    bad = [name for name, film in data.films.items() if not film.found.superfluid.consistent.fits]
-    failed = f" Failed Kramers-Kronig check, marked (!): {', '.join(bad)}." if bad else ""
-    return (
-        "(a) SYNTHETIC films: missing spectral weight N = int (sigma1_n - sigma1_s) d(hbar omega), measured "
-        "window extended by the model, and superfluid density rho_s = lim hbar omega sigma2; errors of N "
-        "are those of the measured window. (b) SIMULATED array: all weight <-k_x>, the part in the delta "
-        "function (rho_s, measured by windings) and the part in the continued regular sigma; the last is "
-        "not imposed, so that the two lower curves adding up to the upper one is a check. Weight moves from "
-        "the delta function into finite frequencies while all weight shrinks." + failed
-    )
-
-
-def curves_3b(data: Reproduction) -> list[Series]:
-    """Weights of films and array."""
-    tc = [film.tc_k for film in data.films.values()]
-    weights, fluids = _film_weights(data)
-    p, regular = [at.p for at in data.dirty], _regular(data)
-    unit = "weight/(meV/(ohm cm))"
-    out = [
-        value_series("SYNTHETIC N", "Tc/K", unit, tc, weights[:, 0], weights[:, 1]),
-        value_series("SYNTHETIC rho_s", "Tc/K", unit, tc, fluids[:, 0], fluids[:, 1]),
-        value_series("simulated N", "p", "weight/E_J", p, regular[:, 0], regular[:, 1]),
-        number_series("simulated sum rule", "p", "1", p,
-                      [at.spectra.scales.get("sum_rule", UNKNOWN) for at in data.dirty]),
-    ]  # fmt: skip
-    for name in ("rho_s", "minus_k"):
-        found = [at.point.estimate(name) for at in data.dirty]
-        out.append(
-            value_series(
-                f"simulated {name}",
-                "p",
-                "weight/E_J",
-                p,
-                [e.value for e in found],
-                [float(e.error) for e in found],
-            )
-        )
-    return out
-
-
-def weight_line(data: Reproduction) -> LineFit:
-    """N against rho_s through the origin."""
-    weights, fluids = _film_weights(data)
-    return line_through_origin(fluids[:, 0], fluids[:, 1], weights[:, 0], weights[:, 1])
-
-
-def figure_3c(data: Reproduction) -> Figure:
-    """Missing weight against rho_s, with the slope of the sum rule."""
-    with styled():
-        figure = new_figure(COLUMN, 70 * MM)
-        axis = figure.subplots()
-        weights, fluids = _film_weights(data)
-        line, end = weight_line(data), 1.15 * float(fluids[:, 0].max())
-        axis.errorbar(
-            fluids[:, 0],
-            weights[:, 0],
-            weights[:, 1],
-            fluids[:, 1],
-            fmt="o",
-            ms=4,
-            color=BLUE,
-            capsize=2,
-            label="SYNTHETIC films",
-        )
-        axis.plot(
-            [0, end], [0, np.pi / 2 * end], color=GREY, ls="--", label=r"sum rule, slope $\pi/2$ = 1.571"
-        )
-        axis.plot(
-            [0, end],
-            [0, line.slope.value * end],
-            color=RED,
-            label=f"fit, slope {line.slope}, "
-            rf"$\chi^2$/dof = {line.chi2:.1f}/{line.dof}",
-        )
-        for film, x, y in zip(data.films.values(), fluids[:, 0], weights[:, 0], strict=True):
-            mark = "" if film.found.superfluid.consistent.fits else " (!)"
-            axis.annotate(
-                f"{film.tc_k:g} K{mark}", (x, y), xytext=(5, -8), textcoords="offset points", fontsize=6
-            )
-        axis.set(
-            xlim=(0, end),
-            xlabel=rf"$\rho_s = \lim\,\hbar\omega\sigma_2$ {WEIGHT}",
-            ylabel=f"missing weight N {WEIGHT}",
-        )
-        axis.set_ylim(0, 1.25 * float(weights[:, 0].max()))
-        axis.ticklabel_format(style="sci", axis="both", scilimits=(0, 0), useMathText=True)
-        axis.legend(loc="upper left")
-        return finished(figure)
-
-
-def caption_3c(data: Reproduction) -> str:
-    """Slope and its distance from pi/2."""
-    line = weight_line(data)
-    shares = ", ".join(f"{100 * film.found.weight.share:.0f} %" for film in data.films.values())
-    away = abs(line.slope.pull(np.pi / 2))
-    return (
-        "SYNTHETIC films, not measurements. Missing weight N against rho_s, both in meV/(ohm cm); the "
-        "Ferrell-Glover-Tinkham sum rule asks for the slope pi/2. Fit through the origin: "
-        f"{line.slope}, chi2/dof = {line.chi2:.1f}/{line.dof}, {away:.1f} standard "
-        f"errors from pi/2. Only {shares} of N (from the least to the most disordered film) lies in the "
-        "measured window; the rest is the model's, and its error is not in the bars. The mode of the "
-        "synthetic films takes its weight from the delta function, so the sum rule holds in the truth: a "
-        "slope off pi/2 shows the error of the extension (which knows no mode), not a violation."
-    )
-
-
-def curves_3c(data: Reproduction) -> list[Series]:
-    """Points and line."""
-    weights, fluids = _film_weights(data)
-    line, unit = weight_line(data), "N/(meV/(ohm cm))"
-    x = np.array([0.0, float(fluids[:, 0].max())])
-    return [
-        value_series(
-            "SYNTHETIC films", "rho_s/(meV/(ohm cm))", unit, fluids[:, 0], weights[:, 0], weights[:, 1]
-        ),
-        value_series("fit", "rho_s/(meV/(ohm cm))", unit, x, line.slope.value * x, line.slope.error * x),
-        value_series("sum rule", "rho_s/(meV/(ohm cm))", unit, x, np.pi / 2 * x, 0 * x),
-    ]
+PANELS = (
+    Panel(
+        "3a", "Fig. 3a: sigma_H of SYNTHETIC films beside the simulation", figure_3a, caption_3a, curves_3a
+    ),
+)

@@ -8,8 +8,6 @@ from sitqmc.analytic import fit_mass_scaling, thz_to_mev
 from sitqmc.analytic.film.tunnelling_fit import tunnelling_model
 from sitqmc.analytic.superconductor.higgs_mass import Form, MassScaling
 from sitqmc.estimate import concise
-from sitqmc.runs.paper.dataset import Reproduction
-from sitqmc.runs.paper.films import STRONG, TC_CLEAN_K, WEAK, Film
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
     COLUMN,
@@ -19,6 +17,7 @@ from sitqmc.runs.paper.panels.panel import (
     ORANGE,
     PAGE,
     RED,
+    Panel,
     Series,
     finished,
     letter,
@@ -26,6 +25,8 @@ from sitqmc.runs.paper.panels.panel import (
     styled,
     value_series,
 )
+from sitqmc.runs.paper.studies.dataset import Reproduction
+from sitqmc.runs.paper.studies.films import STRONG, TC_CLEAN_K, WEAK, Film
 
 FINE = 400
 BELOW = 0.72  # share of the height that lines take: the legend stands above
@@ -254,20 +255,20 @@ def _omega(axis: Axes, film: Film) -> None:
 def caption_2c(data: Reproduction) -> str:
     """Both laws, which is which."""
     found = laws(data)
-    told = "No law was fitted: fewer than two films have a minimum inside the scan."
+    parts = "No law was fitted: fewer than two films have a minimum inside the scan."
     if found:
         unit = {"critical": "meV/K", "gaussian": "meV/K^(1/2)"}
-        told = "Fits with a free prefactor: " + "; ".join(
+        parts = "Fits with a free prefactor: " + "; ".join(
             f"{law.form}, {law.prefactor} {unit[law.form]}, chi2/dof = "
             f"{law.chi2:.1f}/{law.dof}" for law in found
         )  # fmt: skip
-        told += ". With so few films the data choose neither."
+        parts += ". With so few films the data choose neither."
     return (
         "SYNTHETIC films, not measurements. 2 Delta_t from the tunnelling fits; Omega = argmin sigma1 with "
         "68 % intervals, open where the minimum lies at the end of the scan. Solid: m_H proportional to Tc, "
         "as at a critical point where rho_s and m_H scale alike; dashed: m_H proportional to Tc^(1/2), the "
         "Gaussian theory. The paper draws one red line and gives no formula; both are shown. "
-        + told
+        + parts
         + f" Tc_clean = {TC_CLEAN_K:g} K is from memory of the "
         "literature and scales the axis only." + _edge(data)
     )
@@ -290,3 +291,9 @@ def curves_2c(data: Reproduction) -> list[Series]:
         share = law.prefactor.error / law.prefactor.value
         out.append(value_series(f"m_H law, {law.form}", "Tc/Tc_clean", "energy/meV", fine, y, share * y))
     return out
+
+
+PANELS = (
+    Panel("2", "Fig. 2a, b, d, e: tunnelling and optics, SYNTHETIC films", figure_2, caption_2, curves_2),
+    Panel("2c", "Fig. 2c: 2 Delta_t and Omega, SYNTHETIC films", figure_2c, caption_2c, curves_2c),
+)

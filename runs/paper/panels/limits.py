@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from sitqmc.estimate import concise
 from sitqmc.qmc.finite_size.crossings import Crossing
 from sitqmc.qmc.finite_size.trotter import TrotterLimit
-from sitqmc.runs.paper.dataset import G_C, P_C, Reproduction, winding_square
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
     GREY,
@@ -14,6 +13,7 @@ from sitqmc.runs.paper.panels.panel import (
     ORANGE,
     PAGE,
     RED,
+    Panel,
     Series,
     colour_of,
     finished,
@@ -22,6 +22,7 @@ from sitqmc.runs.paper.panels.panel import (
     styled,
     value_series,
 )
+from sitqmc.runs.paper.studies.dataset import G_C, P_C, Reproduction, winding_square
 
 CROSSINGS = (("crossings", r"$\langle W_x^2\rangle$", "o", BLUE),
              ("time_crossings", r"$\langle W_\tau^2\rangle$", "s", RED))  # fmt: skip
@@ -158,7 +159,7 @@ def _line(limit: TrotterLimit) -> str:
 
 def caption_trotter(data: Reproduction) -> str:
     """What the time slice does to the numbers of the other figures."""
-    told, model = [], None
+    parts, model = [], None
     for name, *_ in TROTTER:
         found = data.trotter(name)
         if found is None:
@@ -166,7 +167,7 @@ def caption_trotter(data: Reproduction) -> str:
         eps, values, _, limit = found
         model = data.studies["trotter"].points[0].model
         at = float(values[int(np.argmin(np.abs(eps - 0.1)))])
-        told.append(
+        parts.append(
             f"{name}: {concise(limit.value.value, limit.value.error)} (linear), "
             f"{concise(limit.next_order.value, limit.next_order.error)} (quadratic), {at:.4g} at eps = 0.1"
             + "".join(f"; {w}" for w in limit.warnings)
@@ -177,7 +178,7 @@ def caption_trotter(data: Reproduction) -> str:
         f"SIMULATED. Dependence on the width of the time slice at one point, p = {model.p:g}, E_C/E_J = "
         f"{model.charging:g}, L = {model.Lx}, beta = {model.beta:g}/E_J, the same bond masks for every eps "
         "(their correlation is in the fit). "
-        + "; ".join(told)
+        + "; ".join(parts)
         + ". The cosine action in time has errors of the first order in eps, so eps = 0.1, the published "
         f"choice, is another model than eps -> 0: its transition is at p_c = 0.337 and g_c = {G_C}, not "
         "those of the quantum rotor."
@@ -196,3 +197,9 @@ def curves_trotter(data: Reproduction) -> list[Series]:
                 value_series(f"{name}, limit", "eps", name, [0.0], [limit.value.value], [limit.value.error])
             )
     return out
+
+
+PANELS = (
+    Panel("sizes", "Beyond: finite sizes", figure_sizes, caption_sizes, curves_sizes),
+    Panel("trotter", "Beyond: the width of the time slice", figure_trotter, caption_trotter, curves_trotter),
+)

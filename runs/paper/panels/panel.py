@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sitqmc.runs.paper.dataset import Reproduction
-from sitqmc.runs.paper.spectra import Curve, Number
+from sitqmc.estimate import Estimate
+from sitqmc.runs.paper.studies.dataset import Reproduction
+from sitqmc.runs.paper.studies.spectra import SpectrumSummary
 from sitqmc.runs.results.figures.style import (
     BLUE,
     COLUMN,
@@ -42,6 +43,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 FORMATS = ("pdf", "svg", "png")
+WEIGHT = r"(meV $\Omega^{-1}$ cm$^{-1}$)"
 OMEGA = r"$\omega$ ($E_J/\hbar$)"
 SIGMA = r"$\sigma$ ($4e^2/h$)"
 
@@ -82,20 +84,24 @@ def colour_of(rank: float) -> tuple[float, float, float, float]:
 
 
 def band(
-    axis: Axes, curve: Curve, colour: Any, label: str, *, top: float = np.inf, above: float = 0.0
+    axis: Axes, curve: SpectrumSummary, colour: Any, label: str, *, top: float = np.inf, above: float = 0.0
 ) -> None:
     """A spectrum with its band, moved up; dashed and (!) where a check of the continuation failed."""
     inside = curve.omega <= top
     x, low, high = curve.omega[inside], above + curve.low[inside], above + curve.high[inside]
-    mark = "" if curve.trusted or not label else " (!)"
+    mark = "" if curve.passes_checks or not label else " (!)"
     axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
     axis.plot(
-        x, above + curve.value[inside], color=colour, ls="-" if curve.trusted else "--", label=label + mark
+        x,
+        above + curve.value[inside],
+        color=colour,
+        ls="-" if curve.passes_checks else "--",
+        label=label + mark,
     )
 
 
 def with_bars(
-    axis: Axes, x: Sequence[float], numbers: Sequence[Number], resolved: Sequence[bool], *,
+    axis: Axes, x: Sequence[float], numbers: Sequence[Estimate], resolved: Sequence[bool], *,
     colour: str, marker: str, label: str,
 ) -> None:  # fmt: skip
     """Numbers with intervals; open and pale where they are not resolved."""
@@ -115,17 +121,22 @@ def with_bars(
         )  # fmt: skip
 
 
-def curve_series(name: str, x_name: str, y_name: str, curve: Curve) -> Series:
+def curve_series(name: str, x_name: str, y_name: str, curve: SpectrumSummary) -> Series:
     """A spectrum as numbers."""
     return Series(name, x_name, y_name, curve.omega, curve.value, curve.low, curve.high)
 
 
 def number_series(
-    name: str, x_name: str, y_name: str, x: Iterable[float], numbers: Iterable[Number]
+    name: str, x_name: str, y_name: str, x: Iterable[float], numbers: Iterable[Estimate]
 ) -> Series:
     """Numbers with intervals against a parameter."""
     rows = np.array([[n.value, n.low, n.high] for n in numbers], float).reshape(-1, 3)
     return Series(name, x_name, y_name, np.array(list(x), float), rows[:, 0], rows[:, 1], rows[:, 2])
+
+
+def with_interval(e: Estimate, form: str = ".2f") -> str:
+    """Return a value with its 68 % interval as text."""
+    return f"{e.value:{form}} [{e.low:{form}}, {e.high:{form}}]"
 
 
 def value_series(
@@ -156,9 +167,9 @@ def origin_lines(data: Reproduction) -> list[str]:
     """Where the simulated data come from, a line for each study."""
     lines = []
     for name, study in data.studies.items():
-        told = {k: v for k, v in study.origin.items() if k != "command" and _plain(v) != "none"}
+        parts = {k: v for k, v in study.origin.items() if k != "command" and _plain(v) != "none"}
         sizes = ", ".join(map(str, study.sizes))
-        lines.append(f"{name}: L = {sizes}; " + "; ".join(f"{k} {_plain(v)}" for k, v in told.items()))
+        lines.append(f"{name}: L = {sizes}; " + "; ".join(f"{k} {_plain(v)}" for k, v in parts.items()))
     return lines
 
 

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sitqmc.estimate import concise
-from sitqmc.runs.paper.dataset import P_C, PAPER, At, Reproduction
+from sitqmc.estimate import Estimate, concise
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
     GREEN,
@@ -20,6 +19,7 @@ from sitqmc.runs.paper.panels.panel import (
     PURPLE,
     RED,
     SIGMA,
+    Panel,
     Series,
     band,
     colour_of,
@@ -32,7 +32,8 @@ from sitqmc.runs.paper.panels.panel import (
     value_series,
     with_bars,
 )
-from sitqmc.runs.paper.spectra import UNKNOWN, Curve, Number
+from sitqmc.runs.paper.studies.dataset import FILM_DILUTIONS, P_C, Reproduction
+from sitqmc.runs.paper.studies.spectra import MISSING, StudyPoint
 
 TOP = 8.0  # E_J, end of the frequency axis
 STEP = 0.6  # distance of curves drawn one above the other, in the largest maximum
@@ -47,32 +48,32 @@ SCALES = (
 PAIR = ("pair_decay", "pair_peak")  # zero in a superfluid
 
 
-def scale(at: At, name: str) -> Number:
-    """A scale of a point, UNKNOWN where it was not found."""
-    return at.spectra.scales.get(name, UNKNOWN)
+def energy_scale(at: StudyPoint, name: str) -> Estimate:
+    """A scale of a point, MISSING where it was not found."""
+    return at.scales.get(name, MISSING)
 
 
-def sure(at: At, name: str) -> bool:
+def is_reliable(at: StudyPoint, name: str) -> bool:
     """Whether a scale of a point is resolved, and its spectrum, if it comes from one, fits the data."""
-    curve = {"m_h_scalar": at.spectra.scalar, "pair_peak": at.spectra.pair}.get(name, at.spectra.sigma)
+    curve = at.spectra.get({"m_h_scalar": "scalar", "pair_peak": "pair"}.get(name, "sigma"))
     poor = name != "pair_decay" and curve is not None and any("poor fit" in w for w in curve.warnings)
-    return resolved(scale(at, name), 1 / at.point.model.beta) and not poor
+    return is_resolved(energy_scale(at, name), 1 / at.model.beta) and not poor
 
 
-def resolved(number: Number, temperature: float) -> bool:
+def is_resolved(number: Estimate, temperature: float) -> bool:
     """Known to a third to each side, and above the temperature, below which no continuation sees."""
-    if not number.known:
+    if not number.is_known:
         return False
     far = max(number.high - number.value, number.value - number.low)
     return far < SURE * number.value and number.low > temperature
 
 
-def shown(points: Sequence[At], most: int = 7) -> list[At]:
+def select_curves(points: Sequence[StudyPoint], most: int = 7) -> list[StudyPoint]:
     """Not too many lines for one panel: the ends, the paper's dilutions, and others evenly between."""
     if len(points) <= most:
         return list(points)
-    wanted = {0, len(points) - 1} | {i for i, at in enumerate(points) if at.p in PAPER}
-    near = min(range(len(points)), key=lambda i: abs(points[i].p - P_C))
+    wanted = {0, len(points) - 1} | {i for i, at in enumerate(points) if at.model.p in FILM_DILUTIONS}
+    near = min(range(len(points)), key=lambda i: abs(points[i].model.p - P_C))
     wanted.add(near)
     for i in np.round(np.linspace(0, len(points) - 1, most)).astype(int):
         if len(wanted) < most:
@@ -86,18 +87,20 @@ def figure_1b(data: Reproduction) -> Figure:
         figure = new_figure(PAGE, 118 * MM)
         (top_left, top_right), (low_left, low_right) = figure.subplots(2, 2)
         _surface(figure, top_left, data.dirty)
-        stacked(top_right, shown(data.dirty), lambda at: f"p = {at.p:g}")
+        stacked(top_right, select_curves(data.dirty), lambda at: f"p = {at.model.p:g}")
         _order(low_left, data)
-        draw_scales(low_right, data.dirty, [at.p for at in data.dirty], "fraction of missing bonds p", P_C)
+        draw_scales(
+            low_right, data.dirty, [at.model.p for at in data.dirty], "fraction of missing bonds p", P_C
+        )
         _critical(low_right, data, top=0.72)
         for axis, name in zip((top_left, top_right, low_left, low_right), "abcd", strict=True):
             letter(axis, name)
         return finished(figure)
 
 
-def _surface(figure: Figure, axis: Axes, points: Sequence[At]) -> None:
+def _surface(figure: Figure, axis: Axes, points: Sequence[StudyPoint]) -> None:
     """sigma over omega and p; p between the simulated ones is interpolated, ticks on the right mark those."""
-    good = [(at.p, at.spectra.sigma) for at in points if at.spectra.sigma is not None]
+    good = [(at.model.p, at.spectra["sigma"]) for at in points if "sigma" in at.spectra]
     omega = np.linspace(0, TOP, 200)
     rows = np.array([np.interp(omega, curve.omega, curve.value) for _, curve in good])
     p = np.array([p for p, _ in good])
@@ -107,7 +110,7 @@ def _surface(figure: Figure, axis: Axes, points: Sequence[At]) -> None:
     axis.plot(np.full(p.size, TOP * 0.985), p, "<", color="white", ms=3)
     axis.axhline(P_C, color="white", ls="--", lw=0.8)
     axis.text(TOP * 0.93, P_C + 0.006, r"$p_c$ = 0.337", color="white", ha="right", va="bottom", fontsize=6)
-    for value in PAPER:
+    for value in FILM_DILUTIONS:
         axis.axhline(value, color="white", lw=0.4, ls=":")
     axis.set(xlabel=OMEGA, ylabel="p", xlim=(0, TOP))
     figure.colorbar(mesh, ax=axis, label=SIGMA, pad=0.02)
@@ -115,27 +118,26 @@ def _surface(figure: Figure, axis: Axes, points: Sequence[At]) -> None:
 
 def stacked(
     axis: Axes,
-    points: Sequence[At],
-    label: Callable[[At], str],
+    points: Sequence[StudyPoint],
+    label: Callable[[StudyPoint], str],
     which: str = "sigma",
     words: str = SIGMA,
     *,
-    mark: Callable[[At], Number] | None = None,
+    mark: Callable[[StudyPoint], Estimate] | None = None,
 ) -> None:
     """Curves one above the other, each with its own zero line: bands of neighbours hardly overlap.
 
-    which  curve of `Spectra`: sigma or scalar;  words  its name and unit;  mark  a frequency on each curve
+    which  name of the spectrum: sigma or scalar;  words  its name and unit;  mark  a frequency on each curve
     """
-    found: list[tuple[At, Curve | None]] = [(at, getattr(at.spectra, which)) for at in points]
-    curves = [(at, curve) for at, curve in found if curve is not None]
+    curves = [(at, at.spectra[which]) for at in points if which in at.spectra]
     step = STEP * max((float(c.value[c.omega <= TOP].max()) for _, c in curves), default=1.0)
     for i, (at, curve) in enumerate(curves):
         zero, colour = i * step, colour_of(i / max(len(curves) - 1, 1))
         axis.axhline(zero, color="0.85", lw=0.4, zorder=0)
         band(axis, curve, colour, "", top=TOP, above=zero)
-        name = label(at) + ("" if curve.trusted else " (!)")
+        name = label(at) + ("" if curve.passes_checks else " (!)")
         axis.text(1.02 * TOP, zero, name, ha="left", va="center", color=colour, fontsize=6)
-        if mark is not None and mark(at).known:
+        if mark is not None and mark(at).is_known:
             where = mark(at)
             height = float(np.interp(where.value, curve.omega, curve.value))
             axis.errorbar(
@@ -164,9 +166,9 @@ def _order(axis: Axes, data: Reproduction) -> None:
     _critical(axis, data)
     high = 1.05 * axis.get_ylim()[1]
     axis.set_ylim(0, high)
-    for p in PAPER:
+    for p in FILM_DILUTIONS:
         axis.annotate("", (p, 0.02 * high), (p, 0.13 * high), arrowprops={"arrowstyle": "->", "lw": 0.7})
-    axis.text(PAPER[1], 0.14 * high, "films of Fig. 3a", ha="center", va="bottom", fontsize=6)
+    axis.text(FILM_DILUTIONS[1], 0.14 * high, "films of Fig. 3a", ha="center", va="bottom", fontsize=6)
     axis.legend(loc="upper right", fontsize=6)
 
 
@@ -188,17 +190,17 @@ def _critical(axis: Axes, data: Reproduction, top: float = 0.5) -> None:
 
 
 def draw_scales(
-    axis: Axes, points: Sequence[At], x: Sequence[float], label: str, transition: float
+    axis: Axes, points: Sequence[StudyPoint], x: Sequence[float], label: str, transition: float
 ) -> None:
     """All scales with intervals; omega_pair only near and beyond the transition, before it is zero."""
-    temperature = 1 / points[0].point.model.beta
+    temperature = 1 / points[0].model.beta
     step = min(np.diff(sorted(x)), default=0.0)
     for i, (name, words, colour, marker) in enumerate(SCALES):
         there = [k for k, value in enumerate(x) if name not in PAIR or value > 0.95 * transition]
         shift = 0.12 * step * (i - 1)  # signs of one point side by side
         with_bars(
-            axis, [x[k] + shift for k in there], [scale(points[k], name) for k in there],
-            [sure(points[k], name) for k in there], colour=colour, marker=marker, label=words,
+            axis, [x[k] + shift for k in there], [energy_scale(points[k], name) for k in there],
+            [is_reliable(points[k], name) for k in there], colour=colour, marker=marker, label=words,
         )  # fmt: skip
     axis.axhspan(0, temperature, color="0.9", lw=0)
     axis.set(xlabel=label, ylabel=r"energy ($E_J$)", ylim=(0, _room(points)))
@@ -212,16 +214,16 @@ def draw_scales(
     )
 
 
-def _room(points: Sequence[At]) -> float:
+def _room(points: Sequence[StudyPoint]) -> float:
     """Upper end of an axis of energies: all values, and a third more for the legend."""
-    values = [scale(at, name).value for at in points for name, *_ in SCALES]
+    values = [energy_scale(at, name).value for at in points for name, *_ in SCALES]
     return 1.45 * max((v for v in values if np.isfinite(v)), default=1.0)
 
 
 def caption_1b(data: Reproduction) -> str:
     """What is simulated, how sure it is, what is not resolved."""
     points, crossing = data.dirty, data.p_c
-    model = points[0].point.model
+    model = points[0].model
     own = "the sizes at hand do not cross inside the data"
     if crossing is not None:
         own = (
@@ -232,9 +234,9 @@ def caption_1b(data: Reproduction) -> str:
     return (
         f"SIMULATED. Bond-diluted Josephson array, cosine action, eps E_J = {model.eps:g}, E_C/E_J = "
         f"{model.charging:g}, L = {model.Lx}, L_tau = {model.L_tau} (T = {1 / model.beta:.3f} E_J), "
-        f"{points[0].point.samples} bond masks for each p. (a) Regular part of sigma(omega); white marks: "
-        "simulated p, between them interpolated; dotted: the dilutions of Fig. 3a. (b) The same as lines "
-        "with 68 % bands, one above the other; the delta function of weight rho_s at omega = 0 is not "
+        f"{points[0].averages.n_samples} bond masks for each p. (a) Regular part of sigma(omega); white "
+        "marks: simulated p, between them interpolated; dotted: the dilutions of Fig. 3a. (b) The same as "
+        "lines with 68 % bands, one above the other; the delta function of weight rho_s at omega = 0 is not "
         f"drawn. (c) Superfluid stiffness of all sizes; dashed: published p_c = 0.337; red: own p_c = {own}. "
         f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {SURE:g} of the "
         "value to each side, and above T, the grey zone); open and pale: NOT resolved (no bar: an interval "
@@ -246,11 +248,15 @@ def caption_1b(data: Reproduction) -> str:
     )
 
 
-def _missing(points: Sequence[At]) -> str:
+def _missing(points: Sequence[StudyPoint]) -> str:
     """Which scales are resolved where."""
     out = []
     for name, words, _, _ in SCALES:
-        good = [at.p for at in points if sure(at, name) and (name not in PAIR or at.p > 0.95 * P_C)]
+        good = [
+            at.model.p
+            for at in points
+            if is_reliable(at, name) and (name not in PAIR or at.model.p > 0.95 * P_C)
+        ]
         what = f"at p = {', '.join(f'{p:g}' for p in good)}" if good else "nowhere"
         out.append(f"{plain_words(words)} {what}")
     return "Resolved: " + "; ".join(out) + "."
@@ -262,10 +268,10 @@ def plain_words(words: str) -> str:
     return words
 
 
-def _failed(points: Sequence[At]) -> str:
+def _failed(points: Sequence[StudyPoint]) -> str:
     bad = [
-        f"{at.point.model.p:g} ({curve.warnings[0]})"
-        for at in points for curve in (at.spectra.sigma,) if curve is not None and curve.warnings
+        f"{at.model.p:g} ({curve.warnings[0]})"
+        for at in points for curve in (at.spectra.get("sigma"),) if curve is not None and curve.warnings
     ]  # fmt: skip
     return f" Failed checks, dashed and marked (!): p = {'; '.join(bad)}." if bad else ""
 
@@ -274,8 +280,9 @@ def curves_1b(data: Reproduction) -> list[Series]:
     """All lines and points."""
     out = []
     for at in data.dirty:
-        if at.spectra.sigma is not None:
-            out.append(curve_series(f"sigma p={at.p:g}", "omega/E_J", "sigma/(4e^2/h)", at.spectra.sigma))
+        if "sigma" in at.spectra:
+            name = f"sigma p={at.model.p:g}"
+            out.append(curve_series(name, "omega/E_J", "sigma/(4e^2/h)", at.spectra["sigma"]))
     for L in data.studies["dirty"].sizes:
         points = data.studies["dirty"].at(L)
         found = [point.estimate("rho_s") for point in points]
@@ -292,7 +299,18 @@ def curves_1b(data: Reproduction) -> list[Series]:
     for name, *_ in SCALES:
         out.append(
             number_series(
-                name, "p", "energy/E_J", [at.p for at in data.dirty], [scale(at, name) for at in data.dirty]
+                name,
+                "p",
+                "energy/E_J",
+                [at.model.p for at in data.dirty],
+                [energy_scale(at, name) for at in data.dirty],
             )
         )
     return out
+
+
+PANELS = (
+    Panel(
+        "1b", "Fig. 1b: sigma(omega) across the disorder-driven transition", figure_1b, caption_1b, curves_1b
+    ),
+)

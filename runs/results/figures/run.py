@@ -4,7 +4,7 @@ Colours follow the parameter that is scanned, so that one legend below serves al
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ def figure_kinds(results: RunResults) -> dict[str, FigureKind]:
     return {name: d for name, d in KINDS.items() if results.results and (scanned or not d.scan)}
 
 
-def write_figures(folder: Path, results: RunResults, formats: tuple[str, ...] = ("png", "pdf")) -> list[Path]:
+def write_figures(folder: Path, results: RunResults, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Write every figure in every format as NAME.FORMAT; UserError for an unknown format."""
     made = []
     for name in figure_kinds(results):

@@ -1,4 +1,4 @@
-"""Everything the figures of the paper are drawn from, in one value."""
+"""All data behind the figures of the paper, in one value."""
 
 import itertools
 from collections.abc import Callable
@@ -11,43 +11,27 @@ from numpy.typing import NDArray
 from sitqmc.qmc import Chains, Model, Schedule
 from sitqmc.qmc.finite_size.crossings import Crossing, crossings
 from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
-from sitqmc.runs.paper.films import Film, films
-from sitqmc.runs.paper.spectra import Spectra
-from sitqmc.runs.paper.study import Point, Study
+from sitqmc.runs.paper.studies.films import Film, films
+from sitqmc.runs.paper.studies.spectra import StudyPoint
+from sitqmc.runs.paper.studies.study import ReducedPoint, Study
 
 Array = NDArray[np.float64]
 
 P_C = 0.337  # Swanson et al., PRX 4, 021007 (2014)
 G_C, G_C_ERROR = 4.245, 0.008  # clean, this action and time step: our own, README and benchmarks
 SIGMA_C = 0.5  # low-frequency conductivity at the transition, same source as P_C
-PAPER = (0.075, 0.1, 0.125)  # dilutions of the paper's Fig. 3a
+FILM_DILUTIONS = (0.075, 0.1, 0.125)  # values of p in Fig. 3a of the paper
 CROSSING_WINDOW = (0.24, 0.41)
 MAP_SEED, MAP_P, MAP_CHAINS = 337, 0.2, 8
 
 
 @dataclass(frozen=True)
-class At:
-    """A point with its spectra."""
-
-    point: Point
-    spectra: Spectra
-
-    @property
-    def p(self) -> float:
-        return self.point.model.p
-
-    @property
-    def g(self) -> float:
-        return self.point.model.charging
-
-
-@dataclass(frozen=True)
 class Maps:
-    """Several chains of one bond mask.
+    """Local averages over several chains of one bond mask.
 
     kappa        (Ly, Lx), local compressibility, 1/E_J
     flow, error  (2, Ly, Lx), current through the bonds along x and y under a twist along x, E_J
-    bonds        (2, Ly, Lx), which are there
+    bonds        (2, Ly, Lx), True where a bond is present
     """
 
     model: Model
@@ -60,31 +44,27 @@ class Maps:
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """Studies and spectra of one size. Films, crossings and maps are worked out when first asked for.
+    """Studies and spectra of one size. Films, crossings and maps are computed on first use.
 
     size      small, medium, or any name
-    command   what makes this data
+    command   the command that makes these data
+    results   averages, spectra and scales of the largest size, by study
     """
 
     size: str
     command: str
     studies: dict[str, Study]
-    spectra: dict[str, list[Spectra]]
+    results: dict[str, list[StudyPoint]]
 
-    @cached_property
-    def dirty(self) -> list[At]:
+    @property
+    def dirty(self) -> list[StudyPoint]:
         """The largest size of the diluted array, by p."""
-        return self._at("dirty")
+        return self.results.get("dirty", [])
 
-    @cached_property
-    def clean(self) -> list[At]:
+    @property
+    def clean(self) -> list[StudyPoint]:
         """The clean array, by E_C/E_J."""
-        return self._at("clean")
-
-    def _at(self, name: str) -> list[At]:
-        if name not in self.studies:
-            return []
-        return [At(*pair) for pair in zip(self.studies[name].largest, self.spectra[name], strict=True)]
+        return self.results.get("clean", [])
 
     @cached_property
     def films(self) -> dict[str, Film]:
@@ -98,7 +78,7 @@ class Reproduction:
 
     @cached_property
     def time_crossings(self) -> list[Crossing]:
-        """The same for <W_tau^2>: at these sizes they come towards p_c from the other side."""
+        """The same for <W_tau^2>; at these sizes the crossings approach p_c from the other side."""
         return self._crossings(winding_square_tau)
 
     @property
@@ -106,17 +86,17 @@ class Reproduction:
         """The crossing of the largest pair of sizes."""
         return self.crossings[-1] if self.crossings else None
 
-    def _window(self) -> list[Point]:
+    def _window(self) -> list[ReducedPoint]:
         low, high = CROSSING_WINDOW
         return [point for point in self.studies["dirty"].points if low < point.model.p < high]
 
-    def _crossings(self, square: Callable[[Point], Array]) -> list[Crossing]:
+    def _crossings(self, square: Callable[[ReducedPoint], Array]) -> list[Crossing]:
         points = self._window()
         sizes = sorted({point.model.Lx for point in points})
         out = []
         for pair in itertools.pairwise(sizes):
             two = _overlapping([point for point in points if point.model.Lx in pair])
-            count = min(point.samples for point in two)
+            count = min(point.n_samples for point in two)
             squares = [square(point)[:count] for point in two]
             per_size = min(sum(point.model.Lx == L for point in two) for L in pair)
             try:
@@ -129,7 +109,7 @@ class Reproduction:
         return out
 
     def trotter(self, name: str) -> tuple[Array, Array, Array, TrotterLimit] | None:
-        """(eps, values, errors, limit) of a scalar; None without three time steps."""
+        """Return (eps, values, errors, limit) of a scalar; None without three time steps."""
         points = (
             sorted(self.studies["trotter"].points, key=lambda q: q.model.eps)
             if "trotter" in self.studies
@@ -140,7 +120,7 @@ class Reproduction:
         eps = np.array([point.model.eps for point in points])
         found = [point.estimate(name) for point in points]
         values, errors = (np.array([getattr(e, key) for e in found]) for key in ("value", "error"))
-        count = min(point.samples for point in points)
+        count = min(point.n_samples for point in points)
         table = np.array([point.scalars[name][:count] for point in points])
         covariance = np.cov(table) / count  # the masks are the same at every eps
         return eps, values, errors, trotter_limit(eps, values, covariance, action=points[0].model.action)
@@ -165,18 +145,18 @@ class Reproduction:
         )  # fmt: skip
 
 
-def _overlapping(points: list[Point]) -> list[Point]:
-    """Those whose p lies where both sizes have data."""
+def _overlapping(points: list[ReducedPoint]) -> list[ReducedPoint]:
+    """Return the points whose p lies where both sizes have data."""
     p = {L: [point.model.p for point in points if point.model.Lx == L] for L in {q.model.Lx for q in points}}
     low, high = max(map(min, p.values())), min(map(max, p.values()))
     return [point for point in points if low <= point.model.p <= high]
 
 
-def winding_square(point: Point) -> Array:
-    """<W_x^2> of every sample, mean of x and y: beta rho_s on a square."""
+def winding_square(point: ReducedPoint) -> Array:
+    """Return <W_x^2> of every sample, mean of x and y: beta rho_s on a square."""
     return point.scalars["rho_s"] * point.model.beta
 
 
-def winding_square_tau(point: Point) -> Array:
-    """<W_tau^2> of every sample: kappa Lx Ly/beta."""
+def winding_square_tau(point: ReducedPoint) -> Array:
+    """Return <W_tau^2> of every sample: kappa Lx Ly/beta."""
     return point.scalars["kappa"] * point.model.sites / point.model.beta

@@ -1,0 +1,128 @@
+"""Beyond the paper: compressibility and currents of one disorder sample in space."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from sitqmc.runs.paper.panels.panel import (
+    BLUE,
+    MM,
+    PAGE,
+    RED,
+    Panel,
+    Series,
+    finished,
+    letter,
+    new_figure,
+    styled,
+    value_series,
+)
+from sitqmc.runs.paper.studies.dataset import MAP_CHAINS, MAP_SEED, Maps, Reproduction
+
+
+def figure_maps(data: Reproduction) -> Figure:
+    """kappa(r) of one sample over its bonds, its currents, and kappa(r) against the bonds of a site."""
+    with styled():
+        figure = new_figure(PAGE, 62 * MM)
+        left, middle, right = figure.subplots(1, 3)
+        maps = data.maps
+        image = left.imshow(maps.kappa, origin="lower", cmap="cividis", vmin=0)
+        left.add_collection(LineCollection(_segments(maps.bonds), colors="white", lw=0.7))
+        figure.colorbar(image, ax=left, label=r"$\kappa(r)$ ($1/E_J$)", pad=0.02, shrink=0.8)
+        _currents(figure, middle, maps)
+        for axis in (left, middle):
+            axis.set(
+                xlabel="x (sites)", ylabel="y (sites)", xlim=(-0.5, maps.model.Lx - 0.5),
+                ylim=(-0.5, maps.model.Ly - 0.5), aspect="equal",
+            )  # fmt: skip
+        _by_bonds(right, maps)
+        for axis, name in ((left, "a"), (middle, "b"), (right, "c")):
+            letter(axis, name)
+        return finished(figure)
+
+
+def shares(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
+    """Current of each bond in units of that of a clean array with the same total, and its error."""
+    clean = maps.flow[0].sum(axis=0).mean() / maps.model.Ly
+    return maps.flow / clean, maps.error / clean
+
+
+def _currents(figure: Figure, axis: Axes, maps: Maps) -> None:
+    """Bonds coloured and as thick as the current that they carry."""
+    size = np.abs(shares(maps)[0])[maps.bonds]
+    lines = LineCollection(
+        _segments(maps.bonds), array=size, cmap="cividis_r", linewidths=0.4 + 1.1 * np.minimum(size, 2.5)
+    )
+    lines.set_clim(0, max(2.0, float(np.quantile(size, 0.99))))
+    axis.add_collection(lines)
+    figure.colorbar(lines, ax=axis, label="|current| / even flow", pad=0.02, shrink=0.8)
+
+
+def bonds_of_sites(maps: Maps) -> np.ndarray:
+    """Bonds that end at each site, (Ly, Lx): those to the right and up, and those that come from there."""
+    right, up = maps.bonds[0].astype(int), maps.bonds[1].astype(int)
+    return right + np.roll(right, 1, axis=1) + up + np.roll(up, 1, axis=0)
+
+
+def _segments(bonds: np.ndarray) -> list[list[tuple[float, float]]]:
+    """Present bonds as lines, in the order of the mask; those across the boundary as half a bond."""
+    out = []
+    Ly, Lx = bonds.shape[1:]
+    for (mu, y, x), there in np.ndenumerate(bonds):
+        if there:
+            length = 1.0 if (x + 1 < Lx, y + 1 < Ly)[mu] else 0.5
+            out.append([(x, y), (x + length, y) if mu == 0 else (x, y + length)])
+    return out
+
+
+def _by_bonds(axis: Axes, maps: Maps) -> None:
+    count, kappa = bonds_of_sites(maps).ravel(), maps.kappa.ravel()
+    spread = np.random.default_rng(0).uniform(-0.18, 0.18, count.size)
+    axis.plot(count + spread, kappa, "o", ms=2, color=BLUE, alpha=0.5, label="sites")
+    present = np.unique(count)
+    axis.plot(
+        present, [kappa[count == c].mean() for c in present], "_", ms=16, mew=1.6, color=RED, label="mean"
+    )
+    axis.set(xlabel="bonds of the site", ylabel=r"$\kappa(r)$ ($1/E_J$)", xticks=range(5))
+    axis.legend(loc="upper left")
+
+
+def caption_maps(data: Reproduction) -> str:
+    """Which sample, what is missing."""
+    maps = data.maps
+    m = maps.model
+    size, error = shares(maps)
+    along = np.sort(np.abs(size[0][maps.bonds[0]]))[::-1]
+    most = 100 * along[: along.size // 10].sum() / along.sum()
+    return (
+        f"SIMULATED, {MAP_CHAINS} chains of one bond mask: L = {m.Lx}, L_tau = {m.L_tau}, p = {m.p:g}, "
+        f"E_C/E_J = {m.charging:g}, seed {MAP_SEED}, sample {maps.sample}. (a) Local compressibility "
+        "kappa(r) = d<n(r)>/d mu; white: the bonds that are there (strength E_J, the others 0; bonds across "
+        "the periodic boundary are drawn as halves). (b) Current through each bond, <W_x J(r)>/beta, in "
+        "response to a small twist along x, over the mean of the clean array with the same total: 1 is an "
+        "even flow. It has no divergence in every configuration; median error of a bond "
+        f"{np.median(error[maps.bonds]):.2f}. The tenth of the x bonds that carries most has {most:.0f} % of "
+        "the current along x. (c) kappa(r) against the number of bonds of the site, with means; exact values "
+        "are not negative. NOT shown: the current at finite frequency, where the low-frequency absorption "
+        "sits; one sample is an example, not an average."
+    )
+
+
+def curves_maps(data: Reproduction) -> list[Series]:
+    """kappa against the number of bonds: mean and standard error of sites."""
+    count, kappa = bonds_of_sites(data.maps).ravel(), data.maps.kappa.ravel()
+    x = [c for c in np.unique(count) if np.sum(count == c) > 1]
+    y = [kappa[count == c].mean() for c in x]
+    error = [kappa[count == c].std(ddof=1) / np.sqrt(np.sum(count == c)) for c in x]
+    out = [value_series("kappa(r), mean over sites", "bonds", "kappa/(1/E_J)", x, y, error)]
+    size, uncertain = shares(data.maps)
+    for mu, name in enumerate("xy"):
+        there = data.maps.bonds[mu]
+        number = np.flatnonzero(there)  # x + Lx y of the site where the bond begins
+        y, error = size[mu][there], uncertain[mu][there]
+        out.append(value_series(f"flow {name}", "x + Lx y", "current/mean along x", number, y, error))
+    return out
+
+
+PANELS = (Panel("maps", "Beyond: one sample in space", figure_maps, caption_maps, curves_maps),)
