@@ -244,9 +244,9 @@ def test_an_output_that_cannot_be_made(tmp_path, capsys):
 
 def test_data_that_are_not_ours(tmp_path):
     (tmp_path / "dirty.npz").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="is no reduced data"):
+    with pytest.raises(UserError, match="not reduced data of sitqmc"):
         load("small", tmp_path, studies=("dirty",))
-    with pytest.raises(UserError, match="no kept data"):
+    with pytest.raises(UserError, match="no stored data"):
         load("small", studies=("dirty",))
 
 

@@ -112,9 +112,9 @@ def caption_1b_clean(data: Reproduction) -> str:
         f"{model.beta:g}/E_J, {min(at.averages.n_samples for at in data.clean)} independent chains for each "
         "g = E_C/E_J. (a) sigma(omega) with 68 % bands; squares: m_H, the peak of chi_s'' of the same "
         "chains, at which absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; "
-        f"red: g_c = {concise(G_C, G_C_ERROR)}, from the crossings kept in benchmarks/. Superfluid left of it: the "
-        "absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a threshold of "
-        "sigma at twice that. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
+        f"red: g_c = {concise(G_C, G_C_ERROR)}, from the crossings stored in benchmarks/. Superfluid left of "
+        "it: the absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a "
+        "threshold of sigma at 2 omega_pair. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
         "threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at "
         "low frequency. The grey zone lies below T. "
         + _missing_clean(data)

@@ -200,8 +200,8 @@ def load_study(path: Path) -> Study:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise UserError(f"{path}: no stored data of this size; add --simulate") from None
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: not reduced data of sitqmc ({error}); delete the file") from None
+    except (OSError, KeyError, ValueError):
+        raise UserError(f"{path}: not reduced data of sitqmc, or damaged; delete the file") from None
     points = tuple(_point(arrays, i, one) for i, one in enumerate(head["points"]))
     return Study(head["name"], points, head["origin"])
 
