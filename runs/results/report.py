@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from sitqmc.continuation import CorrelatorData, PeakValue, midpoint_conductivity
-from sitqmc.estimate import concise
 from sitqmc.qmc.observables import row_of
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.formatting import clock
@@ -141,7 +140,7 @@ def _spectra(results: RunResults) -> list[list[str]]:
         s, peak = r.spectrum, main_peak(r)
         shape, fit = [NONE, NONE, NONE], [NONE, NONE]
         if peak is not None:
-            where = concise(peak.position.value, peak.position.error)
+            where = f"{peak.position}"
             shape = [where, f"{peak.width:.2g}", f"{_resolution(r, peak):.2g}"]
         if s is not None:
             fit = [f"{s.chi2:.1f} / {s.n_data}", f"{s.report.components} of {s.report.rows}"]
@@ -180,7 +179,7 @@ def _low_frequency(r: RunPoint) -> str:
         value = midpoint_conductivity(data)
     except ValueError:                           # odd number of slices, or observables.n_max below L_tau/2
         return NONE
-    return concise(value.value, value.error)
+    return f"{value}"
 
 
 def _checks(results: RunResults) -> Iterator[str]:
@@ -203,7 +202,7 @@ def _averages(results: RunResults) -> Iterator[str]:
         for name, e in r.averages.values.items():
             if np.ndim(e.value) == 0:
                 row = row_of(name)
-                rows.append([name, concise(e.value, e.error), row.unit, row.text])
+                rows.append([name, f"{e}", row.unit, row.text])
         label = results.label(r)
         yield folded(label, table(rows, f"Averages, {label}", (0, 2, 3)))
 

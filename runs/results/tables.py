@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.estimate import concise
+from sitqmc.estimate import Estimate
 from sitqmc.qmc import PARAMETERS
 from sitqmc.qmc.model.parameters import parameters_of
 from sitqmc.runs.formatting import columns
@@ -31,7 +31,7 @@ RESULT_COLUMNS = (
 """Columns of the final table behind those of the parameters."""
 
 
-def sum_rule(result: RunPoint) -> Any:
+def sum_rule(result: RunPoint) -> Estimate | None:
     """Return [rho_s + (2/pi) int sigma_reg] / <-k_x>: 1 up to errors and O(eps); None without a spectrum."""
     s = result.spectrum
     if s is None or s.sum_rule is None:
@@ -39,20 +39,18 @@ def sum_rule(result: RunPoint) -> Any:
     return s.sum_rule.ratio(result.averages.samples["minus_k"])
 
 
-def _text(value: Any) -> str:
-    return NONE if value is None else concise(value.value, value.error)
+def _text(value: Estimate | None) -> str:
+    return NONE if value is None else f"{value}"
 
 
 def _row(results: RunResults, result: RunPoint) -> list[str]:
     values, peak, s = result.averages.values, main_peak(result), result.spectrum
-    averages = [concise(values[k].value, values[k].error) for k in ("rho_s", "kappa", "minus_k")]
-    height = NONE
-    if peak is not None:
-        height = concise(SIGMA_Q * peak.height.value, SIGMA_Q * peak.height.error)
+    averages = [f"{values[k]}" for k in ("rho_s", "kappa", "minus_k")]
+    height = None if peak is None else peak.height.scaled(SIGMA_Q)
     count = len(result.warnings)
     return [
         *results.space.cells(result.model), str(result.averages.n_samples), *averages,
-        _text(sum_rule(result)), _text(peak.position if peak else None), height,
+        _text(sum_rule(result)), _text(peak.position if peak else None), _text(height),
         f"{s.chi2 / s.n_data:.2f}" if s else NONE,
         f"{count} warning{'s' * (count != 1)}" if count else "ok",
     ]  # fmt: skip

@@ -114,8 +114,9 @@ def caption_1b_clean(data: Reproduction) -> str:
         "chains, at which absorption of a clean superfluid should set in. (b) Scales, signs as in Fig. 1b; "
         f"red: g_c = {concise(G_C, G_C_ERROR)}, from the crossings stored in benchmarks/. Superfluid left of "
         "it: the absorption has a threshold, expected at m_H. Insulator right of it: omega_pair, and a "
-        "threshold of sigma at 2 omega_pair. (c) A diluted superfluid and the clean one whose rho_s is closest: below the "
-        "threshold the clean law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at "
+        "threshold of sigma at 2 omega_pair. "
+        "(c) A diluted superfluid and the clean one whose rho_s is closest: below the threshold the clean "
+        "law is omega^5 (dotted guide, not a fit), the diluted array keeps weight at "
         "low frequency. The grey zone lies below T. "
         + _missing_clean(data)
         + _thresholds(data)
