@@ -4,38 +4,21 @@ Environment variables are set here, before any test module imports numba or nump
 pytest-xdist and the processes that tests start inherit them.
 """
 
-import hashlib
 import os
-import platform
 import resource
 import subprocess
 import sys
 from collections import defaultdict
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-KERNEL_ROOMS = ("qmc", "continuation", "analytic")
 CPU_BUDGET = 5.0
 """CPU seconds of one test, with compiled kernels, above which the summary warns."""
 
 
-def kernel_cache() -> Path:
-    """Return the folder of compiled kernels, named by a hash of all sources that may be inlined in one.
-
-    Numba looks at the file of a kernel alone: it does not see that a helper inlined from another file has
-    changed.
-    """
-    digest = hashlib.sha256(f"{platform.python_version()} {version('numba')}".encode())
-    for room in KERNEL_ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return ROOT / ".pytest_cache" / f"numba-{digest.hexdigest()[:16]}"
-
-
-os.environ["NUMBA_CACHE_DIR"] = str(kernel_cache())
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
 os.environ.setdefault("MPLBACKEND", "agg")
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")     # two workers already fill two cores
@@ -45,7 +28,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.g
 def pytest_xdist_setupnodes(config):
     """Compile the kernels before the workers start: for the whole suite, if nothing is compiled yet."""
     whole = config.args == [str(ROOT / "tests")] or config.args == config.getini("testpaths")
-    if not whole or config.option.keyword or next(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi"), None):
+    if not whole or config.option.keyword:
+        return
+    from sitqmc.jit import cache_folder  # named by a hash of the kernels' sources
+
+    folder = cache_folder()
+    if folder is None or next(folder.rglob("*.nbi"), None):
         return
     script = ROOT / "tests" / "package" / "compile_kernels.py"
     halves = [subprocess.Popen([sys.executable, script, half]) for half in ("worms", "continuation")]
