@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sitqmc.qmc import Chains, Model, sample_means
-from sitqmc.runs.config.config import Config, matsubara_count, parse_config, points
+from sitqmc.runs.config.config import Config, matsubara_count, parse_config
 from sitqmc.runs.config.expressions import evaluate
 
 DATA = Path(__file__).parent / "data"
@@ -90,7 +90,7 @@ def make(path: Path, folder: Path | None, n_rho: int) -> None:
         config = parse_config(table)
         home = folder or Path(config.output.path)
         home.mkdir(parents=True, exist_ok=True)
-        for model in points(config):
+        for model in config.models:
             name = "_".join(f"{key}{value}" for key, value in head_of(model).items())
             file = home / f"{name}_s{config.disorder.samples}.npz"
             if not file.exists():
@@ -117,9 +117,10 @@ def expand(path: Path, folder: Path) -> None:
 
 
 def reduce(out: Path, stores: list[Path], n_rho: int) -> None:
-    from sitqmc.runs.store.run_file import read_points
+    from sitqmc.runs.store.run_folder import RunFolder
 
-    save(out, [(head_of(d.model), reduced(d.model, d.bins, n_rho)) for s in stores for d in read_points(s)])
+    points = (point for store in stores for point in RunFolder(store).points(names=["bins"]))
+    save(out, [(head_of(p.model), reduced(p.model, p.bins, n_rho)) for p in points])
 
 
 def main() -> None:

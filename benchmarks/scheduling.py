@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from sitqmc.qmc import Model
-from sitqmc.runs.config.config import Config, parse_config, points
+from sitqmc.runs.config.config import Config, parse_config
 from sitqmc.runs.jobs.plan import trial
-from sitqmc.runs.simulate.tasks import open_tasks
+from sitqmc.runs.simulate.tasks import remaining_tasks
 from sitqmc.runs.simulate.worker import new_chains, warm_up
-from sitqmc.runs.store.checkpoint import Found, OpenWork, RankFile
-from sitqmc.runs.store.merge import Store
+from sitqmc.runs.store.checkpoint import CheckpointWriter, OpenChains
+from sitqmc.runs.store.run_folder import Inventory, RunFolder
 
 STEP = 0.1                   # s; rank 0 looks at the network between two steps of `qmc.Chains`
 SPREAD = 0.1                 # relative spread of the cost of chains of one point, assumed
@@ -76,8 +76,8 @@ def simulate(durations: Sequence[float], ranks: int, service: float, pause: floa
 def durations_of(config: Config, ranks: int, speed: Speed) -> list[float]:
     """Return the seconds of the tasks of a run, with a spread between samples."""
     rng = np.random.default_rng(2)
-    models = list(points(config))
-    tasks = open_tasks(config, Found(), dict.fromkeys(models, config.disorder.samples), ranks)
+    models = config.models
+    tasks = remaining_tasks(config, Inventory(None), dict.fromkeys(models, config.disorder.samples), ranks)
     noise = np.clip(rng.normal(1.0, SPREAD, (len(tasks), config.schedule.interleave)), 0.5, 2)
     return [
         task.cost * speed[models[task.point].L_tau] * 1e-9 * float(noise[i, : len(task.samples)].mean())
@@ -107,10 +107,10 @@ def checkpoint(model: Model, group: int) -> dict[str, float]:
         chains = new_chains(config, model, range(group))
         times = []
         for _ in range(5):
-            file = RankFile(Path(folder), config, 0)
+            file = CheckpointWriter(Path(folder), config, 0)
             begun = time.monotonic()
             rows = {k: a if a.ndim else np.full(group, a) for k, a in chains.state().items()}
-            file.hold(OpenWork(model, tuple(range(group)), rows, 0.5))
+            file.hold(OpenChains(model, tuple(range(group)), rows, 0.5))
             file.flush()
             times.append(time.monotonic() - begun)
         size = max(p.stat().st_size for p in Path(folder).glob("*.h5"))
@@ -161,7 +161,7 @@ def processes(scale: float) -> list[dict[str, float | str]]:
                 subprocess.run(command, cwd=folder, check=True, capture_output=True)
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 cpu[name].append(after.ru_utime + after.ru_stime - before_it.ru_utime - before_it.ru_stime)
-                history = Store(folder / "out").history()
+                history = RunFolder(folder / "out").header.history
                 times[name].append(history[-1]["wall_seconds"])
                 sizes.append((folder / "out/run.h5").stat().st_size / (2 * round(32 * scale)))
     return [
@@ -180,13 +180,13 @@ def main() -> None:
     out: dict[str, Any] = {}
 
     print("checkpoints of 4 open chains")
-    out["checkpoints"] = [checkpoint(m, 4) for m in list(points(configuration("unused")))[::7]]
+    out["checkpoints"] = [checkpoint(m, 4) for m in list(configuration("unused").models)[::7]]
     for row in out["checkpoints"]:
         print(f"  L = {row['L']}, L_tau = {row['L_tau']}: {row['MB']:.1f} MB in {row['ms']:.0f} ms")
 
     scan = configuration("unused")
     warm_up()                                    # or the first trial would time the compiler
-    speed = {m.L_tau: trial(scan, m, 3.0).ns for m in points(scan) if m.p == 0.3}
+    speed = {m.L_tau: trial(scan, m, 3.0).ns for m in scan.models if m.p == 0.3}
     out["ns"] = speed
     told = ", ".join(f"{ns:.1f} (L_tau = {k})" for k, ns in speed.items())
     print(f"measured ns per site and sweep: {told}")

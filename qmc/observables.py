@@ -25,12 +25,15 @@ bonds; for all links it is the second derivative of ln w, so that heat = d(energ
 fixed L_tau.
 """
 
+from __future__ import annotations
+
 from collections import namedtuple
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sitqmc.qmc.model.model import Model
+if TYPE_CHECKING:
+    from sitqmc.qmc.model.model import Model
 
 Kind = Literal["measured", "worm", "map", "worm map", "sample", "derived"]
 

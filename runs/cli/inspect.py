@@ -49,7 +49,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
     run = load(folder_of(arguments.folder))
     path = Path(arguments.output or run.path.parent / f"{arguments.observable}_{arguments.parameter}.png")
-    show(analyse_run(run, spectra=False), arguments.observable, arguments.parameter, path)
+    show(analyse_run(run, names=[arguments.observable]), arguments.observable, arguments.parameter, path)
     print(path)
     return 0
 

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from sitqmc.runs.cli.arguments import RUN_HELP, folder_of, positive
@@ -105,10 +104,10 @@ def _analyse(config: Any, comm: Any, stop: Any, quiet: bool) -> None:
     from sitqmc.runs.results.analysis import analyse_run
     from sitqmc.runs.results.run import Run
     from sitqmc.runs.simulate.mpi import wait_for_all
-    from sitqmc.runs.store.run_file import NAME
+    from sitqmc.runs.store.run_folder import RunFolder
 
     try:
-        results = analyse_run(Run(Path(config.output.path) / NAME, chosen=config), _share(comm, stop))
+        results = analyse_run(Run(RunFolder(config.output.path), config), _share(comm, stop))
         if results is not None:
             from sitqmc.runs.results.publish import publish  # matplotlib is slow to import
 
@@ -120,7 +119,7 @@ def _analyse(config: Any, comm: Any, stop: Any, quiet: bool) -> None:
 
 def _share(comm: Any, stop: Any) -> Any:
     """Return a function share(jobs, do) that divides jobs made by rank 0 among all ranks."""
-    from sitqmc.runs.simulate.spread import everywhere
+    from sitqmc.runs.simulate.mpi import map_over_ranks
 
     leads = comm is None or comm.rank == 0
 
@@ -131,7 +130,7 @@ def _share(comm: Any, stop: Any) -> Any:
                 made = jobs()
             except UserError as error:           # raised on every rank, or the others would wait for ever
                 made = error
-        results = everywhere(comm, made, do, stop)
+        results = map_over_ranks(comm, made, do, stop)
         return results if leads else None
 
     return share
@@ -146,31 +145,29 @@ def _rerun(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from sitqmc.runs.simulate.lock import only_one
+    from sitqmc.runs.simulate.lock import exclusive_lock
     from sitqmc.runs.store.atomic import make_folder
-    from sitqmc.runs.store.merge import Store, pool
-    from sitqmc.runs.store.run_file import NAME, read_config
+    from sitqmc.runs.store.merge import clean, merge, pool
+    from sitqmc.runs.store.run_folder import RunFolder
 
-    out = Path(arguments.output)
+    out = RunFolder(arguments.output)
     if not arguments.sources:
-        store = Store(out)
-        if not store.path.exists():
-            raise UserError(f"{out}: holds no run; give the output.path of a run")
-        with only_one(out):
-            said = store.clean()
-            found = store.merge(read_config(store.path))
-        print("\n".join([*said, f"{store.path}: {len(found.finished)} samples"]))
+        out.require()
+        with exclusive_lock(out.folder):
+            lines = clean(out)
+            found = merge(out, out.header.config)
+        print("\n".join([*lines, f"{out.path}: {len(found.finished)} samples"]))
         return 0
-    sources = [p / NAME if p.is_dir() else p for p in map(Path, arguments.sources)]
-    for path in sources:
-        if not path.exists():
-            raise UserError(f"{path}: there is no run here; give folders of runs, or their run.h5")
-        if list((path.parent / "parts").glob("*.h5")):
-            raise UserError(f"{path.parent}: has parts not merged yet; sitqmc merge {path.parent} first")
-    if (out / NAME).exists():
-        raise UserError(f"{out / NAME} exists; choose another folder for the pool")
-    make_folder(out)
-    with only_one(out):
-        found = pool(out / NAME, sources)
-    print(f"{out / NAME}: {len(found.finished)} samples of {len(sources)} runs")
+    sources = [RunFolder(source).require() for source in arguments.sources]
+    for source in sources:
+        if source.checkpoints():
+            raise UserError(
+                f"{source.folder}: has checkpoints that are not merged; sitqmc merge {source.folder} first"
+            )
+    if out.path.exists():
+        raise UserError(f"{out.path} exists; choose another folder for the pool")
+    make_folder(out.folder)
+    with exclusive_lock(out.folder):
+        found = pool(out.path, [source.path for source in sources])
+    print(f"{out.path}: {len(found.finished)} samples of {len(sources)} runs")
     return 0

@@ -1,13 +1,13 @@
-"""The configuration file: one section each, unknown keys refused, everything checked at once.
+"""The configuration file: a frozen dataclass for each section; unknown keys are refused, all values checked.
 
-[model] is read by `scan`, [target] by `target`; the other sections are frozen dataclasses.
+[model] is read by `scan`, [target] by `target`.
 """
 
 import json
 import math
 import tomllib
-from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -33,9 +33,9 @@ class DisorderSection:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSection(Schedule):
-    """[schedule] What `qmc.Schedule` says, and how samples share a process; `interleave` changes no bit."""
+    """[schedule] The fields of `qmc.Schedule`, and how samples share a process: `interleave`."""
 
-    interleave: int = 4                        # samples of one point that run together
+    interleave: int = 4                        # samples of one point that run together; changes no bit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +62,13 @@ class OutputSection:
     """[output] May change between calls on the same output."""
 
     path: str                                  # folder for the store, tables and figures
-    checkpoint_seconds: float = 30.0           # work reaches the disk at least this often
+    checkpoint_seconds: float = 30.0           # longest time between two checkpoints
     keep_state: bool = False                   # keep the ends of the chains, to add bins later
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A whole run. `model` is what `scan.parse_model` returns; `points` gives its models."""
+    """Configuration of a run. `model` is what `scan.parse_model` returns; `models` are its points."""
 
     model: dict[str, Any]
     disorder: DisorderSection
@@ -78,8 +78,25 @@ class Config:
     continuation: ContinuationSection = field(default_factory=ContinuationSection)
     output: OutputSection
 
-    def chains(self) -> dict[str, Any]:
-        """What every chain of an output must share, whatever its point and sample: plain values by key."""
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """The models of the run, all combinations of the scanned keys, p fastest; UserError for a bad one."""
+        models, n_max = tuple(scan.models(self.model)), self.observables.n_max
+        for model in models:
+            if n_max > model.L_tau // 2:
+                raise UserError(
+                    f"[observables] n_max = {n_max}: must be at most L_tau/2 = {model.L_tau // 2}"
+                )
+        return models
+
+    def sweeps(self, bins: int | None = None) -> float:
+        """Return the sweeps of a chain, thermalisation included; with the bins of the schedule if None."""
+        s = self.schedule
+        count = s.bins if bins is None else bins
+        return s.therm_sweeps + count * s.measurements_per_bin * s.sweeps_per_measurement
+
+    def chain_settings(self) -> dict[str, Any]:
+        """Return what every chain of an output must share, whatever its point and sample, by key."""
         shared = {f"schedule.{f.name}": getattr(self.schedule, f.name) for f in fields(Schedule)}
         del shared["schedule.bins"]              # chains can be made longer
         return shared | {
@@ -88,26 +105,29 @@ class Config:
         }
 
     def resolved(self) -> dict[str, Any]:
-        """Everything, defaults included, as plain JSON values."""
+        """Return all values, defaults included, as plain JSON values."""
         return dict(json.loads(json.dumps(asdict(self))))
 
 
 def load_config(path: str | Path) -> Config:
-    """Read a TOML file; UserError in one line for anything wrong with it."""
+    """Return the configuration in a TOML file; UserError of one line for anything wrong with it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
         return parse_config(tomllib.loads(text))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: not valid TOML ({reason}); mend the file") from None
+        raise UserError(f"{path}: not valid TOML ({reason}); fix the file") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
 def parse_config(table: dict[str, Any]) -> Config:
-    """Config from parsed TOML or from `Config.resolved`; UserError for unknown, missing or wrong values."""
+    """Return the configuration in parsed TOML or in the result of `Config.resolved`.
+
+    raises  UserError for unknown, missing or wrong keys and values
+    """
     refuse_unknown(table, [f.name for f in fields(Config)], "section", "")
     special = {"model": scan.parse_model, "target": parse_target}
     sections: dict[str, Any] = {}
@@ -120,27 +140,17 @@ def parse_config(table: dict[str, Any]) -> Config:
                 sections[f.name] = _section(get_type_hints(Config)[f.name], given, f.name)
     config = Config(**sections)
     _check_ranges(config)
-    for _ in points(config):                   # raises what is wrong with any point
-        pass
+    _ = config.models                          # raises an error of any point
     return config
 
 
-def points(config: Config) -> Iterator[Model]:
-    """The models of the run, all combinations of the scanned keys, p fastest."""
-    for model in scan.models(config.model):
-        n_max = config.observables.n_max
-        if n_max > model.L_tau // 2:
-            raise UserError(f"[observables] n_max = {n_max}: must be at most L_tau/2 = {model.L_tau // 2}")
-        yield model
-
-
 def matsubara_count(config: Config, model: Model) -> int:
-    """Largest Matsubara number kept for `model`."""
+    """Return the largest Matsubara number kept for `model`."""
     return config.observables.n_max or model.L_tau // 2
 
 
 def _section(kind: type[Section], table: Any, name: str) -> Section:
-    """One section from its table, with types checked."""
+    """Return one section from its table, with types checked."""
     if not isinstance(table, dict):
         raise UserError(f"{name} = {table!r}: must be a section, [{name}]")
     known = fields(kind)  # type: ignore[arg-type]
@@ -159,7 +169,7 @@ def _section(kind: type[Section], table: Any, name: str) -> Section:
 
 
 def _check_ranges(config: Config) -> None:
-    """Bounds that no section checks by itself."""
+    """Raise UserError for values out of bounds that no section checks by itself."""
     c, target = config.continuation, config.target
     for key, choice, known in (("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, ALPHA_RULES)):
         if choice not in known:
@@ -179,5 +189,5 @@ def _check_ranges(config: Config) -> None:
     for where, value, low, high in bounds:
         if not low <= value <= high or value == math.inf:
             raise UserError(f"{where} = {value}: must be between {low} and {high}")
-    if not config.output.path:
-        raise UserError("[output] path = '': must name a folder")
+    if not config.output.path or "\0" in config.output.path:
+        raise UserError(f"[output] path = {config.output.path!r}: must name a folder")

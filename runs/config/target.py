@@ -1,12 +1,12 @@
-"""[target]: error bars to be reached. Points that miss theirs are given more disorder samples.
+"""[target]: error bars to be reached. Points that miss their targets get more disorder samples.
 
     [target]
     rho_s = 0.001                    # absolute error
     kappa = { relative = 0.01 }
     max_samples = 4000               # per point, whatever the errors
 
-How many samples a point gets follows from the bins of the samples before, all of them: the answer is the
-same for any number of ranks and any interruption.
+The number of samples of a point follows from the bins of its previous samples alone. So it is the same for
+any number of ranks and any interruption.
 """
 
 import math
@@ -22,23 +22,26 @@ from sitqmc.runs.config.checks import check_type, refuse_unknown
 from sitqmc.runs.errors import UserError
 
 KINDS = ("absolute", "relative")
-GROWTH = 2.0                 # a round at most doubles the samples: early errors are uncertain themselves
-RESERVE = 1.1                # more than the errors ask for, so that few rounds are needed
+GROWTH = 2.0                 # a round at most doubles the samples, because early errors are uncertain
+RESERVE = 1.1                # factor above the needed samples, so that few rounds are needed
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSection:
-    """goals[name] = {"absolute": error} or {"relative": error}."""
+    """[target] goals[name] = {"absolute": error} or {"relative": error}; max_samples per point."""
 
     goals: dict[str, dict[str, float]] = field(default_factory=dict)
     max_samples: int = 0
 
 
 def parse_target(table: Any) -> TargetSection:
-    """From TOML, or from the section as stored."""
+    """Return the section from TOML or from its stored form; UserError for a wrong key or value."""
     if not isinstance(table, dict):
         raise UserError(f"target = {table!r}: must be a section, [target]")
-    given = table.get("goals", {}) | {k: v for k, v in table.items() if k not in ("goals", "max_samples")}
+    stored = table.get("goals", {})
+    if not isinstance(stored, dict):
+        raise UserError(f"[target] goals = {stored!r}: must be a table of observables and errors")
+    given = stored | {k: v for k, v in table.items() if k not in ("goals", "max_samples")}
     refuse_unknown(given, TARGETS, "observable", "[target] ")
     goals = {name: _goal(value, f"[target] {name}") for name, value in given.items()}
     if goals and "max_samples" not in table:
@@ -61,13 +64,13 @@ def _goal(value: Any, where: str) -> dict[str, float]:
 
 
 def wanted_samples(target: TargetSection, samples: Mapping[str, NDArray[np.float64]], first: int) -> int:
-    """How many samples a point needs, as far as its first samples[name] (n,) tell.
+    """Return the number of samples that a point needs, by the errors of its first samples[name] (n,).
 
-    Rounds begin with `first` samples and end when the targets are met; within a round only its own
-    samples decide, never those that happen to be there already.
+    Rounds start with `first` samples and end when the targets are met. Only the samples of a round decide
+    about the next one, also where the disk holds more.
 
-    samples  by name, in the order of the sample numbers from 0 without a gap; nan for one set aside
-    returns  n if the targets are met by n of them; more than are there if not
+    samples  by name, in the order of the sample numbers from 0 without a gap; nan for an excluded sample
+    returns  n if n samples meet the targets; more than there are if they do not
     """
     present, n = len(next(iter(samples.values()))), first
     while n <= present:
@@ -79,7 +82,7 @@ def wanted_samples(target: TargetSection, samples: Mapping[str, NDArray[np.float
 
 
 def _needed(target: TargetSection, samples: Mapping[str, NDArray[np.float64]]) -> int:
-    """Samples after which all targets should be met, by 1/sqrt(n)."""
+    """Return the number of samples that should meet all targets, by errors that fall as 1/sqrt(n)."""
     most = 0
     for name, goal in target.goals.items():
         values = samples[name][np.isfinite(samples[name])]

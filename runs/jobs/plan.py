@@ -1,20 +1,20 @@
 """What a configuration will cost and where it is most likely to disappoint, from a short measured trial."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sitqmc.qmc import Chains, Model, ParameterSpace, Schedule
-from sitqmc.qmc.model.parameters import ALWAYS
-from sitqmc.runs.config.config import Config, matsubara_count, points
+from sitqmc.qmc import Chains, Model, Schedule
+from sitqmc.qmc.model.parameters import ALWAYS, ParameterSpace
+from sitqmc.runs.config.config import Config, matsubara_count
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns, size
-from sitqmc.runs.simulate.tasks import sweeps_of_chain
 from sitqmc.runs.simulate.worker import new_chains, warm_up
+from sitqmc.runs.store.merge import check_folder
+from sitqmc.runs.store.run_folder import RunFolder
 
 TRIAL_SECONDS = 5.0          # per lattice size
 TRIAL_SIZES = 3              # smallest, middle and largest lattice
@@ -43,7 +43,7 @@ class Risk:
 
 def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -> str:
     """Points, samples, memory, cost and the biggest risk, as text."""
-    models = list(points(config))
+    models = config.models
     trials = list(_trials(config, models, trial_seconds))
     hours = {model: config.disorder.samples * _seconds(config, model, trials) / 3600 for model in models}
     lines = columns(list(_rows(config, models, hours)))
@@ -54,7 +54,7 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
     state = max(_state_size(config, model) for model in models) * config.schedule.interleave
     lines += [
         f"{len(models)} points x {config.disorder.samples} samples = {samples} chains of "
-        f"{sweeps_of_chain(config):g} sweeps",
+        f"{config.sweeps():g} sweeps",
         f"cost    {total:.3g} core hours, {total / processes:.3g} h with {processes} processes "
         f"(trial: {', '.join(f'{t.ns:.3g} ns per site and sweep at {t.volume} sites' for t in trials)})",
         f"memory  {size(memory)} per process beside 200 MB of program",
@@ -70,31 +70,28 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
     return "\n".join(lines)
 
 
-def _there(config: Config, models: list[Model]) -> list[str]:
+def _there(config: Config, models: Sequence[Model]) -> list[str]:
     """What the output holds already, or why it cannot be used."""
-    from sitqmc.runs.store.merge import Store
-
-    store = Store(Path(config.output.path))
-    if not store.path.exists():
+    folder = RunFolder(config.output.path)
+    if not folder.path.exists():
         return []
     try:
-        store.check(config)
-        found, ours = store.scan(), set(models)
+        found, ours = check_folder(folder, config), set(models)
     except UserError as error:
         return [f"output  {error}"]
     done = sum(model in ours and bins >= config.schedule.bins for (model, *_), bins in found.finished.items())
-    return [f"output  {store.folder} holds {done} of these chains already; only the others will cost"]
+    return [f"output  {folder.folder} holds {done} of these chains already; only the others will cost"]
 
 
-def _rows(config: Config, models: list[Model], hours: dict[Model, float]) -> Iterator[list[str]]:
-    """Yield head and one row for each point; the temperature is shown even if it is the same everywhere."""
+def _rows(config: Config, models: Sequence[Model], hours: dict[Model, float]) -> Iterator[list[str]]:
+    """Yield the head and one row per point."""
     space = ParameterSpace(models, always=(*ALWAYS, "beta"))
     yield ["point", *space.columns, "samples", "core hours"]
     for i, model in enumerate(models):
         yield [str(i), *space.cells(model), str(config.disorder.samples), f"{hours[model]:.3g}"]
 
 
-def _trials(config: Config, models: list[Model], seconds: float) -> Iterator[Trial]:
+def _trials(config: Config, models: Sequence[Model], seconds: float) -> Iterator[Trial]:
     """Chains at a few lattice sizes, at the largest p of each: disorder slows down most."""
     warm_up()
     by_volume: dict[int, Model] = {}
@@ -138,7 +135,7 @@ def _seconds(config: Config, model: Model, trials: list[Trial]) -> float:
     """CPU time of one chain, by the trial nearest in volume."""
     volume = model.sites * model.L_tau
     nearest = min(trials, key=lambda t: abs(np.log(t.volume / volume)))
-    return sweeps_of_chain(config) * volume * nearest.ns * 1e-9
+    return config.sweeps() * volume * nearest.ns * 1e-9
 
 
 def _arrays(config: Config, model: Model) -> dict[str, Any]:
@@ -158,7 +155,7 @@ def _disk(config: Config, model: Model) -> float:
     return float(sum(a.nbytes for name, a in _arrays(config, model).items() if name.startswith("bins/")))
 
 
-def _risks(config: Config, models: list[Model], trials: list[Trial], processes: int) -> Iterator[Risk]:
+def _risks(config: Config, models: Sequence[Model], trials: list[Trial], processes: int) -> Iterator[Risk]:
     """What may go wrong, each with a weight above 1 where it will."""
     s, samples = config.schedule, config.disorder.samples
     yield Risk(0.0, "none found: watch tau_int and the thermalisation check of the final table")

@@ -1,4 +1,4 @@
-"""Make one chain again and compare it with the store, bit for bit."""
+"""Repetition of one chain, compared with the stored one bit for bit."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,27 +6,28 @@ from pathlib import Path
 import numpy as np
 
 from sitqmc.qmc import Model
-from sitqmc.runs.config.config import Config, points
+from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.simulate.worker import new_chains, records_of
-from sitqmc.runs.store.checkpoint import Record
-from sitqmc.runs.store.merge import current
-from sitqmc.runs.store.run_file import NAME, PointData
+from sitqmc.runs.store.checkpoint import SampleRecord
+from sitqmc.runs.store.run_folder import RunFolder
+from sitqmc.runs.store.samples import PointSamples
 
 
-def rerun(folder: Path, point: int, sample: int, seed: int | None = None) -> tuple[bool, str]:
-    """Whether the chain of a point (its number in `sitqmc plan`) and sample comes out as stored; in words."""
-    store = folder / NAME if folder.is_dir() else folder
-    if not store.exists():
-        raise UserError(f"{store}: there is no run here; give the output.path of a run, or a run.h5")
-    head, data, _ = current(store, parts=folder.is_dir())
-    config = head.config if seed is None else _seeded(head.config, seed)
-    model = _point(config, point)
-    stored = next((d for d in data if d.model == model), None)
+def rerun(path: Path, point: int, sample: int, seed: int | None = None) -> tuple[bool, str]:
+    """Repeat the chain of a point (its number in `sitqmc plan`) and sample.
+
+    returns  whether it agrees with the stored chain bit for bit, and a line that says so
+    """
+    folder = RunFolder(path).require()
+    header = folder.header
+    config = header.config if seed is None else _with_seed(header.config, seed)
+    model = _model(config, point)
+    stored = next(folder.points([model], ["bins"]), None)
     seed = config.disorder.seed
     row = _row(stored, seed, sample, point)
     assert stored is not None
-    record = remake(config, model, sample)
+    record = simulate_again(config, model, sample)
     differ = [
         name for name, values in record.bins.items()
         if name in stored.bins and values[: stored.n_bins].tobytes() != stored.bins[name][row].tobytes()
@@ -34,41 +35,40 @@ def rerun(folder: Path, point: int, sample: int, seed: int | None = None) -> tup
     what = f"point {point}, sample {sample}, seed {seed}: "
     what += f"{stored.n_bins} bins of {len(stored.bins)} observables"
     if not differ:
-        return True, f"{what}: the same bits as in {store}"
+        return True, f"{what}: the same bits as in {folder.path}"
     worst = max(float(np.max(np.abs(record.bins[n][: stored.n_bins] - stored.bins[n][row]))) for n in differ)
-    made = head.history[0]
+    first = header.history[0]
     return False, (
-        f"{what}: {', '.join(differ)} differ by up to {worst:.3g} from {store}, which was begun by sitqmc "
-        f"{made.get('sitqmc')}, commit {made.get('git')}, numba {made.get('numba')}"
+        f"{what}: {', '.join(differ)} differ by up to {worst:.3g} from {folder.path}, which was started by "
+        f"sitqmc {first.get('sitqmc')}, commit {first.get('git')}, numba {first.get('numba')}"
     )
 
 
-def _seeded(config: Config, seed: int) -> Config:
-    """The run of another seed, as it was before runs were pooled."""
+def _with_seed(config: Config, seed: int) -> Config:
+    """Return the configuration of a run of another seed, as it was before runs were pooled."""
     return replace(config, disorder=replace(config.disorder, seed=seed))
 
 
-def remake(config: Config, model: Model, sample: int) -> Record:
-    """The chain of one sample, from the configuration alone."""
+def simulate_again(config: Config, model: Model, sample: int) -> SampleRecord:
+    """Return the chain of one sample, from the configuration alone."""
     chains = new_chains(config, model, [sample])
     while not chains.finished:
         chains.step()
     return records_of(chains)[0]
 
 
-def _point(config: Config, point: int) -> Model:
-    models = list(points(config))
-    if not 0 <= point < len(models):
-        raise UserError(f"--point {point}: must be between 0 and {len(models) - 1}, see sitqmc plan")
-    return models[point]
+def _model(config: Config, point: int) -> Model:
+    if not 0 <= point < len(config.models):
+        raise UserError(f"--point {point}: must be between 0 and {len(config.models) - 1}, see sitqmc plan")
+    return config.models[point]
 
 
-def _row(stored: PointData | None, seed: int, sample: int, point: int) -> int:
-    pairs = stored.pairs() if stored is not None else []
-    if (seed, sample) not in pairs:
-        others = sorted({there for there, number in pairs if number == sample})
+def _row(stored: PointSamples | None, seed: int, sample: int, point: int) -> int:
+    keys = stored.keys.tolist() if stored is not None else []
+    if [seed, sample] not in keys:
+        others = sorted({other for other, number in keys if number == sample})
         hint = f"give --seed {' or '.join(map(str, others))}" if others else "see sitqmc status"
         raise UserError(
             f"--sample {sample}: point {point} has no such sample of seed {seed} on the disk; {hint}"
         )
-    return pairs.index((seed, sample))
+    return keys.index([seed, sample])

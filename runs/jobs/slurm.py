@@ -1,4 +1,7 @@
-"""Job scripts for SLURM: readable, requeued at the time limit, chained until the run is complete."""
+"""Job scripts for SLURM: readable, requeued at the time limit, chained until the run is complete.
+
+Every text of the user is quoted in the script, except the line of --setup, which is shell code.
+"""
 
 import hashlib
 import os
@@ -18,12 +21,14 @@ MAX_RESTARTS = 50
 
 @dataclass(frozen=True)
 class Job:
-    """What to ask of SLURM.
+    """A job or an array of jobs to be submitted.
 
-    configs   one makes one MPI job, several make an array of such jobs
+    configs   one configuration makes one MPI job, several make an array of such jobs
     tasks     MPI ranks per node; None: all cores of the node
-    chain     further jobs of the same name, each of which starts when the one before has ended
-    program   the command in the job
+    launcher  command with arguments that starts the ranks
+    setup     shell line before the run
+    chain     number of further jobs of the same name, each of which starts when the previous one has ended
+    program   the command in the job, quoted for the shell
     """
 
     configs: tuple[str, ...]
@@ -41,15 +46,31 @@ class Job:
 
 
 def job_name(config: str, output: str, chain: int) -> str:
-    """That of the configuration; for a chain, whose jobs wait for and cancel their like, one per output."""
-    stem = re.sub(r"[^\w.+-]+", "_", Path(config).stem)
+    """Return the name of a job: the stem of the configuration.
+
+    Chained jobs append a hash of the output path, because they wait for and cancel jobs of their name.
+    """
+    stem = _file_stem(Path(config).stem)
     if not chain:
         return stem
     return f"{stem}-{hashlib.blake2b(os.fsencode(Path(output).absolute()), digest_size=3).hexdigest()}"
 
 
+def _file_stem(text: str) -> str:
+    """Return a text as part of a file name: letters, digits and . + - _ alone."""
+    return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def _launcher(text: str) -> str:
+    """Return the launcher with each of its words quoted."""
+    try:
+        return shlex.join(shlex.split(text))
+    except ValueError as error:
+        raise UserError(f"--launcher {text!r}: {str(error).lower()}; close the quotation") from None
+
+
 def program() -> str:
-    """`sitqmc` if the shell finds ours, else its full path: an environment need not be active to submit."""
+    """Return `sitqmc` if the shell finds it, else its full path: the environment need not be active."""
     ours = Path(sys.executable).parent / "sitqmc"
     found = shutil.which("sitqmc")
     if found or not ours.exists():
@@ -58,7 +79,10 @@ def program() -> str:
 
 
 def script(job: Job) -> str:
-    """The batch script; UserError for a bad time."""
+    """Return the batch script; UserError for a bad time or a text that cannot be quoted."""
+    for option in ("name", "partition", "account", "launcher"):
+        if not getattr(job, option).isprintable():
+            raise UserError(f"--{option} {getattr(job, option)!r}: must be one line of printable characters")
     try:
         seconds = parse_time(job.time)
     except ValueError as error:
@@ -66,22 +90,25 @@ def script(job: Job) -> str:
     if seconds < 120:
         raise UserError(f"--time {job.time}: must be at least 2 minutes")
     array = len(job.configs) > 1
-    lines = ["#!/bin/bash", f"#SBATCH --job-name={job.name}", f"#SBATCH --nodes={job.nodes}"]
+    lines = ["#!/bin/bash", f"#SBATCH --job-name={shlex.quote(job.name)}", f"#SBATCH --nodes={job.nodes}"]
     if job.tasks:
         lines.append(f"#SBATCH --ntasks-per-node={job.tasks}")
     else:
         lines.append("#SBATCH --exclusive")
-    lines += ["#SBATCH --cpus-per-task=1", f"#SBATCH --time={job.time}"]
-    lines += [f"#SBATCH --{k}={v}" for k, v in (("partition", job.partition), ("account", job.account)) if v]
+    lines += ["#SBATCH --cpus-per-task=1", f"#SBATCH --time={job.time.strip()}"]
+    lines += [
+        f"#SBATCH --{key}={shlex.quote(value)}"
+        for key, value in (("partition", job.partition), ("account", job.account)) if value
+    ]  # fmt: skip
     if array:
         lines.append(f"#SBATCH --array=0-{len(job.configs) - 1}")
-    lines.append(f"#SBATCH --output={job.name}-%{'A_%a' if array else 'j'}.log")
+    lines.append(f"#SBATCH --output={_file_stem(job.name)}-%{'A_%a' if array else 'j'}.log")
     lines.append("#SBATCH --open-mode=append")
     if job.requeue:
         lines.append("#SBATCH --requeue")
     if job.chain:
         lines.append("#SBATCH --dependency=singleton")
-    notice = min(300, round(0.1 * seconds))      # a short job must not be told to stop at its start
+    notice = min(300, round(0.1 * seconds))      # s; a short job must not be told to stop at its start
     lines += [f"#SBATCH --signal=B:USR1@{notice}", "", "export OMP_NUM_THREADS=1"]
     if job.setup:
         lines.append(job.setup)
@@ -102,8 +129,8 @@ def _run(job: Job) -> list[str]:
         ranks = ' -n "$((SLURM_CPUS_ON_NODE * SLURM_JOB_NUM_NODES))"'
     return [
         "",
-        "# The run stops by itself before the limit, with a checkpoint; the signal is for shorter notice.",
-        f'{job.launcher}{ranks} {job.program} run "$config" &',
+        "# The run stops by itself before the time limit; the signal is for shorter notice.",
+        f'{_launcher(job.launcher)}{ranks} {job.program} run "$config" &',
         "run=$!",
         "trap 'kill -USR1 $run' USR1",
         "status=138                                 # 138: the signal ended the wait, not the run",
@@ -116,7 +143,7 @@ def _again(job: Job) -> list[str]:
     stopped = f"[ $status -eq {STOPPED} ]"
     if job.requeue:
         return [
-            f"# Status {STOPPED}: stopped in order, not finished. The same job goes back into the queue.",
+            f"# Status {STOPPED}: stopped in order, not finished. The same job is put into the queue again.",
             f"if {stopped} && [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt {MAX_RESTARTS} ]; then",
             '    scontrol requeue "$SLURM_JOB_ID"',
             "    exit 0",
@@ -125,29 +152,29 @@ def _again(job: Job) -> list[str]:
         ]
     if job.chain:
         return [
-            f"# Status {STOPPED}: stopped in order, the next job goes on. Done or failed: none does.",
+            f"# Status {STOPPED}: stopped in order, the next job continues. Otherwise: cancel the others.",
             f"{stopped} && exit 0",
-            f'scancel --name={job.name} --state=PENDING --user="$(id -un)"',
+            f'scancel --name={shlex.quote(job.name)} --state=PENDING --user="$(id -un)"',
             "exit $status",
         ]
     return ["exit $status"]
 
 
 def submit(job: Job, path: Path) -> str:
-    """Write the script, hand it to sbatch; what sbatch said. UserError if it cannot."""
+    """Write the script, hand it to sbatch and return its answer; UserError if sbatch refuses."""
     from sitqmc.runs.store.atomic import replace_text
 
     replace_text(path, script(job))
-    said = []
+    answers = []
     for _ in range(job.chain + 1):
         try:
             done = subprocess.run(["sbatch", str(path)], capture_output=True, text=True, timeout=120)
         except FileNotFoundError:
-            raise UserError(f"sbatch is not here; {path} is written, submit it on a login node") from None
+            raise UserError(f"sbatch was not found; {path} is written, submit it on a login node") from None
         except subprocess.TimeoutExpired:
             raise UserError(f"sbatch did not answer; {path} is written, submit it yourself") from None
         if done.returncode:
             reason = (done.stderr or done.stdout).strip().splitlines()
             raise UserError(f"sbatch refused {path}: {reason[0] if reason else 'no reason given'}")
-        said.append(done.stdout.strip())
-    return "\n".join(said)
+        answers.append(done.stdout.strip())
+    return "\n".join(answers)

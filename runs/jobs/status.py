@@ -1,126 +1,105 @@
-"""What a run has done so far, read from its files while it goes on. Imports neither numba nor MPI."""
+"""What a run has done so far, read from its files while it runs. Imports neither numba nor MPI."""
 
 import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from sitqmc.estimate import concise
-from sitqmc.qmc.model.parameters import ParameterSpace
-from sitqmc.runs.errors import NotOurs, UserError
+from sitqmc.qmc.model.parameters import ParameterSpace, parameters_of
 from sitqmc.runs.formatting import clock, columns
-from sitqmc.runs.simulate.lock import gone, owner_of
-from sitqmc.runs.store.sealed import read_head, reading
+from sitqmc.runs.simulate.lock import lock_owner, owner_is_dead
+from sitqmc.runs.store.run_folder import PROGRESS, Inventory, RunFolder
+from sitqmc.runs.store.samples import GroupSummary, SampleRows
 
-STORE, PARTS, PROGRESS = "run.h5", "parts", "progress.json"
-CHECKED = 200e6              # bytes; a larger store is not read as a whole only to look at it
+COLUMNS = ("bins/rho_s_x", "bins/rho_s_y", "cost/sweeps_per_measurement", "tau_int/rho_s_x")
 
 
-@dataclass
+@dataclass(frozen=True)
 class PointStatus:
-    """What is there of one point, by (seed, sample); later files only add."""
+    """Stiffness and tau_int of every finished sample of a point, sweeps of all chains, and open chains."""
 
-    model: dict[str, Any]
-    rho_s: dict[tuple[int, int], float] = field(default_factory=dict)
-    sweeps: dict[tuple[int, int], float] = field(default_factory=dict)
-    tau_int: dict[tuple[int, int], float] = field(default_factory=dict)
-    begun: dict[int, float] = field(default_factory=dict)      # sweeps done, by sample
-
-
-def status(folder: Path) -> str:
-    """A table by point, and a line on the state of the run; UserError if there is no run."""
-    store = folder / STORE
-    if not store.exists():
-        raise UserError(f"{folder}: holds no run ({STORE} is missing); give the output.path of a run")
-    config, failed, points = _read_store(store)
-    damaged = []
-    for path in sorted((folder / PARTS).glob("*.h5")):
-        try:
-            failed += _read_part(path, points)
-        except FileNotFoundError:
-            continue
-        except NotOurs as error:
-            damaged.append(str(error))
-    lines = columns(list(_rows(config, points)))
-    lines += [_running(folder)]
-    if failed:
-        names = ", ".join(sorted({str(f["sample"]) for f in failed}))
-        lines.append(f"set aside: {len(failed)} samples ({names}): {failed[0]['error']}")
-    return "\n".join(lines + damaged)
+    rho_s: np.ndarray[Any, Any]
+    tau_int: np.ndarray[Any, Any]
+    sweeps: float
+    open_chains: int
 
 
-def _read_store(path: Path) -> tuple[dict[str, Any], list[Any], dict[str, PointStatus]]:
-    points: dict[str, PointStatus] = {}
-    with reading(path, check=path.stat().st_size < CHECKED) as file:
-        if file.attrs.get("version") != 2:
-            raise NotOurs(f"{path}: version {file.attrs.get('version')} of the store; sitqmc run reads it")
-        head = read_head(file)
-        for name in sorted(file["points"]):
-            _add(points, file["points"][name], head["config"])
-    return head["config"], head["failed"], points
+def status(path: Path) -> str:
+    """Return a table by point and a line on the state of the run; UserError if there is no run."""
+    folder = RunFolder(path).require()
+    found = folder.inventory()
+    assert found.header is not None
+    table = columns(list(_table(folder, found.header.table)))
+    lines = [*table, _state(folder.folder)]
+    found = folder.latest or found
+    if found.failed:
+        names = ", ".join(sorted({str(f["sample"]) for f in found.failed}))
+        lines.append(f"failed: {len(found.failed)} samples ({names}): {found.failed[0]['error']}")
+    return "\n".join([*lines, *(reason for _, reason in found.damaged)])
 
 
-def _read_part(path: Path, points: dict[str, PointStatus]) -> list[Any]:
-    with reading(path) as file:
-        head = read_head(file)
-        for group in (file[name] for name in head["groups"]):
-            if group.parent.name == "/finished":
-                _add(points, group, head["config"])
-            else:
-                point = _point(points, group)
-                sweeps = float(read_head(group)["progress"])
-                point.begun |= {int(sample): sweeps for sample in group["sample"][:]}
-        return list(head["failed"])
-
-
-def _point(points: dict[str, PointStatus], group: h5py.Group) -> PointStatus:
-    model = read_head(group)["model"]
-    return points.setdefault(json.dumps(model, sort_keys=True), PointStatus(model))
-
-
-def _add(points: dict[str, PointStatus], group: h5py.Group, config: dict[str, Any]) -> None:
-    """The finished samples of a group."""
-    point = _point(points, group)
-    if "sample" not in group:
-        return
-    x, y = group["bins/rho_s_x"][:], group["bins/rho_s_y"][:]
-    square = point.model["Lx"] == point.model["Ly"]
-    means = ((x + y) / 2 if square else x).mean(axis=1)
-    s = config["schedule"]
-    per_measurement = group["cost/sweeps_per_measurement"][:]
-    sweeps = s["therm_sweeps"] + x.shape[1] * s["measurements_per_bin"] * per_measurement
-    times = group["tau_int/rho_s_x"][:] if "tau_int/rho_s_x" in group else np.full(len(x), math.nan)
-    for i, key in enumerate(zip(group["seed"][:].tolist(), group["sample"][:].tolist(), strict=True)):
-        point.rho_s[key], point.sweeps[key], point.tau_int[key] = means[i], sweeps[i], times[i]
-
-
-def _rows(config: dict[str, Any], points: dict[str, PointStatus]) -> Iterator[list[str]]:
-    """Yield head and one row for each point, named by the parameters that tell the points apart."""
-    space = ParameterSpace([point.model for point in points.values()])
-    yield [*space.columns, "samples", "begun", "sweeps", "rho_s", "tau_int"]
-    for point in points.values():
-        n, values = len(point.rho_s), np.array(list(point.rho_s.values()))
-        error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-        begun = [s for s in point.begun if (config["disorder"]["seed"], s) not in point.rho_s]
+def _table(folder: RunFolder, config: dict[str, Any]) -> Iterator[list[str]]:
+    """Yield the head and one row per point."""
+    points = folder.consistent(lambda: _points(folder.latest or folder.inventory(), config))
+    space = ParameterSpace([dict(key) for key in points])
+    yield [*space.columns, "samples", "open", "sweeps", "rho_s", "tau_int"]
+    for key, point in points.items():
+        n = len(point.rho_s)
+        error = float(point.rho_s.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
         yield [
-            *space.cells(point.model),
+            *space.cells(dict(key)),
             f"{n}/{max(n, config['disorder']['samples'])}",
-            str(len(begun)),
-            f"{sum(point.sweeps.values()) + sum(point.begun[s] for s in begun):.3g}",
-            concise(float(values.mean()), error) if n else "-",
-            f"{np.mean(list(point.tau_int.values())):.2f}" if n else "-",
+            str(point.open_chains),
+            f"{point.sweeps:.3g}",
+            concise(float(point.rho_s.mean()), error) if n else "-",
+            f"{np.mean(point.tau_int):.2f}" if n else "-",
         ]
 
 
-def _running(folder: Path) -> str:
-    """One line: who works, how far, how long still."""
-    owner = owner_of(folder)
+def _points(found: Inventory, config: dict[str, Any]) -> dict[tuple[tuple[str, Any], ...], PointStatus]:
+    """Return the numbers of every point, by its parameters; the run file comes first."""
+    groups: dict[tuple[tuple[str, Any], ...], list[GroupSummary]] = {}
+    for group in sorted(found.groups, key=lambda g: g.path.name != "run.h5"):
+        groups.setdefault(tuple(parameters_of(group.parameters).items()), []).append(group)
+    open_chains: dict[tuple[tuple[str, Any], ...], dict[int, float]] = {}
+    for chains in found.open:
+        key = tuple(parameters_of(chains.parameters).items())
+        open_chains.setdefault(key, {}).update(dict.fromkeys(chains.samples, chains.progress))
+    seed = config["disorder"]["seed"]
+    return {
+        key: _point(groups.get(key, []), open_chains.get(key, {}), config["schedule"], seed)
+        for key in dict.fromkeys((*groups, *open_chains))
+    }
+
+
+def _point(
+    groups: list[GroupSummary], open_chains: dict[int, float], schedule: dict[str, Any], seed: int
+) -> PointStatus:
+    sweeps, rho_s, tau_int, finished = 0.0, [np.zeros(0)], [np.zeros(0)], set()
+    if groups:
+        rows = SampleRows(groups)
+        finished = {number for s, number in rows.keys.tolist() if s == seed}
+        square = groups[0].parameters["Lx"] == groups[0].parameters["Ly"]
+        for piece in rows.pieces(COLUMNS):
+            x, y = piece["bins/rho_s_x"], piece["bins/rho_s_y"]
+            rho_s.append(((x + y) / 2 if square else x).mean(axis=1))
+            tau_int.append(piece.get("tau_int/rho_s_x", np.full(len(x), math.nan)))
+            measured = x.shape[1] * schedule["measurements_per_bin"] * piece["cost/sweeps_per_measurement"]
+            sweeps += float(np.sum(schedule["therm_sweeps"] + measured))
+    unfinished = {number: done for number, done in open_chains.items() if number not in finished}
+    total = sweeps + sum(unfinished.values())
+    return PointStatus(np.concatenate(rho_s), np.concatenate(tau_int), total, len(unfinished))
+
+
+def _state(folder: Path) -> str:
+    """Return one line: who simulates, how far the run is, and the remaining time."""
+    owner = lock_owner(folder)
     try:
         note = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -128,9 +107,9 @@ def _running(folder: Path) -> str:
     if owner is None:
         return "not running"
     job = f", job {owner['job']}" if owner.get("job") else ""
-    if gone(owner):
+    if owner_is_dead(owner):
         last = f"host {owner['host']}, process {owner['process']}{job}"
-        return f"not running: the last run ({last}) ended without a word; sitqmc run goes on"
+        return f"not running: the last run ({last}) was killed; `sitqmc run` will resume it"
     line = f"running on {owner['host']}, process {owner['process']}{job}, "
     line += f"last heartbeat {owner['age']:.0f} s ago"
     if note:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sitqmc.qmc import Model
-from sitqmc.runs.config.config import Config, load_config, parse_config, points
+from sitqmc.runs.config.config import Config, load_config, parse_config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.paper.claims import claims, claims_text
 from sitqmc.runs.paper.page import write_page
@@ -160,7 +160,7 @@ def _study(
 
 
 def _models(config: Config) -> list[Model]:
-    return list(points(config))
+    return list(config.models)
 
 
 def write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) -> str:

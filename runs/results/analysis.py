@@ -12,8 +12,8 @@ from sitqmc.qmc import ParameterSpace, PointAverages
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.results.point import PointResult, RunPoint, continue_point
-from sitqmc.runs.results.run import Run, planned_models
-from sitqmc.runs.store.run_file import Failure, Head
+from sitqmc.runs.results.run import Run
+from sitqmc.runs.store.run_file import Failure, RunHeader
 
 Job = tuple[Config, PointAverages]
 Share = Callable[[Callable[[], Sequence[Job]], Callable[[Job], RunPoint]], "list[RunPoint] | None"]
@@ -31,7 +31,7 @@ class RunResults:
     """
 
     path: Path
-    header: Head
+    header: RunHeader
     results: tuple[RunPoint, ...]
     failures: tuple[Failure, ...] = ()
 
@@ -53,7 +53,7 @@ class RunResults:
     @cached_property
     def numbers(self) -> tuple[int, ...]:
         """The number of every result as in `sitqmc plan`; points that are not planned are counted on."""
-        order = {model: i for i, model in enumerate(planned_models(self.config))}
+        order = {model: i for i, model in enumerate(self.config.models)}
         for r in self.results:
             order.setdefault(r.model, len(order))
         return tuple(order[r.model] for r in self.results)
@@ -68,28 +68,35 @@ class RunResults:
 
 
 @overload
-def analyse_run(run: Run, share: None = None, *, spectra: bool = ...) -> RunResults: ...
+def analyse_run(
+    run: Run, share: None = None, *, spectra: bool = ..., names: Sequence[str] | None = ...
+) -> RunResults: ...
 @overload
-def analyse_run(run: Run, share: Share, *, spectra: bool = ...) -> RunResults | None: ...
+def analyse_run(
+    run: Run, share: Share, *, spectra: bool = ..., names: Sequence[str] | None = ...
+) -> RunResults | None: ...
 
 
-def analyse_run(run: Run, share: Share | None = None, *, spectra: bool = True) -> RunResults | None:
+def analyse_run(
+    run: Run, share: Share | None = None, *, spectra: bool = True, names: Sequence[str] | None = None
+) -> RunResults | None:
     """Return averages and spectra of every point of a run, finished or not.
 
     share    divides the points among processes; None: all of them are continued here
     spectra  whether the correlators are continued, which takes seconds for each point
+    names    averages that are wanted, without spectra and checks; None: all
     returns  None on ranks that only helped
     raises   UserError if there is no finished sample
     """
 
     def jobs() -> list[Job]:
-        if not run.averages:
+        if not run.models:
             raise UserError(f"{run.path}: no finished samples yet; nothing to analyse")
-        return [(run.config, averages) for averages in run.averages]
+        return [(run.config, a) for a in (run.averages if names is None else run.averages_of(*names))]
 
     def do(job: Job) -> RunPoint:
         config, averages = job
-        if spectra:
+        if spectra and names is None:
             return continue_point(config, averages)
         return PointResult(averages, {}, tuple(averages.warnings))
 

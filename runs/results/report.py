@@ -25,7 +25,6 @@ from sitqmc.runs.results.figures.style import COLUMN, image
 from sitqmc.runs.results.html import STYLE, bullets, folded, page, pairs, section, table, tag, text
 from sitqmc.runs.results.html import figure as embedded
 from sitqmc.runs.results.point import RunPoint, main_peak
-from sitqmc.runs.results.run import planned_models
 from sitqmc.runs.results.tables import NONE, final_rows
 from sitqmc.runs.store.atomic import replace_text
 
@@ -86,7 +85,7 @@ def remarks(results: RunResults) -> list[str]:
     count = len(results.results)
     out = [f"{_listed(names, count)}: {warning}" for warning, names in by_text.items()]
     made = {r.model: r.averages.n_samples for r in results.results}
-    planned, wanted = planned_models(results.config), results.config.disorder.samples
+    planned, wanted = results.config.models, results.config.disorder.samples
     lacking = [m for m in planned if made.get(m, 0) < wanted]
     if lacking:
         samples, all_ = sum(min(made.get(m, 0), wanted) for m in planned), wanted * len(planned)

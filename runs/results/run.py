@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.estimate import Estimate, concise
-from sitqmc.qmc import Model, ParameterSpace, PointAverages, average_point
-from sitqmc.runs.config.config import Config, points
+from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
+from sitqmc.qmc.observables import AVERAGES, bins_needed
+from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns
-from sitqmc.runs.store.merge import current
-from sitqmc.runs.store.run_file import NAME, Failure, Head, PointData, model_of
+from sitqmc.runs.store.run_file import Failure, RunHeader
+from sitqmc.runs.store.run_folder import Inventory, RunFolder
+from sitqmc.runs.store.samples import PointSamples
 
 MAIN = ("rho_s", "kappa", "minus_k", "energy")
 
@@ -28,60 +30,102 @@ MAIN = ("rho_s", "kappa", "minus_k", "energy")
 class Run:
     """A run, finished or not. Nothing is read before it is asked for.
 
-    path    run.h5
-    parts   include samples that are not merged into run.h5 yet
+    folder  where the run lies
     chosen  analyse as this configuration says, and only its points; None: the stored one, and all points
     """
 
-    path: Path
-    parts: bool = False
+    folder: RunFolder
     chosen: Config | None = None
 
-    @cached_property
-    def header(self) -> Head:
-        """Configuration in force, version and history (version, commit, host and time of every call)."""
-        head = self._stored[0]
-        return head if self.chosen is None else replace(head, config=self.chosen)
-
     @property
+    def path(self) -> Path:
+        """The file run.h5."""
+        return self.folder.path
+
+    @cached_property
+    def header(self) -> RunHeader:
+        """Configuration in force, and history (version, commit, host and time) of every call."""
+        header = self.folder.header
+        return header if self.chosen is None else replace(header, table=self.chosen.resolved())
+
+    @cached_property
     def config(self) -> Config:
         """The configuration in force."""
-        return self.header.config
+        return self.header.config if self.chosen is None else self.chosen
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """Version, commit, packages, host and time of every call."""
         return self.header.history
 
-    @property
-    def failures(self) -> list[Failure]:
+    @cached_property
+    def failures(self) -> tuple[Failure, ...]:
         """Excluded samples, which are in no average."""
-        return self._stored[2]
+        return tuple(self._inventory.excluded.values())
 
     @cached_property
-    def points(self) -> list[PointData]:
-        """All samples of every point, in the order of the configuration, other points last."""
-        order = {model: i for i, model in enumerate(planned_models(self.config))}
-        data = [d for d in self._stored[1] if self.chosen is None or d.model in order]
-        return sorted(data, key=lambda d: order.get(d.model, len(order)))
+    def models(self) -> tuple[Model, ...]:
+        """The points that have samples, in the order of the configuration, other points last."""
+        found = self.folder.models(self.config)
+        return tuple(found if self.chosen is None else (m for m in found if m in set(self.config.models)))
+
+    @property
+    def points(self) -> Iterator[PointSamples]:
+        """All samples of one point at a time, in the order of `models`."""
+        return self.folder.points(self.models)
+
+    def samples(self, index: int, names: Sequence[str] | None = None) -> PointSamples:
+        """Return all samples of one point of `models`; `names` as of `RunFolder.points`."""
+        return next(self.folder.points([self.models[index]], names))
 
     @cached_property
     def averages(self) -> list[PointAverages]:
-        """Disorder averages of every point, in the order of `points`."""
-        per_bin = self.config.schedule.measurements_per_bin
-        return [
-            average_point(d.model, d.bins, d.tau_int, per_bin, self.failed_samples(d.model))
-            for d in self.points
-        ]
+        """Disorder averages of every point with their checks, in the order of `models`."""
+        return [self._average(model, None) for model in self.models]
+
+    def averages_of(self, *names: str) -> list[PointAverages]:
+        """Return some disorder averages of every point, without checks; reads no more than they need.
+
+        raises  UserError for a name that the run does not have
+        """
+        known = self.known()
+        for name in names:
+            if name not in known:
+                raise UserError(f"observable {name!r}: not in this run; known: {', '.join(known)}")
+        return [self._average(model, names) for model in self.models]
+
+    def known(self) -> list[str]:
+        """Return the names of all averages that the first point has."""
+        rows = self.folder.rows(self.models[0]) if self.models else None
+        if rows is None:
+            return []
+        stored = {name.removeprefix("bins/") for name in rows.names if name.startswith("bins/")}
+        return [name for name in AVERAGES if stored.issuperset(bins_needed(self.models[0], [name]))]
+
+    def _average(self, model: Model, names: Sequence[str] | None) -> PointAverages:
+        """Read one point in pieces of bounded memory; again, if a running job replaces a file meanwhile."""
+        wanted = ["bins", "tau_int"] if names is None else [f"bins/{b}" for b in bins_needed(model, names)]
+
+        def read() -> PointAverages:
+            whole = PointAccumulator(model, self.config.schedule.measurements_per_bin, checks=names is None)
+            for piece in self.folder.pieces(model, wanted):
+                whole.add(piece.bins, piece.tau_int)
+            return whole.result(self.failed_samples(model))
+
+        return self.folder.consistent(read)
 
     def failed_samples(self, model: Model) -> dict[int, str]:
         """Return number -> reason of the samples of a point that failed."""
-        return {f["sample"]: f["error"] for f in self.failures if model_of(f["model"]) == model}
+        return {n: f["error"] for (m, _, n), f in self._inventory.excluded.items() if m == model}
+
+    @property
+    def _inventory(self) -> Inventory:
+        return self.folder.latest or self.folder.inventory()
 
     @cached_property
     def space(self) -> ParameterSpace:
         """What tells the points apart."""
-        return ParameterSpace([d.model for d in self.points])
+        return ParameterSpace(self.models)
 
     def table(self, *observables: str) -> Table:
         """Return parameters and scalar averages with errors, one row for each point.
@@ -92,9 +136,10 @@ class Run:
         names = observables or MAIN
         out: dict[str, list[Any]] = {key: [row[key] for row in self.space.rows] for key in self.space.names}
         hidden = tuple(key for key in out if key not in self.space.columns)
-        out["samples"] = [a.n_samples for a in self.averages]
+        averages = self.averages_of(*names)
+        out["samples"] = [a.n_samples for a in averages]
         for name in names:
-            found = [self.estimate(a, name) for a in self.averages]
+            found = [self.estimate(a, name) for a in averages]
             out[name] = [e.value for e in found]
             out[f"{name}_error"] = [e.error for e in found]
         return Table(out, hidden)
@@ -108,10 +153,6 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.path}\n{self.table()}"
-
-    @cached_property
-    def _stored(self) -> tuple[Head, list[PointData], list[Failure]]:
-        return current(self.path, parts=self.parts)
 
 
 class Table:
@@ -172,18 +213,9 @@ def _shortest(value: float, column: Sequence[float]) -> str:
     return short if all(f"{x:g}" != short or x == value for x in column) else repr(value)
 
 
-def planned_models(config: Config) -> list[Model]:
-    """Return the models of a configuration in its order."""
-    return list(points(config))
-
-
 def load(path: str | Path) -> Run:
     """Return the run in a folder, samples not yet merged included, or of a run.h5.
 
     raises  UserError if there is no run
     """
-    path = Path(path)
-    file = path / NAME if path.is_dir() else path
-    if not file.exists():
-        raise UserError(f"{path}: no run found ({NAME} is missing); pass the output folder of a run")
-    return Run(file, parts=path.is_dir())
+    return Run(RunFolder(path).require())

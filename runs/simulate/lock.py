@@ -1,9 +1,10 @@
 """One output takes one run at a time: a lock that names its owner and expires with it.
 
 On one machine, and on file systems that share locks between machines, the system's file lock decides: it
-ends with its owner. Elsewhere the heartbeat does: an owner on another host that has not touched the file
-for EXPIRES seconds is taken for dead. The next run waits that long, so that a chain of jobs on changing
-hosts survives a dead node; one heartbeat, and it is refused. A requeued job knows itself.
+ends with its owner. Elsewhere the heartbeat decides: an owner on another host that has not touched the file
+for EXPIRES seconds is taken for dead. The next run waits up to that time by its own monotonic clock, so that
+a chain of jobs on changing hosts survives a dead node. After one heartbeat the next run is refused. A job
+that was requeued recognises itself.
 """
 
 import fcntl
@@ -12,44 +13,52 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from sitqmc.runs.errors import UserError
+from sitqmc.runs.errors import Stopped, UserError
+from sitqmc.runs.simulate.stop import Stop
+from sitqmc.runs.store.atomic import write_error
 
 NAME = ".lock"
 HEARTBEAT = 10.0             # s
 EXPIRES = 120.0              # s
-PATIENCE = 2.0               # s
-GLANCE = 1.0                 # s, between two looks for a heartbeat
+RELEASE_WAIT = 2.0           # s, for a killed owner to disappear
+POLL = 1.0                   # s, between two looks for a heartbeat
 
 
-def owner_of(folder: Path) -> dict[str, Any] | None:
-    """Who holds the lock as far as the file says: host, process, job, started, age in s; None if nobody."""
+def lock_owner(folder: Path) -> dict[str, Any] | None:
+    """Return who holds the lock by its file: host, process, job, started, age in s; None if nobody."""
     path = folder / NAME
     try:
         owner = dict(json.loads(path.read_text(encoding="utf-8")))
-        return owner | {"age": time.time() - path.stat().st_mtime}
+        return owner | {"age": max(0.0, time.time() - path.stat().st_mtime)}
     except (OSError, ValueError, TypeError):
         return None
 
 
 @contextmanager
-def only_one(
-    folder: Path, lost: Callable[[str], None] = lambda reason: None, heartbeat: float = HEARTBEAT
+def exclusive_lock(
+    folder: Path, stop: Stop | None = None, heartbeat: float = HEARTBEAT
 ) -> Iterator[str | None]:
-    """Hold the folder's lock; UserError if another run has it. Yields a remark on a dead owner, or None.
+    """Hold the folder's lock. Yields a remark on a dead owner, or None.
 
-    `lost` is called with a reason if the lock is found in other hands later.
+    stop    ends the wait for a heartbeat; it is told to stop if another run takes the lock later
+    raises  UserError if another run has the lock; Stopped; WriteFailed if the disk is full
     """
-    with open(folder / NAME, "a+", encoding="utf-8") as lock:
-        remark = _take(folder, lock)
-        mine = _claim(lock)
+    stop = stop or Stop()
+    try:
+        lock = open(folder / NAME, "a+", encoding="utf-8")  # noqa: SIM115 - the errors of `open` alone
+    except OSError as error:
+        raise write_error(folder / NAME, error) from None
+    with lock:
+        remark = _take(folder, lock, stop)
+        mine = _claim(lock, folder / NAME)
         done = threading.Event()
         watch = threading.Thread(
-            target=_keep, args=(folder / NAME, mine, done, lost, heartbeat), daemon=True
+            target=_keep, args=(folder / NAME, mine, done, stop, heartbeat), daemon=True
         )
         watch.start()
         try:
@@ -61,35 +70,39 @@ def only_one(
                 lock.truncate(0)
 
 
-def _take(folder: Path, lock: TextIO) -> str | None:
-    held = _held_elsewhere(lock)
+def _take(folder: Path, lock: TextIO, stop: Stop) -> str | None:
+    held = _is_held(lock)
     lock.seek(0)
     text = lock.read()
-    owner = owner_of(folder) if text else None
+    owner = lock_owner(folder) if text else None
     name = _named(owner)
-    if held or (owner is not None and _beats(folder, owner)):
+    if held or (owner is not None and _is_alive_elsewhere(folder, owner, stop)):
         raise UserError(
             f"{folder}: another sitqmc run ({name}) is writing here; "
             "wait for it or choose another output.path"
         )
-    return f"the last run ({name}) ended without a word" if owner else None
+    return f"the last run ({name}) was killed; this run resumes it" if owner else None
 
 
-def _beats(folder: Path, owner: dict[str, Any]) -> bool:
-    """Whether an owner on another host gives a sign of life before it expires."""
+def _is_alive_elsewhere(folder: Path, owner: dict[str, Any], stop: Stop) -> bool:
+    """Wait for a heartbeat of an owner on another host; returns whether there was one before it expired."""
     requeued = bool(_job()) and owner.get("job") == _job() and owner.get("restart", "") != _restart()
     if owner["host"] == os.uname().nodename or requeued:
         return False
-    age = _age(folder)
-    if age >= EXPIRES:
+    # A stamp in the future, or older than the file server knows, says nothing: 0 to EXPIRES are left.
+    patience = EXPIRES - min(EXPIRES, max(0.0, _age(folder)))
+    if patience <= 0:
         return False
     print(
-        f"sitqmc: {folder}: the last run ({_named(owner)}) may be alive; waiting for a sign of it, "
-        f"at most {EXPIRES - age:.0f} s", file=sys.stderr, flush=True,
+        f"sitqmc: {folder}: the last run ({_named(owner)}) may be alive; waiting for a heartbeat, "
+        f"at most {patience:.0f} s", file=sys.stderr, flush=True,
     )  # fmt: skip
-    seen = (folder / NAME).stat().st_mtime
-    while _age(folder) < EXPIRES:
-        time.sleep(GLANCE)
+    seen, started = (folder / NAME).stat().st_mtime, time.monotonic()
+    while time.monotonic() - started < patience:
+        reason = stop.reason()
+        if reason:
+            raise Stopped(reason)
+        time.sleep(POLL)
         if (folder / NAME).stat().st_mtime != seen or _read(folder / NAME) != _without_age(owner):
             return True
     return False
@@ -107,20 +120,20 @@ def _restart() -> str:
     return os.environ.get("SLURM_RESTART_COUNT", "")
 
 
-def _held_elsewhere(lock: TextIO) -> bool:
+def _is_held(lock: TextIO) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return not _freed(lock)
-    except OSError:                              # this file system knows no locks
+        return not _released(lock)
+    except OSError:                              # ENOLCK, say: this file system has no locks
         owner = _read(Path(lock.name))
-        return bool(owner) and owner["host"] == os.uname().nodename and _lives(int(owner["process"]))
+        return bool(owner) and owner["host"] == os.uname().nodename and _is_alive(int(owner["process"]))
     return False
 
 
-def _freed(lock: TextIO) -> bool:
-    """Wait a little for a killed owner to be gone altogether; whether the lock is ours then."""
-    for _ in range(round(PATIENCE / 0.1)):
+def _released(lock: TextIO) -> bool:
+    """Wait a little for a killed owner to disappear; returns whether the lock is ours then."""
+    for _ in range(round(RELEASE_WAIT / 0.1)):
         time.sleep(0.1)
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,14 +141,14 @@ def _freed(lock: TextIO) -> bool:
     return False
 
 
-def gone(owner: dict[str, Any]) -> bool:
-    """Whether the owner is certainly, or by its silence, dead."""
+def owner_is_dead(owner: dict[str, Any]) -> bool:
+    """Return whether the owner of a lock is dead: certainly, or by its silence."""
     if owner["host"] == os.uname().nodename:
-        return not _lives(int(owner["process"]))
+        return not _is_alive(int(owner["process"]))
     return float(owner["age"]) > EXPIRES
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -146,16 +159,16 @@ def _lives(process: int) -> bool:
 
 
 def _age(folder: Path) -> float:
-    """Seconds since the last heartbeat, by the clock of the file system."""
+    """Return the seconds since the last heartbeat, by the clock of the file system."""
     probe = folder / f"{NAME}.{os.uname().nodename}.{os.getpid()}.tmp"
-    probe.touch()
     try:
+        probe.touch()
         return probe.stat().st_mtime - (folder / NAME).stat().st_mtime
     finally:
         probe.unlink(missing_ok=True)
 
 
-def _claim(lock: TextIO) -> dict[str, Any]:
+def _claim(lock: TextIO, path: Path) -> dict[str, Any]:
     mine = {
         "host": os.uname().nodename,
         "process": os.getpid(),
@@ -163,20 +176,22 @@ def _claim(lock: TextIO) -> dict[str, Any]:
         "restart": _restart(),
         "started": time.time(),
     }
-    lock.truncate(0)
-    lock.write(json.dumps(mine))
-    lock.flush()
+    try:
+        lock.truncate(0)
+        lock.write(json.dumps(mine))
+        lock.flush()
+    except OSError as error:
+        raise write_error(path, error) from None
     return mine
 
 
-def _keep(
-    path: Path, mine: dict[str, Any], done: threading.Event, lost: Callable[[str], None], heartbeat: float
-) -> None:
+def _keep(path: Path, mine: dict[str, Any], done: threading.Event, stop: Stop, heartbeat: float) -> None:
+    """Touch the lock at every heartbeat; tell `stop` if it has another owner."""
     while not done.wait(heartbeat):
         if _read(path) != mine:
-            lost("the lock of the output was taken by another run")
+            stop.given_reason = "another run has taken the lock of the output"
             return
-        with suppress(OSError):                  # a file system that is away for a while
+        with suppress(OSError):                  # the file system may be away for a while
             os.utime(path)
 
 

@@ -1,42 +1,46 @@
-"""Workers as MPI ranks. Every rank works, rank 0 too; a shared counter deals the tasks.
+"""MPI: workers as ranks, values from rank 0, and independent jobs shared by all ranks.
 
-The counter lives in a window of rank 0 and is raised by one-sided fetch-and-add, so no rank waits
-for another to answer. Results do not travel: each rank writes its own part files. A second number in the
-window tells all ranks that one of them was asked to stop.
+Every rank works, rank 0 too. A shared counter deals the tasks: it lives in a window of rank 0 and is raised
+by one-sided fetch-and-add, so no rank waits for another to answer. Results are not sent: each rank writes its
+own checkpoints. A second number in the window tells all ranks that one of them was asked to stop.
 """
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sitqmc.runs.config.config import Config
-from sitqmc.runs.errors import UserError
+from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.simulate.progress import Progress
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task
-from sitqmc.runs.simulate.worker import work
+from sitqmc.runs.simulate.worker import run_tasks
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 LAUNCHER_VARIABLES = ("PMI_RANK", "PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALRANKID")
 SIZES = ("SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 RANKS = ("SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK")
-TURN, HALT = 0, 1            # places in the window
-LOOK = 5.0                   # s between two looks at HALT: each may wait for a step of rank 0
+TASK, STOP = 0, 1            # places in the window
+STOP_CHECK = 5.0             # s between two readings of STOP: each may wait for a step of rank 0
+POLL = 0.01                  # s between two probes for a message: a waiting rank leaves its core to others
 
 
 def started_by_launcher() -> bool:
-    """Whether mpiexec or srun started this process."""
+    """Return whether mpiexec or srun started this process."""
     return any(name in os.environ for name in LAUNCHER_VARIABLES)
 
 
 def world() -> Any:
-    """COMM_WORLD, or None if no launcher started this process; UserError if mpi4py does not work."""
+    """Return COMM_WORLD, or None if no launcher started this process; UserError if mpi4py does not work."""
     if not started_by_launcher():
-        _refuse_strangers(1)
+        _check_launcher(1)
         return None
     try:
         from mpi4py import MPI
@@ -46,33 +50,103 @@ def world() -> Any:
             f"started by an MPI launcher, but mpi4py does not work ({reason}); "
             "pip install 'sitqmc[mpi]', or start without the launcher to use local processes"
         ) from None
-    _refuse_strangers(MPI.COMM_WORLD.size)
+    _check_launcher(MPI.COMM_WORLD.size)
     return MPI.COMM_WORLD
 
 
-def _refuse_strangers(size: int) -> None:
-    """UserError if several processes were started that do not know each other: each would do the run."""
-    told = (os.environ.get(name, "") for name in SIZES)
-    started = max((int(word) for word in told if word.isdigit()), default=1)
+def _check_launcher(size: int) -> None:
+    """Raise UserError if several processes were started without a common MPI: each would do the whole run."""
+    sizes = (os.environ.get(name, "") for name in SIZES)
+    started = max((int(word) for word in sizes if word.isdigit()), default=1)
     if size == 1 < started:
         if any(os.environ.get(name, "0") != "0" for name in RANKS):
-            raise SystemExit(2)                  # the first of them says why
+            raise SystemExit(2)                  # the first process prints the reason
         raise UserError(
             f"{started} processes were started together, but MPI does not join them: launcher and mpi4py do "
-            "not fit; with SLURM try srun --mpi=pmi2, or build mpi4py against the site's MPI (sitqmc doctor)"
+            "not match; try srun --mpi=pmi2, or build mpi4py against the site's MPI (sitqmc doctor)"
         )
 
 
 def wait_for_all(comm: Any) -> None:
-    """A barrier that sleeps: MPI itself spins, and takes the cores from those who still work."""
+    """Wait until all ranks have come here, asleep: MPI itself spins and takes the cores of working ranks."""
     request, pause = comm.Ibarrier(), 1e-4
     while not request.Test():
         time.sleep(pause)
         pause = min(1.5 * pause, 0.02)
 
 
+def from_rank_0(comm: Any, make: Callable[[], Result]) -> Result:
+    """Return what `make` returns on rank 0, on every rank; its UserError, WriteFailed and Stopped too."""
+    made: Any = None
+    if comm is None or comm.rank == 0:
+        try:
+            made = make()
+        except (UserError, WriteFailed, Stopped) as error:
+            made = error
+    if comm is not None:
+        wait_for_all(comm)
+        made = comm.bcast(made)
+    if isinstance(made, Exception):
+        raise made
+    return made  # type: ignore[no-any-return]
+
+
+def map_over_ranks(
+    comm: Any, jobs: Sequence[Job] | Exception, function: Callable[[Job], Result], stop: Stop
+) -> list[Result]:
+    """Return [function(job), ...] in order on rank 0, [] on the others. Each rank gets only its own jobs.
+
+    jobs    on rank 0; an exception there is raised on every rank
+    raises  Stopped, on every rank that was asked to stop, and on rank 0 if any was
+    """
+    if comm is None:
+        if isinstance(jobs, Exception):
+            raise jobs
+        return [_run_job(job, function, stop) for job in jobs]
+    mine = comm.scatter(_shares(jobs, comm.size) if comm.rank == 0 else None)
+    if isinstance(mine, Exception):
+        raise mine
+    results: list[Result | Stopped] = []
+    for job in mine:
+        try:
+            results.append(_run_job(job, function, stop))
+        except Stopped as reason:
+            results.append(reason)
+        if comm.rank:
+            comm.send(results.pop(), 0, tag=0)
+    return _collected(comm, results, len(jobs)) if comm.rank == 0 and not isinstance(jobs, Exception) else []
+
+
+def _shares(jobs: Sequence[Job] | Exception, size: int) -> list[Any]:
+    return [jobs] * size if isinstance(jobs, Exception) else [list(jobs[rank::size]) for rank in range(size)]
+
+
+def _run_job(job: Job, function: Callable[[Job], Result], stop: Stop) -> Result:
+    reason = stop.reason()
+    if reason:
+        raise Stopped(reason)
+    return function(job)
+
+
+def _collected(comm: Any, own: list[Any], count: int) -> list[Any]:
+    """Return the results of all ranks in the order of the jobs; each rank sends its own in that order."""
+    results = []
+    for number in range(count):
+        source = number % comm.size
+        if source == 0:
+            results.append(own[number // comm.size])
+            continue
+        while not comm.Iprobe(source, 0):
+            time.sleep(POLL)
+        results.append(comm.recv(source=source, tag=0))
+    for result in results:
+        if isinstance(result, Stopped):
+            raise result
+    return results
+
+
 class SharedCounter:
-    """Numbers that any rank reads and raises at any time."""
+    """Two numbers that any rank reads and raises at any time: the next task, and requests to stop."""
 
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
@@ -85,7 +159,7 @@ class SharedCounter:
             self.window.Put(np.zeros(2, np.int64), 0)
             self.window.Unlock(0)
         comm.Barrier()
-        # One epoch for the whole run: a lock for every turn would be one more message to wait for.
+        # One epoch for the whole run: a lock for every task would be one more message to wait for.
         self.window.Lock_all(MPI.MODE_NOCHECK)
         self.asked: Any = None
 
@@ -98,25 +172,29 @@ class SharedCounter:
         request.Wait()
         return int(value[0])
 
-    def turns(self) -> Iterator[int]:
-        """Each turn is asked for while the task before it is in work: rank 0 answers between two steps."""
-        self.asked = self._ask(self.sum, TURN)
+    def task_numbers(self) -> Iterator[int]:
+        """Yield task numbers, each requested one task ahead: rank 0 answers between two steps."""
+        self.asked = self._ask(self.sum, TASK)
         while True:
             request, (value, _) = self.asked
             request.Wait()
-            self.asked = self._ask(self.sum, TURN)
+            self.asked = self._ask(self.sum, TASK)
             yield int(value[0])
 
     def dealt(self) -> int:
-        return self._fetch(self.nothing, TURN)
+        """Return how many task numbers have been dealt."""
+        return self._fetch(self.nothing, TASK)
 
-    def halt(self) -> None:
-        self._fetch(self.sum, HALT)
+    def request_stop(self) -> None:
+        """Tell all ranks to stop."""
+        self._fetch(self.sum, STOP)
 
-    def halted(self) -> bool:
-        return self._fetch(self.nothing, HALT) > 0
+    def stop_requested(self) -> bool:
+        """Return whether a rank has called `request_stop`."""
+        return self._fetch(self.nothing, STOP) > 0
 
     def free(self) -> None:
+        """Release the window; every rank calls it."""
         if self.asked is not None:
             self.asked[0].Wait()
         self.window.Unlock_all()
@@ -124,33 +202,35 @@ class SharedCounter:
 
 
 def run_mpi(
-    config: Config, folder: Path, todo: list[Task], comm: Any, progress: Progress | None, stop: Stop
+    config: Config, folder: Path, tasks: list[Task], comm: Any, progress: Progress | None, stop: Stop
 ) -> bool:
-    """Do all tasks with all ranks of `comm`; `progress` on rank 0 only. False if stopped, on every rank."""
-    counter = SharedCounter(comm)
-    told, looked = False, time.monotonic()
+    """Run all tasks with all ranks of `comm`; returns False if stopped, on every rank.
 
-    def after_task(turn: int) -> None:
-        if progress is not None:    # turns dealt, less those in work on other ranks and those asked for ahead
-            progress.finished_tasks(min(max(counter.dealt() - 2 * comm.size + 1, 0), len(todo)))
+    progress  on rank 0 only
+    """
+    counter = SharedCounter(comm)
+    requested, checked = False, time.monotonic()
+
+    def after_task(number: int) -> None:
+        if progress is not None:    # without open tasks of other ranks and numbers requested ahead
+            progress.finished_tasks(min(max(counter.dealt() - 2 * comm.size + 1, 0), len(tasks)))
 
     def after_step(cost: float) -> None:
-        nonlocal told, looked
-        if progress is not None:                 # the others are taken to be as far with their tasks
-            progress.at(comm.size * cost)
+        nonlocal requested, checked
+        if progress is not None:                 # assumes that the other ranks are as far with their tasks
+            progress.task_progress(comm.size * cost)
         comm.Iprobe()                            # lets the library serve the counter meanwhile
-        if stop.signal and not told:
-            told = True
-            counter.halt()
-        elif time.monotonic() - looked > LOOK:
-            looked = time.monotonic()
-            if stop.word is None and counter.halted():
-                stop.word = "another rank was told to stop"
+        if stop.signal and not requested:
+            requested = True
+            counter.request_stop()
+        elif time.monotonic() - checked > STOP_CHECK:
+            checked = time.monotonic()
+            if stop.given_reason is None and counter.stop_requested():
+                stop.given_reason = "another rank was told to stop"
 
     try:
-        turns = counter.turns()
-        complete = work(
-            config, folder, todo, turns, stop=stop, rank=comm.rank,
+        complete = run_tasks(
+            config, folder, tasks, counter.task_numbers(), stop=stop, rank=comm.rank,
             after_task=after_task, after_step=after_step,
         )  # fmt: skip
     except Exception as error:                   # a full disk, say: the other ranks would wait for ever
@@ -159,6 +239,6 @@ def run_mpi(
     wait_for_all(comm)
     complete = all(comm.allgather(complete and stop.reason() is None))
     if progress is not None and complete:
-        progress.finished_tasks(len(todo))
+        progress.finished_tasks(len(tasks))
     counter.free()
     return complete

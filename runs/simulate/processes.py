@@ -1,7 +1,7 @@
 """Workers as local processes, for a laptop or one node without MPI.
 
-The main process deals the tasks through one pipe per worker, so that no worker holds a lock that the
-others wait for: a worker may be killed at any instant, and the end of its pipe says so.
+The main process deals the tasks through one pipe per worker. No worker holds a lock that others wait for, so
+a worker may be killed at any instant; the end of its pipe then tells the main process.
 """
 
 import contextlib
@@ -17,59 +17,61 @@ from pathlib import Path
 from typing import Any
 
 from sitqmc.runs.config.config import Config
-from sitqmc.runs.errors import UserError
+from sitqmc.runs.errors import UserError, WriteFailed
 from sitqmc.runs.simulate.progress import Progress
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task
 from sitqmc.runs.simulate.threads import one_blas_thread
-from sitqmc.runs.simulate.worker import warm_up, work
+from sitqmc.runs.simulate.worker import run_tasks, warm_up
 
 PR_SET_PDEATHSIG = 1
-PATIENCE = 60.0              # s, for a worker to write its last checkpoint
-TELL = 1.0                   # s, between two words of a worker on how far it is
+LAST_CHECKPOINT = 60.0       # s, for a worker to write its last checkpoint
+REPORT_INTERVAL = 1.0        # s, between two progress messages of a worker
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_local(
-    config: Config, folder: Path, todo: list[Task], processes: int, progress: Progress, stop: Stop
+    config: Config, folder: Path, tasks: list[Task], processes: int, progress: Progress, stop: Stop
 ) -> bool:
-    """Do all tasks with `processes` processes; False if stopped. RuntimeError if one of them dies."""
-    processes = min(processes, len(todo))
+    """Run all tasks with `processes` processes; returns False if stopped. RuntimeError if a process dies."""
+    processes = min(processes, len(tasks))
     if processes <= 1:
-        return work(
-            config, folder, todo, itertools.count(), stop=stop, after_task=progress.finished_task,
-            after_step=progress.at,
+        return run_tasks(
+            config, folder, tasks, itertools.count(), stop=stop, after_task=progress.finished_task,
+            after_step=progress.task_progress,
         )  # fmt: skip
     warm_up()
     one_blas_thread()
     context = multiprocessing.get_context("spawn")
-    halt = context.RawValue("b", 0)
-    crew: dict[Connection, Any] = {}
+    stop_flag = context.RawValue("b", 0)
+    workers: dict[Connection, Any] = {}
     try:
         for rank in range(processes):
             here, there = context.Pipe()
-            arguments = (config, folder, todo, there, halt, rank, os.getpid(), stop.seconds)
-            crew[here] = context.Process(target=_worker, args=arguments)
-            crew[here].start()
+            arguments = (config, folder, tasks, there, stop_flag, rank, os.getpid(), stop.seconds)
+            workers[here] = context.Process(target=_worker, args=arguments)
+            workers[here].start()
             there.close()
-        return _deal(crew, len(todo), progress, stop, halt)
+        return _deal(workers, len(tasks), progress, stop, stop_flag)
     finally:
-        halt.value = 1
-        for pipe in crew:
+        stop_flag.value = 1
+        for pipe in workers:
             pipe.close()
-        _see_off(list(crew.values()))
+        _join(list(workers.values()))
 
 
-def _deal(crew: dict[Connection, Any], count: int, progress: Progress, stop: Stop, halt: Any) -> bool:
-    """Answer the workers until the last pipe ends; whether all tasks were done."""
-    turns, complete, working = itertools.count(), True, dict(crew)
+def _deal(
+    workers: dict[Connection, Any], count: int, progress: Progress, stop: Stop, stop_flag: Any
+) -> bool:
+    """Answer the workers until the last one has finished; returns whether all tasks were completed."""
+    task_numbers, complete, working = itertools.count(), True, dict(workers)
     while working:
         if stop.reason() is not None:
-            halt.value = 1
+            stop_flag.value = 1
         for pipe in wait(list(working), timeout=0.5):
             assert isinstance(pipe, Connection)
             try:
@@ -77,11 +79,11 @@ def _deal(crew: dict[Connection, Any], count: int, progress: Progress, stop: Sto
             except (EOFError, OSError):
                 _raise_death(working[pipe])
             if word == "next":
-                _answer(pipe, min(next(turns), count))
-            elif word == "done":
+                _answer(pipe, min(next(task_numbers), count))
+            elif word == "finished":
                 progress.finished_task(value, working[pipe].pid)
-            elif word == "at":
-                progress.at(value, working[pipe].pid)
+            elif word == "progress":
+                progress.task_progress(value, working[pipe].pid)
             elif word == "end":
                 complete = complete and value
                 del working[pipe]
@@ -90,9 +92,9 @@ def _deal(crew: dict[Connection, Any], count: int, progress: Progress, stop: Sto
     return complete and stop.reason() is None
 
 
-def _answer(pipe: Connection, turn: int) -> None:
-    with contextlib.suppress(OSError):           # just died: the next reading says so
-        pipe.send(turn)
+def _answer(pipe: Connection, number: int) -> None:
+    with contextlib.suppress(OSError):           # the worker has died: the next reading tells
+        pipe.send(number)
 
 
 def _raise_death(process: Any) -> None:
@@ -103,29 +105,29 @@ def _raise_death(process: Any) -> None:
     )
 
 
-def _see_off(crew: list[Any]) -> None:
+def _join(processes: list[Any]) -> None:
     """Wait for workers to write their checkpoints; kill those that do not end."""
-    patience = time.monotonic() + PATIENCE
-    for process in crew:
-        process.join(max(0.1, patience - time.monotonic()))
+    deadline = time.monotonic() + LAST_CHECKPOINT
+    for process in processes:
+        process.join(max(0.1, deadline - time.monotonic()))
         if process.is_alive():
             process.kill()
             process.join()
 
 
-def _turns(pipe: Connection) -> Iterator[int]:
-    """Numbers asked of the main process; no more of them when it has closed the pipe."""
+def _task_numbers(pipe: Connection) -> Iterator[int]:
+    """Yield task numbers from the main process, until it closes the pipe."""
     while True:
         try:
             pipe.send(("next", None))
-            turn = pipe.recv()
+            number = pipe.recv()
         except (EOFError, OSError):
             return
-        yield turn
+        yield number
 
 
-def _tell(pipe: Connection, word: str, value: Any) -> None:
-    with contextlib.suppress(OSError):           # nobody listens any more: only the checkpoint matters
+def _send(pipe: Connection, word: str, value: Any) -> None:
+    with contextlib.suppress(OSError):           # the main process has ended: only the checkpoint matters
         pipe.send((word, value))
 
 
@@ -136,32 +138,33 @@ def _die_with_parent() -> None:
 
 
 def _worker(
-    config: Config, folder: Path, todo: list[Task], pipe: Connection, halt: Any, rank: int, parent: int,
+    config: Config, folder: Path, tasks: list[Task], pipe: Connection, stop_flag: Any, rank: int, parent: int,
     seconds: float | None,
 ) -> None:  # fmt: skip
-    told = time.monotonic()
+    """Run in a process of its own: do tasks until the main process has no more."""
+    reported = time.monotonic()
 
     def after_step(cost: float) -> None:
-        nonlocal told
-        if time.monotonic() - told > TELL:
-            told = time.monotonic()
-            _tell(pipe, "at", cost)
-        if os.getppid() != parent:               # the main process was killed: nobody waits for us
+        nonlocal reported
+        if time.monotonic() - reported > REPORT_INTERVAL:
+            reported = time.monotonic()
+            _send(pipe, "progress", cost)
+        if os.getppid() != parent:               # the main process was killed
             os._exit(1)
-        if halt.value:
-            stop.word = "told by the main process"
+        if stop_flag.value:
+            stop.given_reason = "told by the main process"
 
     _die_with_parent()
     try:
         with Stop(seconds).listening() as stop:
-            complete = work(
-                config, folder, todo, _turns(pipe), stop=stop, rank=rank,
-                after_task=lambda turn: _tell(pipe, "done", turn), after_step=after_step,
+            complete = run_tasks(
+                config, folder, tasks, _task_numbers(pipe), stop=stop, rank=rank,
+                after_task=lambda number: _send(pipe, "finished", number), after_step=after_step,
             )  # fmt: skip
-            _tell(pipe, "end", complete)
+            _send(pipe, "end", complete)
     except KeyboardInterrupt:
         os._exit(130)
-    except UserError as error:
-        _tell(pipe, "error", error)
+    except (UserError, WriteFailed) as error:
+        _send(pipe, "error", error)
     except Exception as error:
-        _tell(pipe, "error", RuntimeError(f"a worker failed: {type(error).__name__}: {error}"))
+        _send(pipe, "error", RuntimeError(f"a worker failed: {type(error).__name__}: {error}"))

@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, sparse plain lines in a log, a small file for `sitqmc status`."""
+"""Progress of a run: a bar on a terminal, sparse plain lines in a log, a small file for `sitqmc status`."""
 
 import contextlib
 import sys
@@ -8,39 +8,39 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from sitqmc.runs.errors import UserError
+from sitqmc.runs.errors import UserError, WriteFailed
 from sitqmc.runs.formatting import clock
 from sitqmc.runs.simulate.tasks import Task
 from sitqmc.runs.store.atomic import replace_json
+from sitqmc.runs.store.run_folder import PROGRESS
 
-NAME = "progress.json"
 BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} samples, {elapsed} elapsed{postfix}"
 
 
 class Progress:
-    """Counts finished samples, weighs them by cost to say how long the rest will take.
+    """Counts finished samples and estimates the remaining time from the cost of the tasks.
 
-    finished   samples that were there before
-    folder     where to leave progress.json, or None
+    finished   samples on the disk before the round
+    folder     folder of progress.json, or None
     """
 
     def __init__(
-        self, todo: list[Task], finished: int, *, quiet: bool = False, folder: Path | None = None,
+        self, tasks: list[Task], finished: int, *, quiet: bool = False, folder: Path | None = None,
         workers: int = 1,
     ) -> None:  # fmt: skip
-        self.todo, self.finished, self.folder, self.workers = todo, finished, folder, workers
-        self.total, self.count = sum(t.cost for t in todo), sum(len(t.samples) for t in todo)
-        self.tasks, self.done, self.cost = 0, 0, 0.0
-        self.in_hand: dict[int, float] = {}      # cost done of tasks not finished, by worker
-        self.begun = self.said = self.noted = time.monotonic()
+        self.tasks, self.finished, self.folder, self.workers = tasks, finished, folder, workers
+        self.total, self.count = sum(t.cost for t in tasks), sum(len(t.samples) for t in tasks)
+        self.tasks_done, self.done, self.cost = 0, 0, 0.0
+        self.partial: dict[int, float] = {}      # finished cost of open tasks, by worker
+        self.begun = self.printed = self.written = time.monotonic()
         self.started = time.time()
-        self.first: tuple[float, float] | None = None      # when the first word came, and the share then
+        self.first: tuple[float, float] | None = None      # time of the first report, and the share then
         self.pause = 5.0
         self.quiet = quiet
         self.bar = None
         if sys.stderr.isatty() and not quiet:
             self.bar = tqdm(total=finished + self.count, initial=finished, bar_format=BAR)
-        self._note(force=True)
+        self._write(force=True)
 
     def __enter__(self) -> "Progress":
         return self
@@ -51,36 +51,36 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
-    def at(self, cost: float, worker: int = 0) -> None:
-        """So much of its task a worker has done: long chains show progress before the first of them ends."""
-        self.in_hand[worker] = cost
+    def task_progress(self, cost: float, worker: int = 0) -> None:
+        """Note the part of its present task that a worker has completed, as cost."""
+        self.partial[worker] = cost
         self.first = self.first or (time.monotonic(), self.share)
-        self._say()
+        self._show()
 
-    def finished_task(self, turn: int, worker: int = 0) -> None:
-        """One more task is done, in any order."""
-        self.tasks += 1
-        self.in_hand.pop(worker, None)
-        self._advance(len(self.todo[turn].samples), self.todo[turn].cost)
+    def finished_task(self, number: int, worker: int = 0) -> None:
+        """Note that a task is finished, in any order."""
+        self.tasks_done += 1
+        self.partial.pop(worker, None)
+        self._advance(len(self.tasks[number].samples), self.tasks[number].cost)
 
     def finished_tasks(self, count: int) -> None:
-        """At least the first `count` tasks are done, or as many others."""
-        while self.tasks < count:
-            self.finished_task(self.tasks)
+        """Note that at least the first `count` tasks, or as many others, are finished."""
+        while self.tasks_done < count:
+            self.finished_task(self.tasks_done)
 
     def _advance(self, samples: int, cost: float) -> None:
         if self.bar is not None:
             self.bar.update(samples)
         self.done, self.cost = self.done + samples, self.cost + cost
-        self._say(last=self.done == self.count)
+        self._show(last=self.done == self.count)
 
-    def _say(self, last: bool = False) -> None:
+    def _show(self, last: bool = False) -> None:
         now = time.monotonic()
-        if self.bar is not None and now - self.said >= 1.0:
-            self.said = now
+        if self.bar is not None and now - self.printed >= 1.0:
+            self.printed = now
             self.bar.set_postfix_str(f"about {clock(self.left(now))} left")
-        if self.bar is None and not self.quiet and (now - self.said >= self.pause or last):
-            self.said = now
+        if self.bar is None and not self.quiet and (now - self.printed >= self.pause or last):
+            self.printed = now
             self.pause = min(1.5 * self.pause, 600.0)       # a log of days stays short
             print(
                 f"samples {self.finished + self.done}/{self.finished + self.count}, "
@@ -88,29 +88,29 @@ class Progress:
                 f"about {clock(self.left(now))} left",
                 flush=True,
             )
-        self._note(force=last)
+        self._write(force=last)
 
     @property
     def share(self) -> float:
-        """Of this round's work what is done, chains on their way included."""
-        return min(1.0, (self.cost + sum(self.in_hand.values())) / self.total) if self.total else 1.0
+        """Finished share of the work of this round, open chains included."""
+        return min(1.0, (self.cost + sum(self.partial.values())) / self.total) if self.total else 1.0
 
     def left(self, now: float) -> float:
-        """Seconds left, at the speed since work began; nan if that is not known yet."""
+        """Return the seconds left at the speed since the start; nan if the speed is not known yet."""
         begun, share = self.first or (self.begun, 0.0)
         done = self.share - share
         return (now - begun) * (1.0 - self.share) / done if done > 0 else float("nan")
 
-    def _note(self, force: bool = False) -> None:
+    def _write(self, force: bool = False) -> None:
         now = time.monotonic()
-        if self.folder is None or not (force or now - self.noted > 5.0):
+        if self.folder is None or not (force or now - self.written > 5.0):
             return
-        self.noted = now
+        self.written = now
         left = self.left(now)
         note = {
             "started": self.started, "updated": time.time(), "workers": self.workers,
             "samples": self.finished + self.done, "of": self.finished + self.count,
             "seconds_left": left if left == left else None,
         }  # fmt: skip
-        with contextlib.suppress(UserError):     # a remark is not worth a run
-            replace_json(self.folder / NAME, note)
+        with contextlib.suppress(UserError, WriteFailed):        # no reason to end a run
+            replace_json(self.folder / PROGRESS, note)

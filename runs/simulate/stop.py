@@ -1,7 +1,7 @@
 """An orderly stop: by a signal, or before the wall-clock limit of the job ends.
 
-Signals only set a flag; workers look at it between two steps of their chains, write a checkpoint and
-return. The clock is the main mechanism under a batch system, where signals may be late or never come.
+Signals only set a flag. Workers read it between two steps of their chains, write a checkpoint and return. The
+clock is the main mechanism under a batch system, where signals may be late or never come.
 """
 
 import os
@@ -20,7 +20,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Stop:
-    """Whether to stop, and why.
+    """Decides whether a run has to stop, and for which reason.
 
     seconds   time from now until the job is killed, or None
     """
@@ -30,31 +30,31 @@ class Stop:
         self.end = None if seconds is None else time.monotonic() + seconds
         self.slowest = 0.0                       # step or checkpoint, s
         self.signal: str | None = None
-        self.word: str | None = None             # from elsewhere: another rank, a lost lock
+        self.given_reason: str | None = None     # from another rank, or from a lost lock
 
-    def took(self, seconds: float) -> None:
-        """A step or a checkpoint took that long."""
+    def record_duration(self, seconds: float) -> None:
+        """Note the duration of a step or of a checkpoint."""
         self.slowest = max(self.slowest, seconds)
 
     @property
     def margin(self) -> float:
-        """How long before the end of the job work stops, s."""
+        """Time between the stop and the end of the job, s."""
         least = 60.0 if self.seconds is None else min(60.0, 0.1 * self.seconds)
         return max(least, 3 * self.slowest)
 
     def reason(self) -> str | None:
-        """Why to stop now; None to go on."""
+        """Return the reason to stop now; None to continue."""
         if self.signal:
             return f"signal {self.signal}"
-        if self.word:
-            return self.word
+        if self.given_reason:
+            return self.given_reason
         if self.end is not None and time.monotonic() > self.end - self.margin:
             return "time limit"
         return None
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
-        """Turn signals into the flag; a second Ctrl-C interrupts at once."""
+        """Let signals set the flag; a second Ctrl-C interrupts at once."""
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.signal == "SIGINT" and number == signal.SIGINT:
@@ -70,7 +70,7 @@ class Stop:
 
 
 def parse_time(text: str) -> float:
-    """Seconds of 90 (minutes), 1:30 (min:s), 12:00:00, 1-12, 1-12:00 or 1-12:00:00, as SLURM writes times."""
+    """Return the seconds of a time as SLURM writes it: 90 (minutes), 1:30 (min:s), 12:00:00, 1-12 (days)."""
     match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip())
     if not match:
         raise ValueError(f"{text!r} is not a time; write hours:minutes:seconds, such as 12:00:00")
@@ -86,7 +86,7 @@ def parse_time(text: str) -> float:
 
 
 def given_time(asked: str | None) -> float | None:
-    """Seconds of --time; None if it is not given."""
+    """Return the seconds of --time; None if it is not given; UserError for a bad time."""
     if asked is None:
         return None
     try:
@@ -96,7 +96,7 @@ def given_time(asked: str | None) -> float | None:
 
 
 def job_time(environment: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds until the SLURM job ends, as it says; None if there is no limit or no SLURM."""
+    """Return the seconds until the SLURM job ends; None without a limit or without SLURM."""
     end, job = environment.get("SLURM_JOB_END_TIME", ""), environment.get("SLURM_JOB_ID")
     if end.isdigit():
         return float(end) - time.time()

@@ -1,4 +1,4 @@
-"""The loop in which a worker does its tasks, the same for local processes and MPI ranks."""
+"""The loop in which a worker runs its tasks, the same for local processes and MPI ranks."""
 
 import sys
 import time
@@ -6,22 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sitqmc.qmc import Chains, Model, Schedule, run_chain
-from sitqmc.runs.config.config import Config, matsubara_count, points
-from sitqmc.runs.errors import UserError
+from sitqmc.runs.config.config import Config, matsubara_count
+from sitqmc.runs.errors import UserError, WriteFailed
 from sitqmc.runs.simulate.stop import Stop
-from sitqmc.runs.simulate.tasks import Task, sweeps_of_chain
-from sitqmc.runs.store.chainstate import State, restore, to_rows
-from sitqmc.runs.store.checkpoint import OpenWork, RankFile, Record, read_states
+from sitqmc.runs.simulate.tasks import Task
+from sitqmc.runs.store.chainstate import restore, to_rows
+from sitqmc.runs.store.checkpoint import CheckpointWriter, OpenChains, SampleRecord
+from sitqmc.runs.store.run_folder import RunFolder
+from sitqmc.runs.store.samples import State, read_states
 
-RARELY = 200                 # a checkpoint waits this many times its own duration: below 0.5 % of the time
+CHECKPOINT_PAUSE = 200       # a checkpoint waits this many times its own duration: below 0.5 % of the time
 
 
-class Halted(Exception):
-    """Work was stopped in order; the checkpoint is on the disk."""
+class StopRequested(Exception):
+    """An orderly stop; the checkpoint is on the disk."""
 
 
 def new_chains(config: Config, model: Model, samples: Sequence[int]) -> Chains:
-    """Chains of some samples; their bins are a function of the configuration alone."""
+    """Return chains of some samples; their bins are a function of the configuration alone."""
     seed = config.disorder.seed
     return Chains(
         model,
@@ -33,8 +35,8 @@ def new_chains(config: Config, model: Model, samples: Sequence[int]) -> Chains:
     )
 
 
-def records_of(chains: Chains, keep_state: bool = False) -> list[Record]:
-    """One record per sample of finished chains."""
+def records_of(chains: Chains, keep_state: bool = False) -> list[SampleRecord]:
+    """Return one record per sample of finished chains."""
     rows = to_rows(chains.state(), len(chains.samples)) if keep_state else {}
     out = []
     for i, result in enumerate(chains.results()):
@@ -45,7 +47,7 @@ def records_of(chains: Chains, keep_state: bool = False) -> list[Record]:
             "sweeps_per_measurement": result.sweeps_per_measurement,
         }
         state = {name: a[i] for name, a in rows.items()}
-        out.append(Record(result.bins, result.tau_int, cost, state, result.maps))
+        out.append(SampleRecord(result.bins, result.tau_int, cost, state, result.maps))
     return out
 
 
@@ -57,113 +59,126 @@ def warm_up() -> None:
 
 
 class Worker:
-    """Does tasks and keeps the disk up to date.
+    """Runs tasks and writes checkpoints.
 
-    after_step   called between two steps of the chains with the cost done of the task in hand: keeps the
-                 launcher and the other workers informed
+    after_step   called between two steps of the chains with the finished cost of the present task, for the
+                 launcher and the other workers
     """
 
     def __init__(
         self, config: Config, folder: Path, rank: int, stop: Stop, after_step: Callable[[float], None]
     ) -> None:
         self.config, self.stop, self.after_step = config, stop, after_step
-        self.models = list(points(config))
-        self.file = RankFile(folder / "parts", config, rank)
-        self.last, self.spent = time.monotonic(), 0.0
+        self.writer = CheckpointWriter(folder / "parts", config, rank)
+        self.last_flush, self.flush_seconds = time.monotonic(), 0.0
 
-    def do(self, task: Task) -> None:
-        """One task. A chain that raises is tried once more alone, from its start, then set aside."""
-        model = self.models[task.point]
+    def run_task(self, task: Task) -> None:
+        """Run one task. A chain that raises is repeated alone, from its start, and then excluded."""
+        model = self.config.models[task.point]
         try:
             self._simulate(model, task.samples, read_states(task.states), task.cost)
-        except (UserError, Halted):
+        except (UserError, WriteFailed, StopRequested):
             raise
         except Exception as first:
-            _say(f"{_named(model, task.samples)}: {_reason(first)}; trying again one by one")
-            self.file.hold(None)
+            _say(f"{_named(model, task.samples)}: {_reason(first)}; repeating the samples one by one")
+            self.writer.set_open(None)
             for sample in task.samples:
-                self._try_alone(model, sample)
+                self._simulate_alone(model, sample)
 
-    def _try_alone(self, model: Model, sample: int) -> None:
+    def _simulate_alone(self, model: Model, sample: int) -> None:
         try:
             self._simulate(model, (sample,), [])
-        except (UserError, Halted):
+        except (UserError, WriteFailed, StopRequested):
             raise
         except Exception as error:
-            _say(f"{_named(model, (sample,))}: {_reason(error)}; set aside")
-            self.file.hold(None)
-            self.file.fail(model, sample, _reason(error))
+            _say(f"{_named(model, (sample,))}: {_reason(error)}; excluded")
+            self.writer.set_open(None)
+            self.writer.exclude(model, sample, _reason(error))
 
     def _simulate(
         self, model: Model, samples: Sequence[int], states: Sequence[State], cost: float = 0.0
     ) -> None:
+        chains = self._start(model, samples, states)
+        whole, first = self.config.sweeps(), chains.progress
+        while not chains.finished:
+            started = time.monotonic()
+            chains.step()
+            self.stop.record_duration(time.monotonic() - started)
+            self.after_step(cost * (chains.progress - first) / max(1.0 - first, 1e-9))
+            stopping = self.stop.reason() is not None
+            if (stopping or self._flush_is_due()) and not chains.finished:
+                rows = to_rows(chains.state(), len(samples))
+                self.writer.set_open(OpenChains(model, tuple(samples), rows, whole * chains.progress))
+                self.flush()
+                if stopping:
+                    raise StopRequested
+        for sample, record in zip(samples, records_of(chains, self.config.output.keep_state), strict=True):
+            self.writer.add(model, sample, record)
+        self.writer.set_open(None)
+        if self._flush_is_due():
+            self.flush()
+
+    def _start(self, model: Model, samples: Sequence[int], states: Sequence[State]) -> Chains:
+        """Return chains that continue from the states; new ones where these do not fit."""
         chains = new_chains(self.config, model, samples)
         if states:
             try:
                 restore(chains, states)
             except ValueError as error:
-                _say(f"{_named(model, samples)}: {error}; begun anew")
-                chains = new_chains(self.config, model, samples)
-        whole, first = sweeps_of_chain(self.config), chains.progress
-        while not chains.finished:
-            begun = time.monotonic()
-            chains.step()
-            self.stop.took(time.monotonic() - begun)
-            self.after_step(cost * (chains.progress - first) / max(1.0 - first, 1e-9))
-            stopping = self.stop.reason() is not None
-            if (stopping or self._due()) and not chains.finished:
-                rows = to_rows(chains.state(), len(samples))
-                self.file.hold(OpenWork(model, tuple(samples), rows, whole * chains.progress))
-                self.flush()
-                if stopping:
-                    raise Halted
-        for sample, record in zip(samples, records_of(chains, self.config.output.keep_state), strict=True):
-            self.file.add(model, sample, record)
-        self.file.hold(None)
-        if self._due():
-            self.flush()
+                _say(f"{_named(model, samples)}: {error}; restarted")
+                return new_chains(self.config, model, samples)
+        return chains
 
-    def _due(self) -> bool:
+    def _flush_is_due(self) -> bool:
         wanted = self.config.output.checkpoint_seconds           # 0: after every step
-        return wanted == 0 or time.monotonic() - self.last >= max(wanted, RARELY * self.spent)
+        pause = max(wanted, CHECKPOINT_PAUSE * self.flush_seconds)
+        return wanted == 0 or time.monotonic() - self.last_flush >= pause
 
     def flush(self) -> None:
-        """Bring everything to the disk."""
-        begun = time.monotonic()
-        self.file.flush()
-        self.last = time.monotonic()
-        self.spent = self.last - begun
-        self.stop.took(self.spent)
+        """Write everything to the disk."""
+        started = time.monotonic()
+        self.writer.flush()
+        self.last_flush = time.monotonic()
+        self.flush_seconds = self.last_flush - started
+        self.stop.record_duration(self.flush_seconds)
 
 
-def work(
+def run_tasks(
     config: Config,
     folder: Path,
-    todo: list[Task],
-    turns: Iterator[int],
+    tasks: list[Task],
+    task_numbers: Iterator[int],
     *,
     stop: Stop,
     rank: int = 0,
-    after_task: Callable[[int], None] = lambda turn: None,
+    after_task: Callable[[int], None] = lambda number: None,
     after_step: Callable[[float], None] = lambda cost: None,
 ) -> bool:
-    """Do the tasks whose numbers `turns` deals; False if stopped before the last.
+    """Run the tasks whose numbers come from `task_numbers`; returns False if stopped before the last.
 
-    Work in memory is at most checkpoint_seconds old, or as old as keeps writing cheap: see RARELY.
+    Work in memory is at most checkpoint_seconds old, or as old as CHECKPOINT_PAUSE allows.
     """
     worker = Worker(config, folder, rank, stop, after_step)
     try:
         while stop.reason() is None:
-            turn = next(turns, len(todo))
-            if turn >= len(todo):
-                worker.file.close()
+            number = next(task_numbers, len(tasks))
+            if number >= len(tasks):
+                worker.writer.close()
                 return True
-            worker.do(todo[turn])
-            after_task(turn)
-    except Halted:
+            worker.run_task(tasks[number])
+            after_task(number)
+        worker.flush()
+    except StopRequested:
         pass
-    worker.flush()
+    except WriteFailed as error:
+        raise with_safe_samples(error, folder) from None
     return False
+
+
+def with_safe_samples(error: WriteFailed, folder: Path) -> WriteFailed:
+    """Return the error with the number of samples on the disk, and what to do."""
+    count = len(RunFolder(folder).inventory().finished)
+    return WriteFailed(f"{error}; {count} samples are safe, and the same command continues")
 
 
 def _named(model: Model, samples: Sequence[int]) -> str:

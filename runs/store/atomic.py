@@ -1,20 +1,22 @@
-"""Files that a kill cannot spoil."""
+"""Files that are replaced as a whole: a kill at any instant leaves the old file or the new one."""
 
+import contextlib
+import errno
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sitqmc.runs.errors import UserError
+from sitqmc.runs.errors import UserError, WriteFailed
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool = True) -> None:
     """Let `write` fill a file beside `path`, force it to the disk (if durable) and rename it.
 
-    At any instant `path` is the old file or the new one, whole. UserError if it cannot be written
-    (a full disk, say); the old file then stays.
+    raises  WriteFailed if the disk is full, UserError if the folder may not be written; the old file stays
     """
     beside = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
     try:
@@ -25,33 +27,39 @@ def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool = T
         os.replace(beside, path)
         if durable:
             _sync_folder(path.parent)
-    except (OSError, RuntimeError) as error:     # h5py raises RuntimeError where a close fails
-        beside.unlink(missing_ok=True)
-        raise UserError(
-            f"{path}: cannot be written ({_reason(error)}); free space or choose another output.path"
-        ) from None
+    except OSError as error:
+        raise write_error(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):       # it is there only if something failed
+            beside.unlink(missing_ok=True)
 
 
-def _reason(error: Exception) -> str:
-    """What the system said, also where HDF5 tells a long story around it."""
-    text = str(error) or type(error).__name__
-    told = re.search(r"error message = '([^']+)'", text)
-    if told:
-        return told.group(1)
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else text.splitlines()[0]
+def write_error(path: Path, error: OSError) -> Exception:
+    """Return the error to raise for a file that cannot be written."""
+    if error.errno == errno.ENOSPC:
+        return WriteFailed(f"{path}: no space left on the disk; free some space")
+    if error.errno in FULL:
+        reason = os.strerror(error.errno)
+        return WriteFailed(f"{path}: cannot be written ({reason}); free space or raise the quota")
+    return UserError(
+        f"{path}: cannot be written ({error.strerror or error}); choose an output.path you may write"
+    )
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the folder's names to the disk."""
+    """Force the names in a folder to the disk, on file systems that can."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:          # some network file systems cannot sync a folder
+            raise
     finally:
         os.close(handle)
 
 
 def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """`replace_file` with a text."""
+    """Replace a file by a text; errors as of `replace_file`."""
 
     def write(beside: Path) -> None:
         beside.write_text(text, encoding="utf-8")
@@ -60,12 +68,12 @@ def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def replace_json(path: Path, value: Any) -> None:
-    """A small value that may be lost with the machine, but is never seen half."""
+    """Replace a file by a value that may be lost with the machine; errors as of `replace_file`."""
     replace_text(path, json.dumps(value), durable=False)
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Remove what kills left beside files of `folder`; returns how many there were."""
+    """Remove the unfinished files that kills have left in a folder; returns how many there were."""
     found = list(folder.glob(".*.tmp"))
     for path in found:
         path.unlink(missing_ok=True)
@@ -73,12 +81,14 @@ def remove_leftovers(folder: Path) -> int:
 
 
 def make_folder(path: Path) -> None:
-    """The folder, created if need be; UserError if it cannot be written."""
+    """Create the folder if need be; UserError if it may not be written, WriteFailed if the disk is full."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in FULL:
+            raise write_error(path, error) from None
         raise UserError(
-            f"{path}: cannot be made ({error.strerror}); choose an output.path you may write"
+            f"{path}: cannot be created ({error.strerror}); choose an output.path you may write"
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise UserError(f"{path}: is not writable; choose an output.path you may write")

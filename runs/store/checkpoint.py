@@ -1,43 +1,44 @@
-"""Files of a running run: each worker writes its own, with finished samples and the state of open chains.
+"""Checkpoints of a run: each worker writes its own files, with finished samples and the state of open chains.
 
-A file is written whole beside its place and renamed, so state and bins of one unit of work change
-together. A worker writes to two names in turn: should the newer file be damaged, the older one is one
-checkpoint behind. A file that has grown to PART_BYTES is closed and the next begun.
+A file is written beside its place and renamed, so state and bins of one unit of work change together. A
+worker writes to two names in turn: if the newer file is damaged, the older one is one checkpoint behind. A
+file that has grown to FILE_BYTES is closed and the next one is started.
 
     /                    format = "sitqmc-part", version; head: config, failed, worker, groups
-    /finished/0000       arrays as in a group of the store
+    /finished/0000       arrays as in a group of the run file
     /open/0000           sample, and state/NAME as `qmc.Chains.state` names it, all with one row per sample
 """
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sitqmc.qmc import Model
-from sitqmc.runs.config.config import Config
-from sitqmc.runs.errors import NotOurs
+from sitqmc.runs.errors import UnreadableFile
 from sitqmc.runs.store.atomic import make_folder, replace_file
 from sitqmc.runs.store.provenance import package_version
-from sitqmc.runs.store.run_file import Array, Failure, PointData, from_arrays, model_of, outline
-from sitqmc.runs.store.sealed import read_group, read_head, reading, sealed, write_group, writing
+from sitqmc.runs.store.run_file import Failure
+from sitqmc.runs.store.samples import Array, Columns, GroupSummary, State, StateRef, summarise
+from sitqmc.runs.store.sealed import is_sealed, read_head, reading, write_group, write_head, writing
+
+if TYPE_CHECKING:
+    from sitqmc.qmc import Model
+    from sitqmc.runs.config.config import Config
 
 FORMAT = "sitqmc-part"
-VERSION = 2
-PART_BYTES = 8 * 2**20
-
-Key = tuple[Model, int, int]
-"""Model, seed, sample."""
-State = dict[str, NDArray[Any]]
+VERSION = 3
+READABLE = (2, 3)
+FILE_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
-class Record:
+class SampleRecord:
     """One finished sample: bins[name] (bins, ...), tau_int[name], cost[name], maps[name] (Ly, Lx).
 
     state  end of its chain, if kept
@@ -51,12 +52,13 @@ class Record:
 
     @property
     def nbytes(self) -> int:
+        """Size of the arrays."""
         return sum(a.nbytes for part in (self.bins, self.state, self.maps) for a in part.values())
 
 
 @dataclass(frozen=True)
-class OpenWork:
-    """Chains on their way: state with one row per sample."""
+class OpenChains:
+    """Unfinished chains of one model: state with one row per sample; `progress` is in sweeps."""
 
     model: Model
     samples: tuple[int, ...]
@@ -64,203 +66,148 @@ class OpenWork:
     progress: float
 
 
-@dataclass(frozen=True)
-class StateRef:
-    """Where the state of one sample lies: a row of a group of a file. `progress` is in sweeps."""
-
-    path: Path
-    group: str
-    row: int
-    progress: float
-
-
-class RankFile:
-    """What one worker has to bring to the disk."""
+class CheckpointWriter:
+    """Finished samples, excluded samples and open chains of one worker, and the files that hold them."""
 
     def __init__(self, folder: Path, config: Config, rank: int) -> None:
         self.folder, self.config = folder, config
         self.name = f"{os.uname().nodename}-{os.getpid()}-{time.time_ns():x}-{rank}"
-        self.number = self.turn = 0
-        self.records: dict[Model, dict[int, Record]] = {}
+        self.number = self.parity = 0
+        self.records: dict[Model, dict[int, SampleRecord]] = {}
         self.failed: list[Failure] = []
-        self.open: OpenWork | None = None
+        self.open: OpenChains | None = None
         self.changed = False
 
-    def add(self, model: Model, sample: int, record: Record) -> None:
-        """A finished sample."""
+    def add(self, model: Model, sample: int, record: SampleRecord) -> None:
+        """Add a finished sample."""
         self.records.setdefault(model, {})[sample] = record
         self.changed = True
 
-    def fail(self, model: Model, sample: int, error: str) -> None:
-        """A sample set aside."""
+    def exclude(self, model: Model, sample: int, error: str) -> None:
+        """Add a sample that failed."""
         failure = {"model": asdict(model), "seed": self.config.disorder.seed, "sample": sample}
         self.failed.append(failure | {"error": error, "host": os.uname().nodename})
         self.changed = True
 
-    def hold(self, work: OpenWork | None) -> None:
-        """The chains at work now, or None."""
-        self.changed = self.changed or work is not None
-        self.open = work
+    def set_open(self, chains: OpenChains | None) -> None:
+        """Set the chains that run now, or None."""
+        self.changed = self.changed or chains is not None
+        self.open = chains
 
     def flush(self) -> None:
-        """Bring everything to the disk; UserError if that fails, the last checkpoint then stays."""
+        """Write everything to the disk; WriteFailed if that fails, the last checkpoint then stays."""
         if not self.changed:
             return
         make_folder(self.folder)
-        replace_file(self._path(self.turn), self._write)
-        self.turn = 1 - self.turn
+        replace_file(self._path(self.parity), self._write)
+        self.parity = 1 - self.parity
         self.changed = False
-        if sum(r.nbytes for records in self.records.values() for r in records.values()) > PART_BYTES:
+        if sum(r.nbytes for records in self.records.values() for r in records.values()) > FILE_BYTES:
             self.close()
 
     def close(self) -> None:
-        """Begin a new file; of the current one only the newer of the two is kept."""
+        """Start a new file; of the two versions of the present one, keep only the newer."""
         self.flush()
-        self._path(self.turn).unlink(missing_ok=True)
+        self._path(self.parity).unlink(missing_ok=True)
         self.records, self.failed = {}, []
-        self.number, self.turn = self.number + 1, 0
+        self.number, self.parity = self.number + 1, 0
 
-    def _path(self, turn: int) -> Path:
-        return self.folder / f"{self.name}-{self.number:05d}{'ab'[turn]}.h5"
+    def _path(self, parity: int) -> Path:
+        return self.folder / f"{self.name}-{self.number:05d}{'ab'[parity]}.h5"
 
     def _write(self, beside: Path) -> None:
         with writing(beside) as file:
             groups = []
-            for i, data in enumerate(self._stacked()):
+            for i, (model, columns) in enumerate(self._stacked()):
                 name = f"finished/{i:04d}"
-                head: dict[str, Any] = {"model": asdict(data.model)}
-                write_group(file.create_group(name), head, data.arrays(), packed="-")
+                write_group(file.create_group(name), {"model": asdict(model)}, columns)
                 groups.append(name)
             if self.open is not None:
-                work = self.open
-                arrays = {"sample": np.array(work.samples, np.int64)}
-                arrays |= {f"state/{key}": a for key, a in work.state.items()}
-                head = {"model": asdict(work.model), "progress": work.progress}
-                write_group(file.create_group("open/0000"), head, arrays, packed="-")
+                chains = self.open
+                columns = {"sample": np.array(chains.samples, np.int64)}
+                columns |= {f"state/{key}": a for key, a in chains.state.items()}
+                head = {"model": asdict(chains.model), "progress": chains.progress}
+                write_group(file.create_group("open/0000"), head, columns)
                 groups.append("open/0000")
             file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-            head = {"config": self.config.resolved(), "failed": self.failed, "groups": groups}
-            write_group(file, head | {"worker": self.name, "sitqmc": package_version()}, {})
+            top = {"config": self.config.resolved(), "failed": self.failed, "groups": groups, "arrays": []}
+            write_head(file, top | {"worker": self.name, "sitqmc": package_version()})
 
-    def _stacked(self) -> Iterator[PointData]:
-        """All records, stacked where model, names and shapes are the same."""
-        alike: dict[Any, dict[int, Record]] = {}
+    def _stacked(self) -> Iterator[tuple[Model, Columns]]:
+        """Yield all records, stacked where model, names and shapes are the same."""
+        alike: dict[Any, dict[int, SampleRecord]] = {}
         for model, records in self.records.items():
             for sample, r in records.items():
                 arrays = (item for part in (r.bins, r.state, r.maps) for item in part.items())
-                shape = tuple((name, a.shape) for name, a in arrays)
-                alike.setdefault((model, shape), {})[sample] = r
+                shapes = tuple((name, a.shape) for name, a in arrays)
+                alike.setdefault((model, shapes), {})[sample] = r
         for (model, _), some in alike.items():
-            yield stack(model, self.config.disorder.seed, some)
+            yield model, stack(self.config.disorder.seed, some)
 
 
-def stack(model: Model, seed: int, records: Mapping[int, Record]) -> PointData:
-    """Columns of samples in ascending order."""
+def stack(seed: int, records: Mapping[int, SampleRecord]) -> Columns:
+    """Return the arrays of samples in ascending order, by the name they have in a file."""
     order = sorted(records)
-    first = records[order[0]]
-    return PointData(
-        model,
-        sample=np.array(order, np.int64),
-        bins={name: np.stack([records[s].bins[name] for s in order]) for name in first.bins},
-        tau_int={name: np.array([records[s].tau_int[name] for s in order]) for name in first.tau_int},
-        cost={name: np.array([records[s].cost[name] for s in order]) for name in first.cost},
-        seed=np.full(len(order), seed, np.int64),
-        state={name: np.stack([records[s].state[name] for s in order]) for name in first.state},
-        maps={name: np.stack([records[s].maps[name] for s in order]) for name in first.maps},
-    )
+    columns: Columns = {"sample": np.array(order, np.int64), "seed": np.full(len(order), seed, np.int64)}
+    for part in ("bins", "tau_int", "cost", "state", "maps"):
+        for name in getattr(records[order[0]], part):
+            columns[f"{part}/{name}"] = np.stack([getattr(records[s], part)[name] for s in order])
+    return columns
 
 
-@dataclass
-class Found:
-    """What lies on the disk of a run.
+@dataclass(frozen=True)
+class OpenSummary:
+    """Unfinished chains in a checkpoint: rows of a group, with the seed of the run and the sweeps done."""
 
-    finished  number of bins by sample
-    blocks    where samples of a model lie: (file, group)
-    states    the most advanced state of every sample that has one
-    damaged   files that cannot be read, and why
-    """
+    path: Path
+    group: str
+    parameters: dict[str, Any]
+    seed: int
+    samples: tuple[int, ...]
+    progress: float
 
-    finished: dict[Key, int] = field(default_factory=dict)
-    blocks: dict[Model, list[tuple[Path, str]]] = field(default_factory=dict)
-    states: dict[Key, StateRef] = field(default_factory=dict)
-    failed: list[Failure] = field(default_factory=list)
-    configs: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
-    damaged: list[tuple[Path, str]] = field(default_factory=list)
-
-    def failures(self) -> dict[Key, Failure]:
-        """Samples set aside and not finished by a later try."""
-        found = {(model_of(f["model"]), int(f["seed"]), int(f["sample"])): f for f in self.failed}
-        return {key: failure for key, failure in found.items() if key not in self.finished}
+    def refs(self) -> Iterator[tuple[int, StateRef]]:
+        """Yield the sample number and the place of the state of each chain."""
+        for row, sample in enumerate(self.samples):
+            yield sample, StateRef(self.path, self.group, row, self.progress)
 
 
-def part_files(folder: Path) -> list[Path]:
-    """Part files in the order of their names."""
+@dataclass(frozen=True)
+class CheckpointSummary:
+    """What a checkpoint holds, without its numbers; `table` is the configuration as plain values."""
+
+    path: Path
+    table: dict[str, Any]
+    failed: list[Failure]
+    groups: list[GroupSummary]
+    open: list[OpenSummary]
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run in the order of their names."""
     return sorted(folder.glob("*.h5"))
 
 
-def scan_parts(paths: Sequence[Path], found: Found) -> None:
-    """Add what the part files hold; a damaged file is named and otherwise passed over."""
-    for path in paths:
-        try:
-            one = Found()
-            _scan(path, one)
-        except NotOurs as error:
-            found.damaged.append((path, str(error)))
-            continue
-        except FileNotFoundError:                # replaced meanwhile by its worker
-            continue
-        for key, bins in one.finished.items():
-            found.finished[key] = max(bins, found.finished.get(key, 0))
-        for model, places in one.blocks.items():
-            found.blocks.setdefault(model, []).extend(places)
-        for key, state in one.states.items():
-            if key not in found.states or state.progress > found.states[key].progress:
-                found.states[key] = state
-        found.failed += [f for f in one.failed if f not in found.failed]
-        found.configs += one.configs
+def read_checkpoint(path: Path) -> CheckpointSummary:
+    """Return the summary of a checkpoint.
 
-
-def _scan(path: Path, found: Found) -> None:
+    raises  FileNotFoundError; UnreadableFile if the file is damaged or something else
+    """
     with reading(path) as file:
-        if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
-            raise NotOurs(f"{path}: not a {FORMAT} file of version {VERSION}; move it away")
-        if not sealed(path):
-            raise NotOurs(f"{path}: damaged or edited, its hash is missing; move it away")
-        top, _ = read_group(file)
-        found.configs.append((path, top["config"]))
-        found.failed += top["failed"]
+        if file.attrs.get("format") != FORMAT or file.attrs.get("version") not in READABLE:
+            raise UnreadableFile(f"{path}: not a {FORMAT} file of version 2 or 3; move or delete it")
+        if not is_sealed(path):
+            raise UnreadableFile(f"{path}: damaged or edited, its hash is missing; move or delete it")
+        top = read_head(file)
+        found = CheckpointSummary(path, top["config"], top["failed"], [], [])
         seed = int(top["config"]["disorder"]["seed"])
         for name in top["groups"]:
             if name.startswith("open/"):
                 head = read_head(file[name])
-                model = model_of(head["model"])
-                for row, sample in enumerate(file[name]["sample"][:].tolist()):
-                    found.states[model, seed, sample] = StateRef(path, name, row, head["progress"])
+                samples = tuple(file[name]["sample"][:].tolist())
+                found.open.append(OpenSummary(path, name, head["model"], seed, samples, head["progress"]))
                 continue
-            there = outline(file[name])
-            if there is not None:
-                found.finished |= {(there.model, *key): there.n_bins for key in there.pairs}
-                found.blocks.setdefault(there.model, []).append((path, name))
-
-
-def read_block(path: Path, group: str) -> PointData:
-    """One group of finished samples of a part file."""
-    with reading(path) as file:
-        head, arrays = read_group(file[group])
-        return from_arrays(model_of(head["model"]), arrays)
-
-
-def read_states(refs: Sequence[StateRef], *, read: Callable[[Path, str], State] | None = None) -> list[State]:
-    """The state of each sample, without the leading axis."""
-    cache: dict[tuple[Path, str], State] = {}
-    for ref in refs:
-        if (ref.path, ref.group) not in cache:
-            cache[ref.path, ref.group] = (read or _read_state)(ref.path, ref.group)
-    return [{name: a[ref.row] for name, a in cache[ref.path, ref.group].items()} for ref in refs]
-
-
-def _read_state(path: Path, group: str) -> State:
-    """Arrays state/* of a group."""
-    with reading(path) as file:
-        _, arrays = read_group(file[group])
-    return {name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")}
+            summary = summarise(path, file, name)
+            if summary is not None:
+                found.groups.append(summary)
+    return found

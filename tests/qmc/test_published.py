@@ -207,7 +207,7 @@ def test_crossings_of_the_diluted_transition_close_in():
 def test_configurations_of_the_kept_data(path):
     """They parse, and the kept data are of their points."""
     maker = benchmark("critical_data")
-    models = [m for table in maker.expanded(path) for m in maker.points(maker.parse_config(table))]
+    models = [m for table in maker.expanded(path) for m in maker.parse_config(table).models]
     assert models
     kept = maker.DATA / f"{path.stem}.npz"
     if kept.exists():

@@ -16,16 +16,16 @@ import pytest
 
 from helpers import command, environment, sitqmc, write_config
 from sitqmc.runs.cli.main import main
-from sitqmc.runs.config.config import load_config, points
+from sitqmc.runs.config.config import load_config
 from sitqmc.runs.config.target import TargetSection, wanted_samples
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.jobs.slurm import job_name
-from sitqmc.runs.simulate.lock import EXPIRES, only_one
+from sitqmc.runs.simulate.lock import EXPIRES, exclusive_lock
 from sitqmc.runs.simulate.run import run
 from sitqmc.runs.simulate.stop import Stop, given_time, job_time, parse_time
-from sitqmc.runs.simulate.tasks import open_tasks
-from sitqmc.runs.store.checkpoint import Found
-from sitqmc.runs.store.merge import Store
+from sitqmc.runs.simulate.tasks import remaining_tasks
+from sitqmc.runs.store.run_file import RunHeader, write_run_file
+from sitqmc.runs.store.run_folder import Inventory, RunFolder
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def finished(folder):
 def test_init_writes_a_configuration_and_refuses_to_overwrite(folder, capsys):
     assert main(["init", "my.toml"]) == 0
     config = load_config("my.toml")
-    assert len(list(points(config))) == 10
+    assert len(config.models) == 10
     assert config.output.path == "results/my"
     before = (folder / "my.toml").read_bytes()
     capsys.readouterr()
@@ -70,7 +70,7 @@ def test_plan_says_what_is_there(finished, capsys):
     assert "out holds 24 of these chains already" in capsys.readouterr().out
     write_config(finished, sweeps=21)
     assert main(["plan", "run.toml", "--trial", "0.1", "-n", "1"]) == 0
-    assert "holds another run: schedule.therm_sweeps" in capsys.readouterr().out
+    assert "holds another run, schedule.therm_sweeps" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_status_without_numba_and_mpi(finished):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["L", "L_tau", "p", "samples", "begun", "sweeps", "rho_s", "tau_int"]
+    assert lines[0].split() == ["L", "L_tau", "p", "samples", "open", "sweeps", "rho_s", "tau_int"]
     with h5py.File("out/run.h5") as file:
         group = file["points/0001"]
         rho_s = ((group["bins/rho_s_x"][:] + group["bins/rho_s_y"][:]) / 2).mean()
@@ -151,15 +151,11 @@ def test_rerun_compares_bit_for_bit(finished, capsys):
     assert main(["rerun", "out", "--point", "2", "--sample", "7"]) == 2
     assert main(["rerun", "out", "--point", "1", "--sample", "12"]) == 2
     capsys.readouterr()
-    store = Store(finished / "out")
-    config = load_config("run.toml")
-    from sitqmc.runs.store import run_file as layout
-    from sitqmc.runs.store.atomic import replace_file
-
-    data = layout.read_points(store.path)
-    data[1].bins["energy"][7, 0] = np.nextafter(data[1].bins["energy"][7, 0], 10)
-    blocks = [(d.model, d) for d in data]
-    replace_file(store.path, lambda beside: layout.write_store(beside, config, store.history(), [], blocks))
+    stored = RunFolder("out")
+    points = list(stored.points())
+    points[1].bins["energy"][7, 0] = np.nextafter(points[1].bins["energy"][7, 0], 10)
+    header = RunHeader(stored.header.table, stored.header.history, [])
+    write_run_file(stored.path, header, [(point.model, point) for point in points])
     assert main(["rerun", "out", "--point", "1", "--sample", "7"]) == 1
     assert "energy differ by up to" in capsys.readouterr().out
 
@@ -319,29 +315,29 @@ def test_time_left_from_slurm(folder, monkeypatch):
 def test_margin_before_the_limit():
     stop = Stop(3600)
     assert stop.margin == 60
-    stop.took(40)
+    stop.record_duration(40)
     assert stop.margin == 120
     assert stop.reason() is None
     assert Stop(0.0).reason() == "time limit"
 
 
 def test_the_lock_names_its_owner_and_expires(folder, monkeypatch, capsys):
-    monkeypatch.setattr("sitqmc.runs.simulate.lock.GLANCE", 0.05)
-    with only_one(folder) as remark:
+    monkeypatch.setattr("sitqmc.runs.simulate.lock.POLL", 0.05)
+    with exclusive_lock(folder) as remark:
         assert remark is None
-        with pytest.raises(UserError, match=f"process {os.getpid()}"), only_one(folder):
+        with pytest.raises(UserError, match=f"process {os.getpid()}"), exclusive_lock(folder):
             pass
     lock = folder / ".lock"
     lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
     beating = threading.Thread(target=lambda: (time.sleep(0.3), os.utime(lock)))
     beating.start()
-    with pytest.raises(UserError, match="host elsewhere, process 5, job 77"), only_one(folder):
+    with pytest.raises(UserError, match="host elsewhere, process 5, job 77"), exclusive_lock(folder):
         pass
     beating.join()
-    assert "waiting for a sign of it" in capsys.readouterr().err
+    assert "waiting for a heartbeat" in capsys.readouterr().err
     soon = time.time() - EXPIRES + 1.0           # silent for nearly that long: wait, then take it
     os.utime(lock, (soon, soon))
-    with only_one(folder) as remark:
+    with exclusive_lock(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
 
 
@@ -350,7 +346,7 @@ def test_a_requeued_job_does_not_wait_for_itself(folder, monkeypatch):
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     lock = folder / ".lock"
     lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "restart": "", "started": 1}')
-    with only_one(folder) as remark:
+    with exclusive_lock(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
 
 
@@ -359,7 +355,7 @@ def test_an_old_lock_of_another_host_is_taken_at_once(folder):
     lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
     long_ago = time.time() - 1.5 * EXPIRES
     os.utime(lock, (long_ago, long_ago))
-    with only_one(folder) as remark:
+    with exclusive_lock(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
 
 
@@ -367,24 +363,24 @@ def test_status_of_a_killed_run(finished, capsys):
     owner = {"host": os.uname().nodename, "process": 2**22 + 1, "job": "", "started": 1.0}
     (finished / "out/.lock").write_text(json.dumps(owner))
     assert main(["status", "out"]) == 0
-    assert "ended without a word; sitqmc run goes on" in capsys.readouterr().out.splitlines()[-1]
+    assert "was killed; `sitqmc run` will resume it" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_the_lock_notices_that_it_was_taken(folder):
-    lost = []
-    with only_one(folder, lost.append, heartbeat=0.02):
+    stop = Stop()
+    with exclusive_lock(folder, stop, heartbeat=0.02):
         (folder / ".lock").write_text('{"host": "elsewhere", "process": 5}')
         deadline = time.monotonic() + 10
-        while not lost and time.monotonic() < deadline:
+        while not stop.given_reason and time.monotonic() < deadline:
             time.sleep(0.01)
-    assert lost == ["the lock of the output was taken by another run"]
+    assert stop.reason() == "another run has taken the lock of the output"
 
 
 @pytest.mark.parametrize("workers", [1, 3, 64, 1000])
 def test_tasks_cover_everything_and_shrink_towards_the_end(folder, workers):
     config = load_config(write_config(folder, samples=100))
-    wanted = dict.fromkeys(points(config), 100)
-    tasks = open_tasks(config, Found(), wanted, workers)
+    wanted = dict.fromkeys(config.models, 100)
+    tasks = remaining_tasks(config, Inventory(None), wanted, workers)
     everything = [(point, sample) for point in (0, 1) for sample in range(100)]
     assert sorted((t.point, s) for t in tasks for s in t.samples) == everything
     sizes = [len(t.samples) for t in tasks]

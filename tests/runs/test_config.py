@@ -7,7 +7,7 @@ import h5py
 import pytest
 
 from sitqmc.runs.cli.main import main
-from sitqmc.runs.config.config import load_config, parse_config, points
+from sitqmc.runs.config.config import load_config, parse_config
 from sitqmc.runs.config.expressions import evaluate
 from sitqmc.runs.errors import UserError
 
@@ -177,7 +177,7 @@ def test_missing_file(capsys):
 
 def test_points_are_all_combinations_with_p_fastest():
     text = changed("L = 2", "L = [2, 3]").replace("L_tau = 4", 'L_tau = "round(2 * L**1.5)"')
-    models = list(points(parse_config(tomllib.loads(text))))
+    models = parse_config(tomllib.loads(text)).models
     assert [(m.Lx, m.L_tau, m.p) for m in models] == [(2, 6, 0.0), (2, 6, 0.2), (3, 10, 0.0), (3, 10, 0.2)]
 
 
@@ -199,14 +199,14 @@ def test_resolved_configuration_is_a_configuration():
 
 def test_tables_of_points_ranges_and_expressions():
     """Each table replaces keys; beta goes to the nearest slice; 0.3 stays 0.3."""
-    models = list(points(parse_config(tomllib.loads(changed("[disorder]", MORE + "[disorder]")))))
+    models = parse_config(tomllib.loads(changed("[disorder]", MORE + "[disorder]"))).models
     assert [(m.Lx, m.L_tau, m.p) for m in models[:2]] == [(4, 6, 0.0), (4, 6, 0.2)]
     assert [m.p for m in models[2:]] == [0.0, 0.1, 0.2, 0.3]
     assert {m.charging for m in models[2:]} == {1 / 0.2**2}
 
 
 def test_a_point_named_twice_is_one_point():
-    assert len(list(points(parse_config(tomllib.loads(changed("[0.0, 0.2]", "[0.1, 0.2, 0.1]")))))) == 2
+    assert len(parse_config(tomllib.loads(changed("[0.0, 0.2]", "[0.1, 0.2, 0.1]"))).models) == 2
 
 
 def test_every_parameter_of_the_model_is_a_key():
@@ -220,7 +220,7 @@ def test_every_parameter_of_the_model_is_a_key():
         if f.default is not MISSING:
             for value in (f.default, [f.default]):
                 model = plain["model"] | {f.name: value}
-                made = list(points(parse_config(plain | {"model": model})))
+                made = list(parse_config(plain | {"model": model}).models)
                 assert getattr(made[0], f.name) == f.default
 
 
@@ -263,7 +263,7 @@ def refused(capsys, *arguments):
 def test_output_that_cannot_be_made(config_file, tmp_path, capsys):
     (tmp_path / "out").write_text("a file is in the way")
     assert "out" in refused(capsys, config_file)
-    assert "cannot be made" in refused(capsys, config_file, "-o", "/proc/sitqmc/out")
+    assert "cannot be created" in refused(capsys, config_file, "-o", "/proc/sitqmc/out")
 
 
 def test_truncated_store(config_file, tmp_path, capsys):
@@ -306,10 +306,10 @@ def test_foreign_and_damaged_hdf5(config_file, tmp_path, capsys):
 
 
 def test_stored_configuration_can_be_read_back(config_file, tmp_path):
-    from sitqmc.runs.store.run_file import read_config
+    from sitqmc.runs.store.run_folder import RunFolder
 
     assert main(["run", "-q", "-n", "1", "--no-analysis", str(config_file)]) == 0
-    assert read_config(tmp_path / "out" / "run.h5") == load_config(config_file)
+    assert RunFolder(tmp_path / "out").header.config == load_config(config_file)
 
 
 def test_the_store_refuses_what_is_not_a_configuration(tmp_path):

@@ -18,7 +18,7 @@ import pytest
 
 from helpers import LIMIT, command, datasets, environment, mpiexec, sitqmc, write_config
 from sitqmc.runs.config.config import load_config
-from sitqmc.runs.simulate.lock import owner_of
+from sitqmc.runs.simulate.lock import lock_owner
 from sitqmc.runs.simulate.run import run
 
 # Chains of several steps each (a step of `qmc.Chains` is about 0.1 s), a checkpoint after every step.
@@ -259,4 +259,4 @@ def test_two_runs_on_one_output(tmp_path, undisturbed):
     assert second.returncode == 2
     assert f"another sitqmc run (host {os.uname().nodename}, process {process.pid})" in second.stderr
     finish(tmp_path, undisturbed)
-    assert owner_of(tmp_path / "out") is None
+    assert lock_owner(tmp_path / "out") is None

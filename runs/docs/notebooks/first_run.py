@@ -9,7 +9,7 @@
 import tomllib
 
 from sitqmc.runs import load
-from sitqmc.runs.config.config import parse_config, points
+from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.jobs.plan import plan
 from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.figures.run import draw
@@ -51,7 +51,7 @@ blocks = 8
 path = "results/first_run"
 """
 config = parse_config(tomllib.loads(text))
-for model in points(config):
+for model in config.models:
     print(f"p = {model.p:g}, beta = {model.beta:g}, {model.sites} sites")
 
 # %% [markdown]

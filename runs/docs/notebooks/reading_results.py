@@ -83,7 +83,7 @@ for point in results.averages:
 # scatter.
 
 # %%
-bins = results.points[2].bins["rho_s_x"]     # (samples, bins)
+bins = results.samples(2).bins["rho_s_x"]     # (samples, bins)
 single = gamma_method(bins[0])
 print(f"sample 0: {bins[0].mean():.4f} +- {single.error:.4f} by the Gamma method, "
       f"{bins[0].std(ddof=1) / np.sqrt(bins.shape[1]):.4f} by its bins; {bins.shape[0]} samples")
@@ -130,7 +130,7 @@ figure.shown()
 # sigma(0) if sigma is flat below 2 pi T.
 
 # %%
-model = results.points[2].model
+model = results.models[2]
 n = np.arange(rho.shape[1])
 data = CorrelatorData.from_samples(rho, kind="rho_iw", beta=model.beta, grid=n, eps=model.eps)
 w, sigma, sigma_error = sigma_matsubara(data)

@@ -26,7 +26,8 @@ from sitqmc.qmc import Model, PointAverages, average, sample_means
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.results.point import PointResult
 from sitqmc.runs.store.atomic import replace_file
-from sitqmc.runs.store.run_file import NAME, PointData, read_blocks, read_store_head
+from sitqmc.runs.store.run_folder import RunFolder
+from sitqmc.runs.store.samples import PointSamples
 
 Array = NDArray[np.float64]
 
@@ -119,7 +120,7 @@ def kept_slices(L_tau: int) -> NDArray[np.int64]:
     return np.unique(np.round(np.linspace(0, L_tau // 2, SLICES)).astype(np.int64))
 
 
-def reduce_point(data: PointData, correlators: bool = True) -> ReducedPoint:
+def reduce_point(data: PointSamples, correlators: bool = True) -> ReducedPoint:
     """Return the per-sample means that the figures need."""
     model, means = data.model, sample_means(data.model, data.bins)
     n, tau = kept_numbers(means["rho"].shape[1] - 1), kept_slices(model.L_tau)
@@ -143,15 +144,14 @@ def reduce_runs(name: str, folders: Sequence[Path], *, correlators_from: int = 0
     """
     points: list[ReducedPoint] = []
     for folder in folders:
-        # One point at a time: a large run does not fit into memory as a whole.
-        for data in read_blocks(folder / NAME):
+        for data in RunFolder(folder).points(names=["bins"]):
             points.append(reduce_point(data, correlators=data.model.Lx >= correlators_from))
     return Study(name, tuple(points), origin_of(folders, command))
 
 
 def origin_of(folders: Iterable[Path], command: str) -> dict[str, Any]:
     """Return versions, dates and schedules of runs as plain values."""
-    heads = [read_store_head(folder / NAME) for folder in folders]
+    heads = [RunFolder(folder).header for folder in folders]
     calls = [call for head in heads for call in head.history]
     return {
         "command": command,
