@@ -263,8 +263,10 @@ def row_of(name: str) -> Observable:
     return AVERAGES.get(name, Observable(name, "1", name))
 
 
-INGREDIENTS = frozenset(name for row in ROWS if row.kind == "sample" for name in row.of)
-"""Bins of which other averages are made; arrays among them are not averaged under their own name."""
+NOT_AVERAGED = frozenset(
+    name for row in ROWS if row.kind == "sample" for name in row.of if AVERAGES[name].axes
+)
+"""Arrays of the bins that enter averages of other names, and are not averaged under their own name."""
 
 
 def sample_bins(model: Model, name: str) -> tuple[str, ...]:

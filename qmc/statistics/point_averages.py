@@ -13,7 +13,7 @@ from scipy.special import erfc
 
 from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.observables import AVERAGES, INGREDIENTS, row_of, sample_bins
+from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, row_of, sample_bins
 from sitqmc.qmc.statistics.allocation import VarianceSums
 from sitqmc.qmc.statistics.jackknife import (
     DifferenceSums,
@@ -83,11 +83,10 @@ def sample_means(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
     """
     scalars = [name for name, values in bins.items() if values.ndim == 2]
     names = [row.name for row in AVERAGES.values() if row.kind != "derived"]
-    arrays_of_others = {name for name in INGREDIENTS if AVERAGES[name].axes}
     return {
         name: _sample_mean(model, bins, name)
         for name in dict.fromkeys((*scalars, *names))
-        if name not in arrays_of_others and all(part in bins for part in sample_bins(model, name))
+        if name not in NOT_AVERAGED and all(part in bins for part in sample_bins(model, name))
     }
 
 

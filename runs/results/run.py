@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
-from sitqmc.qmc.observables import AVERAGES, bins_needed
+from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, bins_needed
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns
@@ -100,7 +100,8 @@ class Run:
         if rows is None:
             return []
         stored = {name.removeprefix("bins/") for name in rows.names if name.startswith("bins/")}
-        return [name for name in AVERAGES if stored.issuperset(bins_needed(self.models[0], [name]))]
+        names = (name for name in AVERAGES if name not in NOT_AVERAGED)
+        return [name for name in names if stored.issuperset(bins_needed(self.models[0], [name]))]
 
     def _average(self, model: Model, names: Sequence[str] | None) -> PointAverages:
         """Read one point in pieces of bounded memory; again, if a running job replaces a file meanwhile."""

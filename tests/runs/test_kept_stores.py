@@ -58,7 +58,7 @@ def test_chains_go_on_from_kept_states(folder, capsys):
         Path("longer.toml").write_text(text.replace('"out"', f'"{output}"'))
         assert main(["run", "longer.toml", "-n", "1", "--no-analysis"]) == 0
     said = capsys.readouterr()
-    assert "3 of them begun" in said.out
+    assert "3 of them from a checkpoint" in said.out
     assert said.err == ""
     extended, whole = ({name: values for name, values in datasets(f"{output}/run.h5").items()
                         if "/state/" not in name} for output in ("out", "whole"))  # fmt: skip

@@ -144,7 +144,8 @@ def test_a_clean_run_says_so_and_an_incomplete_one_what_is_missing(made):
     assert "All checks passed." in report_page(clean)
     disorder = replace(results.config.disorder, samples=20)
     failure = {"model": {}, "seed": 3, "sample": 7, "error": "worm lost", "host": "here"}
-    header = replace(results.header, config=replace(results.config, disorder=disorder))
+    config = replace(results.config, disorder=disorder)
+    header = replace(results.header, table=config.resolved())
     lacking = replace(clean, header=header, failures=(failure,))
     assert remarks(lacking) == [
         "excluded from all averages: 1 sample (7)", "unfinished: 24 of 40 samples; 2 points lack some",

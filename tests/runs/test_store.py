@@ -209,7 +209,7 @@ def test_a_sample_that_raises_is_tried_again_then_set_aside(folder, monkeypatch,
     assert 3 not in read_points(folder / "other/run.h5")[1].sample
     simulate(path, retry=True)
     assert datasets("other/run.h5") == expected
-    assert runs.load("other").failures == []
+    assert runs.load("other").failures == ()
 
 
 def test_runs_of_two_seeds_are_pooled(folder):
