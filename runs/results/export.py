@@ -18,10 +18,11 @@ from sitqmc.runs.store.sealed import LAYOUT
 
 def write_csv(results: RunResults, path: Path) -> None:
     """Write one row for each point, observable and index of a correlator, with all parameters."""
-    replace_text(path, as_csv(_csv_rows(results)))
+    replace_text(path, as_csv(average_rows(results)))
 
 
-def _csv_rows(results: RunResults) -> Iterator[Sequence[Any]]:
+def average_rows(results: RunResults) -> Iterator[Sequence[Any]]:
+    """Yield head and rows of the CSV file."""
     yield (*PARAMETER_COLUMNS, "samples", "observable", "index", "mean", "error", "tau_int")
     for number, r in zip(results.numbers, results.results, strict=True):
         a, cells = r.averages, parameter_cells(number, r.model)

@@ -89,7 +89,7 @@ def write_tables(folder: Path, results: RunResults) -> list[Path]:
         "table.txt": final_table(results) + "\n",
         "quality.txt": quality_table(results),
         "averages.csv": as_csv(average_rows(results)),
-        "rho.csv": as_csv(_rho_rows(results)),
+        "rho.csv": as_csv(rho_rows(results)),
         "sigma.csv": as_csv(sigma_rows(results)),
     }
     for name, text in files.items():
@@ -139,7 +139,8 @@ def average_rows(results: RunResults) -> Iterator[Row]:
                 yield (*cells, e.n, name, e.value, e.error, *quality)
 
 
-def _rho_rows(results: RunResults) -> Iterator[Row]:
+def rho_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of rho.csv: one row for each point and Matsubara number."""
     yield (*PARAMETER_COLUMNS, "n", "omega_n", "rho", "rho_error", "sigma_iw_over_sigma_Q", "sigma_iw_error")
     for cells, r in _numbered(results):
         e = r.averages.values["rho"]
