@@ -1,6 +1,6 @@
 from .formats.correlators import read_correlator as read_correlator
+from .formats.correlators import read_correlator_h5 as read_correlator_h5
 from .formats.correlators import read_samples as read_samples
-from .formats.correlators_h5 import read_correlator_h5 as read_correlator_h5
 from .formats.films import (
     bundled_films as bundled_films,
 )

@@ -119,6 +119,10 @@ class CorrelatorData:
         """Return the same data with further constraints."""
         return replace(self, constraints=(*self.constraints, *constraints))
 
+    def with_warning(self, text: str) -> CorrelatorData:
+        """Return the same data with a further remark, which the result will carry."""
+        return replace(self, warnings=(*self.warnings, text))
+
     def without_constraints(self) -> CorrelatorData:
         """Return the data without constraints, for scales and magnitudes."""
         return replace(self, constraints=()) if self.constraints else self

@@ -30,7 +30,13 @@ def normalised(system: LinearSystem, shape: Array, name: str) -> DefaultModel:
     if not (np.all(np.isfinite(shape)) and np.all(shape >= 0) and np.any(shape > 0)):
         raise ValueError(f"default model {name}: values must be finite, >= 0 and not all 0")
     shape = np.maximum(shape, FLOOR * shape.max())
-    return DefaultModel(name, shape * system.magnitude(shape))
+    vector = system.vector[: system.measured]
+    response = system.kernel[: system.measured] @ (shape * system.grid.weights)
+    if system.constant_column is None:
+        target, unit = float(np.abs(vector).max()), float(np.abs(response).max())
+    else:
+        target, unit = float(np.ptp(vector)), float(np.ptp(response))
+    return DefaultModel(name, shape * (target / unit))
 
 
 def gaussian_models(system: LinearSystem) -> list[DefaultModel]:

@@ -21,8 +21,8 @@ class LinearSystem:
     kernel           (rows, omega): the data points, <-k_x> where it was measured, then the constraints
     vector           (rows,)
     covariance       (rows, rows)
-    constant_column  (rows,) of the free additive constant (rho_s, contact term), or None
-    subtracted       (rows,) of the imposed additive constant, already subtracted from the vector; or 0
+    constant_column  (rows,) of the additive constant (rho_s, contact term); None: the data have none
+    imposed          the additive constant if it is known and already subtracted from the vector, else None
     measured         number of rows before the constraints
     n_samples        samples behind the covariance; None means exactly known
     scale            characteristic frequency of the data
@@ -36,37 +36,30 @@ class LinearSystem:
     measured: int
     n_samples: int | None
     scale: float
-    subtracted: Array | float = 0.0
+    imposed: float | None = None
+
+    @property
+    def free_column(self) -> Array | None:
+        """Column of the additive constant where it is solved with the spectrum, else None."""
+        return self.constant_column if self.imposed is None else None
 
     def with_constant(self, value: float) -> LinearSystem:
         """Return the equations with the additive constant imposed."""
+        return replace(self, vector=self.without(self.vector, value), imposed=value)
+
+    def without(self, vectors: Array, constant: float) -> Array:
+        """Return data vectors (..., rows) minus an additive constant."""
         if self.constant_column is None:
-            raise ValueError(f"constant = {value}: these data have no additive constant, leave it out")
-        known = value * self.constant_column
-        return replace(self, vector=self.vector - known, constant_column=None, subtracted=known)
-
-    def magnitude(self, density: Array) -> float:
-        """Return the factor on a density (omega,) that reproduces the range of the measured data."""
-        vector = self.vector[: self.measured]
-        response = self.kernel[: self.measured] @ (density * self.grid.weights)
-        if self.constant_column is None:
-            return float(np.abs(vector).max()) / float(np.abs(response).max())
-        return float(np.ptp(vector)) / float(np.ptp(response))
-
-    def magnitude_row(self) -> Array:
-        """Return the row (omega,) whose product with A is 1 when A reproduces the range of the data."""
-        kernel, vector = self.kernel[: self.measured], self.vector[: self.measured]
-        high, low = int(np.argmax(vector)), int(np.argmin(vector))
-        row = kernel[high] / float(np.abs(vector).max())
-        if self.constant_column is not None:
-            row = (kernel[high] - kernel[low]) / float(np.ptp(vector))
-        return np.asarray(np.maximum(row, 1e-9 * float(np.abs(row).max())) * self.grid.weights)
+            raise ValueError(f"constant = {constant}: these data have no additive constant, leave it out")
+        return vectors - constant * self.constant_column
 
 
-def linear_system(data: CorrelatorData, grid: FrequencyGrid | None = None) -> LinearSystem:
-    """Return the equations of the data on a grid, by default on `default_grid`."""
+def linear_system(
+    data: CorrelatorData, grid: FrequencyGrid | None = None, size: int = 400, omega_max: float | None = None
+) -> LinearSystem:
+    """Return the equations of the data on a grid, by default on `default_grid` of size and omega_max."""
     scale = characteristic_frequency(data)
-    nodes = grid_at_scale(data, scale) if grid is None else grid
+    nodes = grid_at_scale(data, scale, size, omega_max) if grid is None else grid
     return LinearSystem(
         grid=nodes, kernel=data.kernel(nodes.omega), vector=data.vector(), covariance=data.joint_covariance(),
         constant_column=data.constant_column(), measured=data.mean.size + (data.kinetic is not None),

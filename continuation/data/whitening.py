@@ -147,11 +147,11 @@ def component_limit(n_samples: int | None, rows: int) -> int:
 
 
 def whiten(system: LinearSystem) -> WhitenedSystem:
-    """Return the whitened equations; the additive constant is eliminated where the system has one."""
+    """Return the whitened equations; a free additive constant is eliminated."""
     kernel, covariance = system.kernel, system.covariance
     errors, raised, variance_floor = _floored_errors(np.diag(covariance))
     limit = component_limit(system.n_samples, len(kernel))
-    basis = signal_space(kernel, system.constant_column, errors, limit)
+    basis = signal_space(kernel, system.free_column, errors, limit)
     reduced = basis @ (covariance / np.outer(errors, errors)) @ basis.T
     spread = np.sqrt(np.maximum(np.diag(reduced), VARIANCE_FLOOR * np.diag(reduced).max()))
     correlation = reduced / np.outer(spread, spread)
@@ -170,7 +170,7 @@ def whiten(system: LinearSystem) -> WhitenedSystem:
 
 def _eliminate(system: LinearSystem, transform: Array, report: WhiteningReport) -> WhitenedSystem:
     """Apply rule 5: rotate so that the last equation alone holds the constant."""
-    grid, column, vector, warnings = system.grid, system.constant_column, system.vector, _warnings(report)
+    grid, column, vector, warnings = system.grid, system.free_column, system.vector, _warnings(report)
     if column is None:
         kernel = transform @ system.kernel
         return WhitenedSystem(grid, kernel, vector, transform, None, 0.0, report, warnings)

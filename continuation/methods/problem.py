@@ -10,7 +10,7 @@ import numpy as np
 from sitqmc.continuation.data.constraints import support_factor
 from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.default_models import DefaultModel, default_models
-from sitqmc.continuation.data.linear_system import LinearSystem, default_grid, linear_system
+from sitqmc.continuation.data.linear_system import LinearSystem, linear_system
 from sitqmc.continuation.data.resampling import Replicas, replicas_of
 from sitqmc.continuation.data.whitening import WhitenedSystem, whiten
 from sitqmc.continuation.kernels.grids import FrequencyGrid, grid_from_nodes
@@ -29,7 +29,6 @@ class Problem:
     factor     (omega,) factor that every prior carries: a gap, a power law
     models     default models, times the factor
     given      default models chosen by the user, without the factor; empty for the standard ones
-    magnitude_row  (omega,) row whose product with A is 1 when A reproduces the range of the data
     replicas   replicas of the data vector, from which statistical errors follow
     """
 
@@ -40,7 +39,6 @@ class Problem:
     factor: Array
     models: list[DefaultModel]
     given: list[DefaultModel]
-    magnitude_row: Array
     replicas: Replicas
 
     @property
@@ -61,7 +59,8 @@ class Problem:
     @cached_property
     def whitened_replicas(self) -> tuple[Array, Array]:
         """Whitened data (n_replicas, m) and the constant at A = 0 (n_replicas,) of every replica."""
-        return self.equations.whiten(self.replicas.vectors - self.system.subtracted)
+        vectors, imposed = self.replicas.vectors, self.system.imposed
+        return self.equations.whiten(vectors if imposed is None else self.system.without(vectors, imposed))
 
     def with_constant(self, value: float) -> Problem:
         """Return the problem with its additive constant imposed instead of solved."""
@@ -71,21 +70,15 @@ class Problem:
 
 def pose(data: CorrelatorData, options: Options) -> Problem:
     """Return the problem of a continuation: grid, default models, whitened data."""
-    system = linear_system(data, _grid(data, options))
+    nodes = None if options.omega is None else grid_from_nodes(np.asarray(options.omega))
+    system = linear_system(data, nodes, options.n_omega, options.omega_max)
     factor = support_factor(system.grid.omega, options.gap, options.onset_power)
     models = default_models(system, options.default)
     standard = isinstance(options.default, str) and options.default == "gaussian"
-    row = system.magnitude_row()
     if options.constant is not None:
         system = system.with_constant(float(options.constant))
     return Problem(
         data=data, options=options, system=system, equations=whiten(system), factor=factor,
         models=[DefaultModel(m.name, m.values * factor) for m in models],
-        given=[] if standard else models, magnitude_row=row, replicas=replicas_of(data, options.n_blocks),
+        given=[] if standard else models, replicas=replicas_of(data, options.n_blocks),
     )  # fmt: skip
-
-
-def _grid(data: CorrelatorData, options: Options) -> FrequencyGrid:
-    if options.omega is not None:
-        return grid_from_nodes(np.asarray(options.omega))
-    return default_grid(data, options.n_omega, options.omega_max)

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from sitqmc.continuation.methods import DEFAULT_METHOD, methods_for
+from sitqmc.continuation.options import RULES
 from sitqmc.qmc import Model, Schedule
 from sitqmc.runs.config import scan
 from sitqmc.runs.config.checks import check_type, refuse_unknown
@@ -19,8 +21,7 @@ from sitqmc.runs.errors import UserError
 
 Section = TypeVar("Section")
 
-METHODS = ("process", "maxent", "sampling")
-ALPHA_RULES = ("curvature", "classic", "bryan")
+METHODS = tuple(methods_for("rho_iw"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class ContinuationSection:
     omega_max: float = 0.0                     # cut-off of sigma(omega), E_J; 0: chosen from the data
     omega_points: int = 240                    # frequencies
     blocks: int = 20                           # jackknife blocks of samples for the band
-    method: str = "process"                    # process, maxent or sampling; maxent is always run beside it
+    method: str = DEFAULT_METHOD               # a method of `continuation`; maxent is always run beside it
     alpha_rule: str = "curvature"              # curvature, classic or bryan
     f_sum: bool = False                        # impose <-k_x> too; exact only for eps -> 0
 
@@ -171,7 +172,7 @@ def _section(kind: type[Section], table: Any, name: str) -> Section:
 def _check_ranges(config: Config) -> None:
     """Raise UserError for values out of bounds that no section checks by itself."""
     c, target = config.continuation, config.target
-    for key, choice, known in (("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, ALPHA_RULES)):
+    for key, choice, known in (("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, RULES)):
         if choice not in known:
             raise UserError(f"[continuation] {key} = {choice!r}: must be one of {', '.join(known)}")
     bounds: list[tuple[str, float, float, float]] = [

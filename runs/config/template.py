@@ -1,5 +1,7 @@
 """The configuration that `sitqmc init` writes."""
 
+from sitqmc.continuation.methods import DEFAULT_METHOD, methods_for
+
 TEXT = '''\
 # A run of sitqmc.   sitqmc plan {name}   says what it costs,   sitqmc run {name}   makes and continues it.
 # Energies in E_J, times in 1/E_J. Lines that begin with # show a default, or another choice.
@@ -35,7 +37,7 @@ sweeps_per_measurement = 2.0
 # n_max = 0                      # largest Matsubara number kept; 0: all
 
 [continuation]                   # may change between calls: only the analysis is made anew
-# method = "process"             # process, maxent, sampling
+# method = {method:21s} # {methods}
 # blocks = 20                    # jackknife blocks of samples
 
 [output]
@@ -46,5 +48,6 @@ path = "results/{stem}"
 
 
 def template(name: str, stem: str) -> str:
-    """A commented starting configuration."""
-    return TEXT.format(name=name, stem=stem)
+    """Return a commented starting configuration."""
+    methods = ", ".join(methods_for("rho_iw"))
+    return TEXT.format(name=name, stem=stem, method=f'"{DEFAULT_METHOD}"', methods=methods)

@@ -1,4 +1,4 @@
-"""What needs no prior: bounds, decay energies, sparse and rational fits, known facts, text files."""
+"""Results without a prior: bounds, excitation energies, sparse and rational fits, constraints."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,6 @@ from sitqmc.continuation import (
 from sitqmc.continuation.methods.rational import aaa, rational_spectrum
 from sitqmc.continuation.methods.sparse import positive_fit
 from sitqmc.continuation.model_free.bounds import joint_slack
-from sitqmc.runs.formats.correlators import read_correlator, read_samples
 
 BETA, EPS = 8.0, 0.1
 N = np.arange(31)
@@ -211,23 +210,3 @@ def test_unknown_option_names_the_nearest_one():
 def test_cutoff_does_not_matter_by_default_but_is_noticed_when_too_small():
     assert cutoff_dependence(rho_data(1e-3), method="maxent") < 1.0
     assert cutoff_dependence(rho_data(1e-3), method="maxent", omega_max=3.0) > 2.0
-
-
-def test_text_files(tmp_path):
-    data, errors = rho_data(), np.full(N.size, 1e-3)
-    columns, square, bins = tmp_path / "a.txt", tmp_path / "c.txt", tmp_path / "b.csv"
-    np.savetxt(columns, np.column_stack([N, data.mean, errors]), header="n rho error")
-    np.savetxt(square, data.covariance)
-    read = read_correlator(columns, kind="rho_iw", beta=BETA)
-    assert np.allclose(read.mean, data.mean)
-    assert np.allclose(read.covariance, np.diag(errors**2))
-    assert np.allclose(
-        read_correlator(columns, kind="rho_iw", beta=BETA, covariance=square).covariance, data.covariance
-    )
-    samples = RHO + 1e-3 * np.random.default_rng(0).normal(size=(20, N.size))
-    np.savetxt(bins, samples, delimiter=",")
-    assert np.allclose(read_samples(bins, kind="rho_iw", beta=BETA, grid=N).mean, samples.mean(axis=0))
-    bins.write_text("1 2 three\n")
-    for wrong, message in ((bins, "not a readable table"), (tmp_path / "none.txt", "not a readable table")):
-        with pytest.raises(ValueError, match=message):
-            read_samples(wrong, kind="rho_iw", beta=BETA, grid=N)

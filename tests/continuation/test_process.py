@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from sitqmc.continuation import CorrelatorData, continue_correlator, current_kernel, sinh_grid, tau_kernel
+from sitqmc.continuation.methods.gaussian_process.ensemble import prior_ensemble
 from sitqmc.continuation.methods.gaussian_process.newton import solve_positive
-from sitqmc.continuation.methods.gaussian_process.priors import prior_ensemble
+from sitqmc.continuation.methods.gaussian_process.prior import covariance_root, make_prior
 from sitqmc.continuation.methods.gaussian_process.process import (
     Mixture,
     average,
-    covariance_root,
     find_mode,
-    make_prior,
     minimise,
 )
 from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, log_shape, shape_hessian

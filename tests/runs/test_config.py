@@ -6,9 +6,11 @@ import tomllib
 import h5py
 import pytest
 
+from sitqmc.continuation.methods import methods_for
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config, parse_config
 from sitqmc.runs.config.expressions import evaluate
+from sitqmc.runs.config.template import template
 from sitqmc.runs.errors import UserError
 
 GOOD = """
@@ -315,3 +317,16 @@ def test_stored_configuration_can_be_read_back(config_file, tmp_path):
 def test_the_store_refuses_what_is_not_a_configuration(tmp_path):
     with pytest.raises(UserError, match="must be a section"):
         parse_config({"model": 3, "disorder": {"samples": 1}, "output": {"path": "x"}})
+
+
+def test_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert load_config(path) == parse_config(tomllib.loads(GOOD))
+
+
+def test_every_method_of_continuation_is_a_choice():
+    for name in methods_for("rho_iw"):
+        table = tomllib.loads(GOOD) | {"continuation": {"method": name}}
+        assert parse_config(table).continuation.method == name
+        assert name in template("run.toml", "run")

@@ -22,14 +22,16 @@ def solve(problem: Problem) -> Solution:
     the smallest change, in the sense of entropy, that makes it consistent. (A chi^2 larger by one is not
     good enough: it costs 20 % of the accuracy of the stiffness.)
     """
+    from sitqmc.continuation.methods.gaussian_process.ensemble import prior_ensemble
     from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
-    from sitqmc.continuation.methods.gaussian_process.priors import prior_ensemble
     from sitqmc.continuation.methods.gaussian_process.process import average
     from sitqmc.continuation.methods.maxent.alpha import choose
     from sitqmc.continuation.methods.maxent.maxent import alpha_ladder, scan
 
     K, white, options = problem.kernel, problem.whitened_data, problem.options
     modes = average(K, white, prior_ensemble(problem), options.threads)
+    draws = modes.draws(K, white, options.n_draws, options.seed, options.threads)
+    n_effective = modes.n_effective(K)
     # The mean of the central quantiles: as good as the median, without its kinks between the modes.
     median: Array = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
     points = scan(K, white, median, alpha_ladder(K, median, top=options.alpha_top))
@@ -41,11 +43,10 @@ def solve(problem: Problem) -> Solution:
     enough = np.flatnonzero(found.chi2 <= target)
     chosen = int(enough[0]) if enough.size else int(np.argmin(found.chi2))
     found = replace(found, chosen=chosen, rule="chi2 of the process")
-    draws = modes.draws(K, white, options.n_draws, options.seed, options.threads)
     return Solution(
         posterior=ProcessPosterior(K, modes, draws, points[chosen].x), scan=found,
         scans={"posterior median": found}, default=median / problem.grid.weights,
-        alpha=points[chosen].alpha, n_effective=modes.n_effective(K),
+        alpha=points[chosen].alpha, n_effective=n_effective,
         description=f"log-Gaussian process, {len(modes.modes)} priors",
     )  # fmt: skip
 

@@ -1,76 +1,22 @@
 """Compiled search for the mode of a log-Gaussian process by damped Newton steps.
 
 The functions work on bare arrays and release the lock of the interpreter, so that threads search under
-several priors at once. A prior is (family, location, log_width, w, response, offset, Phi): a base shape of
-`shapes`, or, with family FIXED, `offset` alone as the logarithm of the base. Coefficients are c = (theta, u).
+several priors at once. Arguments of a prior are those of `shapes.log_x`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from sitqmc.continuation.methods.gaussian_process.shapes import N_THETA, log_shape, shape_hessian
+from sitqmc.continuation.methods.gaussian_process.shapes import hessian_remainder, log_x, tangent, theta_count
 from sitqmc.jit import kernel
 
-FIXED = -1
-EXPONENT_LIMIT = 600.0                 # of ln x: exp stays in range
 GAUSS_NEWTON_STEPS = 3                 # better than full steps far from the minimum
 MAX_TRIALS = 12                        # of the damping, per step
 MIN_DAMPING = 0.03
 PATIENCE = 4                           # steps without a gain before the search ends
 MAX_EXPONENT_CHANGE = 2.0
 MAX_SHAPE_CHANGE = 0.7                 # of a shape parameter in one step, in standard deviations
-
-_COUNTS = np.array(N_THETA)
-
-
-@kernel
-def theta_count(family):  # type: ignore[no-untyped-def]
-    """Return the number of parameters of the base shape."""
-    return 0 if family == FIXED else _COUNTS[family]
-
-
-@kernel
-def log_x(family, location, log_width, w, response, offset, Phi, c):  # type: ignore[no-untyped-def]
-    """Return ln x (omega,) of the coefficients c (size,)."""
-    k = theta_count(family)
-    out = offset + Phi @ c[k:]
-    if k:
-        base = np.empty(w.size)
-        log_shape(family, c[:k], location, log_width, w, response, base, np.empty((0, k)))
-        out += base
-    for j in range(out.size):
-        out[j] = min(max(out[j], -EXPONENT_LIMIT), EXPONENT_LIMIT)
-    return out
-
-
-@kernel
-def tangent(family, location, log_width, w, response, Phi, c):  # type: ignore[no-untyped-def]
-    """Return d ln x/dc, (omega, size)."""
-    k = theta_count(family)
-    if k == 0:
-        return Phi
-    out = np.empty((w.size, c.size))
-    slopes = np.empty((w.size, k))
-    log_shape(family, c[:k], location, log_width, w, response, np.empty(w.size), slopes)
-    out[:, :k] = slopes
-    out[:, k:] = Phi
-    return out
-
-
-@kernel
-def hessian_remainder(K, family, location, log_width, w, response, c, T, x, residual):  # type: ignore[no-untyped-def]
-    """Return residual . K d^2 x/dc^2, (size, size), which Gauss-Newton neglects. T: tangent."""
-    pull = x * (K.T @ residual)
-    scaled = np.empty_like(T)
-    for j in range(T.shape[0]):
-        scaled[j] = pull[j] * T[j]
-    out = T.T @ scaled
-    k = theta_count(family)
-    if k:
-        slopes = T[:, :k].copy()
-        out[:k, :k] += shape_hessian(family, c[:k], location, log_width, w, response, pull, slopes)
-    return out
 
 
 @kernel

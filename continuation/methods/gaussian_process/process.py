@@ -16,18 +16,15 @@ and the minimum is found again (exact for a linear problem; Bardsley et al., SIA
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtr
 
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.gaussian_process import newton, shapes
+from sitqmc.continuation.methods.gaussian_process import newton
+from sitqmc.continuation.methods.gaussian_process.prior import Prior
 from sitqmc.continuation.methods.parallel import mapped
 
-LEVEL = 1.0                            # standard deviation of a constant in u: the total weight is free
-RANK = 48
-RANK_CUT = 1e-6                        # share of the variance of u that the rank may leave out
 COOLING = 10.0                         # the noise variance is lowered to 1 in factors of this
 COOLING_STEPS, COOLING_TOLERANCE = 30, 1.0   # at every higher noise: the minimum is a start value
 MAX_STEPS = 200
@@ -35,70 +32,6 @@ TOLERANCE = 1e-7                       # on the Newton decrement of the target, 
 ROUGH_TOLERANCE, ROUGH_MARGIN = 0.02, 12.0
 SAMPLE_TOLERANCE = 1e-2                # for a sample: samples differ by order 1
 NEGLIGIBLE = 1e-3
-NOTHING = np.empty(0)
-
-
-@dataclass(frozen=True, eq=False)
-class SpectralShape:
-    """Base shape with parameters: family, location and log_width as in `shapes.log_shape`.
-
-    w         (omega,) frequencies in units of the characteristic frequency
-    response  (omega,) row that sets the magnitude
-    offset    (omega,) added to the logarithm, to turn densities into x
-    """
-
-    family: int
-    location: float
-    log_width: float
-    w: Array
-    response: Array
-    offset: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Prior:
-    """One member of the ensemble: ln x = base(theta) + Phi u, with c = (theta, u) standard normal.
-
-    base    the fixed logarithm (omega,), or a `SpectralShape` with parameters
-    Phi     (omega, rank)
-    log_prior  ln of the prior probability of this member
-    """
-
-    name: str
-    base: Array | SpectralShape
-    Phi: Array
-    log_prior: float = 0.0
-
-    @property
-    def n_theta(self) -> int:
-        """Number of parameters of the base shape."""
-        return shapes.N_THETA[self.base.family] if isinstance(self.base, SpectralShape) else 0
-
-    @property
-    def size(self) -> int:
-        """Number of coefficients c."""
-        return self.n_theta + self.Phi.shape[1]
-
-    @cached_property
-    def arguments(self) -> tuple[int, float, float, Array, Array, Array, Array]:
-        """Arguments of the compiled functions of `newton`."""
-        b, Phi = self.base, np.ascontiguousarray(self.Phi)
-        if isinstance(b, SpectralShape):
-            return b.family, b.location, b.log_width, b.w, b.response, b.offset, Phi
-        return newton.FIXED, 1.0, 1.0, NOTHING, NOTHING, np.ascontiguousarray(b), Phi
-
-    def log_x(self, c: Array) -> Array:
-        """Return ln x (omega,) of the coefficients."""
-        return np.asarray(newton.log_x(*self.arguments, c))
-
-    def tangent(self, c: Array) -> Array:
-        """Return d ln x/dc, (omega, size)."""
-        family, location, log_width, w, response, _, Phi = self.arguments
-        return np.asarray(newton.tangent(family, location, log_width, w, response, Phi, c))
-
-    def hessian_remainder(self, K: Array, c: Array, tangent: Array, x: Array, residual: Array) -> Array:
-        """Return residual . K d^2 x/dc^2, (size, size)."""
-        return np.asarray(newton.hessian_remainder(K, *self.arguments[:5], c, tangent, x, residual))
 
 
 @dataclass(frozen=True)
@@ -121,33 +54,6 @@ class Mode:
     def log_error(self) -> Array:
         """Standard deviation of u, (omega,)."""
         return np.asarray(np.sqrt(np.sum((self.tangent @ self.root) ** 2, axis=1)))
-
-
-def covariance_root(t: Array, length: float, amplitude: float) -> Array:
-    """Return Phi (omega, rank) of an even Matern-5/2 process by pivoted Cholesky, accurate to RANK_CUT."""
-
-    def matern(r: Array) -> Array:
-        s = np.sqrt(5.0) * r / length
-        return np.asarray((1.0 + s + s * s / 3.0) * np.exp(-s))
-
-    def column(j: int) -> Array:
-        return amplitude**2 * (matern(np.abs(t - t[j])) + matern(t + t[j]))
-
-    left = amplitude**2 * (1.0 + matern(2.0 * t))
-    cut, columns = RANK_CUT * left.max(), np.zeros((RANK, t.size))
-    for k in range(RANK):
-        # Rounded, so that ties are not decided by the last bit (and the unit of energy with it).
-        j = int(np.argmax(np.round(left / left.max(), 6)))
-        if left[j] < cut:
-            return columns[:k].T
-        columns[k] = (column(j) - columns[:k, j] @ columns[:k]) / np.sqrt(left[j])
-        left = np.maximum(left - columns[k] ** 2, 0.0)
-    return columns.T
-
-
-def make_prior(name: str, base: Array | SpectralShape, root: Array, log_prior: float = 0.0) -> Prior:
-    """Return a prior with root (omega, rank) of `covariance_root` and a level free within exp(LEVEL)."""
-    return Prior(name, base, np.column_stack([root, np.full(len(root), LEVEL)]), log_prior)
 
 
 def minimise(
@@ -185,20 +91,17 @@ def mode_from(K: Array, d: Array, prior: Prior, c: Array, tolerance: float = TOL
     """Return the mode reached from c, and its Laplace evidence."""
     c, x = minimise(K, d, prior, c, np.zeros_like(c), tolerance=tolerance)
     residual = d - K @ x
-    Phi = prior.tangent(c)
-    values, vectors = _curvature(K, prior, c, Phi, x, residual)
+    tangent, remainder = prior.derivatives(K, c, x, residual)
+    values, vectors = _curvature((K * x) @ tangent, remainder)
     chi2 = float(residual @ residual)
     evidence = prior.log_prior - 0.5 * chi2 - 0.5 * float(c @ c) - 0.5 * float(np.sum(np.log(values)))
-    return Mode(prior, c, x, chi2, evidence, Phi, vectors / np.sqrt(values))
+    return Mode(prior, c, x, chi2, evidence, tangent, vectors / np.sqrt(values))
 
 
-def _curvature(
-    K: Array, prior: Prior, c: Array, Phi: Array, x: Array, residual: Array
-) -> tuple[Array, Array]:
+def _curvature(J: Array, remainder: Array) -> tuple[Array, Array]:
     """Return eigenvalues and vectors of the Hessian in c, or of its positive Gauss-Newton part."""
-    J = (K * x) @ Phi
-    gauss_newton = J.T @ J + np.eye(Phi.shape[1])
-    values, vectors = np.linalg.eigh(gauss_newton - prior.hessian_remainder(K, c, Phi, x, residual))
+    gauss_newton = J.T @ J + np.eye(J.shape[1])
+    values, vectors = np.linalg.eigh(gauss_newton - remainder)
     if values[0] < 0.05:
         values, vectors = np.linalg.eigh(gauss_newton)
         # At least 1; rounding gives less where no spectrum fits the data.

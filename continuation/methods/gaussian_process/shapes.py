@@ -25,6 +25,10 @@ STEP = 1e-4            # step of the numerical second derivatives
 R, Q, C, P, S, E, D, K, G, C2, P2, S2 = range(12)
 COUNT = 12
 
+FIXED = -1                             # no family: `offset` alone is the logarithm of the base
+EXPONENT_LIMIT = 600.0                 # bound of |ln x|: exp stays in range
+_COUNTS = np.array(N_THETA)
+
 
 @kernel
 def _parameters(family, theta, location, log_width, value, slope):  # type: ignore[no-untyped-def]
@@ -183,3 +187,56 @@ def shape_hessian(family, theta, location, log_width, w, response, pull, tangent
                 total += pull[j] * (shifted[j, k] - tangent[j, k])
             second[i, k] = total / STEP
     return 0.5 * (second + second.T)
+
+
+@kernel
+def theta_count(family):  # type: ignore[no-untyped-def]
+    """Return the number of parameters of the base shape."""
+    return 0 if family == FIXED else _COUNTS[family]
+
+
+@kernel
+def log_x(family, location, log_width, w, response, offset, Phi, c):  # type: ignore[no-untyped-def]
+    """Return ln x (omega,) of the coefficients c = (theta, u): base shape + offset + Phi u.
+
+    family, location, log_width, w, response  as in `log_shape`; family FIXED has no base shape
+    offset (omega,), Phi (omega, rank)
+    """
+    k = theta_count(family)
+    out = offset + Phi @ c[k:]
+    if k:
+        base = np.empty(w.size)
+        log_shape(family, c[:k], location, log_width, w, response, base, np.empty((0, k)))
+        out += base
+    for j in range(out.size):
+        out[j] = min(max(out[j], -EXPONENT_LIMIT), EXPONENT_LIMIT)
+    return out
+
+
+@kernel
+def tangent(family, location, log_width, w, response, Phi, c):  # type: ignore[no-untyped-def]
+    """Return d ln x/dc, (omega, size)."""
+    k = theta_count(family)
+    if k == 0:
+        return Phi
+    out = np.empty((w.size, c.size))
+    slopes = np.empty((w.size, k))
+    log_shape(family, c[:k], location, log_width, w, response, np.empty(w.size), slopes)
+    out[:, :k] = slopes
+    out[:, k:] = Phi
+    return out
+
+
+@kernel
+def hessian_remainder(K, family, location, log_width, w, response, c, T, x, residual):  # type: ignore[no-untyped-def]
+    """Return residual . K d^2 x/dc^2, (size, size), which Gauss-Newton neglects. T: tangent."""
+    pull = x * (K.T @ residual)
+    scaled = np.empty_like(T)
+    for j in range(T.shape[0]):
+        scaled[j] = pull[j] * T[j]
+    out = T.T @ scaled
+    k = theta_count(family)
+    if k:
+        slopes = T[:, :k].copy()
+        out[:k, :k] += shape_hessian(family, c[:k], location, log_width, w, response, pull, slopes)
+    return out

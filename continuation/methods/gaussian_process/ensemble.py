@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from sitqmc.continuation.data.linear_system import LinearSystem
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.gaussian_process.process import (
+from sitqmc.continuation.methods.gaussian_process.prior import (
     Prior,
     SpectralShape,
     covariance_root,
@@ -66,7 +67,7 @@ def prior_ensemble(problem: Problem) -> list[Prior]:
             make_prior(f"{model.name}, {_label(key)}", np.log(model.values) + common, root)
             for model in problem.given for key, root in roots.items()
         ]  # fmt: skip
-    w, row = grid.omega / scale, problem.magnitude_row
+    w, row = grid.omega / scale, _magnitude_row(problem.system)
 
     def member(family: int, location: float, log_width: float, root: Array, label: str, count: int) -> Prior:
         base = SpectralShape(family, location, log_width, w, row, common)
@@ -93,3 +94,13 @@ def prior_ensemble(problem: Problem) -> list[Prior]:
 
 def _label(key: tuple[float, float]) -> str:
     return f"length {key[0]}, amplitude {key[1]}"
+
+
+def _magnitude_row(system: LinearSystem) -> Array:
+    """Return the row (omega,) whose product with A is 1 when A reproduces the range of the data."""
+    kernel, vector = system.kernel[: system.measured], system.vector[: system.measured]
+    high, low = int(np.argmax(vector)), int(np.argmin(vector))
+    row = kernel[high] / float(np.abs(vector).max())
+    if system.constant_column is not None:
+        row = (kernel[high] - kernel[low]) / float(np.ptp(vector))
+    return np.asarray(np.maximum(row, 1e-9 * float(np.abs(row).max())) * system.grid.weights)
