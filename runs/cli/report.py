@@ -29,7 +29,7 @@ def add_commands(commands: Any) -> None:
 
 def _report(arguments: argparse.Namespace) -> int:
     from sitqmc.runs.results.analysis import analyse_run
-    from sitqmc.runs.results.publish import publish
+    from sitqmc.runs.results.report.publish import publish
     from sitqmc.runs.results.run import load
 
     page = Path(arguments.output) if arguments.output else None

@@ -109,7 +109,7 @@ def _analyse(config: Any, comm: Any, stop: Any, quiet: bool) -> None:
     try:
         results = analyse_run(Run(RunFolder(config.output.path), config), _share(comm, stop))
         if results is not None:
-            from sitqmc.runs.results.publish import publish  # matplotlib is slow to import
+            from sitqmc.runs.results.report.publish import publish  # matplotlib is slow to import
 
             publish(results, quiet=quiet)
     finally:

@@ -7,8 +7,8 @@ from sitqmc.runs.paper.claims import Claim
 from sitqmc.runs.paper.panels.panel import COLUMN, Panel, origin_lines
 from sitqmc.runs.paper.studies.dataset import Reproduction
 from sitqmc.runs.paper.tables import published_cells, published_rows, scale_cells
-from sitqmc.runs.results.html import STYLE, bullets, page, pairs, section, table, tag, text
-from sitqmc.runs.results.html import figure as embedded
+from sitqmc.runs.results.report.html import STYLE, bullets, page, pairs, section, table, tag, text
+from sitqmc.runs.results.report.html import figure as embedded
 from sitqmc.runs.store.atomic import replace_text
 from sitqmc.runs.store.provenance import package_version
 

@@ -13,13 +13,13 @@ from helpers import write_config
 from sitqmc.qmc.observables import AVERAGES
 from sitqmc.runs.cli import main as cli
 from sitqmc.runs.config.config import load_config
-from sitqmc.runs.results import html as page
-from sitqmc.runs.results import report
 from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.figures import run as figures
 from sitqmc.runs.results.figures.run import figure_kinds
-from sitqmc.runs.results.publish import publish
-from sitqmc.runs.results.report import remarks, report_page, unresolved_peaks
+from sitqmc.runs.results.report import html as page
+from sitqmc.runs.results.report import report
+from sitqmc.runs.results.report.publish import publish
+from sitqmc.runs.results.report.report import remarks, report_page, unresolved_peaks
 from sitqmc.runs.results.run import load
 from sitqmc.runs.simulate.run import run
 

@@ -13,8 +13,8 @@ from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.jobs.plan import plan
 from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.figures.run import draw
-from sitqmc.runs.results.publish import publish
-from sitqmc.runs.results.report import report_page
+from sitqmc.runs.results.report.publish import publish
+from sitqmc.runs.results.report.report import report_page
 from sitqmc.runs.simulate.run import run
 
 # %% [markdown]

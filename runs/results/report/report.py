@@ -2,7 +2,7 @@
 
     import sitqmc
     from sitqmc.runs.results.analysis import analyse_run
-    from sitqmc.runs.results.report import report_page
+    from sitqmc.runs.results.report.report import report_page
     Path("report.html").write_text(report_page(analyse_run(sitqmc.load("results/my-run"))))
 
 The page contains its figures, loads nothing, and runs no script.
@@ -22,9 +22,9 @@ from sitqmc.runs.formatting import clock
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.run import draw, figure_kinds
 from sitqmc.runs.results.figures.style import COLUMN, image
-from sitqmc.runs.results.html import STYLE, bullets, folded, page, pairs, section, table, tag, text
-from sitqmc.runs.results.html import figure as embedded
 from sitqmc.runs.results.point import RunPoint, main_peak
+from sitqmc.runs.results.report.html import STYLE, bullets, folded, page, pairs, section, table, tag, text
+from sitqmc.runs.results.report.html import figure as embedded
 from sitqmc.runs.results.tables import NONE, final_rows
 from sitqmc.runs.store.atomic import replace_text
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.run import write_figures
-from sitqmc.runs.results.report import NAME, write_report
+from sitqmc.runs.results.report.report import NAME, write_report
 from sitqmc.runs.results.tables import final_table, write_tables
 
 FORMATS = ("png", "pdf")
