@@ -11,6 +11,7 @@ import textwrap
 import tomllib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from scipy.stats import chi2
@@ -19,7 +20,10 @@ from sitqmc.continuation import CorrelatorData, Options, current_kernel, sinh_gr
 from sitqmc.continuation.methods import METHODS
 from sitqmc.continuation.methods.problem import pose
 from sitqmc.qmc import observables
+from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.results.figures import run as figures
+from sitqmc.runs.simulate.run import run
+from sitqmc.runs.store.run_file import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "runs" / "docs"
@@ -181,6 +185,41 @@ def test_examples_run(page, tmp_path, monkeypatch):
         assert low.shape == high.shape == names["spectrum"].omega.shape
         assert np.all(low <= high)
     assert {"chain", "spectrum"} & names.keys()
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """A folder in which `results/quickstart` is a tiny run."""
+    home = tmp_path_factory.mktemp("reader")
+    table = {
+        "model": {"eps": 0.1, "charging": 3.0, "L": 4, "L_tau": 8, "p": [0.0, 0.2]},
+        "disorder": {"samples": 4},
+        "schedule": {"therm_sweeps": 5.0, "bins": 4, "measurements_per_bin": 2},
+        "output": {"path": str(home / "results" / "quickstart")},
+    }
+    run(parse_config(table), processes=1, quiet=True)
+    return home
+
+
+def test_the_examples_of_reading_a_run(quickstart, monkeypatch):
+    """By the package and by h5py; the last block needs xarray, which is no dependency."""
+    monkeypatch.chdir(quickstart)
+    *blocks, last = examples_of(DOCS / "pages" / "howto" / "run_h5.md")
+    assert "xarray" in last
+    names = {}
+    exec(compile("\n".join(blocks), "run_h5.md", "exec"), names)
+    assert names["rho"].shape == (4, 5)
+    assert names["bins"].shape == (4, 4, 5)
+    assert names["average"].value.shape == (5,)
+    assert names["rho"].mean(axis=0) == pytest.approx(names["average"].value)
+
+
+def test_the_layout_of_the_run_file_is_described(quickstart):
+    text = (DOCS / "pages" / "reference" / "file_layout.md").read_text(encoding="utf-8")
+    assert f"has version {VERSION}:" in text
+    with h5py.File(quickstart / "results" / "quickstart" / "run.h5") as file:
+        for name in file["points/0000"]:
+            assert re.search(rf"`{name}(?:/NAME)?`", text), name
 
 
 def test_the_example_of_a_method_continues_data():
