@@ -14,11 +14,9 @@ from .chains.chains import (
     Chains as Chains,
 )
 from .chains.chains import (
-    Schedule as Schedule,
-)
-from .chains.chains import (
     run_chain as run_chain,
 )
+from .chains.schedule import Schedule as Schedule
 from .model.disorder import Disorder as Disorder
 from .model.disorder import make_disorder as make_disorder
 from .model.link_weights import (

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.chains.chains import ChainResult, Chains, Schedule
+from sitqmc.qmc.chains.chains import ChainResult, Chains
+from sitqmc.qmc.chains.schedule import Schedule
 from sitqmc.qmc.chains.start import Start
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Bonds, Model

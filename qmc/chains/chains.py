@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sitqmc.qmc.chains import loop as lockstep
 from sitqmc.qmc.chains.loop import ROOM, Way, advance
+from sitqmc.qmc.chains.schedule import Schedule
 from sitqmc.qmc.chains.start import Start, hot_lattice
 from sitqmc.qmc.measure.estimators import new_measured, new_work, operators
 from sitqmc.qmc.measure.green import green_bins, green_map
@@ -37,25 +38,6 @@ from sitqmc.qmc.worm.registers import BLOCK, new_desk, rows, winding_bits, windi
 from sitqmc.qmc.worm.scattering import RESIDENCE_UNIT, tabulated, vertex_tables
 
 Array = NDArray[np.float64]
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long a chain runs. A sweep is Lx Ly L_tau head moves."""
-
-    therm_sweeps: float = 200.0             # before the first bin
-    bins: int = 32                          # bins kept
-    measurements_per_bin: int = 16          # measurements averaged into one bin
-    sweeps_per_measurement: float = 2.0     # a mean: fixed by calibration as a number of worms
-
-    def __post_init__(self) -> None:
-        for name, least in (("bins", 4), ("measurements_per_bin", 1)):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value >= least):
-                raise ValueError(f"{name} = {value}: must be an integer >= {least}")
-        for name in ("therm_sweeps", "sweeps_per_measurement"):
-            value = getattr(self, name)
-            if not (value > 0 and np.isfinite(value)):
-                raise ValueError(f"{name} = {value}: must be positive and finite")
 
 
 @dataclass(frozen=True)

@@ -87,16 +87,26 @@ def test_plan_finds_the_biggest_risk(folder, capsys, changes, words):
     assert words in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_status_without_numba_and_mpi(finished):
-    """What it shows, and what it does without."""
-    program = (
-        "import sys\nfrom sitqmc.runs.cli.main import main\nstatus = main(['status', 'out'])\n"
-        "heavy = ('numba', 'mpi4py', 'matplotlib', 'scipy')\n"
-        "print([m for m in heavy if m in sys.modules])\nsys.exit(status)\n"
+LOADED = """
+import sys
+from sitqmc.runs.cli.main import main
+status = main(sys.argv[1:])
+print([m for m in ("numba", "mpi4py", "matplotlib", "scipy") if m in sys.modules])
+sys.exit(status)
+"""
+
+
+def loaded(*arguments):
+    """Output of a command in a new process; its last line lists the heavy packages that were imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, env=environment()
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+def test_status_imports_nothing_heavy(finished):
+    lines = loaded("status", "out")
     assert lines[0].split() == ["L", "L_tau", "p", "samples", "open", "sweeps", "rho_s", "tau_int"]
     with h5py.File("out/run.h5") as file:
         group = file["points/0001"]
@@ -104,6 +114,18 @@ def test_status_without_numba_and_mpi(finished):
     assert lines[3].split()[:5] == ["2", "4", "0.2", "12/12", "0"]
     assert abs(float(lines[3].split()[6].split("(")[0]) - rho_s) < 0.01
     assert lines[-2:] == ["not running", "[]"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "packages"),
+    [
+        (["export", "out", "a.csv"], "['scipy']"),
+        (["show", "out", "kappa"], "['matplotlib', 'scipy']"),
+        (["submit", "run.toml", "--time", "1:00:00", "--dry-run"], "['scipy']"),
+    ],
+)
+def test_commands_that_inspect_a_run_import_neither_kernels_nor_mpi(finished, arguments, packages):
+    assert loaded(*arguments)[-1] == packages
 
 
 def test_status_while_it_runs(folder):

@@ -1,0 +1,24 @@
+"""Schedule of a chain: its lengths in sweeps and bins. Imports no compiled code."""
+
+from dataclasses import dataclass
+from math import isfinite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long a chain runs. A sweep is Lx Ly L_tau head moves."""
+
+    therm_sweeps: float = 200.0             # before the first bin
+    bins: int = 32                          # bins kept
+    measurements_per_bin: int = 16          # measurements averaged into one bin
+    sweeps_per_measurement: float = 2.0     # a mean: fixed by calibration as a number of worms
+
+    def __post_init__(self) -> None:
+        for name, least in (("bins", 4), ("measurements_per_bin", 1)):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= least):
+                raise ValueError(f"{name} = {value}: must be an integer >= {least}")
+        for name in ("therm_sweeps", "sweeps_per_measurement"):
+            value = getattr(self, name)
+            if not (value > 0 and isfinite(value)):
+                raise ValueError(f"{name} = {value}: must be positive and finite")
