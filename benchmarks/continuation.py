@@ -19,7 +19,8 @@ Noise: relative to the largest value of the correlator, correlated between neigh
     dc, D_s   error of the dc value over the largest value; error of D_s over <-k_x>
     coverage  fraction of the grid nodes with the central 98 % of the weight where the 68 % band covers the
               truth: pointwise, and with both averaged over the resolution
-    features  fraction of D_s, weight below the median frequency, dc and peak within one error
+    features  fraction of D_s, f-sum, weight below the median frequency, dc and peak within one error;
+              features_added: with the statistical and the posterior part added in quadrature
     chi^2 per equation; seconds
 """
 
@@ -197,16 +198,17 @@ def score(case: Case, s) -> dict:
     middle = float(np.interp(0.5, np.cumsum(truth * s.grid.weights) / (truth @ s.grid.weights), s.omega))
     inside = FINE.omega <= middle
     partial = s.weight(0.0, middle)
-    hits = [abs(partial.value - case.truth(FINE.omega)[inside] @ FINE.weights[inside]) <= partial.error]
-    hits.append(bool(low[0] <= truth[0] <= high[0]))
+    pairs = [(partial, case.truth(FINE.omega)[inside] @ FINE.weights[inside]), (s.dc(), truth[0])]
     if s.stiffness is not None:
         kinetic = case.stiffness + 2 / np.pi * (truth @ s.grid.weights)
         result["stiffness"] = abs(s.stiffness.value - case.stiffness) / kinetic
-        hits.append(abs(s.stiffness.value - case.stiffness) <= s.stiffness.error)
+        pairs.append((s.stiffness, case.stiffness))
+        pairs.append((s.sum_rule.found, case.stiffness + 2 / np.pi * (case.truth(FINE.omega) @ FINE.weights)))
     if case.peak is not None and s.peaks():
-        position = s.peaks(limit=1)[0].position
-        hits.append(abs(position.value - case.peak[0]) <= position.error)
-    result["features"] = float(np.mean(hits))
+        pairs.append((s.peaks(limit=1)[0].position, case.peak[0]))
+    result["features"] = float(np.mean([abs(e.value - exact) <= e.error for e, exact in pairs]))
+    added = [abs(e.value - exact) <= np.hypot(e.statistical, e.posterior) for e, exact in pairs]
+    result["features_added"] = float(np.mean(added))
     result["chi2"] = s.chi2 / s.n_data
     return result
 

@@ -46,7 +46,8 @@ def combined_error(statistical: Any, posterior: Any) -> Any:
     """Return the error of a number of the spectrum from its two parts, scalars or arrays: the larger one.
 
     The posterior contains the noise of the data already: adding the statistical error counts the noise
-    twice. Coverage of the 68 % intervals on known truths decided, see section 9 of runs/docs/methods.md.
+    twice. The coverage of 68 % intervals on known truths decided, 79 % against 86 % of the features of the
+    default method; the documentation of the continuation has the table.
     """
     return np.maximum(statistical, posterior)
 

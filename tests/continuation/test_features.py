@@ -5,7 +5,13 @@ import pytest
 
 from sitqmc.continuation import continue_conductivity
 from sitqmc.continuation.kernels.grids import sinh_grid
-from sitqmc.continuation.spectrum.features import find_peaks, peak_near, window_weights
+from sitqmc.continuation.spectrum.features import (
+    feature_estimate,
+    find_peaks,
+    onset,
+    peak_near,
+    window_weights,
+)
 
 GRID = sinh_grid(40.0, 3.0, 400)
 
@@ -63,3 +69,23 @@ def test_sum_rule_ratio_profits_from_common_fluctuations():
     assert ratio.value == pytest.approx(found.value / (0.9 * scale.mean()), rel=1e-12)
     assert abs(ratio.value - 1) < 0.01
     assert ratio.statistical < 0.5 * found.statistical < 0.005
+
+
+def test_band_and_numbers_share_one_rule_for_their_errors():
+    """The larger of the statistical and the posterior part, in the band and in every number."""
+    rng, n = np.random.default_rng(3), np.arange(21)
+    rho = 0.5 + 0.4 * n**2 / (n**2 + 4.0) + 0.01 * rng.normal(size=(60, len(n)))
+    s = continue_conductivity(rho, 4.0, eps=0.1, method="maxent", n_omega=80, n_blocks=20)
+    larger = np.maximum(s.statistical_error, s.posterior_error)
+    np.testing.assert_array_equal(s.error, larger)
+    np.testing.assert_allclose(s.band()[1] - s.values, larger, atol=1e-12 * s.values.max())
+    numbers = [s.stiffness, s.sum_rule.found, s.dc(), s.weight(0.0, 2.0), *(p.position for p in s.peaks())]
+    for e in numbers:
+        assert e.error == max(e.statistical, e.posterior) > 0
+
+
+def test_an_empty_spectrum_has_no_onset():
+    assert np.isnan(onset(GRID.omega, np.zeros_like(GRID.omega)))
+    missing = feature_estimate(np.nan, np.full(5, np.nan))
+    assert missing.found == 0.0
+    assert not missing.is_known

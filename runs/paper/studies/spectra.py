@@ -90,8 +90,8 @@ def _scales(point: ReducedPoint, found: dict[str, Spectrum], notes: list[str]) -
     out = {}
     for f in fields(features):
         value = getattr(features, f.name)
-        if value is not None and f.name != "pair_decay":
-            out[f.name] = Estimate.from_interval(value.value, value.low, value.high, found=value.found)
+        if value is not None:
+            out[f.name] = value
     try:
         energy = lowest_excitation(point.correlator("G_k0")).energy
         low = max(energy.value - energy.error, 0.0)
