@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from sitqmc.qmc import Chains, Model, Schedule
-from sitqmc.qmc.chains import loop as lockstep
+from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.chains import STEP_TRIALS
 from sitqmc.qmc.worm.registers import BLOCK
 
@@ -68,13 +68,13 @@ def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | st
     endless = new_chains(model, replicas, replace(schedule, therm_sweeps=1e9))
     worm, everything, moves_made = [], [], 0
     while not chains.finished:
-        tally = chains._way.tally
-        whole, before = np.all(tally[:, lockstep.WORMS] > 0), int(tally[:, lockstep.MOVES].sum())
+        counters = chains._replicas.batch.counters
+        whole, before = np.all(counters[:, loop.WORMS] > 0), int(counters[:, loop.STEPS].sum())
         (seconds,) = seconds_of_steps(chains, 1)
         worm += seconds_of_steps(endless, 1)
         if whole and not chains.finished:        # the last step is a part of one
             everything.append(seconds)
-            moves_made += int(tally[:, lockstep.MOVES].sum()) - before
+            moves_made += int(counters[:, loop.STEPS].sum()) - before
     per_trial = float(np.sum(worm)) / (len(worm) * trials_per_step(replicas))
     per_move = float(np.sum(everything)) / moves_made
     results = chains.results()

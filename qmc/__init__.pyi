@@ -7,9 +7,7 @@ from .chains.adaptive import (
 from .chains.adaptive import (
     run_to_error as run_to_error,
 )
-from .chains.chains import (
-    ChainResult as ChainResult,
-)
+from .chains.bins import ChainResult as ChainResult
 from .chains.chains import (
     Chains as Chains,
 )

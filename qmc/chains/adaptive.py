@@ -10,22 +10,21 @@ How samples and sweeps share the work of a disorder average is the matter of `qm
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from sitqmc.qmc.chains.chains import ChainResult, Chains
+from sitqmc.qmc.chains.bins import ChainResult
+from sitqmc.qmc.chains.chains import Chains
 from sitqmc.qmc.chains.schedule import Schedule
 from sitqmc.qmc.chains.start import Start
 from sitqmc.qmc.model.disorder import Disorder
-from sitqmc.qmc.model.model import Bonds, Model
+from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import SCALARS
 from sitqmc.qmc.statistics.allocation import missing_bins
 from sitqmc.qmc.statistics.jackknife import burn_in_bins, hot_cold_z
 
 Array = NDArray[np.float64]
-State = dict[str, NDArray[Any]]
 
 STARTS_DIFFER = 4.0
 """Largest |z| of the bins of both starts that passes."""
@@ -36,7 +35,7 @@ SLOW = ("rho_s_x", "rho_s_y", "kappa", "energy")
 
 def run_to_error(
     model: Model,
-    bonds: Sequence[Bonds | Disorder],
+    disorder: Sequence[ArrayLike | Disorder],
     target: Mapping[str, float],
     *,
     seed: int,
@@ -49,7 +48,7 @@ def run_to_error(
 
     target    scalar of the bins -> wanted standard error, in the unit of `OBSERVABLES`
     schedule  its bins are the shortest chain; chains that miss a target are doubled, up to max_bins bins
-    bonds, seed, samples, n_max   as for `Chains`
+    disorder, seed, samples, n_max   as for `Chains`
     raises    ValueError for a target that is not a scalar or not positive, or max_bins below schedule.bins
 
     The length of a chain follows from its own bins alone, so it does not depend on the company. A chain of
@@ -67,11 +66,11 @@ def run_to_error(
     open_chains, state = list(range(len(samples))), None
     while True:
         chains = Chains(
-            model, [bonds[i] for i in open_chains], seed=seed, samples=[samples[i] for i in open_chains],
+            model, [disorder[i] for i in open_chains], seed=seed, samples=[samples[i] for i in open_chains],
             schedule=schedule, n_max=n_max,
         )  # fmt: skip
         if state is not None:
-            chains.restore(_lengthened(state, chains.state()))
+            chains.restore(state)
         found |= dict(zip(open_chains, _finished(chains), strict=True))
         missed = [k for k, i in enumerate(open_chains) if _misses(found[i], target)]
         if not missed or schedule.bins == max_bins:
@@ -92,18 +91,6 @@ def _misses(result: ChainResult, target: Mapping[str, float]) -> bool:
     return any(missing_bins(result.bins[name][None], error)[0] > 0 for name, error in target.items())
 
 
-def _lengthened(state: State, fresh: State) -> State:
-    """`state` of finished chains with the empty bins of longer ones, whose first state is `fresh`."""
-    out = {}
-    for name, values in state.items():
-        out[name] = fresh[name].copy()
-        if values.shape == out[name].shape:
-            out[name][...] = values
-        else:                                    # more bins: the axis behind the chains
-            out[name][:, : values.shape[1]] = values
-    return out
-
-
 @dataclass(frozen=True)
 class StartCheck:
     """Chains begun cold (no currents) against chains begun hot (random ones), on the same samples.
@@ -122,7 +109,7 @@ class StartCheck:
 
 def compare_hot_cold(
     model: Model,
-    bonds: Sequence[Bonds | Disorder],
+    disorder: Sequence[ArrayLike | Disorder],
     *,
     seed: int,
     samples: Sequence[int],
@@ -141,7 +128,7 @@ def compare_hot_cold(
     schedule = schedule or Schedule(therm_sweeps=1, bins=64, measurements_per_bin=4, sweeps_per_measurement=1)
     starts: tuple[Start, Start] = ("cold", "hot")
     cold, hot = (
-        _bins(Chains(model, bonds, seed=seed, samples=samples, chain=c, schedule=schedule, start=s), names)
+        _bins(Chains(model, disorder, seed=seed, samples=samples, chain=c, schedule=schedule, start=s), names)
         for c, s in enumerate(starts)
     )
     z = dict(zip(names, np.ravel(hot_cold_z(cold, hot)).tolist(), strict=True))

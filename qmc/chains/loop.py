@@ -1,7 +1,7 @@
-"""The way of several replicas through thermalisation and bins, as one compiled loop.
+"""Main loop: thermalises several replicas and fills their bins, as one compiled function.
 
-Replicas advance together, a block of trials at a time, each at its own place: one may thermalise while
-another measures. Blocks may end anywhere, also within a worm, so a run can pause after any of them.
+Replicas advance together, a block of trials at a time, and each keeps its own counters: one replica may
+thermalise while another measures. A block may end anywhere, also within a worm, so a run can pause after it.
 """
 
 from typing import NamedTuple
@@ -11,55 +11,57 @@ from numpy.typing import NDArray
 
 from sitqmc.jit import inlined, kernel
 from sitqmc.qmc.measure.estimators import Measured, Operators, Work
-from sitqmc.qmc.measure.kernels import add_turns, measure
-from sitqmc.qmc.worm import registers as at
-from sitqmc.qmc.worm.link_by_link import take_random_turns
+from sitqmc.qmc.measure.kernels import add_winding_moments, measure
+from sitqmc.qmc.worm import registers as reg
+from sitqmc.qmc.worm.link_by_link import run_worms_link_by_link
 from sitqmc.qmc.worm.packing import Words
 from sitqmc.qmc.worm.random_numbers import LANES, top_up
-from sitqmc.qmc.worm.registers import BLOCK, ROWS, WIDTH, Desk, windings
-from sitqmc.qmc.worm.tabulated import take_turns
+from sitqmc.qmc.worm.registers import BLOCK, ROWS, WIDTH, Registers, windings
+from sitqmc.qmc.worm.tabulated import run_worms
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 GREEN_SHARE = 8
-"""The Green function is recorded in the first 1/GREEN_SHARE of each bin: its look-ups slow the worm down."""
+"""The Green function is recorded in the first 1/GREEN_SHARE of each bin, because recording slows the worm."""
 
 _u = np.uint64
 _BLOCK = _u(BLOCK)
 
-ROOM = BLOCK + LANES + 1
-"""Places of a replica's random numbers, 64 bits each: those of a block and some more, see `_refill`."""
+RANDOM_BUFFER = BLOCK + LANES + 1
+"""Random numbers of 64 bits in the buffer of a replica: one block and a reserve, see `_refill`."""
 
-# Columns of `Way.tally`.
-EARLY_MOVES, EARLY_TRIES, LATE_MOVES, LATE_TRIES, MOVES, WORMS, MEASURED, UNUSED, LOOKS = range(9)
+# Columns of `BatchState.counters`.
+FIRST_HALF_STEPS, FIRST_HALF_ATTEMPTS, SECOND_HALF_STEPS, SECOND_HALF_ATTEMPTS = range(4)
+STEPS, WORMS, MEASURED, UNUSED, WINDING_READS = range(4, 9)
 COLUMNS = 9
 
-LOOKS_PER_MEASUREMENT = 8
-"""The windings are known without reading the lattice: so many looks, or one per worm if those are fewer."""
+WINDING_SAMPLES = 8
+"""Reads of the windings per measurement, at most one per worm: they cost nothing, the lattice is not read."""
 
 
-class Way(NamedTuple):
-    """What the loop reads and writes of every replica, beside the desk.
+class BatchState(NamedTuple):
+    """Arrays read and written by the main loop, one row per replica; the registers are kept beside them.
 
-    words     uint32 or uint64 (replicas * sites,)
-    lanes     uint64 (replicas, 4, LANES), random states
-    numbers   uint64 (replicas * ROOM,), random numbers of the present block
-    tally     int64 (replicas, 9): moves and attempts of the two halves of the thermalisation, moves after
-              it, worms per measurement (0 before), measurements made, unused random numbers of 32 bits,
-              looks at the windings since the last measurement
-    green     uint64 (replicas * (2 L_tau + 4 Lx Ly),), see `worm.take_turns`
-    sums      of the current bin; maps: over all bins
-    series    float64 (replicas, bins, measurements per bin, quantities)
-    scalars, arrays   float64 (replicas, bins, ...): finished bins
-    times     float64 (replicas, bins, 2 L_tau), waiting times per attempt by tau distance
-    distances float64 (replicas, bins, Ly, Lx), the same at tau distance 0 by space distance
+    words      uint32 or uint64 (replicas * sites,), the packed lattices
+    lanes      uint64 (replicas, 4, LANES), states of the random numbers
+    numbers    uint64 (replicas * RANDOM_BUFFER,), random numbers of the present block
+    counters   int64 (replicas, COLUMNS): steps and attempts in both halves of the thermalisation, steps
+               after it, worms per measurement (0 during thermalisation), measurements made, unused random
+               numbers of 32 bits, reads of the windings since the last measurement
+    green      uint64 (replicas * (2 L_tau + 4 Lx Ly),), waiting times of the worm, see `worm.run_worms`
+    sums       of the current bin; its maps over all bins
+    series     float64 (replicas, bins, measurements per bin, len(SERIES))
+    scalars    float64 (replicas, bins, len(SCALARS)), finished bins
+    arrays     float64 (replicas, bins, width), finished bins, see `observables.array_slices`
+    times      float64 (replicas, bins, 2 L_tau), waiting times per attempt by tau distance
+    distances  float64 (replicas, bins, Ly, Lx), waiting times per attempt at tau distance 0 by space distance
     """
 
     words: Words
     lanes: NDArray[np.uint64]
     numbers: NDArray[np.uint64]
-    tally: Integers
+    counters: Integers
     green: NDArray[np.uint64]
     sums: Measured
     series: Array
@@ -70,139 +72,146 @@ class Way(NamedTuple):
 
 
 @kernel
-def _thermalised(i: int, tally: Integers, enough: float, wanted: float) -> bool:
-    """Whether replica i is through both halves; then its worms per measurement are fixed.
+def _is_thermalised(i: int, counters: Integers, enough: float, wanted: float) -> bool:
+    """Return whether replica i has done both halves; if so, fix its worms per measurement.
 
-    Where currents are costly worms hardly move; an attempt per site then counts as a sweep.
+    Where currents are costly, worms hardly move; an attempt per site then counts as a sweep.
     """
-    if max(tally[i, LATE_MOVES], tally[i, LATE_TRIES]) < enough:
+    if max(counters[i, SECOND_HALF_STEPS], counters[i, SECOND_HALF_ATTEMPTS]) < enough:
         return False
-    per_move = tally[i, LATE_TRIES] / max(tally[i, LATE_MOVES], 1)
-    tally[i, WORMS] = max(1, int(np.round(min(wanted * per_move, wanted))))
+    per_step = counters[i, SECOND_HALF_ATTEMPTS] / max(counters[i, SECOND_HALF_STEPS], 1)
+    counters[i, WORMS] = max(1, int(np.round(min(wanted * per_step, wanted))))
     return True
 
 
 @kernel
-def _store_bin(i: int, b: int, per_bin: int, unit: float, way: Way) -> None:
-    """Means of bin b of replica i from its sums, which start anew."""
-    for k in range(way.scalars.shape[2]):
-        way.scalars[i, b, k] = way.sums.scalars[i, k] / per_bin
-        way.sums.scalars[i, k] = 0.0
-    for k in range(way.arrays.shape[2]):
-        way.arrays[i, b, k] = way.sums.arrays[i, k] / per_bin
-        way.sums.arrays[i, k] = 0.0
-    Ly, Lx, times = way.distances.shape[2], way.distances.shape[3], way.times.shape[2]
+def _store_bin(i: int, b: int, per_bin: int, unit: float, batch: BatchState) -> None:
+    """Store the means of bin b of replica i and set its sums to zero."""
+    for k in range(batch.scalars.shape[2]):
+        batch.scalars[i, b, k] = batch.sums.scalars[i, k] / per_bin
+        batch.sums.scalars[i, k] = 0.0
+    for k in range(batch.arrays.shape[2]):
+        batch.arrays[i, b, k] = batch.sums.arrays[i, k] / per_bin
+        batch.sums.arrays[i, k] = 0.0
+    Ly, Lx, times = batch.distances.shape[2], batch.distances.shape[3], batch.times.shape[2]
     start = i * (times + 4 * Lx * Ly)
-    scale = unit / (-(-per_bin // GREEN_SHARE) * way.tally[i, WORMS])
+    scale = unit / (-(-per_bin // GREEN_SHARE) * batch.counters[i, WORMS])
     for k in range(times):
-        way.times[i, b, k] = scale * way.green[start + k]
+        batch.times[i, b, k] = scale * batch.green[start + k]
     for y in range(2 * Ly):                      # differences of coordinates become periodic distances
         for x in range(2 * Lx):
-            way.distances[i, b, y % Ly, x % Lx] += scale * way.green[start + times + y * 2 * Lx + x]
-    way.green[start : start + times + 4 * Lx * Ly] = _u(0)
+            batch.distances[i, b, y % Ly, x % Lx] += scale * batch.green[start + times + y * 2 * Lx + x]
+    batch.green[start : start + times + 4 * Lx * Ly] = _u(0)
 
 
 @inlined
-def book(i, row, clock, enough, wanted, stride, desk, tally, turns):  # type: ignore[no-untyped-def]
-    """Book what replica i did since the last look, and say how many worms follow.
+def update_counters(  # type: ignore[no-untyped-def]
+    i, row, clock, enough, wanted, stride, registers, counters, moments
+):
+    """Add the steps and attempts of replica i since the last check, and assign its next attempts.
 
-    True if a measurement is due; what follows is then said by `read`. This is the frequent part of a look,
-    kept apart from `read`: passing all the arrays of the latter would cost more than the work.
+    Returns True if a measurement is due; `measure_replica` then assigns the next attempts. This function is
+    called often and kept apart from `measure_replica`, because passing all arrays costs more than its work.
     """
-    tried = np.int64(desk[row + at.GIVEN])
-    moved = clock - np.int64(desk[row + at.BEGUN]) - 2 * tried + np.int64(desk[row + at.OPENED])
-    desk[row + at.BEGUN], desk[row + at.OPENED] = _u(clock), _u(0)
-    if tally[i, WORMS] == 0:
-        half = EARLY_MOVES if max(tally[i, EARLY_MOVES], tally[i, EARLY_TRIES]) < enough else LATE_MOVES
-        tally[i, half] += moved
-        tally[i, half + 1] += tried
-        if not _thermalised(i, tally, enough, wanted):
-            # A thirtieth of what is wanted, as far as the last worms tell.
-            portion = _u(max(1, min(tried * enough / (30 * max(moved, tried)), 4 * tried)))
-            desk[row + at.LEFT] = desk[row + at.GIVEN] = portion
+    attempts = np.int64(registers[row + reg.ATTEMPTS_ASSIGNED])
+    steps = clock - np.int64(registers[row + reg.CLOCK_AT_CHECK]) - 2 * attempts
+    steps += np.int64(registers[row + reg.WORMS_OPENED])
+    registers[row + reg.CLOCK_AT_CHECK], registers[row + reg.WORMS_OPENED] = _u(clock), _u(0)
+    if counters[i, WORMS] == 0:
+        first_half = max(counters[i, FIRST_HALF_STEPS], counters[i, FIRST_HALF_ATTEMPTS]) < enough
+        half = FIRST_HALF_STEPS if first_half else SECOND_HALF_STEPS
+        counters[i, half] += steps
+        counters[i, half + 1] += attempts
+        if not _is_thermalised(i, counters, enough, wanted):
+            # A thirtieth of one half, estimated from the last worms.
+            portion = _u(max(1, min(attempts * enough / (30 * max(steps, attempts)), 4 * attempts)))
+            registers[row + reg.ATTEMPTS_LEFT] = registers[row + reg.ATTEMPTS_ASSIGNED] = portion
             return False
-        tally[i, LOOKS] = -1
-        desk[row + at.GREEN] = _u(1 + i * stride)
+        counters[i, WINDING_READS] = -1
+        registers[row + reg.GREEN] = _u(1 + i * stride)
     else:
-        tally[i, MOVES] += moved
-        W_x, W_y, W_tau = windings(desk[row + at.HEAD])
-        add_turns(float(W_x), float(W_y), float(W_tau), turns[i])
-    tally[i, LOOKS] += 1
-    looks = min(LOOKS_PER_MEASUREMENT, tally[i, WORMS])
-    if tally[i, LOOKS] == looks:
+        counters[i, STEPS] += steps
+        W_x, W_y, W_tau = windings(registers[row + reg.HEAD])
+        add_winding_moments(float(W_x), float(W_y), float(W_tau), moments[i])
+    counters[i, WINDING_READS] += 1
+    if counters[i, WINDING_READS] == min(WINDING_SAMPLES, counters[i, WORMS]):
         return True
-    _give(i, row, desk, tally)
+    _assign_attempts(i, row, registers, counters)
     return False
 
 
 @kernel
-def _give(i: int, row: np.uint64, desk: Desk, tally: Integers) -> None:
-    """Give replica i the attempts until its next look."""
-    worms, looks = tally[i, WORMS], min(LOOKS_PER_MEASUREMENT, tally[i, WORMS])
-    share = worms * (tally[i, LOOKS] + 1) // looks - worms * tally[i, LOOKS] // looks
-    desk[row + at.LEFT] = desk[row + at.GIVEN] = _u(share)
+def _assign_attempts(i: int, row: np.uint64, registers: Registers, counters: Integers) -> None:
+    """Assign to replica i the attempts until its next check."""
+    worms, done = counters[i, WORMS], counters[i, WINDING_READS]
+    reads = min(WINDING_SAMPLES, worms)
+    attempts = worms * (done + 1) // reads - worms * done // reads
+    registers[row + reg.ATTEMPTS_LEFT] = registers[row + reg.ATTEMPTS_ASSIGNED] = _u(attempts)
 
 
 @kernel
-def read(
-    i: int, row: np.uint64, unit: float, desk: Desk, way: Way, operators: Operators, work: Work
+def measure_replica(
+    i: int, row: np.uint64, unit: float,
+    registers: Registers, batch: BatchState, operators: Operators, work: Work,
 ) -> bool:
-    """Measure replica i; False if it has filled all its bins."""
-    tally, sites = way.tally, way.words.size // len(way.tally)
-    bins, per_bin = way.series.shape[1], way.series.shape[2]
-    b, m = tally[i, MEASURED] // per_bin, tally[i, MEASURED] % per_bin
-    W_x, W_y, W_tau = windings(desk[row + at.HEAD])
-    here, values = way.words[i * sites : (i + 1) * sites], way.series[i, b, m]
-    measure(here, float(W_x), float(W_y), float(W_tau), i, operators, work, way.sums, values)
-    tally[i, MEASURED] += 1
-    tally[i, LOOKS] = 0
+    """Measure replica i and close its bin if that is full; return False after its last bin."""
+    counters, sites = batch.counters, batch.words.size // len(batch.counters)
+    bins, per_bin = batch.series.shape[1], batch.series.shape[2]
+    b, m = counters[i, MEASURED] // per_bin, counters[i, MEASURED] % per_bin
+    W_x, W_y, W_tau = windings(registers[row + reg.HEAD])
+    words, values = batch.words[i * sites : (i + 1) * sites], batch.series[i, b, m]
+    measure(words, float(W_x), float(W_y), float(W_tau), i, operators, work, batch.sums, values)
+    counters[i, MEASURED] += 1
+    counters[i, WINDING_READS] = 0
     if m == per_bin - 1:
-        _store_bin(i, b, per_bin, unit, way)
-    _give(i, row, desk, tally)
-    recording = GREEN_SHARE * (tally[i, MEASURED] % per_bin) < per_bin
-    desk[row + at.GREEN] = _u(1 + i * (way.green.size // len(tally))) if recording else _u(0)
-    return bool(tally[i, MEASURED] < bins * per_bin)
+        _store_bin(i, b, per_bin, unit, batch)
+    _assign_attempts(i, row, registers, counters)
+    recording = GREEN_SHARE * (counters[i, MEASURED] % per_bin) < per_bin
+    registers[row + reg.GREEN] = _u(1 + i * (batch.green.size // len(counters))) if recording else _u(0)
+    return bool(counters[i, MEASURED] < bins * per_bin)
 
 
 @kernel
-def _swap(desk: Desk, row: np.uint64, other: np.uint64) -> None:
+def _swap(registers: Registers, row: np.uint64, other: np.uint64) -> None:
     """Exchange two rows."""
     for field in range(WIDTH):
         here, there = row + _u(field), other + _u(field)
-        desk[here], desk[there] = desk[there], desk[here]
+        registers[here], registers[there] = registers[there], registers[here]
 
 
 @kernel
-def _refill(row: np.uint64, wanted: int, desk: Desk, way: Way) -> None:
-    """Give a replica `wanted` random numbers of 32 bits, those left from its last block first.
+def _refill(row: np.uint64, wanted: int, registers: Registers, batch: BatchState) -> None:
+    """Give a replica `wanted` random numbers of 32 bits, beginning with the unused ones of its last block.
 
-    New ones come in pairs, so an odd number of old ones starts at an odd place.
+    New numbers come in pairs, so an odd count of unused ones starts at an odd place.
     """
-    name = np.int64(desk[row + at.NAME])
-    place = 2 * name * ROOM + way.tally[name, UNUSED] % 2
-    end = (place + way.tally[name, UNUSED]) // 2
-    end = top_up(way.lanes[name], way.numbers, end, -(-(place + wanted) // 2))
-    desk[row + at.NUMBERS] = _u(place)
-    way.tally[name, UNUSED] = 2 * end - place
+    i = np.int64(registers[row + reg.REPLICA])
+    place = 2 * i * RANDOM_BUFFER + batch.counters[i, UNUSED] % 2
+    end = (place + batch.counters[i, UNUSED]) // 2
+    end = top_up(batch.lanes[i], batch.numbers, end, -(-(place + wanted) // 2))
+    registers[row + reg.NUMBERS] = _u(place)
+    batch.counters[i, UNUSED] = 2 * end - place
 
 
 @kernel
-def _use_up(row: np.uint64, used: int, desk: Desk, tally: Integers, numbers: NDArray[np.uint32]) -> None:
-    """Take `used` random numbers of a replica away and move those left to where `_refill` wants them."""
-    name, place = np.int64(desk[row + at.NAME]), np.int64(desk[row + at.NUMBERS])
-    tally[name, UNUSED] -= used
-    left = tally[name, UNUSED]
-    first = 2 * name * ROOM + left % 2
+def _discard_used(
+    row: np.uint64, used: int, registers: Registers, counters: Integers, numbers: NDArray[np.uint32]
+) -> None:
+    """Remove `used` random numbers of a replica and move the unused ones to where `_refill` expects them."""
+    i, place = np.int64(registers[row + reg.REPLICA]), np.int64(registers[row + reg.NUMBERS])
+    counters[i, UNUSED] -= used
+    left = counters[i, UNUSED]
+    first = 2 * i * RANDOM_BUFFER + left % 2
     for k in range(left):
         numbers[first + k] = numbers[place + used + k]
 
 
 @kernel
-def _recording(desk: Desk, end: np.uint64) -> bool:
-    """Whether any replica up to `end` records its Green function."""
+def _is_recording(registers: Registers, end: np.uint64) -> bool:
+    """Return whether any replica up to `end` records its Green function."""
     row = ROWS
     while row < end:
-        if desk[row + at.GREEN] != _u(0):
+        if registers[row + reg.GREEN] != _u(0):
             return True
         row += WIDTH
     return False
@@ -211,54 +220,53 @@ def _recording(desk: Desk, end: np.uint64) -> bool:
 @kernel
 def advance(
     blocks: int, clock: int, uniform: bool, enough: float, wanted: float, unit: float,
-    desk: Desk, table: NDArray[np.uint32], rate: Array, rates: NDArray[np.float32],
-    way: Way, operators: Operators, work: Work,
+    registers: Registers, table: NDArray[np.uint32], rate: Array, rates: NDArray[np.float32],
+    batch: BatchState, operators: Operators, work: Work,
 ) -> int:
-    """Let all unfinished replicas make `blocks` blocks of trials, fewer if all finish; returns the clock.
+    """Run `blocks` blocks of trials of all unfinished replicas, fewer if all finish; return the clock.
 
     clock     trials so far of every unfinished replica
-    uniform   whether vertices are tabulated (table, rate), else link by link (rates)
-    enough    moves or attempts of half the thermalisation
-    wanted    moves between measurements
-    unit      of `way.green`, trials
+    uniform   whether vertices are tabulated (table, rate); otherwise rates are looked up link by link (rates)
+    enough    steps or attempts of half the thermalisation
+    wanted    steps between measurements
+    unit      of `batch.green`, in trials
     """
-    measurements = way.series.shape[1] * way.series.shape[2]
-    replicas, words, green, tally = len(way.tally), way.words, way.green, way.tally
-    stride, turns = green.size // replicas, way.sums.turns
-    numbers, per_trial = way.numbers.view(np.uint32), 1 if uniform else 2
+    measurements = batch.series.shape[1] * batch.series.shape[2]
+    replicas, words, green, counters = len(batch.counters), batch.words, batch.green, batch.counters
+    stride, moments = green.size // replicas, batch.sums.winding_moments
+    numbers, per_trial = batch.numbers.view(np.uint32), 1 if uniform else 2
     end = ROWS + _u(replicas) * WIDTH
     row = ROWS
-    while row < end:                             # finished ones go to the end
-        if tally[desk[row + at.NAME], MEASURED] == measurements:
+    while row < end:                             # finished replicas go to the end
+        if counters[registers[row + reg.REPLICA], MEASURED] == measurements:
             end -= WIDTH
-            _swap(desk, row, end)
+            _swap(registers, row, end)
         else:
             row += WIDTH
     for _ in range(blocks):
-        for i in range((end - ROWS) // WIDTH):
-            _refill(ROWS + _u(i) * WIDTH, per_trial * BLOCK, desk, way)
+        for k in range((end - ROWS) // WIDTH):
+            _refill(ROWS + _u(k) * WIDTH, per_trial * BLOCK, registers, batch)
         t, row = _u(0), ROWS
         while t < _BLOCK and end > ROWS:
-            if uniform and not _recording(desk, end):
-                t, row = take_turns(t, row, end, desk, words, table, rate, numbers, None)
+            if uniform and not _is_recording(registers, end):
+                t, row = run_worms(t, row, end, registers, words, table, rate, numbers, None)
             elif uniform:
-                t, row = take_turns(t, row, end, desk, words, table, rate, numbers, green)
+                t, row = run_worms(t, row, end, registers, words, table, rate, numbers, green)
             else:
-                t, row = take_random_turns(t, row, end, desk, words, rates, numbers, green)
+                t, row = run_worms_link_by_link(t, row, end, registers, words, rates, numbers, green)
             if t < _BLOCK:
-                name = np.int64(desk[row + at.NAME])
-                now = clock + np.int64(t)
-                due = book(name, row, now, enough, wanted, stride, desk, tally, turns)
-                if due and not read(name, row, unit, desk, way, operators, work):
-                    _use_up(row, per_trial * np.int64(t), desk, tally, numbers)
+                i, now = np.int64(registers[row + reg.REPLICA]), clock + np.int64(t)
+                due = update_counters(i, row, now, enough, wanted, stride, registers, counters, moments)
+                if due and not measure_replica(i, row, unit, registers, batch, operators, work):
+                    _discard_used(row, per_trial * np.int64(t), registers, counters, numbers)
                     end -= WIDTH
-                    _swap(desk, row, end)
+                    _swap(registers, row, end)
                     if row == end:
                         row = ROWS
                         t += _u(1)
         if end == ROWS:
             break
         clock += BLOCK
-        for i in range((end - ROWS) // WIDTH):
-            _use_up(ROWS + _u(i) * WIDTH, per_trial * BLOCK, desk, tally, numbers)
+        for k in range((end - ROWS) // WIDTH):
+            _discard_used(ROWS + _u(k) * WIDTH, per_trial * BLOCK, registers, counters, numbers)
     return clock

@@ -6,12 +6,12 @@ from math import isfinite
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long a chain runs. A sweep is Lx Ly L_tau head moves."""
+    """Length of a chain. A sweep is Lx Ly L_tau head moves."""
 
     therm_sweeps: float = 200.0             # before the first bin
     bins: int = 32                          # bins kept
     measurements_per_bin: int = 16          # measurements averaged into one bin
-    sweeps_per_measurement: float = 2.0     # a mean: fixed by calibration as a number of worms
+    sweeps_per_measurement: float = 2.0     # on average; thermalisation turns it into a number of worms
 
     def __post_init__(self) -> None:
         for name, least in (("bins", 4), ("measurements_per_bin", 1)):

@@ -1,18 +1,19 @@
-"""Configurations to begin with. Both ends of the range: no current at all, or as many as fit at random.
+"""First configurations of a chain, from both ends of the range: no currents, or as many random ones as fit.
 
-Chains begun at both ends that agree have forgotten where they began.
+Chains started from both ends that agree are thermalised.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.model.model import Bonds, Disorder, Model
+from sitqmc.qmc.model.disorder import Bonds, Disorder
+from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.random_streams import START, generator
-from sitqmc.qmc.worm.link_tables import Links
+from sitqmc.qmc.worm.link_tables import LinkTables
 from sitqmc.qmc.worm.packing import Layout, Words, empty_lattice
 
 Start = Literal["cold", "hot"]
@@ -27,18 +28,33 @@ AXIS = (1, 0, 2)                                 # array axis of (Ly, Lx, L_tau)
 PLANES = ((0, 1), (1, 2), (2, 0))
 
 
-def hot_lattice(
-    model: Model, disorder: Disorder, links: Links, layout: Layout, seed: int, sample: int, chain: int
-) -> tuple[Words, Integers]:
-    """Words and windings (3,) of a random configuration without sources.
+def start_lattice(
+    start: Start, model: Model, disorder: Sequence[Disorder], links: LinkTables, layout: Layout,
+    seed: int, samples: Sequence[int], chain: int,
+) -> tuple[list[Words], list[Integers]]:  # fmt: skip
+    """Return the words and the windings (3,) along x, y, tau of the first configuration of every sample."""
+    words = [empty_lattice(model, one, layout) for one in disorder]
+    windings = [np.zeros(3, np.int64) for _ in disorder]
+    if start == "hot":
+        limits = _limits(model, links, layout)
+        for c, (one, limit) in enumerate(zip(disorder, limits, strict=True)):
+            J, windings[c] = _hot_currents(model, one, limit, seed, samples[c], chain)
+            words[c] = _with_currents(model, words[c], J, layout)
+    return words, windings
+
+
+def _hot_currents(
+    model: Model, disorder: Disorder, limit: Integers, seed: int, sample: int, chain: int
+) -> tuple[Integers, Integers]:
+    """Return currents (3, Ly, Lx, L_tau) along x, y, tau without sources, and their windings (3,).
 
     Every elementary loop of present links carries -1, 0 or 1, every rotor winds so in time, and one loop
-    each winds along x and along y where the bonds allow. Loops that drive a link beyond its cut-off are
-    left out.
+    each winds along x and along y where the bonds allow. Loops that drive a link beyond its limit are left
+    out.
     """
     rng = generator(seed, START, *model.key(), sample, chain)
-    J = _windings(model, disorder, rng)
-    present, limit = _present(model, disorder), _limits(model, links, layout)
+    J = _winding_currents(model, disorder, rng)
+    present = _present(model, disorder)
     loops = [_loops(present, plane, rng) for plane in PLANES]
     while True:
         total = J + sum(_curl(field, plane) for field, plane in zip(loops, PLANES, strict=True))
@@ -48,8 +64,7 @@ def hot_lattice(
         for field, (a, b) in zip(loops, PLANES, strict=True):
             touched = over[a] | np.roll(over[a], -1, AXIS[b]) | over[b] | np.roll(over[b], -1, AXIS[a])
             field[touched] = 0
-    turns = total.sum(axis=(1, 2, 3)) // (model.Lx, model.Ly, model.L_tau)
-    return _words(model, disorder, total, layout), turns
+    return total, total.sum(axis=(1, 2, 3)) // (model.Lx, model.Ly, model.L_tau)
 
 
 def _present(model: Model, disorder: Disorder) -> NDArray[np.bool_]:
@@ -58,12 +73,12 @@ def _present(model: Model, disorder: Disorder) -> NDArray[np.bool_]:
     return np.repeat(columns[..., None], model.L_tau, axis=3)
 
 
-def _limits(model: Model, links: Links, layout: Layout) -> Integers:
-    """Largest |J| of every link, (3, Ly, Lx, 1)."""
+def _limits(model: Model, links: LinkTables, layout: Layout) -> Integers:
+    """Return the largest |J| of every link of every sample, (samples, 3, Ly, Lx, 1)."""
     space, time = (np.array([t.j_max for t in tables]) for tables in (links.space, links.time))
-    rows = np.stack([*space[links.bond_row], time[links.site_row]])
+    rows = np.concatenate([space[links.bond_table], time[links.site_table][:, None]], axis=1)
     held = np.array([layout.j_max(0), layout.j_max(0), layout.j_max(4)])
-    return np.minimum(rows, held[:, None]).reshape(3, model.Ly, model.Lx, 1)
+    return np.minimum(rows, held[:, None]).reshape(-1, 3, model.Ly, model.Lx, 1)
 
 
 def _loops(present: NDArray[np.bool_], plane: tuple[int, int], rng: np.random.Generator) -> Integers:
@@ -82,7 +97,7 @@ def _curl(field: Integers, plane: tuple[int, int]) -> Integers:
     return J
 
 
-def _windings(model: Model, disorder: Disorder, rng: np.random.Generator) -> Integers:
+def _winding_currents(model: Model, disorder: Disorder, rng: np.random.Generator) -> Integers:
     """Currents of the winding loops."""
     J = np.zeros((3, model.Ly, model.Lx, model.L_tau), np.int64)
     J[2] += (rng.integers(-1, 2, disorder.sites.shape) * disorder.sites)[..., None]
@@ -118,9 +133,9 @@ def _winding_cycles(disorder: Disorder) -> dict[int, list[Step]]:
                     place[there], parent[there] = at, (here, bond)
                     queue.append(there)
                     continue
-                turns = ((at[1] - place[there][1]) // Lx, (at[0] - place[there][0]) // Ly)
+                winds = ((at[1] - place[there][1]) // Lx, (at[0] - place[there][0]) // Ly)
                 for axis in range(2):
-                    if abs(turns[axis]) == 1 and turns[1 - axis] == 0 and axis not in cycles:
+                    if abs(winds[axis]) == 1 and winds[1 - axis] == 0 and axis not in cycles:
                         back = [(mu, y, x, -sign) for mu, y, x, sign in _path(parent, there)]
                         cycles[axis] = [*_path(parent, here), bond, *back]
     return cycles
@@ -150,12 +165,12 @@ def _path(parent: dict[Site, tuple[Site, Step]], site: Site) -> list[Step]:
     return bonds[::-1]
 
 
-def _words(model: Model, disorder: Disorder, J: Integers, layout: Layout) -> Words:
-    """Words of the currents J (3, Ly, Lx, L_tau)."""
-    empty = empty_lattice(model, disorder, layout).reshape(model.Ly, model.Lx, model.L_tau).astype(np.int64)
-    words = empty.copy()
+def _with_currents(model: Model, empty: Words, J: Integers, layout: Layout) -> Words:
+    """Return the words of the currents J (3, Ly, Lx, L_tau), from those without currents."""
+    fields = empty.reshape(model.Ly, model.Lx, model.L_tau).astype(np.int64)
+    words = fields.copy()
     for mu in range(3):
         for d, leaving in ((2 * mu, J[mu]), (2 * mu + 1, -np.roll(J[mu], 1, AXIS[mu]))):
-            present = (empty >> layout.shift(d)) & layout.bias(d) != 0
+            present = (fields >> layout.shift(d)) & layout.bias(d) != 0
             words += np.where(present, leaving << layout.shift(d), 0)
     return words.ravel().astype(layout.dtype)

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.model.link_weights import LinkWeights
-from sitqmc.qmc.model.model import Disorder, Model
+from sitqmc.qmc.model.disorder import Disorder
+from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import MAP_SUMS, SCALARS, array_offsets, array_width
-from sitqmc.qmc.worm.link_tables import Array, Links, Rows, by_current
+from sitqmc.qmc.worm.link_tables import Array, LinkTables, Rows, tabulate
 from sitqmc.qmc.worm.packing import COMPACT, Layout
 
 STRIDE = 128
@@ -21,9 +21,9 @@ TIME_ENERGY, TIME_CONTACT = range(2)
 KINETIC_X, KINETIC_Y, SPACE_CONTACT, SPACE_ENERGY = range(4)
 TOTAL_KINETIC_X, TOTAL_KINETIC_Y, TOTAL_SPACE_CONTACT, TOTAL_TIME_CONTACT = range(4)
 
-# Entries of `Measured.turns`: how often the windings were read, and sums of their powers.
+# Entries of `Measured.winding_moments`: number of reads, and sums of powers of the windings.
 READS, W_TAU, W2_X, W2_Y, W2_TAU, W4_X, W4_Y, W4_TAU, WINDS = range(9)
-TURNS = 9
+WINDING_MOMENTS = 9
 
 
 class Operators(NamedTuple):
@@ -32,21 +32,21 @@ class Operators(NamedTuple):
     bonds                            float64 (tables, width, 3): kinetic, contact and energy of a bond with a
                                      current, less those without; side by side for one load
     times                            float64 (tables, width, 2): energy and contact of a time link
-    bond_row, site_row               (replicas, 2, Lx Ly), (replicas, Lx Ly): table of each link
+    bond_table, site_table               (replicas, 2, Lx Ly), (replicas, Lx Ly): table of each link
     empty                            float64 (replicas, 4): kinetic x and y, contact and energy of the
                                      bonds of one slice without currents
     cosine, sine                     float64 (L_tau // 2 + 1, n_max + 1): cos and sin of w_n tau_k
     wave_x, wave_y                   float64 (2, Lx), (2, Ly): cos and sin of the smallest wave vectors
     present                          int64 (replicas,), number of rotors
     space_mask .. t_shift            layout of the words
-    counted                          whether `counting.count_currents` can sum them
+    can_pack                          whether `counting.count_currents` can sum them
     first                            `observables.ArrayOffsets`: place of each array in `Measured.arrays`
     """
 
     bonds: Array
     times: Array
-    bond_row: Rows
-    site_row: Rows
+    bond_table: Rows
+    site_table: Rows
     empty: Array
     cosine: Array
     sine: Array
@@ -63,7 +63,7 @@ class Operators(NamedTuple):
     time_bias: int
     y_shift: int
     t_shift: int
-    counted: bool
+    can_pack: bool
     first: Any
 
 
@@ -96,47 +96,50 @@ class Measured(NamedTuple):
     arrays    float64 (replicas, width), all arrays one after the other, see `observables.array_slices`
     maps      float64 (replicas, len(MAP_SUMS), Lx Ly): n(r), beta n(r) W_tau, beta n(r)^2, and W_x times the
               current through the bonds along x and y
-    turns     float64 (replicas, TURNS): sums over looks at the windings since the last measurement, see
-              `measure.add_turns`; they cost nothing, so there are many
+    winding_moments  float64 (replicas, WINDING_MOMENTS), sums over all reads of the windings since the last
+              measurement, see `kernels.add_winding_moments`
     """
 
     scalars: Array
     arrays: Array
     maps: Array
-    turns: Array
+    winding_moments: Array
 
 
-def operators(
-    model: Model, disorder: Sequence[Disorder], links: Sequence[Links], n_max: int, layout: Layout
+def prepare_measurement(
+    model: Model, disorder: Sequence[Disorder], links: LinkTables, n_max: int, layout: Layout
+) -> tuple[Operators, Work, Measured]:
+    """Return the tables, the work space and the sums at zero of several samples.
+
+    raises  ValueError if n_max, the largest Matsubara number, is not in 1 .. L_tau/2
+    """
+    operators = _operators(model, disorder, links, n_max, layout)
+    return operators, _new_work(model, n_max), _new_sums(model, len(disorder), n_max)
+
+
+def _operators(
+    model: Model, disorder: Sequence[Disorder], links: LinkTables, n_max: int, layout: Layout
 ) -> Operators:
-    """Tables of several samples for Matsubara numbers 0 .. n_max; ValueError if n_max > L_tau/2."""
     if not 1 <= n_max <= model.L_tau // 2:
         raise ValueError(f"n_max = {n_max}: must be between 1 and L_tau/2 = {model.L_tau // 2}")
-    width = max(some.width for some in links)
+    width = links.width
     bonds = np.stack([
-        np.stack([by_current(getattr(t, name), width) for name in ("kinetic", "contact", "energy")], axis=-1)
-        for some in links for t in some.space
+        np.stack([tabulate(getattr(t, name), width) for name in ("kinetic", "contact", "energy")], axis=-1)
+        for t in links.space
     ])  # fmt: skip
     times = np.stack([
-        np.stack([by_current(t.energy, width, -t.field), by_current(t.contact, width)], axis=-1)
-        for some in links for t in some.time
+        np.stack([tabulate(t.energy, width, -t.field), tabulate(t.contact, width)], axis=-1)
+        for t in links.time
     ])  # fmt: skip
     still = bonds[:, width // 2]
-    # The tables of all samples follow each other.
-    bond_row = np.stack([
-        some.bond_row + first for some, first in zip(links, _starts([x.space for x in links]), strict=True)
-    ]).astype(np.int32)
-    site_row = np.stack([
-        some.site_row + first for some, first in zip(links, _starts([x.time for x in links]), strict=True)
-    ]).astype(np.int32)
-    turns = np.outer(np.arange(model.L_tau // 2 + 1), np.arange(n_max + 1)) % model.L_tau
-    phase = 2 * np.pi / model.L_tau * turns
+    phase_index = np.outer(np.arange(model.L_tau // 2 + 1), np.arange(n_max + 1)) % model.L_tau
+    phase = 2 * np.pi / model.L_tau * phase_index
     return Operators(
         bonds=bonds - still[:, None],
         times=times,
-        bond_row=bond_row,
-        site_row=site_row,
-        empty=np.stack([_empty(still, *pair) for pair in zip(bond_row, disorder, strict=True)]),
+        bond_table=links.bond_table,
+        site_table=links.site_table,
+        empty=np.stack([_empty(still, *pair) for pair in zip(links.bond_table, disorder, strict=True)]),
         cosine=np.cos(phase),
         sine=np.sin(phase),
         wave_x=_wave(model.Lx),
@@ -152,15 +155,9 @@ def operators(
         time_bias=layout.bias(4),
         y_shift=layout.shift(2),
         t_shift=layout.shift(4),
-        counted=layout == COMPACT and model.n_g == 0 and all(sample.uniform for sample in disorder),
+        can_pack=layout == COMPACT and model.n_g == 0 and all(sample.uniform for sample in disorder),
         first=array_offsets(model, n_max),
     )  # fmt: skip
-
-
-def _starts(groups: Sequence[Sequence[LinkWeights]]) -> list[int]:
-    """Number of the first table of each group when all follow each other."""
-    counts = [len(group) for group in groups]
-    return [sum(counts[:i]) for i in range(len(counts))]
 
 
 def _empty(still: Array, rows: Rows, sample: Disorder) -> Array:
@@ -177,7 +174,7 @@ def _wave(L: int) -> Array:
     return np.stack([np.cos(phase), np.sin(phase)])
 
 
-def new_work(model: Model, n_max: int) -> Work:
+def _new_work(model: Model, n_max: int) -> Work:
     """Work space of `measure`."""
     x, y, space, time = np.zeros((4, model.L_tau))
     columns, totals, fourier = np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1))
@@ -186,11 +183,11 @@ def new_work(model: Model, n_max: int) -> Work:
     return Work(x, y, space, time, columns, totals, fourier, fields, *counts)
 
 
-def new_measured(model: Model, replicas: int, n_max: int) -> Measured:
+def _new_sums(model: Model, replicas: int, n_max: int) -> Measured:
     """Accumulators set to zero."""
     return Measured(
         scalars=np.zeros((replicas, len(SCALARS))),
         arrays=np.zeros((replicas, array_width(model, n_max))),
         maps=np.zeros((replicas, len(MAP_SUMS), model.sites)),
-        turns=np.zeros((replicas, TURNS)),
+        winding_moments=np.zeros((replicas, WINDING_MOMENTS)),
     )

@@ -6,16 +6,15 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def green_bins(times: Array, distances: Array, share: float) -> dict[str, Array]:
-    """Return the bins of G_loc, G_k0, S_x, S_y and G_far.
+def green_bins(times: Array, distances: Array, share: float) -> tuple[dict[str, Array], Array]:
+    """Return the bins of G_loc, G_k0, S_x, S_y and G_far by name, and the map G_r0 (Ly, Lx).
 
     times      (bins, 2 L_tau), waiting times per attempt by tau distance: first at space distance zero, then
                at all other space distances
     distances  (bins, Ly, Lx), waiting times per attempt at tau distance zero, by space distance
     share      number of rotors per site
 
-    Attempts themselves count as waiting times with head and tail together; a share `share` of them was made
-    on rotors.
+    Attempts count as waiting times with head and tail on one site; a share `share` of them was on rotors.
     """
     same, other = np.split(times.copy(), 2, axis=1)
     same[:, 0] += share
@@ -23,17 +22,13 @@ def green_bins(times: Array, distances: Array, share: float) -> dict[str, Array]
     space[:, 0, 0] += share
     Ly, Lx = space.shape[1:]
     S = np.fft.rfft2(space).real
-    return {
+    bins = {
         "G_loc": same / share,
         "G_k0": same + other,
         "S_x": S[:, 0].copy(),
         "S_y": S[:, : Ly // 2 + 1, 0].copy(),
         "G_far": space[:, Ly // 2, Lx // 2].copy(),
     }
-
-
-def green_map(distances: Array, share: float) -> Array:
-    """Return the equal-time G by distance, (Ly, Lx), averaged over the bins; arguments as in `green_bins`."""
     mean = distances.mean(axis=0)
     mean[0, 0] += share
-    return np.asarray(mean)
+    return bins, np.asarray(mean)

@@ -7,7 +7,11 @@ from sitqmc.qmc.measure.estimators import (
     BOND_CONTACT,
     BOND_ENERGY,
     BOND_KINETIC,
+    KINETIC_X,
+    KINETIC_Y,
     READS,
+    SPACE_CONTACT,
+    SPACE_ENERGY,
     TIME_CONTACT,
     TIME_ENERGY,
     TOTAL_KINETIC_X,
@@ -27,9 +31,22 @@ from sitqmc.qmc.measure.estimators import (
     Operators,
     Work,
 )
-from sitqmc.qmc.measure.packed_sums import count_currents, start_empty
+from sitqmc.qmc.measure.packed_sums import count_currents
 from sitqmc.qmc.observables import AT, MAP_AT
 from sitqmc.qmc.worm.packing import Words
+
+
+@inlined
+def reset_sums(empty, out):  # type: ignore[no-untyped-def]
+    """Set the sums of `out` to those of a configuration without currents; empty: see `Operators.empty`."""
+    out.current_x[:] = 0.0
+    out.current_y[:] = 0.0
+    out.columns[:] = 0.0
+    out.space_energy[:] = empty[SPACE_ENERGY]
+    out.time_energy[:] = 0.0
+    L_tau, totals = out.time_energy.size, out.totals
+    totals[TOTAL_KINETIC_X], totals[TOTAL_KINETIC_Y] = L_tau * empty[KINETIC_X], L_tau * empty[KINETIC_Y]
+    totals[TOTAL_SPACE_CONTACT], totals[TOTAL_TIME_CONTACT] = L_tau * empty[SPACE_CONTACT], 0.0
 
 
 @kernel
@@ -45,11 +62,9 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
     first, t_first = bias - middle, t_bias - middle      # fields of the first entry of a table
     # Arrays are taken out of their tuples here: inside the loop that would count references.
     bonds, times = operators.bonds, operators.times
-    bond_row, site_row = operators.bond_row[replica], operators.site_row[replica]
+    bond_table, site_table = operators.bond_table[replica], operators.site_table[replica]
     current_x, current_y, columns = out.current_x, out.current_y, out.columns
     space_sum, time_sum, totals = out.space_energy, out.time_energy, out.totals
-    start_empty(operators.empty[replica], out)
-    columns[:] = 0.0
     kinetic_x, kinetic_y = totals[TOTAL_KINETIC_X], totals[TOTAL_KINETIC_Y]
     contact_sum, time_contact_sum = totals[TOTAL_SPACE_CONTACT], totals[TOTAL_TIME_CONTACT]
     space_bits = x_bits | (x_bits << y_shift)
@@ -58,7 +73,8 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
         word = np.int64(words[start])
         if (word >> t_shift) & t_bits == 0:              # no rotor
             continue
-        time, x_bond, y_bond = times[site_row[column]], bonds[bond_row[0, column]], bonds[bond_row[1, column]]
+        x_bond, y_bond = bonds[bond_table[0, column]], bonds[bond_table[1, column]]
+        time = times[site_table[column]]
         still = (bias if word & x_bits else 0) | (bias << y_shift if word & (x_bits << y_shift) else 0)
         charge = x_sum = y_sum = np.int64(0)
         for k in range(L_tau):
@@ -109,17 +125,17 @@ def add_spectrum(
 
 
 @inlined
-def add_turns(W_x: float, W_y: float, W_tau: float, turns: Array) -> None:
+def add_winding_moments(W_x: float, W_y: float, W_tau: float, winding_moments: Array) -> None:
     """Add one look at windings: 1, W_tau, W_x^2, W_y^2, W_tau^2, their squares, 1 if one winds in space."""
-    turns[READS] += 1.0
-    turns[W_TAU] += W_tau
-    turns[W2_X] += W_x**2
-    turns[W2_Y] += W_y**2
-    turns[W2_TAU] += W_tau**2
-    turns[W4_X] += W_x**4
-    turns[W4_Y] += W_y**4
-    turns[W4_TAU] += W_tau**4
-    turns[WINDS] += 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
+    winding_moments[READS] += 1.0
+    winding_moments[W_TAU] += W_tau
+    winding_moments[W2_X] += W_x**2
+    winding_moments[W2_Y] += W_y**2
+    winding_moments[W2_TAU] += W_tau**2
+    winding_moments[W4_X] += W_x**4
+    winding_moments[W4_Y] += W_y**4
+    winding_moments[W4_TAU] += W_tau**4
+    winding_moments[WINDS] += 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
 
 
 @kernel
@@ -140,7 +156,8 @@ def measure(
     W_x, W_y, W_tau  its net windings
     Averages of windings alone are those over all looks since the last measurement, also rho at w = 0.
     """
-    if operators.counted:
+    reset_sums(operators.empty[replica], work)
+    if operators.can_pack:
         count_currents(words, replica, operators, work)
     else:
         sum_currents(words, replica, operators, work)
@@ -165,27 +182,27 @@ def measure(
     kinetic_x, kinetic_y = work.totals[TOTAL_KINETIC_X], work.totals[TOTAL_KINETIC_Y]
     contact, time_contact = work.totals[TOTAL_SPACE_CONTACT], work.totals[TOTAL_TIME_CONTACT]
     charging, bond = work.time_energy.sum(), work.space_energy.sum()
-    turns = out.turns[replica]
-    looks = turns[READS]
-    values[AT.rho_s_x] = turns[W2_X] / looks * (Lx / (Ly * beta))
-    values[AT.rho_s_y] = turns[W2_Y] / looks * (Ly / (Lx * beta))
-    values[AT.kappa] = turns[W2_TAU] / looks * (beta / sites)
+    winding_moments = out.winding_moments[replica]
+    looks = winding_moments[READS]
+    values[AT.rho_s_x] = winding_moments[W2_X] / looks * (Lx / (Ly * beta))
+    values[AT.rho_s_y] = winding_moments[W2_Y] / looks * (Ly / (Lx * beta))
+    values[AT.kappa] = winding_moments[W2_TAU] / looks * (beta / sites)
     values[AT.minus_kx] = kinetic_x / (sites * L_tau)
     values[AT.minus_ky] = kinetic_y / (sites * L_tau)
     values[AT.charging_energy] = charging / (sites * L_tau)
     values[AT.bond_energy] = bond / (sites * L_tau)
     values[AT.energy] = values[AT.charging_energy] + values[AT.bond_energy]
     values[AT.bond] = -bond / L_tau
-    values[AT.density] = turns[W_TAU] / looks / sites
+    values[AT.density] = winding_moments[W_TAU] / looks / sites
     values[AT.kappa_loc] = beta * squares / operators.present[replica]
     values[AT.heat_raw] = eps**2 / sites * ((charging + bond) ** 2 + contact + time_contact)
     values[AT.rho_t_x] = (x_re**2 + x_im**2) / (sites * beta)
     values[AT.rho_t_y] = (y_re**2 + y_im**2) / (sites * beta)
-    values[AT.W4_x] = turns[W4_X] / looks
-    values[AT.W4_y] = turns[W4_Y] / looks
-    values[AT.W4_tau] = turns[W4_TAU] / looks
-    values[AT.winds] = turns[WINDS] / looks
-    turns[:] = 0.0
+    values[AT.W4_x] = winding_moments[W4_X] / looks
+    values[AT.W4_y] = winding_moments[W4_Y] / looks
+    values[AT.W4_tau] = winding_moments[W4_TAU] / looks
+    values[AT.winds] = winding_moments[WINDS] / looks
+    winding_moments[:] = 0.0
     sums = out.scalars[replica]
     for i in range(sums.size):
         sums[i] += values[i]

@@ -12,10 +12,6 @@ from sitqmc.qmc.measure.estimators import (
     BOND_CONTACT,
     BOND_ENERGY,
     BOND_KINETIC,
-    KINETIC_X,
-    KINETIC_Y,
-    SPACE_CONTACT,
-    SPACE_ENERGY,
     TIME_CONTACT,
     TIME_ENERGY,
     TOTAL_KINETIC_X,
@@ -130,28 +126,15 @@ def _column(words, first, L_tau):  # type: ignore[no-untyped-def]
     return x, y, t
 
 
-@inlined
-def start_empty(empty, out):  # type: ignore[no-untyped-def]
-    """Set the sums of `out` over slices, and the totals, to those of a configuration without currents."""
-    out.current_x[:] = 0.0
-    out.current_y[:] = 0.0
-    out.space_energy[:] = empty[SPACE_ENERGY]
-    out.time_energy[:] = 0.0
-    L_tau, totals = out.time_energy.size, out.totals
-    totals[TOTAL_KINETIC_X], totals[TOTAL_KINETIC_Y] = L_tau * empty[KINETIC_X], L_tau * empty[KINETIC_Y]
-    totals[TOTAL_SPACE_CONTACT], totals[TOTAL_TIME_CONTACT] = L_tau * empty[SPACE_CONTACT], 0.0
-
-
 @kernel
 def count_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
     """As `measure.sum_currents`, for words of the layout COMPACT and tables that all links share."""
     L_tau = _u(operators.L_tau)
     middle, t_middle = operators.bonds.shape[1] // 2, operators.times.shape[1] // 2
-    bonds = operators.bonds[operators.bond_row[replica, 0, 0], middle:]
-    times = operators.times[operators.site_row[replica, 0], t_middle:]
+    bonds = operators.bonds[operators.bond_table[replica, 0, 0], middle:]
+    times = operators.times[operators.site_table[replica, 0], t_middle:]
     fields, space, time = out.fields, out.space_counts, out.time_counts
     current_x, current_y, columns = out.current_x, out.current_y, out.columns
-    start_empty(operators.empty[replica], out)
     stride, filled = _u(fields.size), 0
     x_bonds = y_bonds = 0
     for first in range(_0, _u(words.size), stride):

@@ -63,24 +63,16 @@ class LinkWeights:
     def j_max(self) -> int:
         return len(self.weight) - 1
 
-    def acceptance(self, j: int) -> float:
-        """Metropolis rate min(1, w(j+1)/w(j)) of J -> J + 1; zero at the cut-off."""
-        if j >= self.j_max:
-            return 0.0
-        if j < -self.j_max:
-            return 1.0
-        ratio = float(self.weight[abs(j + 1)] / self.weight[abs(j)])
-        return min(1.0, ratio * math.exp(self.tilt) if self.tilt else ratio)
+    def acceptance(self, j: NDArray[np.int64]) -> Array:
+        """Return the Metropolis rates min(1, w(j + 1)/w(j)) of J = j -> j + 1; zero at the cut-off."""
+        inside = np.clip(j, -self.j_max, self.j_max - 1)
+        ratio = self.weight[np.abs(inside + 1)] / self.weight[np.abs(inside)]
+        rate = np.minimum(1.0, ratio * math.exp(self.tilt) if self.tilt else ratio)
+        return np.where(j >= self.j_max, 0.0, np.where(j < -self.j_max, 1.0, rate))
 
     def reversed(self) -> "LinkWeights":
-        """The same link seen from its other end, where the current is -J."""
+        """Return the weights of the same link seen from its other end, where the current is -J."""
         return replace(self, tilt=-self.tilt, field=-self.field)
-
-    def frequent_currents(self, share: float) -> list[int]:
-        """Currents below j_max, ascending, whose weight exceeds `share` of the largest one."""
-        j = np.arange(-self.j_max, self.j_max)
-        log_weight = np.log(self.weight[np.abs(j)]) + self.tilt * j
-        return [int(i) for i in j[log_weight > math.log(share) + log_weight.max()]]
 
 
 def _cutoff(weight: Array, name: str, coupling: float, tilt: float = 0.0) -> int:

@@ -11,15 +11,27 @@ Source: Liu's Metropolised Gibbs sampler, Biometrika 83, 681 (1996), as used for
 Pollet, Rombouts, Van Houcke and Heyde, PRE 70, 056705 (2004).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.jit import kernel
-from sitqmc.qmc.model.model import Disorder, Model
-from sitqmc.qmc.worm import registers as at
-from sitqmc.qmc.worm.link_tables import Links
-from sitqmc.qmc.worm.packing import DIRECTIONS, Words
-from sitqmc.qmc.worm.registers import BLOCK, OPENING, ROWS, WIDTH, Desk, go_elsewhere
+from sitqmc.qmc.model.disorder import Disorder
+from sitqmc.qmc.model.model import Model
+from sitqmc.qmc.worm import registers as reg
+from sitqmc.qmc.worm.link_tables import LinkTables, WormTables
+from sitqmc.qmc.worm.packing import BYTES, DIRECTIONS, Words
+from sitqmc.qmc.worm.registers import (
+    BLOCK,
+    OPENING,
+    ROWS,
+    WIDTH,
+    Registers,
+    move_head,
+    record_waiting,
+    relocate_worm,
+)
 from sitqmc.qmc.worm.scattering import RESIDENCE_UNIT
 
 # All integers are unsigned, as in `tabulated`.
@@ -31,75 +43,78 @@ FIELDS = 256
 """Entries of a link in the table of rates: its field, with room for eight bits."""
 
 
-def link_rates(model: Model, disorder: Disorder, links: Links) -> NDArray[np.float32]:
-    """A of the link along d of a column by its field of eight bits, flat (Lx Ly, 6, FIELDS); 0 if missing.
+def link_rates(model: Model, disorder: Sequence[Disorder], links: LinkTables) -> WormTables:
+    """Return A of the link along d of a column by its field of eight bits; 0 if missing.
 
-    Rounding is harmless: one of the two rates of a link is 1, so that the other only changes the weights
-    by one part in 10^7.
+    The table `rates` is flat, (samples, Lx Ly, 6, FIELDS). Rounding is harmless: one of the two rates of a
+    link is 1, so the rounding of the other changes the weights by one part in 10^7.
     """
-    shape, current = (model.Ly, model.Lx), np.arange(FIELDS) - FIELDS // 2
-    space = np.array([[t.acceptance(int(j)) for j in current] for t in links.space])
-    up = np.array([[t.acceptance(int(j)) for j in current] for t in links.time])
-    down = np.array([[t.reversed().acceptance(int(j)) for j in current] for t in links.time])
-    rates = np.zeros((DIRECTIONS, *shape, FIELDS), np.float32)
-    for axis in range(2):
-        ahead = np.where(disorder.bonds[axis, ..., None], space[links.bond_row[axis].reshape(shape)], 0.0)
-        rates[2 * axis], rates[2 * axis + 1] = ahead, np.roll(ahead, 1, axis=1 - axis)
-    for d, table in ((4, up), (5, down)):
-        rates[d] = np.where(disorder.sites[..., None], table[links.site_row.reshape(shape)], 0.0)
+    current = np.arange(FIELDS) - FIELDS // 2
+    space = np.array([t.acceptance(current) for t in links.space])
+    up = np.array([t.acceptance(current) for t in links.time])
+    down = np.array([t.reversed().acceptance(current) for t in links.time])
+    shape = (model.Ly, model.Lx)
+    rates = np.zeros((len(disorder), DIRECTIONS, *shape, FIELDS), np.float32)
+    for one, rate, bonds, sites in zip(disorder, rates, links.bond_table, links.site_table, strict=True):
+        for axis in range(2):
+            ahead = np.where(one.bonds[axis, ..., None], space[bonds[axis].reshape(shape)], 0.0)
+            rate[2 * axis], rate[2 * axis + 1] = ahead, np.roll(ahead, 1, axis=1 - axis)
+        for d, table in ((4, up), (5, down)):
+            rate[d] = np.where(one.sites[..., None], table[sites.reshape(shape)], 0.0)
     rates[..., 0] = 0.0                              # the field of a missing link
-    return np.moveaxis(rates, 0, 2).ravel()
+    return WormTables(BYTES, rates=np.moveaxis(rates, 1, 3).ravel())
 
 
 @kernel
-def take_random_turns(
+def run_worms_link_by_link(
     t: np.uint64,
     row: np.uint64,
     end: np.uint64,
-    desk: Desk,
+    registers: Registers,
     words: Words,
     rates: NDArray[np.float32],
     numbers: NDArray[np.uint32],
     green: NDArray[np.uint64],
 ) -> tuple[np.uint64, np.uint64]:
-    """As `worm.take_turns`, with the rates of all replicas one after the other, see `link_rates`.
+    """As `worm.run_worms`, with the rates of all replicas one after the other, see `link_rates`.
 
     Every trial takes two numbers: which link, and whether to bounce.
     """
-    sites, wrap_shift = desk[at.SITES], desk[at.WRAP_SHIFT]
-    L_tau, Lx = desk[at.L_TAU], desk[at.LX]
-    reciprocal, reciprocal_shift = desk[at.RECIPROCAL], desk[at.RECIPROCAL_SHIFT]
+    sites, wrap_shift = registers[reg.SITES], registers[reg.WRAP_SHIFT]
+    L_tau, Lx = registers[reg.L_TAU], registers[reg.LX]
+    reciprocal, reciprocal_shift = registers[reg.RECIPROCAL], registers[reg.RECIPROCAL_SHIFT]
     middle = _2 * L_tau + _2 * (sites // L_tau) + Lx             # space distance zero
     unit = 2.0**-32
     fields, all_fields = _u(FIELDS), _u(FIELDS * DIRECTIONS)
     a = np.empty(DIRECTIONS)
     while t < _BLOCK:
         while row < end:
-            r = _u(numbers[desk[row + at.NUMBERS] + _2 * t])
-            head, word, incoming = desk[row + at.HEAD], desk[row + at.WORD], desk[row + at.INCOMING]
+            r = _u(numbers[registers[row + reg.NUMBERS] + _2 * t])
+            head, word = registers[row + reg.HEAD], registers[row + reg.WORD]
+            incoming = registers[row + reg.INCOMING]
             site = head & _LOW
-            if site == desk[row + at.TAIL]:
+            if site == registers[row + reg.TAIL]:
                 if incoming != OPENING:            # closed: put the word back, go elsewhere
                     words[site] = word
-                    if desk[row + at.LEFT] == _0:
+                    if registers[row + reg.ATTEMPTS_LEFT] == _0:
                         return t, row
-                    go_elsewhere(r, row, desk, words)
+                    relocate_worm(r, row, registers, words)
                     row += WIDTH
                     continue
                 trial = r * _6                     # whole part: direction, fraction: the Metropolis draw
                 d = trial >> _32
-                column = desk[row + at.TAIL_COLUMN]
-                field = (word >> desk[at.SHIFT + d]) & desk[at.MASK + d]
+                column = registers[row + reg.TAIL_COLUMN]
+                field = (word >> registers[reg.SHIFT + d]) & registers[reg.MASK + d]
                 rate = np.float64(rates[column * all_fields + d * fields + field])
                 if np.float64(trial & _LOW) * unit >= rate:
-                    desk[row + at.INCOMING] = _0
+                    registers[row + reg.INCOMING] = _0
                     row += WIDTH
                     continue
-                desk[row + at.OPENED] += _1
+                registers[row + reg.WORMS_OPENED] += _1
             else:
                 column = (site * reciprocal) >> reciprocal_shift
                 for i in range(DIRECTIONS):
-                    field = (word >> desk[at.SHIFT + _u(i)]) & desk[at.MASK + _u(i)]
+                    field = (word >> registers[reg.SHIFT + _u(i)]) & registers[reg.MASK + _u(i)]
                     a[i] = rates[column * all_fields + _u(i) * fields + field]
                 own = a[incoming]
                 a[incoming] = 0.0
@@ -112,28 +127,13 @@ def take_random_turns(
                 # Below `others` however it is rounded, so that a closed link is never chosen.
                 u = np.float64(np.int64(r)) * unit * others
                 d = _u(u >= c0) + _u(u >= c1) + _u(u >= c2) + _u(u >= c3) + _u(u >= c4)
-                r = _u(numbers[desk[row + at.NUMBERS] + _2 * t + _1])
+                r = _u(numbers[registers[row + reg.NUMBERS] + _2 * t + _1])
                 if np.float64(np.int64(r)) * unit * (own + (others - a[d])) >= others:
                     d = incoming
-                start = desk[row + at.GREEN]
-                if start != _0:
-                    time = _u(DIRECTIONS / (own + others) / RESIDENCE_UNIT + 0.5)
-                    tail_column = desk[row + at.TAIL_COLUMN]
-                    k = site - desk[row + at.TAIL] - (column - tail_column) * L_tau
-                    k += L_tau * (k >> _63)              # negative: once round
-                    green[start - _1 + L_tau * _u(column != tail_column) + k] += time
-                    if k == _0:
-                        first = desk[row + at.BASE] // L_tau
-                        column -= first
-                        tail_column -= first
-                        place = middle + column + column // Lx * Lx - tail_column - tail_column // Lx * Lx
-                        green[start - _1 + place] += time
-            words[site] = word + desk[at.UNIT + d]
-            head += desk[at.STEP + _2 * d + ((word >> (wrap_shift + d)) & _1)]
-            back = d ^ _1
-            desk[row + at.HEAD] = head
-            desk[row + at.WORD] = _u(words[head & _LOW]) - desk[at.UNIT + back]
-            desk[row + at.INCOMING] = back
+                if registers[row + reg.GREEN] != _0:
+                    waiting = _u(DIRECTIONS / (own + others) / RESIDENCE_UNIT + 0.5)
+                    record_waiting(waiting, site, column, L_tau, Lx, middle, row, registers, green)
+            move_head(d, head, word, wrap_shift, row, registers, words)
             row += WIDTH
         row = ROWS
         t += _1

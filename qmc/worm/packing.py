@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc.model.model import Bonds, Disorder, Model
+from sitqmc.qmc.model.disorder import Disorder
+from sitqmc.qmc.model.model import Model
 
 DIRECTIONS = 6
 
@@ -55,12 +56,11 @@ WIDE = Layout(space_bits=5, time_bits=8)
 BYTES = Layout(space_bits=8, time_bits=8)
 
 
-def empty_lattice(model: Model, disorder: Bonds | Disorder, layout: Layout = BYTES) -> Words:
-    """Words (Lx * Ly * L_tau,) of the configuration without currents.
+def empty_lattice(model: Model, disorder: Disorder, layout: Layout = BYTES) -> Words:
+    """Return the words (Lx * Ly * L_tau,) of the configuration without currents.
 
     A missing site has no link at all, so no worm ever enters or starts there.
     """
-    disorder = model.as_disorder(disorder)
     x_bonds, y_bonds = disorder.bonds
     present = np.empty((DIRECTIONS, model.Ly, model.Lx), bool)
     present[0], present[1] = x_bonds, np.roll(x_bonds, 1, axis=1)
@@ -77,7 +77,7 @@ def empty_lattice(model: Model, disorder: Bonds | Disorder, layout: Layout = BYT
     return words.ravel()
 
 
-def steps(model: Model) -> NDArray[np.int64]:
+def neighbour_offsets(model: Model) -> NDArray[np.int64]:
     """Change of the site index, int64 (12,), at 2 d + wrap."""
     stride = (model.L_tau, model.L_tau * model.Lx, 1)
     length = (model.Lx, model.Ly, model.L_tau)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sitqmc.jit import inlined
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.worm.packing import DIRECTIONS, Layout, steps
+from sitqmc.qmc.worm.packing import DIRECTIONS, Layout, neighbour_offsets
 
-Desk = NDArray[np.uint64]
+Registers = NDArray[np.uint64]
 
 BLOCK = 1024
 """Trials between two refills of the random numbers."""
@@ -30,15 +30,15 @@ HEAD = _u(0)            # head's site in the low half, running windings in the h
 TAIL = _u(1)            # tail's site
 WORD = _u(2)            # word at the head, the current of the last step counted on this end too
 INCOMING = _u(3)        # direction back along the last step; OPENING
-LEFT = _u(4)            # attempts left before the replica is to be looked at
+ATTEMPTS_LEFT = _u(4)            # attempts left before the replica is to be looked at
 NUMBERS = _u(5)         # place of its random numbers, halves of 64 bits
 BASE = _u(6)            # its first site
 GREEN = _u(7)           # 0: no histogram; else 1 + its place in `green`
 TAIL_COLUMN = _u(8)     # column of the tail
-OPENED = _u(9)          # worms that got beyond their first step
-NAME = _u(10)           # number of the replica
-BEGUN = _u(11)          # clock at the last look
-GIVEN = _u(12)          # attempts it was given then
+WORMS_OPENED = _u(9)          # worms that got beyond their first step
+REPLICA = _u(10)           # number of the replica
+CLOCK_AT_CHECK = _u(11)          # clock at the last look
+ATTEMPTS_ASSIGNED = _u(12)          # attempts it was given then
 
 OPENING = _u(DIRECTIONS)
 """Instead of a direction: head and tail were put on a new site and have not tried a step yet."""
@@ -47,34 +47,34 @@ WINDING_SHIFT = (32, 43, 54)
 """Of the net windings along x, y, tau within HEAD: 11, 11 and 10 bits, which never run over."""
 
 
-def new_desk(model: Model, layout: Layout, replicas: int) -> Desk:
-    """Desk of `replicas` worms, each at rest on its own first site; the words follow each other."""
+def new_registers(model: Model, layout: Layout, replicas: int) -> Registers:
+    """Registers of `replicas` worms, each at rest on its own first site; the words follow each other."""
     volume, first, width = model.sites * model.L_tau, int(ROWS), int(WIDTH)
-    desk = np.zeros(first + replicas * width, np.uint64)
-    desk[SITES], desk[L_TAU], desk[LX] = volume, model.L_tau, model.Lx
+    registers = np.zeros(first + replicas * width, np.uint64)
+    registers[SITES], registers[L_TAU], registers[LX] = volume, model.L_tau, model.Lx
     # site // L_tau = site * RECIPROCAL >> RECIPROCAL_SHIFT, exactly for all sites below 2^31.
     shift = 31 + int(model.L_tau - 1).bit_length()
-    desk[RECIPROCAL], desk[RECIPROCAL_SHIFT] = -(-(1 << shift) // model.L_tau), shift
-    desk[SPACE_MASK] = (1 << layout.shift(4)) - 1
-    desk[TIME_SHIFT], desk[TIME_MASK] = layout.shift(4), (1 << 2 * layout.time_bits) - 1
-    desk[WRAP_SHIFT] = layout.shift(6)
-    for i, change in enumerate(steps(model)):
+    registers[RECIPROCAL], registers[RECIPROCAL_SHIFT] = -(-(1 << shift) // model.L_tau), shift
+    registers[SPACE_MASK] = (1 << layout.shift(4)) - 1
+    registers[TIME_SHIFT], registers[TIME_MASK] = layout.shift(4), (1 << 2 * layout.time_bits) - 1
+    registers[WRAP_SHIFT] = layout.shift(6)
+    for i, change in enumerate(neighbour_offsets(model)):
         d, wrap = divmod(i, 2)
         turns = (1 - 2 * (d % 2)) << WINDING_SHIFT[d // 2] if wrap else 0
-        desk[int(STEP) + i] = (int(change) + turns) % 2**64
+        registers[int(STEP) + i] = (int(change) + turns) % 2**64
     for d in range(DIRECTIONS):
-        desk[int(UNIT) + d], desk[int(SHIFT) + d] = 1 << layout.shift(d), layout.shift(d)
-        desk[int(MASK) + d] = 2 * layout.bias(d) - 1
-    for i, row in enumerate(rows(desk, replicas)):
+        registers[int(UNIT) + d], registers[int(SHIFT) + d] = 1 << layout.shift(d), layout.shift(d)
+        registers[int(MASK) + d] = 2 * layout.bias(d) - 1
+    for i, row in enumerate(rows(registers, replicas)):
         row[HEAD] = row[TAIL] = row[BASE] = i * volume
-        row[NAME] = i
-    return desk
+        row[REPLICA] = i
+    return registers
 
 
-def rows(desk: Desk, replicas: int) -> Desk:
+def rows(registers: Registers, replicas: int) -> Registers:
     """View (replicas, WIDTH) of the rows of a desk."""
     first, width = int(ROWS), int(WIDTH)
-    return desk[first : first + replicas * width].reshape(replicas, width)
+    return registers[first : first + replicas * width].reshape(replicas, width)
 
 
 def winding_bits(winding: NDArray[np.int64]) -> np.uint64:
@@ -94,14 +94,44 @@ def windings(head):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def go_elsewhere(r, row, desk, words):  # type: ignore[no-untyped-def]
+def relocate_worm(r, row, registers, words):  # type: ignore[no-untyped-def]
     """Put head and tail of a closed worm on a site chosen by r, 32 random bits: one attempt less.
 
     Not quite the same probability for all sites; any fixed ones are exact.
     """
-    site = desk[row + BASE] + ((r * desk[SITES]) >> _u(32))
-    desk[row + LEFT] -= _u(1)
-    desk[row + HEAD] = (desk[row + HEAD] & _u(0xFFFFFFFF00000000)) | site
-    desk[row + WORD] = _u(words[site])
-    desk[row + TAIL], desk[row + INCOMING] = site, OPENING
-    desk[row + TAIL_COLUMN] = (site * desk[RECIPROCAL]) >> desk[RECIPROCAL_SHIFT]
+    site = registers[row + BASE] + ((r * registers[SITES]) >> _u(32))
+    registers[row + ATTEMPTS_LEFT] -= _u(1)
+    registers[row + HEAD] = (registers[row + HEAD] & _u(0xFFFFFFFF00000000)) | site
+    registers[row + WORD] = _u(words[site])
+    registers[row + TAIL], registers[row + INCOMING] = site, OPENING
+    registers[row + TAIL_COLUMN] = (site * registers[RECIPROCAL]) >> registers[RECIPROCAL_SHIFT]
+
+
+@inlined
+def record_waiting(waiting, site, column, L_tau, Lx, middle, row, registers, green):  # type: ignore[no-untyped-def]
+    """Add a waiting time of the head at `site` of `column` to the histograms of the Green function.
+
+    middle  place of space distance zero, from the start of the histograms of the replica
+    """
+    start = registers[row + GREEN] - _u(1)
+    tail_column = registers[row + TAIL_COLUMN]
+    k = site - registers[row + TAIL] - (column - tail_column) * L_tau
+    k += L_tau * (k >> _u(63))                   # add a period if negative
+    green[start + L_tau * _u(column != tail_column) + k] += waiting
+    if k == _u(0):
+        first = registers[row + BASE] // L_tau
+        column -= first
+        tail_column -= first
+        place = middle + column + column // Lx * Lx - tail_column - tail_column // Lx * Lx
+        green[start + place] += waiting
+
+
+@inlined
+def move_head(d, head, word, wrap_shift, row, registers, words):  # type: ignore[no-untyped-def]
+    """Move the head, whose word is `word`, along d; both ends of the link count the step."""
+    words[head & _u(0xFFFFFFFF)] = word + registers[UNIT + d]
+    head += registers[STEP + _u(2) * d + ((word >> (wrap_shift + d)) & _u(1))]
+    back = d ^ _u(1)
+    registers[row + HEAD] = head
+    registers[row + WORD] = _u(words[head & _u(0xFFFFFFFF)]) - registers[UNIT + back]
+    registers[row + INCOMING] = back

@@ -8,10 +8,11 @@ exact weights. Bounces f_ii slow the worm down; they are avoided wherever no rat
 the others (source: Syljuasen and Sandvik, PRE 66, 046701 (2002); Alet and Sorensen, PRE 68, 026702
 (2003)). Among the bounce-free f the one of largest entropy is taken: f_ij = x_i x_j (i != j).
 
-The states of a vertex are tabulated for the common currents. A rare state (a large current) takes
+The states of a vertex are tabulated for the frequent currents. A rare state (a large current) takes
 the heat-bath flux f_ij = A_i A_j / sum A, computed on the spot; any choice per state is exact.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,14 +21,15 @@ from numpy.typing import NDArray
 
 from sitqmc.jit import kernel
 from sitqmc.qmc.model.link_weights import Action, LinkWeights, space_links, time_links
+from sitqmc.qmc.worm.link_tables import WormTables
 from sitqmc.qmc.worm.memory import zeros_in_large_pages
 from sitqmc.qmc.worm.packing import COMPACT, DIRECTIONS, WIDE, Layout
 
 RARE = 1 << 29
 """Marks links outside the table; two of them still add up within 32 bits."""
 
-COMMON = 1e-4
-"""A current J is tabulated if w(J)/w(0) exceeds this."""
+FREQUENT = 1e-4
+"""A current J is tabulated if its weight over the largest weight exceeds this."""
 
 NEGLIGIBLE = 1e-9
 """Four bytes a site are used where the currents that do not fit have less than this share of the weight."""
@@ -38,28 +40,16 @@ SLOTS = 8
 PROBABILITY_BITS = 32
 
 # One array serves all look-ups of the worm, so that one register holds its address.
+#
+#     table   at (time fields) and SPACE_AT + (space fields) parts of the address of a state, which add up;
+#             there six times eight alias slots (32 bits of threshold, of which the low six also name two
+#             directions), and the mean waiting time 6 / sum A in RESIDENCE_UNIT
 SPACE_AT = 1 << 16
 """Place of the entries of the space fields in the table; those of the time fields come first."""
 ROW = 64
 """Entries per state of a vertex: six times eight alias slots, then the residence time."""
 RESIDENCE = DIRECTIONS * SLOTS
 RESIDENCE_UNIT = 2.0**-20
-
-
-@dataclass(frozen=True)
-class VertexTables:
-    """What the worm kernel looks up.
-
-    layout   of the words that the tables are made for
-    table    uint32: at (time fields) and SPACE_AT + (space fields) parts of the address of a state,
-             which add up; there six times eight alias slots (32 bits of threshold, of which the low
-             six also name two directions), and the mean waiting time 6 / sum A in RESIDENCE_UNIT
-    rate     float64 (6 * 256,): A of the link along d by its field, at 256 d + field
-    """
-
-    layout: Layout
-    table: NDArray[np.uint32]
-    rate: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -71,24 +61,33 @@ class _Classes:
 
 
 def _field_rates(links: LinkWeights, bits: int) -> NDArray[np.float64]:
-    """A by field, (256,); zero for a missing link."""
+    """Return A by field, (256,); zero for a missing link."""
     rate = np.zeros(256)
-    for field in range(1, 1 << bits):
-        rate[field] = links.acceptance(field - (1 << (bits - 1)))
+    rate[1 : 1 << bits] = links.acceptance(np.arange(1, 1 << bits) - (1 << (bits - 1)))
     return rate
 
 
-def _classes(links: LinkWeights, bits: int, max_levels: int) -> _Classes:
-    """Class 0: closed to the worm (A = 0); class 1: A = 1; then one for each common current with A < 1."""
+def _classes(links: LinkWeights, rate: NDArray[np.float64], bits: int, max_levels: int) -> _Classes:
+    """Return class 0: closed to the worm (A = 0); class 1: A = 1; one class for each frequent J with A < 1.
+
+    rate  A by field, see `_field_rates`
+    """
     bias = 1 << (bits - 1)
     current = np.arange(1 << bits) - bias
     of_field = np.where(current < links.j_max, -1, 0)
-    levels = [j for j in links.frequent_currents(COMMON) if links.acceptance(j) < 1.0][:max_levels]
+    levels = [j for j in _frequent_currents(links) if rate[bias + j] < 1.0][:max_levels]
     first = levels[0] if levels else links.j_max
     of_field[current < first] = 1
     of_field[[bias + j for j in levels]] = 2 + np.arange(len(levels))
     of_field[0] = 0
-    return _Classes(of_field, np.array([0.0, 1.0] + [links.acceptance(j) for j in levels]))
+    return _Classes(of_field, np.array([0.0, 1.0] + [rate[bias + j] for j in levels]))
+
+
+def _frequent_currents(links: LinkWeights) -> list[int]:
+    """Return the currents below j_max, ascending, whose weight exceeds FREQUENT of the largest weight."""
+    j = np.arange(-links.j_max, links.j_max)
+    log_weight = np.log(links.weight[np.abs(j)]) + links.tilt * j
+    return [int(i) for i in j[log_weight > math.log(FREQUENT) + log_weight.max()]]
 
 
 def _addresses(links: list[_Classes], scale: int, offset: int = 0) -> NDArray[np.uint32]:
@@ -114,9 +113,8 @@ def _cut(links: LinkWeights, j_max: int) -> LinkWeights:
     return replace(links, weight=links.weight[: j_max + 1])
 
 
-def tabulated(action: Action, eps: float, charging: float, n_g: float = 0.0) -> Layout | None:
-    """Narrowest layout whose fields hold the currents that matter; None if no table does."""
-    space, time = space_links(action, eps), time_links(action, eps, charging, n_g)
+def narrowest_layout(space: LinkWeights, time: LinkWeights) -> Layout | None:
+    """Return the narrowest layout whose fields hold the currents that matter; None if no layout does."""
     for layout in (COMPACT, WIDE):
         if _needed(space) <= layout.j_max(0) and _needed(time) <= layout.j_max(4):
             return layout
@@ -124,7 +122,7 @@ def tabulated(action: Action, eps: float, charging: float, n_g: float = 0.0) -> 
 
 
 @kernel
-def hollow_flux(a: NDArray[np.float64], f: NDArray[np.float64]) -> None:
+def bounce_free_flux(a: NDArray[np.float64], f: NDArray[np.float64]) -> None:
     """Fill f (6, 6): symmetric, row sums a (6,), least possible diagonal, else of largest entropy."""
     n = a.size
     top = 0
@@ -239,7 +237,7 @@ def _fill_tables(
         # A head has at least one link where the worm gains; only states that do not occur are cut here.
         time = min(DIRECTIONS / max(a.sum(), 1e-300), 4095.0)
         out[row, RESIDENCE] = np.uint32(np.round(time / RESIDENCE_UNIT))
-        hollow_flux(a, f)
+        bounce_free_flux(a, f)
         for i in range(DIRECTIONS):
             for j in range(DIRECTIONS):
                 # A head never comes in through a link with A = 0; such a row is never used.
@@ -248,24 +246,26 @@ def _fill_tables(
 
 
 @lru_cache(maxsize=8)
-def vertex_tables(action: Action, eps: float, charging: float, n_g: float = 0.0) -> VertexTables:
-    """Tables of one set of couplings, 1-40 MB, of which runs touch little; ValueError if not `tabulated`."""
-    layout = tabulated(action, eps, charging, n_g)
+def scattering_tables(action: Action, eps: float, charging: float, n_g: float = 0.0) -> WormTables | None:
+    """Return the tables of one set of couplings, 1-40 MB, of which runs touch little.
+
+    None where the currents that matter do not fit into any layout.
+    """
+    space, time = space_links(action, eps), time_links(action, eps, charging, n_g)
+    layout = narrowest_layout(space, time)
     if layout is None:
-        raise ValueError(f"{action}, eps = {eps}, charging = {charging}: currents are too large for tables")
-    space_table = _cut(space_links(action, eps), layout.j_max(0))
-    up_table = _cut(time_links(action, eps, charging, n_g), layout.j_max(4))
-    down_table = up_table.reversed()
-    space = _classes(space_table, layout.space_bits, MAX_SPACE_LEVELS)
-    up = _classes(up_table, layout.time_bits, MAX_TIME_LEVELS)
-    down = _classes(down_table, layout.time_bits, MAX_TIME_LEVELS)
-    ns, nt = len(space.rate), len(up.rate) * len(down.rate)
-    first = SPACE_AT + (1 << 4 * layout.space_bits)
-    table = zeros_in_large_pages(first + ns**4 * nt * ROW, np.uint32)
-    times = _addresses([up, down], 1, first)
+        return None
+    space, up = _cut(space, layout.j_max(0)), _cut(time, layout.j_max(4))
+    down = up.reversed()
+    s, t = layout.space_bits, layout.time_bits
+    rates = _field_rates(space, s), _field_rates(up, t), _field_rates(down, t)
+    x = _classes(space, rates[0], s, MAX_SPACE_LEVELS)
+    plus, minus = _classes(up, rates[1], t, MAX_TIME_LEVELS), _classes(down, rates[2], t, MAX_TIME_LEVELS)
+    n_space, n_time = len(x.rate), len(plus.rate) * len(minus.rate)
+    first = SPACE_AT + (1 << 4 * s)
+    table = zeros_in_large_pages(first + n_space**4 * n_time * ROW, np.uint32)
+    times = _addresses([plus, minus], 1, first)
     table[: len(times)] = times
-    table[SPACE_AT:first] = _addresses([space] * 4, nt)
-    _fill_tables(space.rate, up.rate, down.rate, table[first:].reshape(-1, ROW))
-    links = (*(space_table,) * 4, up_table, down_table)
-    rate = np.concatenate([_field_rates(table_of, layout.bits(d)) for d, table_of in enumerate(links)])
-    return VertexTables(layout, table, rate)
+    table[SPACE_AT:first] = _addresses([x] * 4, n_time)
+    _fill_tables(x.rate, plus.rate, minus.rate, table[first:].reshape(-1, ROW))
+    return WormTables(layout, table, np.concatenate([rates[0]] * 4 + [rates[1], rates[2]]))

@@ -19,9 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.jit import kernel
-from sitqmc.qmc.worm import registers as at
+from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.packing import DIRECTIONS, Words
-from sitqmc.qmc.worm.registers import BLOCK, OPENING, ROWS, WIDTH, Desk, go_elsewhere
+from sitqmc.qmc.worm.registers import (
+    BLOCK,
+    OPENING,
+    ROWS,
+    WIDTH,
+    Registers,
+    move_head,
+    record_waiting,
+    relocate_worm,
+)
 from sitqmc.qmc.worm.scattering import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT
 
 # Everything in the inner loop is unsigned: signed indices would cost a test for negative ones at every
@@ -33,21 +42,21 @@ _RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
 
 
 @kernel
-def total_rate(word: np.uint64, desk: Desk, rate: NDArray[np.float64]) -> float:
+def total_rate(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> float:
     """Sum of A over the six links."""
     total = 0.0
     for d in range(DIRECTIONS):
-        total += rate[256 * d + ((word >> desk[at.SHIFT + _u(d)]) & desk[at.MASK + _u(d)])]
+        total += rate[256 * d + ((word >> registers[reg.SHIFT + _u(d)]) & registers[reg.MASK + _u(d)])]
     return total
 
 
 @kernel
-def heat_bath(word: np.uint64, desk: Desk, rate: NDArray[np.float64], u: float) -> np.uint64:
+def heat_bath(word: np.uint64, registers: Registers, rate: NDArray[np.float64], u: float) -> np.uint64:
     """Direction drawn with probability A_d / sum A, of a rare state."""
-    target = u * total_rate(word, desk, rate)
+    target = u * total_rate(word, registers, rate)
     chosen = _0
     for d in range(DIRECTIONS):
-        a = rate[256 * d + ((word >> desk[at.SHIFT + _u(d)]) & desk[at.MASK + _u(d)])]
+        a = rate[256 * d + ((word >> registers[reg.SHIFT + _u(d)]) & registers[reg.MASK + _u(d)])]
         if a > 0.0:                              # rounding must never choose a closed link
             chosen = _u(d)
             target -= a
@@ -57,17 +66,17 @@ def heat_bath(word: np.uint64, desk: Desk, rate: NDArray[np.float64], u: float) 
 
 
 @kernel
-def residence(word: np.uint64, desk: Desk, rate: NDArray[np.float64]) -> np.uint64:
+def residence(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> np.uint64:
     """Mean waiting time 6 / sum A in RESIDENCE_UNIT, of a rare state."""
-    return _u(DIRECTIONS / total_rate(word, desk, rate) / RESIDENCE_UNIT + 0.5)
+    return _u(DIRECTIONS / total_rate(word, registers, rate) / RESIDENCE_UNIT + 0.5)
 
 
 @kernel
-def take_turns(
+def run_worms(
     t: np.uint64,
     row: np.uint64,
     end: np.uint64,
-    desk: Desk,
+    registers: Registers,
     words: Words,
     table: NDArray[np.uint32],
     rate: NDArray[np.float64],
@@ -84,32 +93,34 @@ def take_turns(
 
     Returns (t, row) of a replica without attempts left, before its trial t; or t = BLOCK.
     """
-    sites, wrap_shift = desk[at.SITES], desk[at.WRAP_SHIFT]
-    L_tau, Lx = desk[at.L_TAU], desk[at.LX]
-    reciprocal, reciprocal_shift = desk[at.RECIPROCAL], desk[at.RECIPROCAL_SHIFT]
+    sites, wrap_shift = registers[reg.SITES], registers[reg.WRAP_SHIFT]
+    L_tau, Lx = registers[reg.L_TAU], registers[reg.LX]
+    reciprocal, reciprocal_shift = registers[reg.RECIPROCAL], registers[reg.RECIPROCAL_SHIFT]
     middle = _2 * L_tau + _2 * (sites // L_tau) + Lx             # space distance zero
-    space_mask, time_mask, time_shift = desk[at.SPACE_MASK], desk[at.TIME_MASK], desk[at.TIME_SHIFT]
+    space_mask, time_mask = registers[reg.SPACE_MASK], registers[reg.TIME_MASK]
+    time_shift = registers[reg.TIME_SHIFT]
     while t < _BLOCK:
         while row < end:
-            r = _u(numbers[desk[row + at.NUMBERS] + t])
-            head, word, incoming = desk[row + at.HEAD], desk[row + at.WORD], desk[row + at.INCOMING]
+            r = _u(numbers[registers[row + reg.NUMBERS] + t])
+            head, word = registers[row + reg.HEAD], registers[row + reg.WORD]
+            incoming = registers[row + reg.INCOMING]
             site = head & _LOW
-            if site == desk[row + at.TAIL]:
+            if site == registers[row + reg.TAIL]:
                 if incoming != OPENING:            # closed: put the word back, go elsewhere
                     words[site] = word
-                    if desk[row + at.LEFT] == _0:
+                    if registers[row + reg.ATTEMPTS_LEFT] == _0:
                         return t, row
-                    go_elsewhere(r, row, desk, words)
+                    relocate_worm(r, row, registers, words)
                     row += WIDTH
                     continue
                 trial = r * _6                     # whole part: direction, fraction: the Metropolis draw
                 d = trial >> _32
-                field = (word >> desk[at.SHIFT + d]) & desk[at.MASK + d]
+                field = (word >> registers[reg.SHIFT + d]) & registers[reg.MASK + d]
                 if np.float64(trial & _LOW) >= rate[(d << _8) + field] * 4294967296.0:
-                    desk[row + at.INCOMING] = _0
+                    registers[row + reg.INCOMING] = _0
                     row += WIDTH
                     continue
-                desk[row + at.OPENED] += _1
+                registers[row + reg.WORMS_OPENED] += _1
             else:
                 state = _u(table[_SPACE_AT + (word & space_mask)])
                 state += _u(table[(word >> time_shift) & time_mask])
@@ -118,26 +129,15 @@ def take_turns(
                     own = r < slot
                     d = (slot >> (_3 * _u(own))) & _7        # no branch here and below: hard to predict
                 else:
-                    d = heat_bath(word, desk, rate, np.float64(r) * 2.0**-32)
-                if green is not None and desk[row + at.GREEN] != _0:
-                    start = desk[row + at.GREEN]
-                    time = _u(table[state + _RESIDENCE]) if state < _RARE else residence(word, desk, rate)
-                    column, tail_column = (site * reciprocal) >> reciprocal_shift, desk[row + at.TAIL_COLUMN]
-                    k = site - desk[row + at.TAIL] - (column - tail_column) * L_tau
-                    k += L_tau * (k >> _63)              # negative: once round
-                    green[start - _1 + L_tau * _u(column != tail_column) + k] += time
-                    if k == _0:
-                        first = desk[row + at.BASE] // L_tau
-                        column -= first
-                        tail_column -= first
-                        place = middle + column + column // Lx * Lx - tail_column - tail_column // Lx * Lx
-                        green[start - _1 + place] += time
-            words[site] = word + desk[at.UNIT + d]
-            head += desk[at.STEP + _2 * d + ((word >> (wrap_shift + d)) & _1)]
-            back = d ^ _1
-            desk[row + at.HEAD] = head
-            desk[row + at.WORD] = _u(words[head & _LOW]) - desk[at.UNIT + back]
-            desk[row + at.INCOMING] = back
+                    d = heat_bath(word, registers, rate, np.float64(r) * 2.0**-32)
+                if green is not None and registers[row + reg.GREEN] != _0:
+                    if state < _RARE:
+                        waiting = _u(table[state + _RESIDENCE])
+                    else:
+                        waiting = residence(word, registers, rate)
+                    column = (site * reciprocal) >> reciprocal_shift
+                    record_waiting(waiting, site, column, L_tau, Lx, middle, row, registers, green)
+            move_head(d, head, word, wrap_shift, row, registers, words)
             row += WIDTH
         row = ROWS
         t += _1

@@ -30,7 +30,7 @@ def finished(request):
     model = Model(Lx=4, Ly=6, L_tau=10, eps=0.4, charging=2.0, action="rotor", p=0.1, **request.param)
     disorder = [model.draw_disorder(1, s) for s in range(3)]
     chains = Chains(model, disorder, seed=1, samples=range(3), schedule=SHORT, n_max=3)
-    chains._way.series[...] = np.nan
+    chains._replicas.batch.series[...] = np.nan
     while not chains.finished:
         chains.step()
     return model, chains

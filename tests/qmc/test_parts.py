@@ -18,18 +18,25 @@ from sitqmc.qmc import (
     space_links,
     time_links,
 )
-from sitqmc.qmc.chains.start import hot_lattice
-from sitqmc.qmc.measure.estimators import new_work, operators
-from sitqmc.qmc.measure.kernels import sum_currents
+from sitqmc.qmc.chains.start import start_lattice
+from sitqmc.qmc.measure.estimators import prepare_measurement
+from sitqmc.qmc.measure.kernels import reset_sums, sum_currents
 from sitqmc.qmc.measure.packed_sums import count_currents
 from sitqmc.qmc.statistics.jackknife import hot_cold_z
-from sitqmc.qmc.worm import registers as at
-from sitqmc.qmc.worm.link_by_link import link_rates, take_random_turns
-from sitqmc.qmc.worm.link_tables import link_tables
-from sitqmc.qmc.worm.packing import BYTES, COMPACT, WIDE, fold_space, steps
+from sitqmc.qmc.worm import registers as reg
+from sitqmc.qmc.worm.link_by_link import link_rates, run_worms_link_by_link
+from sitqmc.qmc.worm.link_tables import build_link_tables
+from sitqmc.qmc.worm.packing import BYTES, COMPACT, WIDE, fold_space, neighbour_offsets
 from sitqmc.qmc.worm.random_numbers import LANES, fill_u64, lanes, stream, top_up
-from sitqmc.qmc.worm.registers import BLOCK, new_desk, rows, windings
-from sitqmc.qmc.worm.scattering import RESIDENCE_UNIT, ROW, SLOTS, SPACE_AT, hollow_flux, vertex_tables
+from sitqmc.qmc.worm.registers import BLOCK, new_registers, rows, windings
+from sitqmc.qmc.worm.scattering import (
+    RESIDENCE_UNIT,
+    ROW,
+    SLOTS,
+    SPACE_AT,
+    bounce_free_flux,
+    scattering_tables,
+)
 
 
 def test_random_numbers_of_the_published_generator():
@@ -109,7 +116,7 @@ def test_flux_is_symmetric_with_the_rates_as_row_sums():
     for _ in range(500):
         a = rng.random(6) ** rng.integers(1, 12)
         a[rng.random(6) < 0.3] = 0.0
-        hollow_flux(a, f)
+        bounce_free_flux(a, f)
         np.testing.assert_allclose(f, f.T, atol=1e-15)
         np.testing.assert_allclose(f.sum(axis=1), a, atol=1e-12)
         assert f.min() >= 0
@@ -120,7 +127,7 @@ def test_flux_is_symmetric_with_the_rates_as_row_sums():
 
 
 def test_alias_slots_reproduce_the_scattering_probabilities():
-    tables = vertex_tables("cosine", 0.4, 2.0)
+    tables = scattering_tables("cosine", 0.4, 2.0)
     rng = np.random.default_rng(4)
     f = np.empty((6, 6))
     states = tables.table[SPACE_AT + (1 << 4 * tables.layout.space_bits) :].reshape(-1, ROW)
@@ -135,7 +142,7 @@ def test_alias_slots_reproduce_the_scattering_probabilities():
         # Detailed balance: with a_i = the stationary distribution of p over links, a_i p_ij is symmetric.
         a = np.linalg.matrix_power(p.T + 1e-13, 2000) @ np.full(6, 1 / 6)
         if np.count_nonzero(a > 1e-9) > 2:
-            hollow_flux(a, f)
+            bounce_free_flux(a, f)
             flow = a[:, None] * p
             np.testing.assert_allclose(flow, flow.T, atol=2e-6)
             tried += 1
@@ -194,13 +201,14 @@ def test_both_ends_of_a_link_agree(walk):
 def test_sums_over_a_configuration_against_numpy(walk, read):
     model, chains = walk
     disorder = [model.draw_disorder(11, s) for s in (0, 1)]
-    links = [link_tables(model, some) for some in disorder]
-    ops, work = operators(model, disorder, links, 1, chains.layout), new_work(model, 1)
-    if read is count_currents and not ops.counted:
+    links = build_link_tables(model, disorder)
+    ops, work, _ = prepare_measurement(model, disorder, links, 1, chains.layout)
+    if read is count_currents and not ops.can_pack:
         pytest.skip("only for four bytes a site")
     space = space_links(model.action, model.eps)
     time = time_links(model.action, model.eps, model.charging)
     for c, (J, words) in enumerate(zip(chains.currents(), chains.state()["words"], strict=True)):
+        reset_sums(ops.empty[c], work)
         read(words, c, ops, work)
         np.testing.assert_array_equal(work.current_x, J[1].sum(axis=(1, 2)))
         np.testing.assert_array_equal(work.current_y, J[2].sum(axis=(1, 2)))
@@ -437,17 +445,17 @@ def flux_walk(model, disorder, links, words, numbers):
     for y, x in np.ndindex(model.Ly, model.Lx):
         column = y * model.Lx + x
         left, below = y * model.Lx + (x - 1) % model.Lx, (y - 1) % model.Ly * model.Lx + x
-        for d, row in enumerate((links.bond_row[0, column], links.bond_row[0, left],
-                                 links.bond_row[1, column], links.bond_row[1, below])):  # fmt: skip
+        x, y = links.bond_table[0]
+        for d, row in enumerate((x[column], x[left], y[column], y[below])):
             tables[column, d] = links.space[row]
-        up = links.time[links.site_row[column]]
+        up = links.time[links.site_table[0, column]]
         tables[column, 4], tables[column, 5] = up, up.reversed()
 
     def rate(site, d):
         field = (words[site] >> (8 * d)) & 0xFF
         return float(np.float32(tables[site // model.L_tau, d].acceptance(field - 128))) if field else 0.0
 
-    step = steps(model).tolist()
+    step = neighbour_offsets(model).tolist()
     waiting, winding = np.zeros((model.L_tau, model.sites, model.sites)), [0, 0, 0]
     head = tail = back = 0
     opening = False
@@ -485,21 +493,21 @@ def test_second_worm_against_its_definition(action):
                   n_g=0.0 if action == "cosine" else 0.2, spread_J=0.6, spread_C=0.4)  # fmt: skip
     disorder = model.draw_disorder(1, 4)
     assert 4 < disorder.present < 9
-    links = link_tables(model, disorder)
+    links = build_link_tables(model, [disorder])
     words, green = empty_lattice(model, disorder), np.zeros(8 + 36, np.uint64)
     slow = [int(word) for word in words]
-    desk, numbers = new_desk(model, BYTES, 1), np.zeros(4 * BLOCK, np.uint64)
+    registers, numbers = new_registers(model, BYTES, 1), np.zeros(4 * BLOCK, np.uint64)
     fill_u64(stream(7, 0), numbers)
     numbers = numbers.view(np.uint32)
-    row = rows(desk, 1)[0]
-    row[at.WORD], row[at.LEFT], row[at.GREEN] = words[0], 10**6, 1
-    rates, end = link_rates(model, disorder, links), at.ROWS + at.WIDTH
+    row = rows(registers, 1)[0]
+    row[reg.WORD], row[reg.ATTEMPTS_LEFT], row[reg.GREEN] = words[0], 10**6, 1
+    rates, end = link_rates(model, [disorder], links).rates, reg.ROWS + reg.WIDTH
     for block in numbers.reshape(-1, 2 * BLOCK):
-        take_random_turns(np.uint64(0), at.ROWS, end, desk, words, rates, block, green)
-    words[row[at.HEAD] & np.uint64(2**32 - 1)] = row[at.WORD]
+        run_worms_link_by_link(np.uint64(0), reg.ROWS, end, registers, words, rates, block, green)
+    words[row[reg.HEAD] & np.uint64(2**32 - 1)] = row[reg.WORD]
     winding, waiting = flux_walk(model, disorder, links, slow, numbers)
     assert words.tolist() == slow
-    assert list(windings(row[at.HEAD])) == winding
+    assert list(windings(row[reg.HEAD])) == winding
     same = np.einsum("kii->k", waiting)
     times = green * RESIDENCE_UNIT
     np.testing.assert_allclose(times[:8], np.concatenate([same, waiting.sum(axis=(1, 2)) - same]), rtol=1e-4)
@@ -515,8 +523,8 @@ def test_hot_start_is_a_closed_configuration(kind):
     model = Model(Lx=5, Ly=4, L_tau=6, eps=0.2, charging=3.0, action="villain", **kind)
     for sample in range(5):
         disorder = model.draw_disorder(2, sample)
-        links = link_tables(model, disorder)
-        words, winding = hot_lattice(model, disorder, links, BYTES, 2, sample, 0)
+        links = build_link_tables(model, [disorder])
+        (words,), (winding,) = start_lattice("hot", model, [disorder], links, BYTES, 2, [sample], 0)
         J = currents(model, words)
         axis = (0, 2, 1)
         assert np.all(sum(J[mu] - np.roll(J[mu], 1, axis=axis[mu]) for mu in range(3)) == 0)
