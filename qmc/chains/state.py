@@ -32,13 +32,6 @@ WORM_REGISTERS = [
 ]  # fmt: skip
 """Registers of a replica that a state holds; HEAD and TAIL count from the first site of the replica."""
 
-FORMER_NAMES = {
-    "tally": "counters", "place": "worm", "since": "trials_since_check", "sums/turns": "sums/winding_moments",
-    "sums/chi": "sums/chi_s_raw", "bins/chi": "bins/chi_s_raw",
-    "sums/chi_c": "sums/chi_c_raw", "bins/chi_c": "bins/chi_c_raw",
-}  # fmt: skip
-"""Names of arrays in stored states of earlier versions, and what these arrays are called now."""
-
 
 @dataclass
 class Replicas:
@@ -101,7 +94,6 @@ class Replicas:
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `save` returned, also for shorter chains; ValueError if it does not fit."""
         empty = self.save()
-        state = {FORMER_NAMES.get(name, name): values for name, values in state.items()}
         if empty.keys() != state.keys():
             raise ValueError(f"state: entries differ: {', '.join(sorted(empty.keys() ^ state.keys()))}")
         state = {name: _longer(name, np.asarray(state[name]), empty[name]) for name in empty}

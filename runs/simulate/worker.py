@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sitqmc.qmc import Chains, Model, Schedule, run_chain
+from sitqmc.qmc.chains.state import stacked
 from sitqmc.runs.config.config import Config, matsubara_count
 from sitqmc.runs.errors import UserError, WriteFailed
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task
-from sitqmc.runs.store.chainstate import restore, to_rows
 from sitqmc.runs.store.checkpoint import CheckpointWriter, OpenChains, SampleRecord
 from sitqmc.runs.store.run_folder import RunFolder
 from sitqmc.runs.store.samples import State, read_states
@@ -37,7 +37,7 @@ def new_chains(config: Config, model: Model, samples: Sequence[int]) -> Chains:
 
 def records_of(chains: Chains, keep_state: bool = False) -> list[SampleRecord]:
     """Return one record per sample of finished chains."""
-    rows = to_rows(chains.state(), len(chains.samples)) if keep_state else {}
+    rows = chains.state() if keep_state else {}
     out = []
     for i, result in enumerate(chains.results()):
         cost = {
@@ -107,7 +107,7 @@ class Worker:
             self.after_step(cost * (chains.progress - first) / max(1.0 - first, 1e-9))
             stopping = self.stop.reason() is not None
             if (stopping or self._flush_is_due()) and not chains.finished:
-                rows = to_rows(chains.state(), len(samples))
+                rows = chains.state()
                 self.writer.set_open(OpenChains(model, tuple(samples), rows, whole * chains.progress))
                 self.flush()
                 if stopping:
@@ -123,7 +123,7 @@ class Worker:
         chains = new_chains(self.config, model, samples)
         if states:
             try:
-                restore(chains, states)
+                chains.restore(stacked(states))
             except ValueError as error:
                 _say(f"{_named(model, samples)}: {error}; restarted")
                 return new_chains(self.config, model, samples)

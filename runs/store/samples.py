@@ -294,12 +294,21 @@ class StateRef:
     progress: float
 
 
+FORMER_STATE_NAMES = {
+    "tally": "counters", "place": "worm", "since": "trials_since_check", "sums/turns": "sums/winding_moments",
+    "sums/chi": "sums/chi_s_raw", "bins/chi": "bins/chi_s_raw",
+    "sums/chi_c": "sums/chi_c_raw", "bins/chi_c": "bins/chi_c_raw",
+}  # fmt: skip
+"""Names of the arrays of a state in files of earlier versions, and their names in `qmc.Chains.state`."""
+
+
 def read_states(refs: Sequence[StateRef]) -> list[State]:
-    """Return the state of each chain, without the axis of the samples."""
+    """Return the state of each chain, without the axis of the samples, under the present names."""
     out = []
     for ref in refs:
         with reading(ref.path) as file:
             group = file[ref.group]
             names = [name for name in read_head(group)["arrays"] if name.startswith("state/")]
-            out.append({name.removeprefix("state/"): np.asarray(group[name][ref.row]) for name in names})
+            state = {name.removeprefix("state/"): np.asarray(group[name][ref.row]) for name in names}
+            out.append({FORMER_STATE_NAMES.get(name, name): values for name, values in state.items()})
     return out
