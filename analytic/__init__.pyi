@@ -70,6 +70,9 @@ from .film.inversion import (
 from .film.inversion import (
     invert_scan as invert_scan,
 )
+from .film.mount_fit import MountFit as MountFit
+from .film.mount_fit import fit_mount as fit_mount
+from .film.mount_model import MountPriors as MountPriors
 from .film.transmission_fit import (
     FilmFit as FilmFit,
 )
@@ -90,6 +93,8 @@ from .film.transmission_fit import (
 )
 from .film.tunnelling_fit import TunnelFit as TunnelFit
 from .film.tunnelling_fit import fit_tunnelling as fit_tunnelling
+from .measurements.mock import MockFilm as MockFilm
+from .measurements.mock import mock_film as mock_film
 from .measurements.scans import (
     DataError as DataError,
 )

@@ -58,9 +58,7 @@ def to_laboratory(theory: TheoryCurve, e_j_mev: float, thickness_nm: float) -> t
     return mev_to_thz(theory.omega * energy), Estimate(theory.sigma, theory.error).scaled(unit)
 
 
-def at_frequencies(
-    theory: TheoryCurve, nu_thz: ArrayLike, e_j_mev: float, thickness_nm: float
-) -> Estimate:
+def at_frequencies(theory: TheoryCurve, nu_thz: ArrayLike, e_j_mev: float, thickness_nm: float) -> Estimate:
     """Return sigma1 in ohm^-1 cm^-1 at measured frequencies; linear between points, flat below the lowest.
 
     raises ValueError if the curve ends below the highest frequency
