@@ -61,7 +61,7 @@ def to_laboratory(theory: TheoryCurve, e_j_mev: float, thickness_nm: float) -> t
 def at_frequencies(theory: TheoryCurve, nu_thz: ArrayLike, e_j_mev: float, thickness_nm: float) -> Estimate:
     """Return sigma1 in ohm^-1 cm^-1 at measured frequencies; linear between points, flat below the lowest.
 
-    raises ValueError if the curve ends below the highest frequency
+    raises  ValueError if the curve ends below the highest frequency
     """
     nu = np.asarray(nu_thz, dtype=float)
     own, sigma = to_laboratory(theory, e_j_mev, thickness_nm)
@@ -186,7 +186,7 @@ def compare_family(
 ) -> FamilyComparison:
     """Compare curves at several p with sigma_H; each p at its best E_J, interval chi^2 <= minimum + 1.
 
-    raises ValueError for fewer than 2 curves
+    raises  ValueError for fewer than 2 curves
     """
     if len(curves) < 2:
         raise ValueError(f"{len(curves)} curves: an interval for p needs at least 2")

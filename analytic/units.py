@@ -32,42 +32,42 @@ Number = TypeVar("Number", float, complex, NDArray[Any])
 
 
 def thz_to_mev(nu_thz: Real) -> Real:
-    """Photon energy h nu in meV of a frequency in THz."""
+    """Return the photon energy h nu in meV of a frequency in THz."""
     return nu_thz * MEV_PER_THZ
 
 
 def mev_to_thz(energy_mev: Real) -> Real:
-    """Frequency in THz of a photon energy in meV."""
+    """Return the frequency in THz of a photon energy in meV."""
     return energy_mev / MEV_PER_THZ
 
 
 def thz_to_cm(nu_thz: Real) -> Real:
-    """Wave number in cm^-1 of a frequency in THz."""
+    """Return the wave number in cm^-1 of a frequency in THz."""
     return nu_thz * CM_PER_THZ
 
 
 def cm_to_thz(wavenumber_cm: Real) -> Real:
-    """Frequency in THz of a wave number in cm^-1."""
+    """Return the frequency in THz of a wave number in cm^-1."""
     return wavenumber_cm / CM_PER_THZ
 
 
 def kelvin_to_mev(t_k: Real) -> Real:
-    """Thermal energy k_B T in meV."""
+    """Return the thermal energy k_B T in meV."""
     return t_k * MEV_PER_K
 
 
 def sheet_conductance(sigma: Number, thickness_nm: float) -> Number:
-    """Sheet conductance G = sigma d in siemens of a film; sigma in ohm^-1 cm^-1, real or complex.
+    """Return the sheet conductance G = sigma d in siemens of a film; sigma in ohm^-1 cm^-1, real or complex.
 
-    raises ValueError for a thickness that is not positive and finite
+    raises  ValueError for a thickness that is not positive and finite
     """
     return sigma * _thickness_cm(thickness_nm)
 
 
 def sheet_to_sigma(g_s: Number, thickness_nm: float) -> Number:
-    """Conductivity G / d in ohm^-1 cm^-1 of a film with sheet conductance g_s in siemens (any shape).
+    """Return the conductivity G/d in ohm^-1 cm^-1 of a film with sheet conductance g_s in siemens.
 
-    raises ValueError for a thickness that is not positive and finite
+    raises  ValueError for a thickness that is not positive and finite
     """
     return g_s / _thickness_cm(thickness_nm)
 

@@ -60,11 +60,11 @@ class SyntheticFilm:
         return FilmOnSubstrate(film_nm=self.film_nm, substrate=SYNTHETIC_SUBSTRATE)
 
     def delta_mev(self, t_k: float) -> float:
-        """Gap at a temperature, zero above Tc."""
+        """Return the gap at a temperature, zero above Tc."""
         return float(gap_mev(t_k, self.tc_k, self.ratio))
 
     def background(self, nu_thz: ArrayLike, t_k: float) -> Complex:
-        """Conductivity without the mode, ohm^-1 cm^-1."""
+        """Return the conductivity without the mode, ohm^-1 cm^-1."""
         if t_k >= self.tc_k:
             return drude(nu_thz, self.sigma_n, self.scattering_mev)
         return self.sigma_n * finite_scattering_conductivity(
@@ -72,7 +72,7 @@ class SyntheticFilm:
         )
 
     def mode(self, nu_thz: ArrayLike, t_k: float) -> Complex:
-        """The mode and the weight it takes from the delta function; zero above Tc. ohm^-1 cm^-1."""
+        """Return the mode and the weight that it takes from the delta function; zero above Tc."""
         nu = np.asarray(nu_thz, dtype=float)
         if t_k >= self.tc_k:
             return np.zeros(nu.shape, dtype=complex)
@@ -81,11 +81,11 @@ class SyntheticFilm:
         return np.asarray(-1j * nu * width * height / pole - 1j * height * width / nu, dtype=complex)
 
     def sigma(self, nu_thz: ArrayLike, t_k: float) -> Complex:
-        """Full conductivity, ohm^-1 cm^-1."""
+        """Return the full conductivity, ohm^-1 cm^-1."""
         return self.background(nu_thz, t_k) + self.mode(nu_thz, t_k)
 
     def omega_sigma2_mev(self) -> float:
-        """lim hbar omega sigma2 of the cold film, meV ohm^-1 cm^-1."""
+        """Return lim hbar omega sigma2 of the cold film, meV ohm^-1 cm^-1."""
         bare = stiffness_slope_mev(self.delta_mev(self.cold_k), self.scattering_mev, self.cold_k)
         return self.sigma_n * (bare - self.mode_height * self.mode_width_thz * MEV_PER_THZ)
 
@@ -123,7 +123,7 @@ SYNTHETIC_FILMS = {
 
 
 def frequencies_thz(low: float = 0.06, high: float = 1.4, step: float = 0.004) -> Array:
-    """The grid of the synthetic scans."""
+    """Return the frequencies of the synthetic scans."""
     return np.asarray(low + step * np.arange(round((high - low) / step) + 1), dtype=np.float64)
 
 
@@ -135,7 +135,7 @@ def synthetic_scan(
     noise: float = 0.005,
     setup: Instrument = SYNTHETIC_INSTRUMENT,
 ) -> ThzScan:
-    """One synthetic scan; noise is the relative error of |t| and, in rad, that of theta."""
+    """Return one synthetic scan; noise is the relative error of |t| and the error of theta in rad."""
     nu = frequencies_thz()
     ideal = setup.apply(nu, transmission(nu, film.sigma(nu, t_k), film.sample))
     t = np.abs(ideal) * (1.0 + noise * rng.normal(size=nu.size))
@@ -155,7 +155,7 @@ def synthetic_scan(
 def synthetic_tunnelling(
     film: SyntheticFilm, rng: np.random.Generator, *, noise: float = 0.01
 ) -> TunnellingCurve:
-    """One synthetic tunnelling curve of the cold film with a curved background."""
+    """Return a synthetic tunnelling curve of the cold film with a curved background."""
     delta = film.delta_mev(film.cold_k)
     bias = np.linspace(-5 * delta, 5 * delta, 201)
     ideal = tunnelling_conductance(bias, delta, film.gamma_mev, film.cold_k)

@@ -14,7 +14,7 @@ from sitqmc.analytic.units import Array
 
 
 def transform_matrix(at: Array, points: Array) -> Array:
-    """K with sigma2(at) = K @ sigma1(points), sigma1 linear in between and zero outside.
+    """Return K with sigma2(at) = K @ sigma1(points), sigma1 linear in between and zero outside.
 
     at      (n_at,) > 0;  points  (n,) increasing, >= 0, in the same unit
     returns (n_at, n); the delta function at zero frequency is not included
@@ -39,7 +39,7 @@ def transform_matrix(at: Array, points: Array) -> Array:
 
 
 def smooth_transform_matrix(nu: Array) -> Array:
-    """K with sigma2(nu) = K @ sigma1(nu) for a smooth sigma1, zero at nu = 0 and above nu[-1].
+    """Return K with sigma2(nu) = K @ sigma1(nu) for smooth sigma1, zero at nu = 0 and above nu[-1].
 
     nu       (n,) increasing, > 0
     returns  (n, n); between the points runs the cubic spline with a flat start at zero (sigma1 is even)

@@ -29,13 +29,13 @@ class Instrument:
             raise ValueError(f"standing_period_thz = {self.standing_period_thz}: must be positive")
 
     def apply(self, nu_thz: Array, t_rel: Complex) -> Complex:
-        """The measured complex transmission of a sample whose own one is t_rel."""
+        """Return the measured transmission of a sample that transmits t_rel."""
         ripple = 2.0 * np.pi * nu_thz / self.standing_period_thz
         wave = 1.0 + self.standing_cos * np.cos(ripple) + self.standing_sin * np.sin(ripple)
         return t_rel * np.exp(1j * self._path_phase(nu_thz)) * wave + complex(self.leak_re, self.leak_im)
 
     def remove(self, nu_thz: Array, measured: Complex) -> Complex:
-        """The sample's own t_rel from a measured one: the inverse of apply."""
+        """Return the transmission of the sample alone: the inverse of apply."""
         ripple = 2.0 * np.pi * nu_thz / self.standing_period_thz
         wave = 1.0 + self.standing_cos * np.cos(ripple) + self.standing_sin * np.sin(ripple)
         clean = measured - complex(self.leak_re, self.leak_im)

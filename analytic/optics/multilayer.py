@@ -27,14 +27,14 @@ ROUNDING = 1e-9
 
 @kernel
 def _normal_index(n: complex, in_plane: complex) -> complex:
-    """k_z c/omega in a layer, the root that decays (or travels) towards +z."""
+    """Return k_z c/omega in a layer, the root that decays (or travels) towards +z."""
     q = cmath.sqrt(n * n - in_plane * in_plane)
     return -q if q.imag < 0.0 or (q.imag == 0.0 and q.real < 0.0) else q
 
 
 @kernel
 def _interface(n: complex, q: complex, m: complex, k: complex, p_wave: bool) -> tuple[complex, complex]:
-    """Fresnel (t, rho) of the electric field from medium (n, k_z q) to medium (m, k_z k)."""
+    """Return Fresnel (t, rho) of the electric field from medium (n, k_z q) to medium (m, k_z k)."""
     if p_wave:  # amplitudes along k x y, as in Born and Wolf
         a, b = m * m * q, n * n * k
         return 2.0 * n * m * q / (a + b), (a - b) / (a + b)
@@ -45,7 +45,7 @@ def _interface(n: complex, q: complex, m: complex, k: complex, p_wave: bool) -> 
 def stack_kernel(
     wave: Array, index: Complex, depth: Array, in_plane: Array, p_wave: bool, t: Complex, r: Complex
 ) -> None:
-    """t, r of each frequency.
+    """Set t and r of each frequency.
 
     wave      float (n_freq,), omega/c in 1/m
     index     complex (n_freq, n_layers + 2), entrance and exit medium included
@@ -77,7 +77,7 @@ def stack(
     angle_deg: float = 0.0,
     polarization: Polarization = "s",
 ) -> tuple[Complex, Complex]:
-    """Complex field transmission and reflection (t, r) of a stack of layers.
+    """Return the complex field transmission and reflection (t, r) of a stack of layers.
 
     nu_thz          frequencies, shape (n_freq,)
     indices         complex refractive index of entrance, layers, exit: numbers or arrays (n_freq,)

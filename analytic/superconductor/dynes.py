@@ -24,7 +24,7 @@ from sitqmc.jit import kernel
 
 @kernel
 def dynes_functions(energy: float, gamma: float) -> tuple[complex, complex, complex]:
-    """Retarded e, n, p at a real energy, Delta = 1, Gamma > 0.
+    """Return retarded e, n, p at a real energy, Delta = 1, Gamma > 0.
 
     The small parts (Im e, Re n, Im p inside the gap, all of order Gamma) are formed as products, never as
     differences, so the weak absorption below the gap keeps its relative accuracy.
@@ -46,7 +46,7 @@ def dynes_functions(energy: float, gamma: float) -> tuple[complex, complex, comp
 
 @kernel
 def _integrand(energy: float, omega: float, temp: float, gamma: float, narrow: float) -> tuple[float, float]:
-    """sigma1 and sigma2 integrands; narrow = Delta/W."""
+    """Return sigma1 and sigma2 integrands; narrow = Delta/W."""
     e, n, p = dynes_functions(energy, gamma)
     ep, np_, pp = dynes_functions(energy + omega, gamma)
     above = 1.0 - n * np_ + p * pp
@@ -75,7 +75,7 @@ def _interval(
     nodes: tuple[Array, Array],
     scales: tuple[float, float, float, float],
 ) -> tuple[float, float]:
-    """Integral over [low, high], nodes clustered at both ends; scales = omega, temp, gamma, narrow."""
+    """Return the integral over [low, high], nodes at both ends; scales: omega, temp, gamma, narrow."""
     re = im = 0.0
     if not high > low:
         return re, im
@@ -93,7 +93,7 @@ def _interval(
 
 @kernel
 def dynes_kernel(omega: Array, temp: float, gamma: float, narrow: float, out: Complex) -> None:
-    """out[i] = sigma(omega[i])/sigma_n with Delta = 1; narrow = Delta/(hbar/tau + 2 Gamma), 0 if dirty."""
+    """Set out[i] to sigma(omega[i])/sigma_n with Delta = 1; narrow = Delta/(hbar/tau + 2 Gamma)."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)
     width = 1.0 / narrow if narrow > 0.0 else 0.0
     edge = gamma
@@ -131,7 +131,7 @@ def dynes_kernel(omega: Array, temp: float, gamma: float, narrow: float, out: Co
 def dynes_conductivity(
     nu_thz: ArrayLike, delta_mev: float, gamma_mev: float, scattering_mev: float, t_k: float
 ) -> Complex:
-    """sigma(omega)/sigma_n of a Dynes superconductor.
+    """Return sigma(omega)/sigma_n of a Dynes superconductor.
 
     nu_thz          frequencies, any shape, > 0
     delta_mev       gap parameter Delta(T) >= 0 of the Dynes form; 0 gives Drude of width hbar/tau + 2 Gamma

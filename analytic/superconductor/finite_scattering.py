@@ -26,7 +26,7 @@ from sitqmc.jit import kernel
 
 @kernel
 def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tuple[float, float]:
-    """Quasiparticles E = 1 + x lifted to E' = E + omega: sigma1 and sigma2 times omega. Delta = 1."""
+    """Return omega sigma1, omega sigma2 of quasiparticles E = 1 + x excited to E' = E + omega; Delta = 1."""
     scale = min(1.0, omega)
     reach = 0.0
     if temp > 0.0:
@@ -66,7 +66,7 @@ def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tup
 
 @kernel
 def _half_gap(omega: float, temp: float, tau: float, left: bool, x: Array, w: Array) -> float:
-    """One half of the range where E lies in the gap and E' above it: sigma2 times omega. Delta = 1."""
+    """Return omega sigma2 of one half of the range with E in the gap and E' above it; Delta = 1."""
     length = min(2.0, omega)
     detune = omega - 2.0
     scale = length
@@ -96,7 +96,7 @@ def _half_gap(omega: float, temp: float, tau: float, left: bool, x: Array, w: Ar
 
 @kernel
 def _pair_breaking(omega: float, temp: float, tau: float, x: Array, w: Array) -> tuple[float, float]:
-    """Pairs broken into |E| and E' = omega - |E|, for omega > 2: sigma1 and sigma2 times omega. Delta = 1."""
+    """Return omega sigma1, omega sigma2 of pairs broken into |E| and E' = omega - |E|; Delta = 1."""
     half = 0.5 * omega - 1.0
     scale = min(1.0, half)
     middle = half
@@ -129,7 +129,7 @@ def _pair_breaking(omega: float, temp: float, tau: float, x: Array, w: Array) ->
 
 @kernel
 def conductivity_kernel(omega: Array, temp: float, tau: float, out: Complex) -> None:
-    """out[i] = sigma(omega[i])/sigma_n with Delta = hbar = k_B = 1; tau = 0: dirty limit; temp may be 0."""
+    """Set out[i] to sigma(omega[i])/sigma_n with Delta = hbar = k_B = 1; tau = 0 is the dirty limit."""
     x = np.empty(2 * NODES_PER_END)
     w = np.empty(2 * NODES_PER_END)
     for i in range(omega.size):
@@ -146,7 +146,7 @@ def conductivity_kernel(omega: Array, temp: float, tau: float, out: Complex) -> 
 def finite_scattering_conductivity(
     nu_thz: ArrayLike, delta_mev: float, scattering_mev: float, t_k: float
 ) -> Complex:
-    """sigma(omega)/sigma_n of a BCS superconductor with elastic scattering rate hbar/tau.
+    """Return sigma(omega)/sigma_n of a BCS superconductor with elastic scattering rate hbar/tau.
 
     nu_thz          frequencies, any shape, > 0
     delta_mev       gap Delta(T); 0 gives the Drude form

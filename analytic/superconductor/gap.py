@@ -28,7 +28,7 @@ DIRECT_TERMS = 24
 
 @kernel
 def _slope_terms(x: float, d2: float) -> tuple[float, float, float]:
-    """First, third and fifth derivative of 1/sqrt(x^2 + d2) - 1/x, for the Euler-Maclaurin rest."""
+    """Return the first, third and fifth derivative of 1/sqrt(x^2 + d2) - 1/x, for the Euler-Maclaurin rest."""
     r2 = 1.0 / (x * x + d2)
     r = np.sqrt(r2)
     u = x * r
@@ -40,7 +40,7 @@ def _slope_terms(x: float, d2: float) -> tuple[float, float, float]:
 
 @kernel
 def _pairing_sum(a: float, d: float) -> float:
-    """sum_{n >= 0} [ 1/sqrt((n + a)^2 + d^2) - 1/(n + a) ]: direct terms plus the Euler-Maclaurin rest."""
+    """Return sum_{n >= 0} [1/sqrt((n + a)^2 + d^2) - 1/(n + a)]: direct terms, Euler-Maclaurin rest."""
     total = 0.0
     for n in range(DIRECT_TERMS):
         x = n + a
@@ -54,9 +54,9 @@ def _pairing_sum(a: float, d: float) -> float:
 
 
 def critical_temperature(tc0: float, gamma: float) -> float:
-    """Tc of a Dynes superconductor from Tc0 and Gamma in the same energy unit (k_B = 1).
+    """Return Tc of a Dynes superconductor from Tc0 and Gamma in the same energy unit (k_B = 1).
 
-    raises ValueError if Gamma destroys superconductivity, Gamma >= Delta00/2
+    raises  ValueError if Gamma destroys superconductivity, Gamma >= Delta00/2
     """
     if gamma == 0.0:
         return tc0
@@ -70,7 +70,7 @@ def critical_temperature(tc0: float, gamma: float) -> float:
 
 
 def _unbroken_tc(tc: float, gamma: float) -> float:
-    """Tc0 behind a measured Tc and Gamma."""
+    """Return the Tc0 that gives a measured Tc with Gamma."""
     return tc * math.exp(digamma(0.5 + gamma / (2.0 * math.pi * tc)) - digamma(0.5))
 
 
@@ -80,7 +80,7 @@ def _zero_gap(tc0: float, gamma: float) -> float:
 
 
 def _solve(t: float, tc0: float, gamma: float, zero: float) -> float:
-    """Weak-coupling Delta(t) below Tc, all in one energy unit."""
+    """Return the weak-coupling Delta(t) below Tc, all in one energy unit."""
     if t < 1e-5 * tc0 or (gamma == 0.0 and t < 0.02 * tc0):  # corrections below 1e-9, below 1e-37
         return zero
     scale = 2.0 * math.pi * t
@@ -94,7 +94,7 @@ def _solve(t: float, tc0: float, gamma: float, zero: float) -> float:
 
 
 def gap_mev(t_k: ArrayLike, tc_k: float, ratio: float = BCS_RATIO, gamma_mev: float = 0.0) -> Array:
-    """Gap Delta(T) in meV, zero at and above Tc.
+    """Return the gap Delta(T) in meV, zero at and above Tc.
 
     t_k        temperatures in K, any shape, >= 0
     tc_k       measured critical temperature (pair breaking included), > 0

@@ -27,7 +27,7 @@ GREGORY: Array = np.array([-1 / 12, 1 / 24, -19 / 720, 3 / 160, -863 / 60480, 27
 
 @kernel
 def _same_sign(x: float, shift: float, narrow: float, gamma: float) -> float:
-    """Term with both frequencies positive, x and x + shift; times W; decreases like x^-3."""
+    """Return the term with both frequencies positive, x and x + shift; times W; decreases like x^-3."""
     xp = x + shift
     e, ep = np.sqrt(1.0 + x * x), np.sqrt(1.0 + xp * xp)
     return (x * x + xp * xp + 1.0 + e * ep + x * xp) / (
@@ -37,7 +37,7 @@ def _same_sign(x: float, shift: float, narrow: float, gamma: float) -> float:
 
 @kernel
 def _half_sum(shift: float, temp: float, narrow: float, gamma: float, x: Array, w: Array) -> float:
-    """pi T sum_{n >= 0} _same_sign(x_n); at temp = 0 the integral it tends to."""
+    """Return pi T sum_{n >= 0} _same_sign(x_n); at temp = 0 the corresponding integral."""
     step = 2.0 * np.pi * temp
     direct = DIRECT_TERMS if temp > 0.0 else 0
     total = 0.0
@@ -67,7 +67,7 @@ def _half_sum(shift: float, temp: float, narrow: float, gamma: float, x: Array, 
 
 @kernel
 def matsubara_kernel(m: Array, temp: float, narrow: float, gamma: float, out: Array) -> None:
-    """out[i] = sigma(2 pi i T m[i])/sigma_n, Delta = 1, m >= 1, temp > 0; narrow = Delta/W, 0 if dirty."""
+    """Set out[i] to sigma(2 pi i T m[i])/sigma_n, Delta = 1, m >= 1, temp > 0; narrow = Delta/W."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)
     step = 2.0 * np.pi * temp
     for i in range(m.size):
@@ -82,7 +82,7 @@ def matsubara_kernel(m: Array, temp: float, narrow: float, gamma: float, out: Ar
 
 @kernel
 def stiffness_kernel(temp: float, narrow: float, gamma: float) -> float:
-    """lim omega sigma2/sigma_n for omega -> 0, in units of Delta."""
+    """Return lim omega sigma2/sigma_n for omega -> 0, in units of Delta."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)
     return 2.0 * _half_sum(0.0, temp, narrow, gamma, x, w)
 
@@ -90,7 +90,7 @@ def stiffness_kernel(temp: float, narrow: float, gamma: float) -> float:
 def _scaled(
     delta_mev: float, scattering_mev: float, gamma_mev: float, t_k: float
 ) -> tuple[float, float, float, float]:
-    """(Delta in meV, T, 1/W, Gamma in units of Delta) after checks."""
+    """Return checked Delta in meV, and T, 1/W, Gamma in units of Delta."""
     delta = checked_scalar("delta_mev", delta_mev, above=0.0)
     rate = checked_scalar("scattering_mev", scattering_mev, above=0.0, infinite=True)
     gamma = checked_scalar("gamma_mev", gamma_mev, at_least=0.0)
@@ -101,7 +101,7 @@ def _scaled(
 def matsubara_conductivity(
     m: ArrayLike, delta_mev: float, scattering_mev: float, t_k: float, gamma_mev: float = 0.0
 ) -> Array:
-    """sigma(i omega_m)/sigma_n, real, at the bosonic frequencies omega_m = 2 pi m k_B T/hbar.
+    """Return sigma(i omega_m)/sigma_n, real, at the bosonic frequencies omega_m = 2 pi m k_B T/hbar.
 
     m               positive integers, any shape
     scattering_mev  hbar/tau, may be inf;  gamma_mev  Dynes pair breaking;  t_k > 0
@@ -119,7 +119,7 @@ def matsubara_conductivity(
 
 
 def stiffness_slope_mev(delta_mev: float, scattering_mev: float, t_k: float, gamma_mev: float = 0.0) -> float:
-    """lim hbar omega sigma2/sigma_n in meV as omega -> 0: pi Delta tanh(Delta/2kT) in the dirty BCS limit.
+    """Return lim hbar omega sigma2/sigma_n in meV: pi Delta tanh(Delta/2kT) in the dirty limit.
 
     accuracy  1e-10 relative;  raises ValueError for values outside the ranges of matsubara_conductivity
     """
@@ -128,16 +128,16 @@ def stiffness_slope_mev(delta_mev: float, scattering_mev: float, t_k: float, gam
 
 
 def superfluid_fraction(delta_mev: float, scattering_mev: float, t_k: float, gamma_mev: float = 0.0) -> float:
-    """n_s/n, the share of the Drude weight in the delta function; 1 in the clean limit at T = 0.
+    """Return n_s/n, the share of the Drude weight in the delta function; 1 in the clean limit at T = 0.
 
-    raises ValueError for an infinite scattering rate, where the fraction is zero by definition
+    raises  ValueError for an infinite scattering rate, where the fraction is zero by definition
     """
     checked_scalar("scattering_mev", scattering_mev, above=0.0)
     return stiffness_slope_mev(delta_mev, scattering_mev, t_k, gamma_mev) / (scattering_mev + 2.0 * gamma_mev)
 
 
 def film_stiffness_mev(omega_sigma2_mev: float, thickness_nm: float) -> float:
-    """Superfluid stiffness J_s = hbar^2 n_s d/4m of a film in meV, from lim hbar omega sigma2.
+    """Return the superfluid stiffness J_s = hbar^2 n_s d/4m of a film in meV, from lim hbar omega sigma2.
 
     omega_sigma2_mev  lim hbar omega sigma2, in meV ohm^-1 cm^-1
     returns           hbar omega (G2/sigma_Q)/2 pi with G2 = sigma2 d; it is E_J of a clean square array
@@ -146,7 +146,7 @@ def film_stiffness_mev(omega_sigma2_mev: float, thickness_nm: float) -> float:
 
 
 def penetration_depth_nm(omega_sigma2_mev: float) -> float:
-    """London penetration depth 1/sqrt(mu0 omega sigma2) in nm.
+    """Return the London penetration depth 1/sqrt(mu0 omega sigma2) in nm.
 
     omega_sigma2_mev  lim hbar omega sigma2, in meV ohm^-1 cm^-1, > 0
     """

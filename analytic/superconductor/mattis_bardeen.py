@@ -10,13 +10,13 @@ from sitqmc.analytic.units import Array, Complex, thz_to_mev
 
 
 def _first_minus_second(complement: Array) -> tuple[Array, Array]:
-    """K and K - E at modulus squared m = 1 - complement, by Carlson's forms (no cancellation at small m)."""
+    """Return K and K - E at modulus squared m = 1 - complement, by Carlson's forms, without cancellation."""
     first = elliprf(0.0, complement, 1.0)
     return first, (1.0 - complement) / 3.0 * elliprd(0.0, complement, 1.0)
 
 
 def zero_temperature(x: Array) -> Complex:
-    """sigma/sigma_n at T = 0 as a function of x = hbar omega/2 Delta > 0, any shape.
+    """Return sigma/sigma_n at T = 0 as a function of x = hbar omega/2 Delta > 0, any shape.
 
     With k = |1 - x|/(1 + x) and k'^2 = 1 - k^2:
     sigma1 = (1 + 1/x) E(k) - (2/x) K(k) for x > 1, else 0;  sigma2 = [(1 + 1/x) E(k') - (1 - 1/x) K(k')]/2.
@@ -34,7 +34,7 @@ def zero_temperature(x: Array) -> Complex:
 
 
 def mattis_bardeen(nu_thz: ArrayLike, delta_mev: float, t_k: float) -> Complex:
-    """sigma(omega)/sigma_n of a BCS superconductor in the dirty limit.
+    """Return sigma(omega)/sigma_n of a BCS superconductor in the dirty limit.
 
     nu_thz     frequencies, any shape, > 0
     delta_mev  gap Delta(T) >= 0; zero gives 1 (normal metal)

@@ -16,7 +16,7 @@ from sitqmc.jit import kernel
 
 @kernel
 def density_of_states(energy: float, gamma: float) -> float:
-    """N(E) with Delta = 1; Gamma = 0 gives the BCS form (infinite at the gap edge)."""
+    """Return N(E) with Delta = 1; Gamma = 0 gives the BCS form (infinite at the gap edge)."""
     if gamma > 0.0:
         return dynes_functions(energy, gamma)[1].real
     size = abs(energy)
@@ -36,7 +36,7 @@ def _window(
     x: Array,
     w: Array,
 ) -> float:
-    """int_low^high N(E) (-f'(E - bias)) dE, nodes clustered at both ends on the two scales. Delta = 1."""
+    """Return int_low^high N(E) (-f'(E - bias)) dE, nodes clustered at both ends; Delta = 1."""
     if not high > low:
         return 0.0
     left = graded(0.5 * (high - low), scales[0], x, w, 0)
@@ -51,7 +51,7 @@ def _window(
 
 @kernel
 def didv_kernel(bias: Array, gamma: float, temp: float, out: Array) -> None:
-    """out[i] = dI/dV(bias[i]) / normal value, Delta = 1; the window is cut at the gap edges and the bias."""
+    """Set out[i] to dI/dV(bias[i]) / normal value, Delta = 1; cut at the gap edges and the bias."""
     x, w = np.empty(2 * NODES_PER_END), np.empty(2 * NODES_PER_END)
     edge = min(temp, gamma) if gamma > 0.0 else temp
     cuts, scale = np.empty(5), np.empty(5)
@@ -79,7 +79,7 @@ def _units(delta_mev: float, gamma_mev: float) -> tuple[float, float]:
 
 
 def dynes_dos(energy_mev: ArrayLike, delta_mev: float, gamma_mev: float) -> Array:
-    """Density of states N(E)/N_n, even in E; infinite at E = Delta when Gamma = 0.
+    """Return the density of states N(E)/N_n, even in E; infinite at E = Delta when Gamma = 0.
 
     energy_mev  any shape;  delta_mev > 0;  gamma_mev >= 0
     raises      ValueError for values outside these ranges
@@ -92,7 +92,7 @@ def dynes_dos(energy_mev: ArrayLike, delta_mev: float, gamma_mev: float) -> Arra
 
 
 def tunnelling_conductance(bias_mv: ArrayLike, delta_mev: float, gamma_mev: float, t_k: float) -> Array:
-    """dI/dV in units of its normal-state value at bias voltages in mV (any shape, either sign).
+    """Return dI/dV over its normal-state value at bias voltages in mV (any shape, either sign).
 
     delta_mev  gap Delta(T) > 0;  gamma_mev  Dynes broadening >= 0;  t_k  electron temperature >= 0
     accuracy   1e-9 relative
