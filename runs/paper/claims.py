@@ -31,7 +31,7 @@ class Claim:
 
 
 def claims(data: Reproduction, *, films: bool) -> list[Claim]:
-    """All statements that the studies at hand bear on; films: also those on films, which take a minute."""
+    """Return the statements of the paper that these studies test; `films` adds those on films (a minute)."""
     diluted = (_transition, _stiffness, _weight, _pair, _mode, _critical, _scalar)
     out = [make(data) for make in diluted] if data.dirty else []
     clean: tuple[Callable[[Reproduction], Claim], ...] = (_threshold, _excess)
@@ -42,7 +42,7 @@ def claims(data: Reproduction, *, films: bool) -> list[Claim]:
 
 def _by_p(points: Iterable[StudyPoint], name: str) -> str:
     """Return a scale of several points with intervals."""
-    return "; ".join(f"p = {at.model.p:g}: {with_interval(energy_scale(at, name))}" for at in points)
+    return "; ".join(f"p = {point.model.p:g}: {with_interval(energy_scale(point, name))}" for point in points)
 
 
 def _transition(data: Reproduction) -> Claim:
@@ -62,7 +62,7 @@ def _transition(data: Reproduction) -> Claim:
 
 def _stiffness(data: Reproduction) -> Claim:
     first = data.dirty[0]
-    near = min(data.dirty, key=lambda at: abs(at.model.p - P_C))
+    near = min(data.dirty, key=lambda point: abs(point.model.p - P_C))
     sizes = data.studies["dirty"]
     parts = []
     for L in sizes.sizes:
@@ -78,7 +78,7 @@ def _stiffness(data: Reproduction) -> Claim:
 
 
 def _weight(data: Reproduction) -> Claim:
-    rules = [at.scales["sum_rule"] for at in data.dirty if "sum_rule" in at.scales]
+    rules = [point.scales["sum_rule"] for point in data.dirty if "sum_rule" in point.scales]
     worst = max(rules, key=lambda n: abs(n.value - 1), default=None)
     found = "no sum rule was computed"
     good = worst is not None and abs(worst.value - 1) < 0.03
@@ -91,9 +91,9 @@ def _weight(data: Reproduction) -> Claim:
 
 
 def _pair(data: Reproduction) -> Claim:
-    seen = [at for at in data.dirty if at.model.p > P_C and is_reliable(at, "pair_peak")]
+    seen = [point for point in data.dirty if point.model.p > P_C and is_reliable(point, "pair_peak")]
     parts = _by_p(seen, "pair_peak")
-    values = [energy_scale(at, "pair_peak") for at in seen]
+    values = [energy_scale(point, "pair_peak") for point in seen]
     falls = len(values) > 1 and all(a.high < b.low for a, b in itertools.pairwise(values))
     return Claim(
         "omega_pair of the insulator closes at p_c.", CONSISTENT if falls else OPEN,
@@ -103,10 +103,10 @@ def _pair(data: Reproduction) -> Claim:
 
 
 def _mode(data: Reproduction) -> Claim:
-    fluid = [at for at in data.dirty if at.model.p < P_C]
-    seen = [at for at in fluid if is_reliable(at, "m_h_sigma")]
+    fluid = [point for point in data.dirty if point.model.p < P_C]
+    seen = [point for point in fluid if is_reliable(point, "m_h_sigma")]
     parts = _by_p(seen, "m_h_sigma") or "no p"
-    samples = min(at.averages.n_samples for at in fluid)
+    samples = min(point.averages.n_samples for point in fluid)
     return Claim(
         "sigma has a peak at m_H that softens towards zero at p_c from the superfluid side.", OPEN,
         f"lowest peak of sigma resolved at {parts} (of {len(fluid)} superfluids); bands grow at low "
@@ -135,7 +135,7 @@ def _critical(data: Reproduction) -> Claim:
 
 
 def _scalar(data: Reproduction) -> Claim:
-    seen = [at for at in data.dirty if at.model.p < P_C and is_reliable(at, "m_h_scalar")]
+    seen = [point for point in data.dirty if point.model.p < P_C and is_reliable(point, "m_h_scalar")]
     parts = _by_p(seen, "m_h_scalar") or "no p"
     return Claim(
         "The low-frequency excess of sigma is the Higgs mode.", OPEN,
@@ -147,13 +147,13 @@ def _scalar(data: Reproduction) -> Claim:
 
 
 def _threshold(data: Reproduction) -> Claim:
-    fluid = [at for at in data.clean if at.model.charging < G_C and energy_scale(at, "m_h_scalar").is_known]
+    fluid = [q for q in data.clean if q.model.charging < G_C and energy_scale(q, "m_h_scalar").is_known]
     parts = "; ".join(
-        f"g = {at.model.charging:g}: m_H {with_interval(energy_scale(at, 'm_h_scalar'))}, "
-        f"onset {with_interval(energy_scale(at, 'onset_sigma'))}"
-        for at in fluid if energy_scale(at, "onset_sigma").is_known
+        f"g = {point.model.charging:g}: m_H {with_interval(energy_scale(point, 'm_h_scalar'))}, "
+        f"onset {with_interval(energy_scale(point, 'onset_sigma'))}"
+        for point in fluid if energy_scale(point, "onset_sigma").is_known
     )  # fmt: skip
-    masses = [energy_scale(at, "m_h_scalar") for at in fluid]
+    masses = [energy_scale(point, "m_h_scalar") for point in fluid]
     softens = len(masses) > 1 and masses[-1].high < masses[0].low
     return Claim(
         "Clean array: sigma has a threshold at m_H, and m_H goes to zero at g_c.",
@@ -164,7 +164,7 @@ def _threshold(data: Reproduction) -> Claim:
 
 
 def _excess(data: Reproduction) -> Claim:
-    """Where the band of the diluted array lies above that of a clean one of its stiffness."""
+    """Return the claim on frequencies where a diluted array absorbs more than a clean one of equal rho_s."""
     statement = "The diluted superfluid absorbs below the threshold of the clean one, by another law."
     decides = "for the powers of both laws: larger beta, and noise that resolves sigma below 1e-3 of 4e^2/h"
     two = matching_stiffness(data)
@@ -202,7 +202,7 @@ def _films(data: Reproduction) -> Iterable[Claim]:
 
 
 def claims_text(found: Iterable[Claim]) -> str:
-    """For reading."""
+    """Return claims as text."""
     return "\n\n".join(
         f"{c.verdict.upper()}: {c.statement}\n  found: {c.found}.\n  would decide: {c.decides}."
         for c in found

@@ -30,7 +30,7 @@ PUBLISHED = (
 def write_page(
     folder: Path, panels: Sequence[Panel], data: Reproduction, found: Sequence[Claim], *, tables: bool
 ) -> Path:
-    """index.html beside the panels, which must have been written; opens offline."""
+    """Write index.html, which opens offline, beside the panels, which must exist; return its path."""
     path = folder / NAME
     replace_text(path, reproduction_page(folder, panels, data, found, tables=tables), durable=False)
     return path
@@ -39,7 +39,7 @@ def write_page(
 def reproduction_page(
     folder: Path, panels: Sequence[Panel], data: Reproduction, found: Sequence[Claim], *, tables: bool
 ) -> str:
-    """The whole page."""
+    """Return the whole page."""
     body = tag("header", *_header(data)) + tag("main", *_main(folder, panels, data, found, tables))
     return page(f"The paper reproduced, {data.size} · sitqmc", STYLE, body)
 

@@ -50,7 +50,7 @@ def load(
     size: str = "medium", output: str | Path | None = None, *, processes: int = 1,
     studies: Sequence[str] = STUDIES, say: Callable[[str], None] = lambda text: None,
 ) -> Reproduction:  # fmt: skip
-    """Reduced data of a size, from an output folder of the command or from the package, with its spectra.
+    """Return reduced data and spectra of a size, from an output folder of the command or from the package.
 
     raises  UserError if the data are not there
     """
@@ -63,14 +63,14 @@ def load(
 
 
 def kept(size: str, study: str) -> Path:
-    """The file of a study that travels with the package (there may be none)."""
+    """Return the file of a study that is stored with the package (it may not exist)."""
     return DATA / f"{size}_{study}.npz"
 
 
 def with_spectra(
     size: str, studies: dict[str, Study], folder: Path | None, processes: int, say: Callable[[str], None]
 ) -> Reproduction:
-    """The studies with their spectra, continued only where no kept ones fit."""
+    """Return studies with spectra; only points without stored spectra are continued."""
     bundled = DATA / f"{size}_{SPECTRA}"
     cache = SpectrumCache([bundled], (folder / SPECTRA) if folder else None)
     continued = [study for name, study in studies.items() if name != "trotter"]
@@ -133,7 +133,7 @@ def _command(figure: str, size: str, simulate: bool) -> str:
 
 
 def config_of(size: str, study: str, folder: Path, configs: Path = CONFIGS) -> Config:
-    """The configuration of a study, its output inside `folder`."""
+    """Return the configuration of a study, with its output inside `folder`."""
     config = load_config(configs / f"{size}_{study}.toml")
     return replace(config, output=replace(config.output, path=str(folder / "runs" / study)))
 
@@ -141,7 +141,7 @@ def config_of(size: str, study: str, folder: Path, configs: Path = CONFIGS) -> C
 def _study(
     size: str, name: str, folder: Path, processes: int, simulate: bool, configs: Path, quiet: bool
 ) -> Study:
-    """Kept data, or those of a run in the folder, made or continued first."""
+    """Return the stored data of a study, or simulate it in the folder first."""
     if not simulate and kept(size, name).exists() and configs == CONFIGS:
         return load_study(kept(size, name))
     from sitqmc.runs.simulate.run import run
@@ -164,7 +164,7 @@ def _models(config: Config) -> list[Model]:
 
 
 def write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) -> str:
-    """Configurations and a job script in a folder; what they would cost and how to go on, as text."""
+    """Write configurations and a job script to a folder; return their cost and the next steps as text."""
     from sitqmc.runs.jobs.plan import plan
     from sitqmc.runs.jobs.slurm import Job, script
 

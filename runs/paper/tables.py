@@ -56,38 +56,38 @@ class Row:
 
 
 def scale_rows(points: Sequence[StudyPoint]) -> list[dict[str, float]]:
-    """One row a point: values, errors, and NAME_resolved (0 or 1) of the scales."""
+    """Return one row for each point: values, errors, and NAME_resolved (0 or 1) of the scales."""
     out = []
-    for at in points:
-        m = at.model
+    for point in points:
+        m = point.model
         row: dict[str, float] = {
             "p": m.p,
             "E_C/E_J": m.charging,
             "L": m.Lx,
             "L_tau": m.L_tau,
-            "samples": at.averages.n_samples,
+            "samples": point.averages.n_samples,
         }
         for name, key in AVERAGES:
-            e = at.averages.values[key]
+            e = point.averages.values[key]
             row[name], row[f"{name}_error"] = e.value, e.error
         for name, key in NUMBERS:
-            n = energy_scale(at, key)
+            n = energy_scale(point, key)
             row |= {name: n.value, f"{name}_low": n.low, f"{name}_high": n.high}
             if key != "sum_rule":
-                row[f"{name}_resolved"] = float(is_reliable(at, key))
-        low = at.scales["sigma_low"]
+                row[f"{name}_resolved"] = float(is_reliable(point, key))
+        low = point.scales["sigma_low"]
         row["sigma_low"], row["sigma_low_error"] = low.value, low.error
         out.append(row)
     return out
 
 
 def scale_table(points: Sequence[StudyPoint], tuned: str = "p") -> str:
-    """`scale_cells` in columns."""
+    """Return `scale_cells` as aligned text."""
     return "\n".join(columns(scale_cells(points, tuned)))
 
 
 def scale_cells(points: Sequence[StudyPoint], tuned: str = "p") -> list[list[str]]:
-    """The same for reading, its head first. (?) after a number: not resolved."""
+    """Return head and rows of the scales as text; (?) marks a scale that is not resolved."""
     head = [tuned, *(name for name, _ in AVERAGES), *(name for name, _ in NUMBERS), "sigma_low"]
     rows = [head]
     for row in scale_rows(points):
@@ -107,7 +107,7 @@ def scale_cells(points: Sequence[StudyPoint], tuned: str = "p") -> list[list[str
 
 
 def published_rows(data: Reproduction) -> list[Row]:
-    """Numbers of the literature beside our own: kept ones of benchmarks/critical.py, and this data's."""
+    """Return published numbers with own ones: stored results of benchmarks/critical.py, and these data."""
     return [*_kept(), *_transition(data), *_clean(data), *_mirror(), *_missing()]
 
 
@@ -118,7 +118,7 @@ def _kept() -> list[Row]:
 
 
 def _row(r: dict[str, Any]) -> Row:
-    """A row of benchmarks/critical.py, null where nothing is published."""
+    """Return a row of benchmarks/critical.py, where null means that nothing is published."""
     own, error, published = (math.nan if r[k] is None else float(r[k]) for k in KEYS)
     note = f"benchmarks/critical.py {r['study']}. {r['note']}".strip()
     quantity = r["quantity"] if r["study"] == "seed" else f"{r['study']}: {r['quantity']}"
@@ -141,8 +141,8 @@ def _transition(data: Reproduction) -> list[Row]:
 
 
 def _clean(data: Reproduction) -> list[Row]:
-    """The low-frequency conductivity nearest to the clean transition."""
-    near = min(data.clean, key=lambda at: abs(at.model.charging - G_C), default=None)
+    """Return the low-frequency conductivity nearest to the clean transition."""
+    near = min(data.clean, key=lambda point: abs(point.model.charging - G_C), default=None)
     if near is None:
         return []
     name = f"clean sigma_low at g = {near.model.charging:g}, L = {near.model.Lx} ({data.size})"
@@ -151,9 +151,9 @@ def _clean(data: Reproduction) -> list[Row]:
 
 
 def _mirror() -> list[Row]:
-    """m_H and rho_s over the gap of the insulator as far beyond the transition: kept points of the XY model.
+    """Return ratios of m_H and rho_s to the gap of the insulator at mirrored distance: the stored XY model.
 
-    All in units of the time slice, in which space and time are alike.
+    All in units of the time slice, in which space and time are equivalent.
     """
     path = DATA / "mirror.npz"
     if not path.exists():
@@ -197,7 +197,7 @@ def _product(rho: Estimate, insulator: ReducedPoint, unit: float, away: str) -> 
 
 
 def _missing() -> list[Row]:
-    """Published numbers with no value of our own yet, so that nobody looks for them in vain."""
+    """Return published numbers without an own value, for completeness."""
     own = Estimate.missing()
     powers = (("sigma", 5.0), ("chi_s''", 3.0))
     return [
@@ -208,12 +208,12 @@ def _missing() -> list[Row]:
 
 
 def published_table(rows: Sequence[Row]) -> str:
-    """`published_cells` in columns."""
+    """Return `published_cells` as aligned text."""
     return "\n".join(columns(published_cells(rows)))
 
 
 def published_cells(rows: Sequence[Row]) -> list[list[str]]:
-    """For reading: own, published, distance; the head first."""
+    """Return head and rows: own value, published value, difference in standard errors."""
     lines = [["quantity", "own", "published", "sigmas", "source"]]
     for r in rows:
         exact = r.published.error == 0
@@ -230,7 +230,7 @@ def _known_text(own: Estimate) -> str:
 
 
 def write_tables(folder: Path, data: Reproduction) -> list[Path]:
-    """table_dirty, table_clean, table_published, each as .txt and .csv."""
+    """Write table_dirty, table_clean, table_published, each as .txt and .csv; return their paths."""
     made = []
     for name, points, tuned in (("dirty", data.dirty, "p"), ("clean", data.clean, "E_C/E_J")):
         if points:

@@ -175,16 +175,16 @@ def test_the_transition_of_the_kept_data(medium):
 
 def test_the_kept_spectra_obey_the_sum_rule(medium):
     """It is not imposed; O(eps) and the unresolved tail leave it a few percent."""
-    for at in medium.dirty:
-        rule = at.scales["sum_rule"]
+    for point in medium.dirty:
+        rule = point.scales["sum_rule"]
         assert abs(rule.value - 1) < 3 * rule.error + 0.01
         assert rule.error < 0.02
 
 
 def test_the_clean_scales_close_at_the_transition(medium):
     """Peak of chi_s'' on one side and pair gap on the other shrink towards g_c."""
-    mass = [at.scales["m_h_scalar"] for at in medium.clean if 3.4 < at.model.charging < 4.3]
-    gap = [at.scales["pair_peak"] for at in medium.clean if at.model.charging > 4.4]
+    mass = [point.scales["m_h_scalar"] for point in medium.clean if 3.4 < point.model.charging < 4.3]
+    gap = [point.scales["pair_peak"] for point in medium.clean if point.model.charging > 4.4]
     assert all(a.low > b.high for a, b in itertools.pairwise(mass))
     assert all(a.high < b.low for a, b in itertools.pairwise(gap))
 

@@ -41,15 +41,15 @@ ALIKE = 0.1  # stiffnesses that differ by less than this share are compared
 
 
 def figure_1b_clean(data: Reproduction) -> Figure:
-    """sigma(omega) and scales of the clean array as E_C/E_J is tuned, and the low-frequency law."""
+    """Draw sigma(omega) and energy scales of the clean array against E_C/E_J, and the low-frequency law."""
     with styled():
         figure = new_figure(PAGE, 60 * MM)
         left, middle, right = figure.subplots(1, 3)
         stacked(
-            left, select_curves(data.clean), lambda at: f"g = {at.model.charging:g}",
+            left, select_curves(data.clean), lambda point: f"g = {point.model.charging:g}",
             mark=_mass_mark,
         )  # fmt: skip
-        draw_scales(middle, data.clean, [at.model.charging for at in data.clean], r"g = $E_C/E_J$", G_C)
+        draw_scales(middle, data.clean, [point.model.charging for point in data.clean], r"g = $E_C/E_J$", G_C)
         middle.axvspan(G_C - G_C_ERROR, G_C + G_C_ERROR, ymax=0.68, color=RED, alpha=0.4, lw=0)
         across = middle.get_xaxis_transform()
         middle.text(G_C - 0.08, 0.62, r"$g_c$", color=RED, ha="right", fontsize=7, transform=across)
@@ -59,15 +59,15 @@ def figure_1b_clean(data: Reproduction) -> Figure:
         return finished(figure)
 
 
-def _mass_mark(at: StudyPoint) -> Estimate:
+def _mass_mark(point: StudyPoint) -> Estimate:
     """Return m_H of a superfluid, nothing of an insulator."""
-    return energy_scale(at, "m_h_scalar") if at.model.charging < G_C + G_C_ERROR else MISSING
+    return energy_scale(point, "m_h_scalar") if point.model.charging < G_C + G_C_ERROR else MISSING
 
 
 def matching_stiffness(data: Reproduction) -> list[tuple[str, SpectrumSummary, str, float]]:
-    """The most diluted superfluid that has a clean one of about its stiffness, both, and T of each."""
-    clean = [at for at in data.clean if at.model.charging < G_C and "sigma" in at.spectra]
-    dirty = [at for at in data.dirty if 0 < at.model.p < P_C and "sigma" in at.spectra]
+    """Return (label, spectrum, colour, T) of a clean and a diluted superfluid of about the same stiffness."""
+    clean = [point for point in data.clean if point.model.charging < G_C and "sigma" in point.spectra]
+    dirty = [point for point in data.dirty if 0 < point.model.p < P_C and "sigma" in point.spectra]
     if not clean or not dirty:
         return []
     pairs = [(abs(_rho(a) / _rho(b) - 1), a, b) for a in clean for b in dirty]
@@ -79,8 +79,8 @@ def matching_stiffness(data: Reproduction) -> list[tuple[str, SpectrumSummary, s
     ]
 
 
-def _rho(at: StudyPoint) -> float:
-    return at.averages.values["rho_s"].value
+def _rho(point: StudyPoint) -> float:
+    return point.averages.values["rho_s"].value
 
 
 def _low_law(axis: Axes, data: Reproduction) -> None:
@@ -105,7 +105,7 @@ def _low_law(axis: Axes, data: Reproduction) -> None:
 
 
 def caption_1b_clean(data: Reproduction) -> str:
-    """The clean counterpart, and what is not resolved in it."""
+    """Return the caption: what is simulated, and what is not resolved."""
     model = data.clean[0].model
     return (
         f"SIMULATED. Clean array (p = 0), cosine action, eps E_J = {model.eps:g}, L = {model.Lx}, beta = "
@@ -130,8 +130,8 @@ def caption_1b_clean(data: Reproduction) -> str:
 def _missing_clean(data: Reproduction) -> str:
     out = []
     for name, words, _, _ in SCALES:
-        near = [at for at in data.clean if name not in PAIR or at.model.charging > 0.95 * G_C]
-        good = [at.model.charging for at in near if is_reliable(at, name)]
+        near = [point for point in data.clean if name not in PAIR or point.model.charging > 0.95 * G_C]
+        good = [point.model.charging for point in near if is_reliable(point, name)]
         out.append(
             f"{plain_words(words)} {'at g = ' + ', '.join(f'{g:g}' for g in good) if good else 'nowhere'}"
         )
@@ -139,14 +139,14 @@ def _missing_clean(data: Reproduction) -> str:
 
 
 def _thresholds(data: Reproduction) -> str:
-    """Onset of sigma beside m_H of chi_s'' for every superfluid, and how m_H goes."""
+    """Return a sentence on the onset of sigma and m_H of chi_s'' of every superfluid."""
     parts, masses = [], []
-    for at in data.clean:
-        mass, onset = energy_scale(at, "m_h_scalar"), energy_scale(at, "onset_sigma")
-        if at.model.charging < G_C and mass.is_known:
+    for point in data.clean:
+        mass, onset = energy_scale(point, "m_h_scalar"), energy_scale(point, "onset_sigma")
+        if point.model.charging < G_C and mass.is_known:
             masses.append(mass.value)
             parts.append(
-                f"g = {at.model.charging:g}: onset {with_interval(onset, '.2g')}, "
+                f"g = {point.model.charging:g}: onset {with_interval(onset, '.2g')}, "
                 f"m_H {with_interval(mass, '.2g')}"
             )
     if len(parts) < 2:
@@ -159,20 +159,20 @@ def _thresholds(data: Reproduction) -> str:
 
 
 def curves_1b_clean(data: Reproduction) -> list[Series]:
-    """All lines and points."""
+    """Return all lines and points."""
     out = []
-    for at in data.clean:
-        if "sigma" in at.spectra:
-            name = f"sigma g={at.model.charging:g}"
-            out.append(curve_series(name, "omega/E_J", "sigma/(4e^2/h)", at.spectra["sigma"]))
+    for point in data.clean:
+        if "sigma" in point.spectra:
+            name = f"sigma g={point.model.charging:g}"
+            out.append(curve_series(name, "omega/E_J", "sigma/(4e^2/h)", point.spectra["sigma"]))
     for name, *_ in SCALES:
         out.append(
             number_series(
                 name,
                 "E_C/E_J",
                 "energy/E_J",
-                [at.model.charging for at in data.clean],
-                [energy_scale(at, name) for at in data.clean],
+                [point.model.charging for point in data.clean],
+                [energy_scale(point, name) for point in data.clean],
             )
         )
     return out

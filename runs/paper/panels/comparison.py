@@ -39,7 +39,7 @@ CONDUCTIVITY = r"($\Omega^{-1}$ cm$^{-1}$)"
 
 
 def matched(data: Reproduction) -> list[tuple[Film, StudyPoint, TheoryCurve, Comparison]]:
-    """The films of the paper's Fig. 3a with the simulation at their dilution, E_J and amplitude fitted."""
+    """Return the films of Fig. 3a with the simulation at their dilution, and fits of E_J and amplitude."""
     return list(_matched(data))
 
 
@@ -47,33 +47,33 @@ def matched(data: Reproduction) -> list[tuple[Film, StudyPoint, TheoryCurve, Com
 def _matched(data: Reproduction) -> tuple[tuple[Film, StudyPoint, TheoryCurve, Comparison], ...]:
     out = []
     for name, p in DILUTION.items():
-        at = next((a for a in data.dirty if abs(a.model.p - p) < 1e-9 and "sigma" in a.spectra), None)
-        if at is None:
+        point = next((a for a in data.dirty if abs(a.model.p - p) < 1e-9 and "sigma" in a.spectra), None)
+        if point is None:
             continue
-        film, curve = data.films[name], at.spectra["sigma"]
+        film, curve = data.films[name], point.spectra["sigma"]
         inside = curve.omega > 0
         error = (curve.high - curve.low)[inside] / 2
         theory = TheoryCurve(
             omega=curve.omega[inside],
             sigma=curve.value[inside],
             error=error,
-            rho_s=at.averages.values["rho_s"].value,
+            rho_s=point.averages.values["rho_s"].value,
         )
         answer = compare(
             theory, film.found.sigma_h, film.found.background.setup.sample.film_nm, free_amplitude=True
         )
-        out.append((film, at, theory, answer))
+        out.append((film, point, theory, answer))
     return tuple(out)
 
 
 def figure_3a(data: Reproduction) -> Figure:
-    """sigma_H of three films and the simulated sigma at their dilutions, one pair a panel."""
+    """Draw sigma_H of three films and the simulated sigma at their dilutions, one pair in each panel."""
     with styled():
         figure = new_figure(PAGE, 62 * MM)
         axes = figure.subplots(1, 3, sharey=False)
         pairs = matched(data)
-        for axis, (film, at, theory, answer) in zip(axes, pairs, strict=False):
-            _pair(axis, film, at, theory, answer)
+        for axis, (film, point, theory, answer) in zip(axes, pairs, strict=False):
+            _pair(axis, film, point, theory, answer)
         for axis in axes[len(pairs) :]:
             axis.text(0.5, 0.5, "not simulated at this size", ha="center", transform=axis.transAxes)
         for axis, name in zip(axes, "abc", strict=True):
@@ -82,7 +82,7 @@ def figure_3a(data: Reproduction) -> Figure:
         return finished(figure)
 
 
-def _pair(axis: Axes, film: Film, at: StudyPoint, theory: TheoryCurve, answer: Comparison) -> None:
+def _pair(axis: Axes, film: Film, point: StudyPoint, theory: TheoryCurve, answer: Comparison) -> None:
     excess = film.found.sigma_h
     nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
     sigma, error = curve.value, curve.error
@@ -90,7 +90,7 @@ def _pair(axis: Axes, film: Film, at: StudyPoint, theory: TheoryCurve, answer: C
     y, half = answer.amplitude * sigma[keep], answer.amplitude * error[keep]
     axis.fill_between(nu[keep], y - half, y + half, color=RED, alpha=0.2, lw=0)
     mark = "" if answer.quality.fits else " (!)"
-    axis.plot(nu[keep], y, color=RED, label=f"SIMULATED, p = {at.model.p:g}{mark}")
+    axis.plot(nu[keep], y, color=RED, label=f"SIMULATED, p = {point.model.p:g}{mark}")
     axis.errorbar(
         excess.nu_thz,
         excess.sigma_h,
@@ -122,12 +122,12 @@ def _pair(axis: Axes, film: Film, at: StudyPoint, theory: TheoryCurve, answer: C
 
 
 def caption_3a(data: Reproduction) -> str:
-    """What was scaled, and what the stiffness would say."""
+    """Return the caption: which axes were scaled, and the E_J that the stiffness of the film implies."""
     parts = []
-    for film, at, theory, answer in matched(data):
+    for film, point, theory, answer in matched(data):
         e_j = e_j_from_stiffness(film.found.stiffness_mev.value, theory.rho_s)
         parts.append(
-            f"{film.tc_k:g} K beside p = {at.model.p:g}: {answer.quality.text}; fitted E_J = "
+            f"{film.tc_k:g} K beside p = {point.model.p:g}: {answer.quality.text}; fitted E_J = "
             f"{answer.e_j_mev.value:.3g} meV, E_J from the stiffness of the film {e_j:.3g} meV; at the "
             f"{LOWEST} lowest frequencies {_lowest(film, theory, answer)}"
         )
@@ -146,7 +146,7 @@ def caption_3a(data: Reproduction) -> str:
 
 
 def _lowest(film: Film, theory: TheoryCurve, answer: Comparison) -> str:
-    """Mean of points and line where the mode of the films has ended."""
+    """Return the means of points and line at the lowest frequencies, below the mode of the films."""
     excess = film.found.sigma_h
     nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
     sigma = curve.value
@@ -156,9 +156,9 @@ def _lowest(film: Film, theory: TheoryCurve, answer: Comparison) -> str:
 
 
 def curves_3a(data: Reproduction) -> list[Series]:
-    """Excess conductivity and scaled theory."""
+    """Return the excess conductivity and the scaled theory."""
     out, unit = list[Series](), "sigma/(1/(ohm cm))"
-    for film, at, theory, answer in matched(data):
+    for film, point, theory, answer in matched(data):
         excess = film.found.sigma_h
         nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
         sigma, error = curve.value, curve.error
@@ -166,7 +166,7 @@ def curves_3a(data: Reproduction) -> list[Series]:
         out += [
             value_series(f"SYNTHETIC sigma_H Tc={film.tc_k:g}K", "nu/THz", unit, excess.nu_thz,
                          excess.sigma_h, excess.error),
-            value_series(f"simulated p={at.model.p:g}, scaled", "nu/THz", unit, nu, a * sigma, a * error),
+            value_series(f"simulated p={point.model.p:g}, scaled", "nu/THz", unit, nu, a * sigma, a * error),
         ]  # fmt: skip
     return out
 

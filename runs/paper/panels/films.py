@@ -37,7 +37,7 @@ FORMS: tuple[tuple[Form, str, str, str], ...] = (
 
 
 def figure_2(data: Reproduction) -> Figure:
-    """dI/dV and sigma1 of a weakly and a strongly disordered film, each with its fits."""
+    """Draw dI/dV and sigma1 of a weakly and a strongly disordered film with their fits."""
     with styled():
         figure = new_figure(PAGE, 105 * MM)
         rows = figure.subplots(2, 2)
@@ -81,7 +81,7 @@ def _tunnelling(axis: Axes, film: Film, words: str) -> None:
 
 
 def _optics(axis: Axes, film: Film) -> None:
-    """sigma1 over its normal value: resonance bands, plain superconductor, Omega and 2 Delta_t."""
+    """Draw sigma1 over its normal value: resonance bands, plain superconductor, Omega and 2 Delta_t."""
     found, unit = film.found, film.found.background.setup.sigma_n
     nu = np.linspace(float(found.points.nu_thz[0]), float(found.points.nu_thz[-1]), FINE)
     pairs = found.pairs
@@ -122,7 +122,7 @@ def _optics(axis: Axes, film: Film) -> None:
 
 
 def caption_2(data: Reproduction) -> str:
-    """What was fitted to what."""
+    """Return the caption: which data were fitted by which model."""
     verdicts = "; ".join(
         f"{name}: {data.films[name].found.plain.fit.quality.text}" for name in (WEAK, STRONG)
     )
@@ -138,7 +138,7 @@ def caption_2(data: Reproduction) -> str:
 
 
 def _edge(data: Reproduction) -> str:
-    """Omega at the end of the scan is no minimum."""
+    """Return a sentence on films whose Omega lies at the end of the scan, so that it is an upper bound."""
     out = [name for name, film in data.films.items() if film.excess_seen and at_edge(film)]
     return (
         f" NOT resolved: Omega of {', '.join(out)} lies at the lowest measured frequency: an upper bound."
@@ -153,7 +153,7 @@ def at_edge(film: Film) -> bool:
 
 
 def curves_2(data: Reproduction) -> list[Series]:
-    """Measured points and model lines."""
+    """Return measured points and model lines."""
     out = []
     for name in (WEAK, STRONG):
         film, label = data.films[name], f"SYNTHETIC {name}"
@@ -190,7 +190,7 @@ def curves_2(data: Reproduction) -> list[Series]:
 
 
 def laws(data: Reproduction) -> list[MassScaling]:
-    """Both laws through the Omega of the films whose minimum lies inside the scan; empty below two films."""
+    """Return fits of both laws to Omega of the films whose minimum lies inside the scan; empty below two."""
     used = [film for film in data.films.values() if film.excess_seen and not at_edge(film)]
     if len(used) < 2:
         return []
@@ -201,7 +201,7 @@ def laws(data: Reproduction) -> list[MassScaling]:
 
 
 def figure_2c(data: Reproduction) -> Figure:
-    """2 Delta_t and Omega against Tc/Tc_clean, with both laws for m_H."""
+    """Draw 2 Delta_t and Omega against Tc/Tc_clean, with both laws for m_H."""
     with styled():
         figure = new_figure(COLUMN, 72 * MM)
         axis = figure.subplots()
@@ -253,7 +253,7 @@ def _omega(axis: Axes, film: Film) -> None:
 
 
 def caption_2c(data: Reproduction) -> str:
-    """Both laws, which is which."""
+    """Return the caption: both laws and their fits."""
     found = laws(data)
     parts = "No law was fitted: fewer than two films have a minimum inside the scan."
     if found:
@@ -275,7 +275,7 @@ def caption_2c(data: Reproduction) -> str:
 
 
 def curves_2c(data: Reproduction) -> list[Series]:
-    """Gaps, Omega and laws."""
+    """Return gaps, Omega and laws."""
     films = list(data.films.values())
     x = np.array([film.tc_k / TC_CLEAN_K for film in films])
     gaps = np.array([film.gap_mev for film in films])

@@ -29,7 +29,7 @@ CROSSINGS = (("crossings", r"$\langle W_x^2\rangle$", "o", BLUE),
 
 
 def figure_sizes(data: Reproduction) -> Figure:
-    """<W_x^2> of all sizes against p with its crossings, and the crossings against 1/L."""
+    """Draw <W_x^2> of all sizes against p, and the crossings of successive sizes against 1/L."""
     with styled():
         figure = new_figure(PAGE, 62 * MM)
         left, right = figure.subplots(1, 2)
@@ -76,7 +76,7 @@ def _squares(data: Reproduction, L: int) -> tuple[list[float], list[float], list
 
 
 def _crossing_points(found: list[Crossing]) -> tuple[list[float], list[float], list[float]]:
-    """(1/L of the smaller size, p, error)."""
+    """Return (1/L of the smaller size, p, error) of all crossings."""
     return (
         [1 / c.sizes[0] for c in found],
         [c.coupling.value for c in found],
@@ -85,7 +85,7 @@ def _crossing_points(found: list[Crossing]) -> tuple[list[float], list[float], l
 
 
 def caption_sizes(data: Reproduction) -> str:
-    """Crossings with errors."""
+    """Return the caption with all crossings and their errors."""
     space, time = (_told(found) for found in (data.crossings, data.time_crossings))
     return (
         "SIMULATED, L_tau = 2 round(L^1.5): beta grows as L^z with z = 1.5. (a) Mean squared winding, which "
@@ -107,7 +107,7 @@ def _told(found: list[Crossing]) -> str:
 
 
 def curves_sizes(data: Reproduction) -> list[Series]:
-    """Windings and crossings."""
+    """Return windings and crossings."""
     out = [value_series(f"W^2 L={L}", "p", "W^2", *_squares(data, L)) for L in data.studies["dirty"].sizes]
     return [
         *out,
@@ -120,7 +120,7 @@ TROTTER = (("rho_s", r"$\rho_s$ ($E_J$)", BLUE), ("minus_k", r"$\langle -k_x\ran
 
 
 def figure_trotter(data: Reproduction) -> Figure:
-    """rho_s, <-k_x>, kappa against eps with the limit eps -> 0."""
+    """Draw rho_s, <-k_x>, kappa against eps with the limit eps -> 0."""
     with styled():
         figure = new_figure(PAGE, 54 * MM)
         for axis, (name, label, colour), sign in zip(figure.subplots(1, 3), TROTTER, "abc", strict=True):
@@ -158,7 +158,7 @@ def _line(limit: TrotterLimit) -> str:
 
 
 def caption_trotter(data: Reproduction) -> str:
-    """What the time slice does to the numbers of the other figures."""
+    """Return the caption: the effect of the time slice on the numbers of the other figures."""
     parts, model = [], None
     for name, *_ in TROTTER:
         found = data.trotter(name)
@@ -166,10 +166,10 @@ def caption_trotter(data: Reproduction) -> str:
             continue
         eps, values, _, limit = found
         model = data.studies["trotter"].points[0].model
-        at = float(values[int(np.argmin(np.abs(eps - 0.1)))])
+        usual = float(values[int(np.argmin(np.abs(eps - 0.1)))])
         parts.append(
             f"{name}: {concise(limit.value.value, limit.value.error)} (linear), "
-            f"{concise(limit.next_order.value, limit.next_order.error)} (quadratic), {at:.4g} at eps = 0.1"
+            f"{concise(limit.next_order.value, limit.next_order.error)} (quadratic), {usual:.4g} at eps = 0.1"
             + "".join(f"; {w}" for w in limit.warnings)
         )
     if model is None:
@@ -186,7 +186,7 @@ def caption_trotter(data: Reproduction) -> str:
 
 
 def curves_trotter(data: Reproduction) -> list[Series]:
-    """Values, and their limits at eps = 0."""
+    """Return values and their limits at eps = 0."""
     out = []
     for name, *_ in TROTTER:
         found = data.trotter(name)

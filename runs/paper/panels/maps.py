@@ -22,7 +22,7 @@ from sitqmc.runs.paper.studies.dataset import MAP_CHAINS, MAP_SEED, Maps, Reprod
 
 
 def figure_maps(data: Reproduction) -> Figure:
-    """kappa(r) of one sample over its bonds, its currents, and kappa(r) against the bonds of a site."""
+    """Draw kappa(r) of one sample over its bonds, its currents, and kappa(r) against the bonds of a site."""
     with styled():
         figure = new_figure(PAGE, 62 * MM)
         left, middle, right = figure.subplots(1, 3)
@@ -43,13 +43,13 @@ def figure_maps(data: Reproduction) -> Figure:
 
 
 def shares(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
-    """Current of each bond in units of that of a clean array with the same total, and its error."""
+    """Return current and error of each bond over the mean of a clean array with the same total."""
     clean = maps.flow[0].sum(axis=0).mean() / maps.model.Ly
     return maps.flow / clean, maps.error / clean
 
 
 def _currents(figure: Figure, axis: Axes, maps: Maps) -> None:
-    """Bonds coloured and as thick as the current that they carry."""
+    """Draw the bonds, colour and width by their current."""
     size = np.abs(shares(maps)[0])[maps.bonds]
     lines = LineCollection(
         _segments(maps.bonds), array=size, cmap="cividis_r", linewidths=0.4 + 1.1 * np.minimum(size, 2.5)
@@ -60,13 +60,13 @@ def _currents(figure: Figure, axis: Axes, maps: Maps) -> None:
 
 
 def bonds_of_sites(maps: Maps) -> np.ndarray:
-    """Bonds that end at each site, (Ly, Lx): those to the right and up, and those that come from there."""
+    """Return the number of bonds of each site, (Ly, Lx)."""
     right, up = maps.bonds[0].astype(int), maps.bonds[1].astype(int)
     return right + np.roll(right, 1, axis=1) + up + np.roll(up, 1, axis=0)
 
 
 def _segments(bonds: np.ndarray) -> list[list[tuple[float, float]]]:
-    """Present bonds as lines, in the order of the mask; those across the boundary as half a bond."""
+    """Return the present bonds as lines, in the order of the mask; half a bond at the boundary."""
     out = []
     Ly, Lx = bonds.shape[1:]
     for (mu, y, x), there in np.ndenumerate(bonds):
@@ -89,7 +89,7 @@ def _by_bonds(axis: Axes, maps: Maps) -> None:
 
 
 def caption_maps(data: Reproduction) -> str:
-    """Which sample, what is missing."""
+    """Return the caption: the sample, and what the figure does not show."""
     maps = data.maps
     m = maps.model
     size, error = shares(maps)
@@ -110,7 +110,7 @@ def caption_maps(data: Reproduction) -> str:
 
 
 def curves_maps(data: Reproduction) -> list[Series]:
-    """kappa against the number of bonds: mean and standard error of sites."""
+    """Return kappa against the number of bonds (mean and standard error over sites), and the currents."""
     count, kappa = bonds_of_sites(data.maps).ravel(), data.maps.kappa.ravel()
     x = [c for c in np.unique(count) if np.sum(count == c) > 1]
     y = [kappa[count == c].mean() for c in x]

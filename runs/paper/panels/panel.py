@@ -1,4 +1,4 @@
-"""What all panels share: sizes, colours, bands, marks of failed checks, and the files of a panel."""
+"""Parts that all panels share: colours, bands, marks of failed checks, and the files of a panel."""
 
 import csv
 import io
@@ -50,7 +50,7 @@ SIGMA = r"$\sigma$ ($4e^2/h$)"
 
 @dataclass(frozen=True)
 class Series:
-    """One curve of a panel as numbers: what it is, its axes with units, values with 68 % interval."""
+    """One curve of a panel as numbers: name, axes with units, values with 68 % interval."""
 
     name: str
     x_name: str
@@ -63,7 +63,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure: how it is drawn, what a reader must know, and its numbers."""
+    """One figure of the paper: functions that return drawing, caption and numbers."""
 
     name: str
     title: str
@@ -73,12 +73,12 @@ class Panel:
 
 
 def letter(axis: Axes, text: str) -> None:
-    """The letter of a sub-panel, above its left end."""
+    """Write the letter of a sub-panel above its left end."""
     axis.set_title(text, loc="left", fontweight="bold", fontsize=8)
 
 
 def colour_of(rank: float) -> tuple[float, float, float, float]:
-    """viridis, its light end left out, which white paper swallows; rank in 0 .. 1."""
+    """Return the viridis colour of a rank in [0, 1], without the light end, which is hard to see on white."""
     r, g, b, a = matplotlib.colormaps["viridis"](0.8 * rank)
     return float(r), float(g), float(b), float(a)
 
@@ -86,7 +86,7 @@ def colour_of(rank: float) -> tuple[float, float, float, float]:
 def band(
     axis: Axes, curve: SpectrumSummary, colour: Any, label: str, *, top: float = np.inf, above: float = 0.0
 ) -> None:
-    """A spectrum with its band, moved up; dashed and (!) where a check of the continuation failed."""
+    """Draw a spectrum with its band, shifted by `above`; dashed and (!) if a check failed."""
     inside = curve.omega <= top
     x, low, high = curve.omega[inside], above + curve.low[inside], above + curve.high[inside]
     mark = "" if curve.passes_checks or not label else " (!)"
@@ -104,7 +104,7 @@ def with_bars(
     axis: Axes, x: Sequence[float], numbers: Sequence[Estimate], resolved: Sequence[bool], *,
     colour: str, marker: str, label: str,
 ) -> None:  # fmt: skip
-    """Numbers with intervals; open and pale where they are not resolved."""
+    """Draw values with intervals; open and pale where they are not resolved."""
     for open_, alpha in ((False, 1.0), (True, 0.45)):
         rows = [i for i, ok in enumerate(resolved) if ok is not open_ and np.isfinite(numbers[i].value)]
         if not rows:
@@ -122,14 +122,14 @@ def with_bars(
 
 
 def curve_series(name: str, x_name: str, y_name: str, curve: SpectrumSummary) -> Series:
-    """A spectrum as numbers."""
+    """Return a spectrum as numbers."""
     return Series(name, x_name, y_name, curve.omega, curve.value, curve.low, curve.high)
 
 
 def number_series(
     name: str, x_name: str, y_name: str, x: Iterable[float], numbers: Iterable[Estimate]
 ) -> Series:
-    """Numbers with intervals against a parameter."""
+    """Return values with intervals against a parameter."""
     rows = np.array([[n.value, n.low, n.high] for n in numbers], float).reshape(-1, 3)
     return Series(name, x_name, y_name, np.array(list(x), float), rows[:, 0], rows[:, 1], rows[:, 2])
 
@@ -142,13 +142,13 @@ def with_interval(e: Estimate, form: str = ".2f") -> str:
 def value_series(
     name: str, x_name: str, y_name: str, x: Iterable[float], y: Iterable[float], error: Iterable[float]
 ) -> Series:
-    """Values with symmetric errors."""
+    """Return values with symmetric errors."""
     values, errors = np.array(list(y), float), np.array(list(error), float)
     return Series(name, x_name, y_name, np.array(list(x), float), values, values - errors, values + errors)
 
 
 def write_panel(folder: Path, panel: Panel, data: Reproduction) -> list[Path]:
-    """NAME.pdf, .svg, .png, NAME.txt (caption) and NAME.csv (numbers)."""
+    """Write NAME.pdf, .svg, .png, NAME.txt (caption) and NAME.csv (numbers); return their paths."""
     figure = panel.figure(data)
     made = []
     for kind in FORMATS:
@@ -164,7 +164,7 @@ def write_panel(folder: Path, panel: Panel, data: Reproduction) -> list[Path]:
 
 
 def origin_lines(data: Reproduction) -> list[str]:
-    """Where the simulated data come from, a line for each study."""
+    """Return the provenance of the simulated data, one line for each study."""
     lines = []
     for name, study in data.studies.items():
         parts = {k: v for k, v in study.origin.items() if k != "command" and _plain(v) != "none"}
@@ -174,7 +174,7 @@ def origin_lines(data: Reproduction) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    """Without quotes and brackets; what is said more than once is said once."""
+    """Return a value as text without quotes, brackets and repetitions."""
     if isinstance(value, list):
         return ", ".join(dict.fromkeys(map(_plain, value)))
     if isinstance(value, dict):
@@ -183,7 +183,7 @@ def _plain(value: Any) -> str:
 
 
 def as_csv(series: Sequence[Series]) -> str:
-    """One row for each point of each curve; low and high are the 68 % interval."""
+    """Return CSV text, one row for each point of each curve; low and high are the 68 % interval."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(["curve", "x_name", "x", "y_name", "y", "low", "high"])

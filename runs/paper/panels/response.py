@@ -1,4 +1,4 @@
-"""Beyond the paper: scalar response, low frequencies, one sample in space, finite sizes and time slices."""
+"""Beyond the paper: scalar response, and low frequencies without continuation."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,25 +29,25 @@ SCALAR = r"$\chi_s''$ (per site, $1/E_J$)"
 
 
 def figure_scalar(data: Reproduction) -> Figure:
-    """chi_s''(omega) of the diluted array beside sigma(omega), the same samples."""
+    """Draw chi_s''(omega) and sigma(omega) of the same samples of the diluted array."""
     with styled():
         figure = new_figure(PAGE, 72 * MM)
         left, right = figure.subplots(1, 2)
         points = select_curves(data.dirty, most=5)
-        stacked(left, points, lambda at: f"p = {at.model.p:g}")
-        stacked(right, points, lambda at: f"p = {at.model.p:g}", "scalar", SCALAR)
+        stacked(left, points, lambda point: f"p = {point.model.p:g}")
+        stacked(right, points, lambda point: f"p = {point.model.p:g}", "scalar", SCALAR)
         letter(left, "a")
         letter(right, "b")
         return finished(figure)
 
 
 def caption_scalar(data: Reproduction) -> str:
-    """Whether the two responses move alike."""
+    """Return the caption: the lowest peaks of both responses."""
     parts = []
-    for at in select_curves(data.dirty, most=5):
-        one, two = energy_scale(at, "m_h_sigma"), energy_scale(at, "m_h_scalar")
+    for point in select_curves(data.dirty, most=5):
+        one, two = energy_scale(point, "m_h_sigma"), energy_scale(point, "m_h_scalar")
         parts.append(
-            f"p = {at.model.p:g}: sigma {with_interval(one)}, chi_s'' {with_interval(two)}"
+            f"p = {point.model.p:g}: sigma {with_interval(one)}, chi_s'' {with_interval(two)}"
         )
     return (
         "SIMULATED, both from the same chains and bond masks. (a) sigma(omega); (b) response of the bond "
@@ -62,13 +62,13 @@ def caption_scalar(data: Reproduction) -> str:
 
 
 def curves_scalar(data: Reproduction) -> list[Series]:
-    """chi_s'' of every point, and its peaks."""
+    """Return chi_s'' of every point, and its peaks."""
     out = [
-        curve_series(f"chi_s'' p={at.model.p:g}", "omega/E_J", "chi_s''", at.spectra["scalar"])
-        for at in data.dirty if "scalar" in at.spectra
+        curve_series(f"chi_s'' p={point.model.p:g}", "omega/E_J", "chi_s''", point.spectra["scalar"])
+        for point in data.dirty if "scalar" in point.spectra
     ]  # fmt: skip
-    x = [at.model.p for at in data.dirty]
-    return [*out, *(number_series(name, "p", "energy/E_J", x, [energy_scale(at, name) for at in data.dirty])
+    x = [point.model.p for point in data.dirty]
+    return [*out, *(number_series(name, "p", "energy/E_J", x, [energy_scale(q, name) for q in data.dirty])
                     for name in ("m_h_sigma", "m_h_scalar"))]  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def curves_scalar(data: Reproduction) -> list[Series]:
 
 
 def figure_low(data: Reproduction) -> Figure:
-    """beta^2 Lambda(beta/2)/pi of every size against p, beside 0.5."""
+    """Draw beta^2 Lambda(beta/2)/pi of every size against p, and the published 0.5."""
     with styled():
         figure = new_figure(COLUMN, 66 * MM)
         axis = figure.subplots()
@@ -109,7 +109,7 @@ def figure_low(data: Reproduction) -> Figure:
 
 
 def low_sizes(data: Reproduction) -> list[int]:
-    """Sizes with a low-frequency conductivity."""
+    """Return the sizes with a low-frequency conductivity."""
     return [L for L in data.studies["dirty"].sizes if _low(data, L)[0].size]
 
 
@@ -127,7 +127,7 @@ def nearest_critical(data: Reproduction, L: int) -> tuple[float, Estimate]:
 
 
 def caption_low(data: Reproduction) -> str:
-    """The value at p_c, and how sharp it is."""
+    """Return the caption: the values at p_c with their errors."""
     parts = []
     for L in low_sizes(data):
         p, low = nearest_critical(data, L)
@@ -143,7 +143,7 @@ def caption_low(data: Reproduction) -> str:
 
 
 def curves_low(data: Reproduction) -> list[Series]:
-    """One curve for every size."""
+    """Return one curve for every size."""
     return [value_series(f"sigma_low L={L}", "p", "sigma_low/(4e^2/h)", *_low(data, L))
             for L in low_sizes(data)]  # fmt: skip
 

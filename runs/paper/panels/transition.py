@@ -37,7 +37,7 @@ from sitqmc.runs.paper.studies.spectra import MISSING, StudyPoint
 
 TOP = 8.0  # E_J, end of the frequency axis
 STEP = 0.6  # distance of curves drawn one above the other, in the largest maximum
-SURE = 0.35  # a scale is resolved if both ends of its interval are nearer than this share of it
+RESOLVED = 0.35  # a scale is resolved if both ends of its interval are within this fraction of it
 SCALES = (
     ("m_h_sigma", r"$m_H$: peak of $\sigma$", BLUE, "o"),
     ("onset_sigma", r"$m_H$: onset of $\sigma$", GREEN, "v"),
@@ -48,31 +48,31 @@ SCALES = (
 PAIR = ("pair_decay", "pair_peak")  # zero in a superfluid
 
 
-def energy_scale(at: StudyPoint, name: str) -> Estimate:
-    """A scale of a point, MISSING where it was not found."""
-    return at.scales.get(name, MISSING)
+def energy_scale(point: StudyPoint, name: str) -> Estimate:
+    """Return a scale of a point; MISSING if it was not found."""
+    return point.scales.get(name, MISSING)
 
 
-def is_reliable(at: StudyPoint, name: str) -> bool:
+def is_reliable(point: StudyPoint, name: str) -> bool:
     """Whether a scale of a point is resolved, and its spectrum, if it comes from one, fits the data."""
-    curve = at.spectra.get({"m_h_scalar": "scalar", "pair_peak": "pair"}.get(name, "sigma"))
+    curve = point.spectra.get({"m_h_scalar": "scalar", "pair_peak": "pair"}.get(name, "sigma"))
     poor = name != "pair_decay" and curve is not None and any("poor fit" in w for w in curve.warnings)
-    return is_resolved(energy_scale(at, name), 1 / at.model.beta) and not poor
+    return is_resolved(energy_scale(point, name), 1 / point.model.beta) and not poor
 
 
 def is_resolved(number: Estimate, temperature: float) -> bool:
-    """Known to a third to each side, and above the temperature, below which no continuation sees."""
+    """Whether both ends of the interval are within 35 % of the value, and the interval lies above T."""
     if not number.is_known:
         return False
     far = max(number.high - number.value, number.value - number.low)
-    return far < SURE * number.value and number.low > temperature
+    return far < RESOLVED * number.value and number.low > temperature
 
 
 def select_curves(points: Sequence[StudyPoint], most: int = 7) -> list[StudyPoint]:
-    """Not too many lines for one panel: the ends, the paper's dilutions, and others evenly between."""
+    """Return at most `most` points: both ends, the paper's dilutions, p_c, evenly spaced others."""
     if len(points) <= most:
         return list(points)
-    wanted = {0, len(points) - 1} | {i for i, at in enumerate(points) if at.model.p in FILM_DILUTIONS}
+    wanted = {0, len(points) - 1} | {i for i, point in enumerate(points) if point.model.p in FILM_DILUTIONS}
     near = min(range(len(points)), key=lambda i: abs(points[i].model.p - P_C))
     wanted.add(near)
     for i in np.round(np.linspace(0, len(points) - 1, most)).astype(int):
@@ -82,15 +82,15 @@ def select_curves(points: Sequence[StudyPoint], most: int = 7) -> list[StudyPoin
 
 
 def figure_1b(data: Reproduction) -> Figure:
-    """sigma(omega; p) as a map and as lines, and the scales against p."""
+    """Draw sigma(omega; p) as a map and as lines, the stiffness, and the energy scales against p."""
     with styled():
         figure = new_figure(PAGE, 118 * MM)
         (top_left, top_right), (low_left, low_right) = figure.subplots(2, 2)
         _surface(figure, top_left, data.dirty)
-        stacked(top_right, select_curves(data.dirty), lambda at: f"p = {at.model.p:g}")
+        stacked(top_right, select_curves(data.dirty), lambda point: f"p = {point.model.p:g}")
         _order(low_left, data)
         draw_scales(
-            low_right, data.dirty, [at.model.p for at in data.dirty], "fraction of missing bonds p", P_C
+            low_right, data.dirty, [point.model.p for point in data.dirty], "fraction of missing bonds p", P_C
         )
         _critical(low_right, data, top=0.72)
         for axis, name in zip((top_left, top_right, low_left, low_right), "abcd", strict=True):
@@ -99,8 +99,8 @@ def figure_1b(data: Reproduction) -> Figure:
 
 
 def _surface(figure: Figure, axis: Axes, points: Sequence[StudyPoint]) -> None:
-    """sigma over omega and p; p between the simulated ones is interpolated, ticks on the right mark those."""
-    good = [(at.model.p, at.spectra["sigma"]) for at in points if "sigma" in at.spectra]
+    """Draw sigma over omega and p, interpolated between the simulated p, which are marked on the right."""
+    good = [(point.model.p, point.spectra["sigma"]) for point in points if "sigma" in point.spectra]
     omega = np.linspace(0, TOP, 200)
     rows = np.array([np.interp(omega, curve.omega, curve.value) for _, curve in good])
     p = np.array([p for p, _ in good])
@@ -125,20 +125,20 @@ def stacked(
     *,
     mark: Callable[[StudyPoint], Estimate] | None = None,
 ) -> None:
-    """Curves one above the other, each with its own zero line: bands of neighbours hardly overlap.
+    """Draw curves one above the other, each with its own zero line, so that bands hardly overlap.
 
     which  name of the spectrum: sigma or scalar;  words  its name and unit;  mark  a frequency on each curve
     """
-    curves = [(at, at.spectra[which]) for at in points if which in at.spectra]
+    curves = [(point, point.spectra[which]) for point in points if which in point.spectra]
     step = STEP * max((float(c.value[c.omega <= TOP].max()) for _, c in curves), default=1.0)
-    for i, (at, curve) in enumerate(curves):
+    for i, (point, curve) in enumerate(curves):
         zero, colour = i * step, colour_of(i / max(len(curves) - 1, 1))
         axis.axhline(zero, color="0.85", lw=0.4, zorder=0)
         band(axis, curve, colour, "", top=TOP, above=zero)
-        name = label(at) + ("" if curve.passes_checks else " (!)")
+        name = label(point) + ("" if curve.passes_checks else " (!)")
         axis.text(1.02 * TOP, zero, name, ha="left", va="center", color=colour, fontsize=6)
-        if mark is not None and mark(at).is_known:
-            where = mark(at)
+        if mark is not None and mark(point).is_known:
+            where = mark(point)
             height = float(np.interp(where.value, curve.omega, curve.value))
             axis.errorbar(
                 [where.value], [zero + height], xerr=[[where.value - where.low], [where.high - where.value]],
@@ -151,7 +151,7 @@ def stacked(
 
 
 def _order(axis: Axes, data: Reproduction) -> None:
-    """rho_s against p for every size, the published p_c and the data's own."""
+    """Draw rho_s against p for every size, the published p_c and the own crossing."""
     study = data.studies["dirty"]
     for i, L in enumerate(study.sizes):
         points = study.at(L)
@@ -173,7 +173,7 @@ def _order(axis: Axes, data: Reproduction) -> None:
 
 
 def _critical(axis: Axes, data: Reproduction, top: float = 0.5) -> None:
-    """Lines and band of p_c, up to a share of the height: the legend stands above them."""
+    """Draw lines and band of p_c up to a fraction `top` of the height; the legend lies above."""
     axis.axvline(P_C, ymax=top, color=GREY, ls="--", lw=0.8, label=r"$p_c$ = 0.337 (published)")
     found = data.p_c
     if found is not None:
@@ -192,7 +192,7 @@ def _critical(axis: Axes, data: Reproduction, top: float = 0.5) -> None:
 def draw_scales(
     axis: Axes, points: Sequence[StudyPoint], x: Sequence[float], label: str, transition: float
 ) -> None:
-    """All scales with intervals; omega_pair only near and beyond the transition, before it is zero."""
+    """Draw all scales with intervals; omega_pair, zero in a superfluid, only near and above p_c or g_c."""
     temperature = 1 / points[0].model.beta
     step = min(np.diff(sorted(x)), default=0.0)
     for i, (name, words, colour, marker) in enumerate(SCALES):
@@ -215,13 +215,13 @@ def draw_scales(
 
 
 def _room(points: Sequence[StudyPoint]) -> float:
-    """Upper end of an axis of energies: all values, and a third more for the legend."""
-    values = [energy_scale(at, name).value for at in points for name, *_ in SCALES]
+    """Return the upper end of an axis of energies: all values, and room for the legend."""
+    values = [energy_scale(point, name).value for point in points for name, *_ in SCALES]
     return 1.45 * max((v for v in values if np.isfinite(v)), default=1.0)
 
 
 def caption_1b(data: Reproduction) -> str:
-    """What is simulated, how sure it is, what is not resolved."""
+    """Return the caption: what is simulated, with which errors, and what is not resolved."""
     points, crossing = data.dirty, data.p_c
     model = points[0].model
     own = "the sizes at hand do not cross inside the data"
@@ -238,7 +238,7 @@ def caption_1b(data: Reproduction) -> str:
         "marks: simulated p, between them interpolated; dotted: the dilutions of Fig. 3a. (b) The same as "
         "lines with 68 % bands, one above the other; the delta function of weight rho_s at omega = 0 is not "
         f"drawn. (c) Superfluid stiffness of all sizes; dashed: published p_c = 0.337; red: own p_c = {own}. "
-        f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {SURE:g} of the "
+        f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {RESOLVED:g} of the "
         "value to each side, and above T, the grey zone); open and pale: NOT resolved (no bar: an interval "
         "of over three times the value); omega_pair, zero in a superfluid, is drawn near and beyond p_c. "
         + _missing(points)
@@ -249,13 +249,13 @@ def caption_1b(data: Reproduction) -> str:
 
 
 def _missing(points: Sequence[StudyPoint]) -> str:
-    """Which scales are resolved where."""
+    """Return a sentence on where each scale is resolved."""
     out = []
     for name, words, _, _ in SCALES:
         good = [
-            at.model.p
-            for at in points
-            if is_reliable(at, name) and (name not in PAIR or at.model.p > 0.95 * P_C)
+            point.model.p
+            for point in points
+            if is_reliable(point, name) and (name not in PAIR or point.model.p > 0.95 * P_C)
         ]
         what = f"at p = {', '.join(f'{p:g}' for p in good)}" if good else "nowhere"
         out.append(f"{plain_words(words)} {what}")
@@ -270,19 +270,19 @@ def plain_words(words: str) -> str:
 
 def _failed(points: Sequence[StudyPoint]) -> str:
     bad = [
-        f"{at.model.p:g} ({curve.warnings[0]})"
-        for at in points for curve in (at.spectra.get("sigma"),) if curve is not None and curve.warnings
+        f"{point.model.p:g} ({curve.warnings[0]})"
+        for point in points for curve in (point.spectra.get("sigma"),) if curve is not None and curve.warnings
     ]  # fmt: skip
     return f" Failed checks, dashed and marked (!): p = {'; '.join(bad)}." if bad else ""
 
 
 def curves_1b(data: Reproduction) -> list[Series]:
-    """All lines and points."""
+    """Return all lines and points."""
     out = []
-    for at in data.dirty:
-        if "sigma" in at.spectra:
-            name = f"sigma p={at.model.p:g}"
-            out.append(curve_series(name, "omega/E_J", "sigma/(4e^2/h)", at.spectra["sigma"]))
+    for point in data.dirty:
+        if "sigma" in point.spectra:
+            name = f"sigma p={point.model.p:g}"
+            out.append(curve_series(name, "omega/E_J", "sigma/(4e^2/h)", point.spectra["sigma"]))
     for L in data.studies["dirty"].sizes:
         points = data.studies["dirty"].at(L)
         found = [point.estimate("rho_s") for point in points]
@@ -302,8 +302,8 @@ def curves_1b(data: Reproduction) -> list[Series]:
                 name,
                 "p",
                 "energy/E_J",
-                [at.model.p for at in data.dirty],
-                [energy_scale(at, name) for at in data.dirty],
+                [point.model.p for point in data.dirty],
+                [energy_scale(point, name) for point in data.dirty],
             )
         )
     return out

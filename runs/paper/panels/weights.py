@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 
 def figure_3b(data: Reproduction) -> Figure:
-    """Missing weight N and rho_s: of the films against Tc, of the array against p."""
+    """Draw missing weight N and rho_s of the films against Tc, and of the array against p."""
     with styled():
         figure = new_figure(PAGE, 62 * MM)
         left, right = figure.subplots(1, 2)
@@ -61,7 +61,7 @@ def figure_3b(data: Reproduction) -> Figure:
 
 
 def _film_weights(data: Reproduction) -> tuple[Array, Array]:
-    """(films, 2): extended missing weight and stiffness, with errors."""
+    """Return extended missing weight and stiffness with errors, each (films, 2)."""
     films = data.films.values()
     weights = np.array([[f.found.weight.extended.value, f.found.weight.extended.error] for f in films])
     densities = [f.found.superfluid.omega_sigma2_mev for f in films]
@@ -70,10 +70,10 @@ def _film_weights(data: Reproduction) -> tuple[Array, Array]:
 
 
 def _array_weights(axis: Axes, data: Reproduction) -> None:
-    """rho_s, the regular weight and their sum beside <-k_x>."""
-    p = [at.model.p for at in data.dirty]
-    total = [at.averages.values["minus_k"] for at in data.dirty]
-    rho = [at.averages.values["rho_s"] for at in data.dirty]
+    """Draw rho_s, the regular weight, and <-k_x>."""
+    p = [point.model.p for point in data.dirty]
+    total = [point.averages.values["minus_k"] for point in data.dirty]
+    rho = [point.averages.values["rho_s"] for point in data.dirty]
     regular = _regular(data)
     axis.errorbar(
         p,
@@ -111,10 +111,10 @@ def _array_weights(axis: Axes, data: Reproduction) -> None:
 
 
 def _regular(data: Reproduction) -> Array:
-    """(points, 2): weight of the continued sigma, from its sum rule and stiffness."""
+    """Return the weight of the continued sigma with error (points, 2), from its sum rule and stiffness."""
     out = []
-    for at in data.dirty:
-        kinetic, scales = at.averages.values["minus_k"].value, at.scales
+    for point in data.dirty:
+        kinetic, scales = point.averages.values["minus_k"].value, point.scales
         if "sum_rule" not in scales or "stiffness" not in scales:
             out.append([float("nan"), float("nan")])
             continue
@@ -124,7 +124,7 @@ def _regular(data: Reproduction) -> Array:
 
 
 def caption_3b(data: Reproduction) -> str:
-    """What is compared with what."""
+    """Return the caption: which weights are compared."""
     bad = [name for name, film in data.films.items() if not film.found.superfluid.consistent.fits]
     failed = f" Failed Kramers-Kronig check, marked (!): {', '.join(bad)}." if bad else ""
     return (
@@ -138,20 +138,20 @@ def caption_3b(data: Reproduction) -> str:
 
 
 def curves_3b(data: Reproduction) -> list[Series]:
-    """Weights of films and array."""
+    """Return the weights of films and array."""
     tc = [film.tc_k for film in data.films.values()]
     weights, fluids = _film_weights(data)
-    p, regular = [at.model.p for at in data.dirty], _regular(data)
+    p, regular = [point.model.p for point in data.dirty], _regular(data)
     unit = "weight/(meV/(ohm cm))"
     out = [
         value_series("SYNTHETIC N", "Tc/K", unit, tc, weights[:, 0], weights[:, 1]),
         value_series("SYNTHETIC rho_s", "Tc/K", unit, tc, fluids[:, 0], fluids[:, 1]),
         value_series("simulated N", "p", "weight/E_J", p, regular[:, 0], regular[:, 1]),
         number_series("simulated sum rule", "p", "1", p,
-                      [at.scales.get("sum_rule", MISSING) for at in data.dirty]),
+                      [point.scales.get("sum_rule", MISSING) for point in data.dirty]),
     ]  # fmt: skip
     for name in ("rho_s", "minus_k"):
-        found = [at.averages.values[name] for at in data.dirty]
+        found = [point.averages.values[name] for point in data.dirty]
         out.append(
             value_series(
                 f"simulated {name}",
@@ -166,13 +166,13 @@ def curves_3b(data: Reproduction) -> list[Series]:
 
 
 def weight_line(data: Reproduction) -> LineFit:
-    """N against rho_s through the origin."""
+    """Return the line of N against rho_s through the origin."""
     weights, fluids = _film_weights(data)
     return line_through_origin(fluids[:, 0], fluids[:, 1], weights[:, 0], weights[:, 1])
 
 
 def figure_3c(data: Reproduction) -> Figure:
-    """Missing weight against rho_s, with the slope of the sum rule."""
+    """Draw missing weight against rho_s, and the slope of the sum rule."""
     with styled():
         figure = new_figure(COLUMN, 70 * MM)
         axis = figure.subplots()
@@ -216,7 +216,7 @@ def figure_3c(data: Reproduction) -> Figure:
 
 
 def caption_3c(data: Reproduction) -> str:
-    """Slope and its distance from pi/2."""
+    """Return the caption: the slope and its difference from pi/2."""
     line = weight_line(data)
     shares = ", ".join(f"{100 * film.found.weight.share:.0f} %" for film in data.films.values())
     away = abs(line.slope.pull(np.pi / 2))
@@ -232,7 +232,7 @@ def caption_3c(data: Reproduction) -> str:
 
 
 def curves_3c(data: Reproduction) -> list[Series]:
-    """Points and line."""
+    """Return points and line."""
     weights, fluids = _film_weights(data)
     line, unit = weight_line(data), "N/(meV/(ohm cm))"
     x = np.array([0.0, float(fluids[:, 0].max())])

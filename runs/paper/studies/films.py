@@ -55,7 +55,7 @@ class Film:
 
 
 def setup() -> FilmSetup:
-    """What is known about the mount before the fits."""
+    """Return the description of substrate and instrument before the fits."""
     slab = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
     instrument = Instrument(standing_period_thz=0.13)
     film = FilmOnSubstrate(film_nm=20.0, substrate=slab)
@@ -64,7 +64,7 @@ def setup() -> FilmSetup:
 
 @cache
 def films() -> dict[str, Film]:
-    """All four, from the least to the most disordered."""
+    """Return all four films with their fits, from the least to the most disordered."""
     return {name: _film(name, tc) for name, tc in TC_K.items()}
 
 

@@ -65,7 +65,7 @@ def _judged(figure: NotebookFigure, quality: FitQuality | None = None, name: str
 
 
 def _residuals(axis: Axes, x: Array, residuals: Array, label: str) -> None:
-    """Residuals in standard deviations; grey: one of them."""
+    """Draw residuals in standard errors; the grey band is one standard error."""
     axis.axhspan(-1, 1, color="0.9", lw=0)
     axis.axhline(0, color=GREY, lw=0.8)
     axis.plot(x, residuals, ".", ms=2.5, color=BLUE)
@@ -78,7 +78,7 @@ def _marked(synthetic: bool) -> str:
 
 
 def draw_tunnelling(curve: TunnellingCurve, answer: TunnelFit) -> NotebookFigure:
-    """dI/dV with its fit, residuals beneath."""
+    """Draw dI/dV with its fit, and the residuals below."""
     with styled():
         figure = new_figure(4.5, 3.4)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -94,7 +94,7 @@ def draw_tunnelling(curve: TunnellingCurve, answer: TunnelFit) -> NotebookFigure
 
 
 def _phase_line(scan: ThzScan) -> Array:
-    """Coefficients of the straight line that is taken off theta to make its structure visible."""
+    """Return the coefficients of the straight line that is subtracted from theta."""
     return np.asarray(np.polyfit(scan.nu_thz, scan.theta, 1))
 
 
@@ -121,7 +121,7 @@ def _draw_model(t_axis: Axes, theta_axis: Axes, scan: ThzScan, answer: FilmFit, 
 
 
 def draw_scans(scans: Sequence[ThzScan]) -> NotebookFigure:
-    """|t| and theta of up to four scans as measured."""
+    """Draw |t| and theta of up to four scans as measured."""
     with styled():
         figure = new_figure(PAGE, 2.6)
         t_axis, theta_axis = figure.subplots(1, 2)
@@ -155,7 +155,7 @@ def draw_film_fit(scans: ThzScan | Sequence[ThzScan], answer: FilmFit, name: str
 
 
 def draw_pairs(pairs: MeasuredConductivity, background: Background | None = None) -> NotebookFigure:
-    """Measured sigma1 and sigma2 with errors, and the background model as a line."""
+    """Draw measured sigma1 and sigma2 with errors, and the background model as a line."""
     with styled():
         figure = new_figure(PAGE, 2.6)
         fine = np.linspace(pairs.nu_thz[0], pairs.nu_thz[-1], 400)
@@ -180,7 +180,7 @@ def _mark(axis: Axes, where: Estimate, colour: str, name: str) -> None:
 
 def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h: ExcessConductivity,
                 omega: Estimate, peak: Estimate, plain: FitQuality | None = None) -> NotebookFigure:
-    """sigma1 measured and of the background above, sigma_H beneath; Omega and the peak with intervals.
+    """Draw measured and background sigma1 above, sigma_H below; Omega and the peak with intervals.
 
     plain  quality of the plain superconductor; if it fits, the figure says that no excess is resolved
     """
@@ -210,7 +210,7 @@ def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h:
 
 
 def draw_correlation(fit: FitResult) -> NotebookFigure:
-    """Correlation matrix of the fitted parameters, numbers in the cells."""
+    """Draw the correlation matrix of the fitted parameters, with numbers in the cells."""
     with styled():
         n = len(fit.names)
         figure = new_figure(1.8 + 0.35 * max(n, 5), 1.1 + 0.33 * max(n, 5))
@@ -227,7 +227,7 @@ def draw_correlation(fit: FitResult) -> NotebookFigure:
 
 
 def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> NotebookFigure:
-    """Missing weight N against superfluid density, one point for each film, with the line through zero.
+    """Draw missing weight N against superfluid density, one point for each film, and the line through zero.
 
     Films whose sigma1 and sigma2 contradict each other are crosses, and the worst verdict is the heading.
     """
@@ -256,7 +256,7 @@ def draw_weight_line(films: Mapping[str, FilmAnalysis], line: LineFit) -> Notebo
 
 def draw_comparison(theory: TheoryCurve, data: ExcessConductivity, answer: Comparison,
                     thickness_nm: float) -> NotebookFigure:
-    """sigma_H and the simulated sigma(omega) on the axes of the film, at the best E_J and amplitude."""
+    """Draw sigma_H and the simulated sigma(omega) on the axes of the film, at the best E_J and amplitude."""
     with styled():
         figure = new_figure(4.5, 3.0)
         axis = figure.subplots()

@@ -1,4 +1,4 @@
-"""Pieces of a page of HTML that opens offline: text, tables, embedded figures. Knows nothing of physics."""
+"""Elements of an HTML page that opens offline: text, tables, embedded figures. Knows no physics."""
 
 import base64
 import html
@@ -8,18 +8,18 @@ MIME = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 def text(value: object) -> str:
-    """Any value as text that HTML takes literally."""
+    """Return a value as text without HTML markup."""
     return html.escape(str(value), quote=True)
 
 
 def tag(name: str, *inside: str, **attributes: str) -> str:
-    """<name attribute="...">inside</name>; `inside` is HTML already, attributes are text. class_ is class."""
+    """Return <name attribute="...">inside</name>; `inside` is HTML, attributes are text; class_ is class."""
     words = "".join(f' {key.rstrip("_").replace("_", "-")}="{text(v)}"' for key, v in attributes.items())
     return f"<{name}{words}>{''.join(inside)}</{name}>"
 
 
 def table(rows: Sequence[Sequence[str]], caption: str = "", words: Collection[int] = (0,)) -> str:
-    """A table of plain texts whose first row is its head; scrolls sideways where the page is narrow.
+    """Return a table of plain texts; the first row is the head. It scrolls sideways on a narrow page.
 
     words  columns of words, flush left; the others hold numbers
     """
@@ -35,22 +35,22 @@ def table(rows: Sequence[Sequence[str]], caption: str = "", words: Collection[in
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:
-    """Names and values, one below the other."""
+    """Return names and values, one below the other."""
     return tag("dl", *(tag("dt", text(name)) + tag("dd", text(value)) for name, value in rows))
 
 
 def bullets(lines: Iterable[str]) -> str:
-    """A list of plain texts."""
+    """Return a list of plain texts."""
     return tag("ul", *(tag("li", text(line)) for line in lines))
 
 
 def folded(summary: str, inside: str) -> str:
-    """Shown after a click; the style sheet opens it on paper."""
+    """Return a section that opens on a click; it is open in print."""
     return tag("details", tag("summary", text(summary)), inside)
 
 
 def figure(data: bytes, kind: str, alt: str, caption: str, *, wide: bool = True) -> str:
-    """An image inside the page, so that the file travels alone; wide: as wide as the page."""
+    """Return an embedded image with caption, so that the page is one file; `wide`: as wide as the page."""
     source = f"data:{MIME[kind]};base64,{base64.b64encode(data).decode()}"
     picture = f'<img src="{source}" alt="{text(alt)}">'
     if wide:  # scrolls sideways on a narrow screen, where its words would be too small
@@ -59,12 +59,12 @@ def figure(data: bytes, kind: str, alt: str, caption: str, *, wide: bool = True)
 
 
 def section(title: str, *inside: str) -> str:
-    """A heading of the second order and what stands under it."""
+    """Return a second-level heading with its contents."""
     return tag("section", tag("h2", text(title)), *inside)
 
 
 def page(title: str, style: str, body: str) -> str:
-    """A whole document."""
+    """Return a whole document."""
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head += tag("title", text(title)) + tag("style", style)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
