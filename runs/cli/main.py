@@ -1,28 +1,11 @@
-"""The command `sitqmc`. Each group of commands has its own module `runs.cli_*`; importing them is cheap."""
+"""The command `sitqmc`. Each group of commands is a module of this folder; importing them is cheap."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from sitqmc.runs.cli import (
-    inspect as cli_look,
-)
-from sitqmc.runs.cli import (
-    prepare as cli_plan,
-)
-from sitqmc.runs.cli import (
-    report as cli_report,
-)
-from sitqmc.runs.cli import (
-    reproduce as cli_reproduce,
-)
-from sitqmc.runs.cli import (
-    run as cli_run,
-)
-from sitqmc.runs.cli import (
-    submit as cli_submit,
-)
+from sitqmc.runs.cli import inspect, prepare, report, reproduce, run, submit
 from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.simulate.stop import STOPPED
 from sitqmc.runs.simulate.threads import one_blas_thread
@@ -32,20 +15,20 @@ BAD_INPUT = 2
 EPILOG = """\
 a first run:
   sitqmc init my.toml          write a commented configuration, then edit it
-  sitqmc plan my.toml          what it costs, and the biggest risk
-  sitqmc run my.toml           simulate and analyse; the same command continues after a stop or a kill
-  sitqmc status my.toml        how far it is, from another terminal
+  sitqmc plan my.toml          its cost and the biggest risk
+  sitqmc run my.toml           simulate and analyse; the same command resumes after a stop or a kill
+  sitqmc status my.toml        its progress, from another terminal
   sitqmc show my.toml rho_s p  a figure
 
-exit status: 0 done, 1 failed, 2 bad input, 75 stopped in order (start again), 130 interrupted
+exit status: 0 done, 1 failed, 2 bad input, 75 stopped with all work saved (start again), 130 interrupted
 """
-GROUPS = (cli_plan, cli_run, cli_look, cli_report, cli_reproduce, cli_submit)
+GROUPS = (prepare, run, inspect, report, reproduce, submit)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status.
+    """Run a command and return its exit status.
 
-    0 done, 1 failed, 2 bad input, 75 stopped in order (start again), 130 interrupted
+    0 done, 1 failed, 2 bad input, 75 stopped with all work saved (start again), 130 interrupted
     """
     one_blas_thread()
     arguments = _parser().parse_args(argv)
@@ -55,13 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(error)
         return BAD_INPUT
     except Stopped as reason:
-        _say(f"stopped ({reason}); everything is on the disk, the same command continues")
+        _say(f"stopped ({reason}); all work is saved; the same command continues")
         return 130 if str(reason) == "signal SIGINT" else STOPPED
     except KeyboardInterrupt:
-        _say("interrupted; checkpoints are safe, the same command continues")
+        _say("interrupted; checkpoints are saved, the same command continues")
         return 130
-    except BrokenPipeError:                      # the reader of our output has gone, as in `| head`
-        sys.stdout = open(os.devnull, "w")       # noqa: SIM115 - nothing may be flushed into the pipe at exit
+    except BrokenPipeError:                      # the reader has closed the pipe, as head does
+        sys.stdout = open(os.devnull, "w")       # noqa: SIM115 - nothing may be flushed into the closed pipe
         return 1
     except RuntimeError as error:
         _say(error)

@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
     except UserError:
         if comm is None or comm.rank == 0:
             raise
-        return BAD_INPUT                         # rank 0 says why
+        return BAD_INPUT                         # rank 0 prints the reason
     except Stopped:
         if comm is None or comm.rank == 0:
             raise
@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if comm is None or comm.size == 1:
             raise
         print(f"sitqmc: rank {comm.rank}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        comm.Abort(1)                            # or the other ranks would wait for ever
+        comm.Abort(1)                            # otherwise the other ranks would wait for ever
     return 1
 
 

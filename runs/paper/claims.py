@@ -1,4 +1,4 @@
-"""Statements of the paper beside what the data of a size say: verdict, numbers, what would decide."""
+"""Statements of the paper tested with the data of one size: verdict, numbers, data that would decide."""
 
 import itertools
 import math
@@ -185,11 +185,11 @@ def _excess(data: Reproduction) -> Claim:
 
 def _films(data: Reproduction) -> Iterable[Claim]:
     line = weight_line(data)
-    measured = "measured t, phase and dI/dV of films (runs/notebooks/thz_film.ipynb says where to put them)"
+    measured = "measured t, phase and dI/dV of films (see runs/docs/notebooks/thz_film.ipynb)"
     yield Claim(
         "sigma_H of films agrees with the simulation at p = 0.075, 0.1, 0.125.", UNTESTED,
-        "films here are synthetic. The fits want an E_J far below that of the stiffness of the film (caption "
-        "of Fig. 3a), at which the array has no resolved weight in the THz window",
+        "films here are synthetic. The fitted E_J lies far below the E_J of the stiffness of the film "
+        "(caption of Fig. 3a); there the array has no resolved weight in the THz window",
         f"{measured}; sigma of the array below 0.05 E_J, that is beta of some hundred",
     )  # fmt: skip
     yield Claim(

@@ -1,4 +1,4 @@
-"""One page with the figures of the paper, what the data say about its statements, and all tables."""
+"""HTML page with the figures of the paper, the verdict on each of its statements, and all tables."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,13 +17,13 @@ SCALES = (
     "Errors are one standard error over disorder samples, in units of the last digits; intervals: 68 %. "
     "(?) marks what is not resolved: an end of the interval further away than 0.35 of the value, or below "
     "the temperature, or a fit that a check calls poor. Energies in E_J, sigma in 4e²/h. sigma_low is "
-    "β²Λ(β/2)/π, which needs no continuation. omega_pair of a superfluid is zero; what a finite array has "
-    "instead stands in the table all the same."
+    "β²Λ(β/2)/π, which needs no continuation. omega_pair of a superfluid is zero; the table lists the "
+    "energy that a finite array has instead."
 )
 PUBLISHED = (
     "sigmas: distance in combined standard errors. Large distances of nu, z and single crossings of the "
-    "diluted transition are corrections of small sizes, discussed in the README; a value that is universal "
-    "only at the transition is told with its distance from it."
+    "diluted transition are corrections of small sizes, discussed in the README. A value that is universal "
+    "only at the transition is listed with its distance from the transition."
 )
 
 
@@ -51,16 +51,16 @@ def _header(data: Reproduction) -> Iterator[str]:
         f"made by {data.command} (sitqmc {package_version()})."), class_="faint")  # fmt: skip
     warning = [
         "Films are SYNTHETIC: computer-made, of known truth. Nothing here was measured.",
-        "Simulated arrays are small; every caption ends with what is not resolved.",
+        "Simulated arrays are small; every caption ends with a list of what is not resolved.",
     ]
-    yield tag("div", tag("strong", text("To read before the figures")), bullets(warning), class_="state bad")
+    yield tag("div", tag("strong", text("Read before the figures")), bullets(warning), class_="state bad")
 
 
 def _main(
     folder: Path, panels: Sequence[Panel], data: Reproduction, found: Sequence[Claim], tables: bool
 ) -> Iterator[str]:
     if found:
-        yield section("What the data say", *(_claim(c) for c in found))
+        yield section("Verdicts", *(_claim(c) for c in found))
     yield section("Figures", *(_panel(folder, panel, data) for panel in panels))
     if tables:
         yield section("Diluted array", table(scale_cells(data.dirty), "Scales by p"), tag("p", text(SCALES)))
@@ -71,7 +71,7 @@ def _main(
                       tag("p", text(PUBLISHED)))  # fmt: skip
     lines = origin_lines(data)
     if lines:
-        yield section("Where the data come from", bullets(lines))
+        yield section("Provenance", bullets(lines))
 
 
 def _claim(claim: Claim) -> str:
@@ -87,7 +87,7 @@ def _panel(folder: Path, panel: Panel, data: Reproduction) -> str:
 
 
 def _narrow(svg: bytes) -> bool:
-    """Whether a picture is one column wide, by its own words."""
+    """Whether the width that a picture states is that of one column."""
     head = svg[:4000].decode("utf-8", "replace")
     width = head.split('width="', 1)[-1].split("pt", 1)[0]
     try:

@@ -1,11 +1,11 @@
 """The figures of Sherman et al., Nature Physics 11, 188 (2015), from simulation and synthetic films.
 
     from sitqmc.runs.paper.reproduce import PANELS, load
-    data = load("medium")                        # kept with the package: nothing is simulated
+    data = load("medium")                        # stored with the package: nothing is simulated
     PANELS["1b"].figure(data), PANELS["1b"].caption(data)
 
 `sitqmc reproduce FIGURE` writes each panel as PDF, SVG and PNG, with its caption (.txt) and numbers (.csv),
-and index.html with all of them, tables, and what the data say about the statements of the paper.
+and index.html with all panels, tables, and a verdict on each statement of the paper.
 """
 
 import tomllib
@@ -31,7 +31,7 @@ SPECTRA = "spectra.json"
 
 @dataclass(frozen=True)
 class Chapter:
-    """What a FIGURE of the command stands for: its panels, and the studies they need."""
+    """Panels and studies behind a FIGURE of the command."""
 
     panels: tuple[str, ...]
     studies: tuple[str, ...]
@@ -58,11 +58,11 @@ def load(
     found = {}
     for name in studies:
         own = folder / f"{name}.npz" if folder else None
-        found[name] = load_study(own if own and own.exists() else kept(size, name))
+        found[name] = load_study(own if own and own.exists() else stored_study(size, name))
     return with_spectra(size, found, folder, processes, say)
 
 
-def kept(size: str, study: str) -> Path:
+def stored_study(size: str, study: str) -> Path:
     """Return the file of a study that is stored with the package (it may not exist)."""
     return DATA / f"{size}_{study}.npz"
 
@@ -84,8 +84,8 @@ def reproduce(
 ) -> list[Path]:  # fmt: skip
     """Make the panels of a figure in a folder; returns what was written.
 
-    simulate  make the data anew although the package holds some; what is in `output` already is used
-    configs   folder of reproduce_SIZE_STUDY.toml
+    simulate  simulate even if the package holds data; samples that `output` holds already are used
+    configs   folder of SIZE_STUDY.toml
     raises    UserError for an unknown figure or size
     """
     chapter = _chapter(figure, size)
@@ -116,7 +116,7 @@ def reproduce(
         made.append(folder / "statements.txt")
         replace_text(made[-1], claims_text(found) + "\n", durable=False)
     made.append(write_page(folder, [PANELS[n] for n in chapter.panels], data, found, tables=chapter.tables))
-    say(f"{made[-1]}: all of it on one page")
+    say(f"{made[-1]}: everything on one page")
     return made
 
 
@@ -142,8 +142,8 @@ def _study(
     size: str, name: str, folder: Path, processes: int, simulate: bool, configs: Path, quiet: bool
 ) -> Study:
     """Return the stored data of a study, or simulate it in the folder first."""
-    if not simulate and kept(size, name).exists() and configs == CONFIGS:
-        return load_study(kept(size, name))
+    if not simulate and stored_study(size, name).exists() and configs == CONFIGS:
+        return load_study(stored_study(size, name))
     from sitqmc.runs.simulate.run import run
 
     config = config_of(size, name, folder, configs)
@@ -170,7 +170,7 @@ def write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) 
 
     chapter = _chapter(figure, "cluster")
     if not chapter.studies:
-        raise UserError(f"figure {figure} needs no simulation; use --size small")
+        raise UserError(f"figure {figure}: needs no simulation; use --size small")
     folder = Path(output)
     make_folder(folder)
     tables = {name: CONFIGS / f"cluster_{name}.toml" for name in chapter.studies}
@@ -186,7 +186,7 @@ def write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) 
     batch = folder / "reproduce.sbatch"
     replace_text(batch, text)
     lines += [
-        f"{batch} written, with {len(files)} configurations; hand it to the queue with: sbatch {batch}",
-        f"when all have ended: sitqmc reproduce {figure} --size cluster --simulate -o {folder}",
+        f"{batch} written, with {len(files)} configurations; submit it with: sbatch {batch}",
+        f"when all jobs have ended: sitqmc reproduce {figure} --size cluster --simulate -o {folder}",
     ]
     return "\n".join(lines)

@@ -31,7 +31,7 @@ class Run:
     """A run, finished or not. Nothing is read before it is asked for.
 
     folder  where the run lies
-    chosen  analyse as this configuration says, and only its points; None: the stored one, and all points
+    chosen  configuration of the analysis, which selects its points; None: the stored one, and all points
     """
 
     folder: RunFolder

@@ -28,7 +28,7 @@ SIGMA_Q = 2 * math.pi
 RESULT_COLUMNS = (
     "samples", "rho_s", "kappa", "<-k_x>", "sum rule", "peak w/E_J", "peak sigma/sigma_Q", "chi2/N", "checks",
 )  # fmt: skip
-"""Columns of the final table behind those of the parameters."""
+"""Columns of the final table after the parameters."""
 
 
 def sum_rule(result: RunPoint) -> Estimate | None:

@@ -37,7 +37,7 @@ from sitqmc.runs.paper.panels.transition import (
 from sitqmc.runs.paper.studies.dataset import G_C, G_C_ERROR, P_C, Reproduction
 from sitqmc.runs.paper.studies.spectra import MISSING, SpectrumSummary, StudyPoint
 
-ALIKE = 0.1  # stiffnesses that differ by less than this share are compared
+SIMILAR = 0.1  # superfluids are compared if their stiffnesses differ by less than this fraction
 
 
 def figure_1b_clean(data: Reproduction) -> Figure:
@@ -71,7 +71,7 @@ def matching_stiffness(data: Reproduction) -> list[tuple[str, SpectrumSummary, s
     if not clean or not dirty:
         return []
     pairs = [(abs(_rho(a) / _rho(b) - 1), a, b) for a in clean for b in dirty]
-    close = [pair for pair in pairs if pair[0] < ALIKE] or [min(pairs, key=lambda pair: pair[0])]
+    close = [pair for pair in pairs if pair[0] < SIMILAR] or [min(pairs, key=lambda pair: pair[0])]
     _, a, b = max(close, key=lambda pair: pair[2].model.p)
     return [
         (f"clean, g = {a.model.charging:g}", a.spectra["sigma"], BLUE, 1 / a.model.beta),
@@ -123,7 +123,7 @@ def caption_1b_clean(data: Reproduction) -> str:
         + " Right of g_c the same features of sigma and chi_s'' are thresholds and maxima of the insulator, "
         "not a Higgs mode. NOT resolved: the exponent of the sub-threshold law (the band of the clean "
         "superfluid spans decades below its threshold), and m_H closer to g_c than the finite size allows: "
-        "at g_c itself all scales are those of L."
+        "at g_c itself L sets all scales."
     )
 
 
@@ -153,8 +153,8 @@ def _thresholds(data: Reproduction) -> str:
         return ""
     return (
         " Threshold and Higgs mass, in E_J: " + "; ".join(parts) + ". The softening of m_H by a factor "
-        f"{masses[0] / masses[-1]:.1f} towards g_c is seen; that the threshold is m_H is not excluded where "
-        "the intervals overlap, and shown nowhere more sharply than they say."
+        f"{masses[0] / masses[-1]:.1f} towards g_c is resolved. That the threshold equals m_H is not "
+        "excluded where the intervals overlap; the data do not show more."
     )
 
 

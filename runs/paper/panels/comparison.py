@@ -136,10 +136,10 @@ def caption_3a(data: Reproduction) -> str:
         "SIMULATED sigma(omega) of the array with 68 % bands, on the axes of the film with E_J and the "
         "amplitude free. "
         + "; ".join(parts)
-        + '. "Fits" says that wide bands exclude nothing, not that curves are alike. A fitted E_J far '
-        "from that of the stiffness means that the axes were matched by force: the synthetic mode was put at "
-        "a few tenths of a THz by hand, while the array whose stiffness is that of the film absorbs at "
-        "energies of order E_J. The agreement claimed by the paper is therefore neither confirmed nor "
+        + '. "Fits" means that wide bands exclude nothing, not that the curves agree. If the fitted E_J is '
+        "far from the E_J of the stiffness, the match is artificial: the synthetic mode was placed at a few "
+        "tenths of a THz, while an array with the stiffness of the film absorbs at energies of order E_J. "
+        "The agreement claimed by the paper is therefore neither confirmed nor "
         "refuted here: that needs measured films, and low-frequency weight of the array resolved below 0.3 "
         "E_J (larger beta)."
     )

@@ -266,7 +266,7 @@ def caption_2c(data: Reproduction) -> str:
     return (
         "SYNTHETIC films, not measurements. 2 Delta_t from the tunnelling fits; Omega = argmin sigma1 with "
         "68 % intervals, open where the minimum lies at the end of the scan. Solid: m_H proportional to Tc, "
-        "as at a critical point where rho_s and m_H scale alike; dashed: m_H proportional to Tc^(1/2), the "
+        "as at a critical point where rho_s and m_H scale equally; dashed: m_H proportional to Tc^(1/2), the "
         "Gaussian theory. The paper draws one red line and gives no formula; both are shown. "
         + parts
         + f" Tc_clean = {TC_CLEAN_K:g} K is from memory of the "

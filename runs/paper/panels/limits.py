@@ -180,8 +180,8 @@ def caption_trotter(data: Reproduction) -> str:
         "(their correlation is in the fit). "
         + "; ".join(parts)
         + ". The cosine action in time has errors of the first order in eps, so eps = 0.1, the published "
-        f"choice, is another model than eps -> 0: its transition is at p_c = 0.337 and g_c = {G_C}, not "
-        "those of the quantum rotor."
+        f"choice, is another model than eps -> 0: its transition at p_c = 0.337 and g_c = {G_C} is not "
+        "the transition of the quantum rotor."
     )
 
 

@@ -130,7 +130,7 @@ def caption_3b(data: Reproduction) -> str:
     return (
         "(a) SYNTHETIC films: missing spectral weight N = int (sigma1_n - sigma1_s) d(hbar omega), measured "
         "window extended by the model, and superfluid density rho_s = lim hbar omega sigma2; errors of N "
-        "are those of the measured window. (b) SIMULATED array: all weight <-k_x>, the part in the delta "
+        "cover the measured window only. (b) SIMULATED array: all weight <-k_x>, the part in the delta "
         "function (rho_s, measured by windings) and the part in the continued regular sigma; the last is "
         "not imposed, so that the two lower curves adding up to the upper one is a check. Weight moves from "
         "the delta function into finite frequencies while all weight shrinks." + failed

@@ -1,7 +1,7 @@
 """The laboratory side of the paper's figures: four SYNTHETIC films through both fit routines.
 
-The films are those that travel with `analytic`; nothing here was measured. Dilutions are those that the paper
-sets beside the films of these critical temperatures (Sherman et al., Fig. 3a).
+The films are bundled with the package; nothing here was measured. The paper compares films of these critical
+temperatures with simulations at the dilutions below (Sherman et al., Fig. 3a).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from sitqmc.analytic import (
 from sitqmc.runs.formats.films import bundled_films
 from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
 
-TC_CLEAN_K = 16.5  # of clean NbN, from memory of the literature: an orientation
+TC_CLEAN_K = 16.5  # clean NbN, approximate
 DILUTION = {"6.7K": 0.075, "5.0K": 0.1, "4.2K": 0.125}
 TC_K = {"9.5K": 9.5, "6.7K": 6.7, "5.0K": 5.0, "4.2K": 4.2}
 WEAK, STRONG = "9.5K", "4.2K"
@@ -33,7 +33,7 @@ PRIORS = {"thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4, 
 
 @dataclass(frozen=True)
 class Film:
-    """One film: its files and what both routines found."""
+    """One film: its files and the results of both routines."""
 
     name: str
     tc_k: float
@@ -50,7 +50,7 @@ class Film:
 
     @property
     def excess_seen(self) -> bool:
-        """Whether the plain superconductor is rejected, so that there is an excess to speak of."""
+        """Whether the plain superconductor is rejected, so that an excess is resolved."""
         return not self.found.plain.fits
 
 

@@ -36,8 +36,8 @@ CONFIGS = DATA / "configs"
 STUDIES = ("dirty", "clean", "trotter")
 SCALARS = ("rho_s", "rho_s_x", "rho_s_y", "kappa", "minus_k", "energy")
 CORRELATORS = ("rho", "chi_s", "G_k0")
-ALL_BELOW, EVERY = 32, 4  # Matsubara numbers kept
-SLICES = 36  # imaginary times kept between 0 and beta/2
+ALL_BELOW, EVERY = 32, 4  # Matsubara numbers that are stored
+SLICES = 36  # imaginary times stored between 0 and beta/2
 FORMAT = 1
 
 

@@ -134,7 +134,8 @@ def _figures(results: RunResults) -> Iterator[str]:
 
 def _spectra(results: RunResults) -> list[list[str]]:
     """Return one row for each point: features of sigma(omega), and how well they are resolved."""
-    rows = [["point", "method", "peak at", "its width", "resolution", "low frequency", "χ² / data", "kept"]]
+    head = ["point", "method", "peak at", "its width", "resolution", "low frequency", "χ² / data"]
+    rows = [[*head, "components"]]
     for r in results.results:
         s, peak = r.spectrum, main_peak(r)
         shape, fit = [NONE, NONE, NONE], [NONE, NONE]
@@ -169,7 +170,7 @@ def unresolved_peaks(results: RunResults) -> str:
 
 
 def _low_frequency(r: RunPoint) -> str:
-    """Return beta^2 Lambda(beta/2)/pi of a point; "-" where not all Matsubara numbers were kept."""
+    """Return beta^2 Lambda(beta/2)/pi of a point; "-" where not all Matsubara numbers were measured."""
     rho = r.averages.samples["rho"]
     try:
         data = CorrelatorData.from_samples(
