@@ -10,6 +10,7 @@ import numpy as np
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.problem import Problem
 from sitqmc.continuation.spectrum.diagnostics import AlphaScan
+from sitqmc.continuation.spectrum.posterior import sampled_error
 from sitqmc.continuation.spectrum.solution import Solution
 
 MAX_REFITS = 40
@@ -29,7 +30,7 @@ class BootstrapPosterior:
 
     def functional_error(self, G: Array) -> Array:
         """Return the 68 % quantile of the distance of the refits."""
-        return np.asarray(np.quantile(np.abs((self.draws - self.reported) @ G.T), 0.6827, axis=0))
+        return sampled_error(self.draws, self.reported, G)
 
     def response(self) -> Array:
         """Return the regression of the refits on the noise."""

@@ -42,6 +42,14 @@ class Posterior(Protocol):
         """Return samples (n, omega) of x >= 0."""
 
 
+def sampled_error(draws: Array, reported: Array, G: Array) -> Array:
+    """Return the 68 % quantile (f,) of the distance of G @ x between draws (n, omega) and the report.
+
+    A quantile, not a root mean square: log-normal tails would dominate the latter.
+    """
+    return np.asarray(np.quantile(np.abs((draws - reported) @ G.T), 0.6827, axis=0))
+
+
 def combined_error(statistical: Any, posterior: Any) -> Any:
     """Return the error of a number of the spectrum from its two parts, scalars or arrays: the larger one.
 

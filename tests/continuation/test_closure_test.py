@@ -1,4 +1,4 @@
-"""Synthetic data like one's own: right mean, right noise, and an answer near the truth."""
+"""Closure tests: synthetic data with the mean and noise of the given data, and their spectra."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def own_data(kinetic=False):
         table, kind="rho_iw", beta=BETA, grid=N, eps=EPS, kinetic=total if kinetic else None)
 
 
-def test_synthetic_data_have_the_mean_and_noise_of_the_own():
+def test_mock_data_have_the_mean_and_noise_of_the_given_data():
     data = own_data(kinetic=True).with_constraints(known_stiffness(0.2, 0.01))
     sets = [mock_data(data, FINE.omega, A, 0.2, seed) for seed in range(300)]
     means = np.array([s.vector() for s in sets])
@@ -42,7 +42,7 @@ def test_synthetic_data_have_the_mean_and_noise_of_the_own():
     assert mock_data(data, FINE.omega, A, 0.2, 7).mean.tobytes() == sets[7].mean.tobytes()
 
 
-def test_synthetic_data_of_an_exactly_known_covariance():
+def test_mock_data_of_an_exactly_known_covariance():
     tau = EPS * np.arange(1, 41)
     clean = tau_kernel(tau, FINE.omega, BETA) @ (A * FINE.weights)
     data = CorrelatorData.from_mean_cov(clean, 1e-8 * np.eye(40), kind="chi_tau", beta=BETA, grid=tau)
@@ -51,7 +51,7 @@ def test_synthetic_data_of_an_exactly_known_covariance():
     assert 0.5 < np.std(again.mean - clean) / 1e-4 < 1.5
 
 
-def test_rehearsal_says_how_well_the_data_would_show_the_truth():
+def test_closure_test_measures_distance_and_coverage():
     good = run_closure_test(own_data(), FINE.omega, A, constant=0.2, draws=2, method="maxent")
     assert good.distance.max() < 0.4
     assert 0.3 < good.coverage(2.0) <= 1.0
@@ -70,6 +70,6 @@ def test_rehearsal_says_how_well_the_data_would_show_the_truth():
         (lambda: run_closure_test(own_data(), FINE.omega, A, draws=0), "draws = 0"),
     ],
 )
-def test_impossible_rehearsals_are_refused(call, message):
+def test_impossible_closure_tests_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Correlator data: what is refused, and what the stated covariance rule does and reports."""
+"""Correlator data: refusal of bad input, and the five rules of the whitening."""
 
 import numpy as np
 import pytest

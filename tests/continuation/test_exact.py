@@ -1,4 +1,4 @@
-"""Truth that no continuation made: exact spectra of a small ring and of the free rotor."""
+"""Continuation of exact correlators: a small ring and the free rotor, with exact spectra."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Peaks, windows and widths of functions whose answer is known."""
+"""Features of functions whose peaks, widths and integrals are known, and their errors."""
 
 import numpy as np
 import pytest

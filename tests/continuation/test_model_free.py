@@ -54,7 +54,7 @@ def test_bounds_hold_the_true_weight_and_shrink_with_noise():
     assert widths[1] < 0.5 * widths[0]
 
 
-def test_bounds_say_when_no_spectrum_fits():
+def test_bounds_report_that_no_spectrum_fits():
     falling = CorrelatorData.from_mean_cov(
         RHO[::-1], 1e-8 * np.eye(N.size), kind="rho_iw", beta=BETA, grid=N, eps=EPS
     )
@@ -151,7 +151,7 @@ def test_lowest_excitation_of_two_states():
         lowest_excitation(rho_data())
 
 
-def test_known_stiffness_with_error_sharpens_the_answer():
+def test_a_known_stiffness_reduces_the_error():
     plain = continue_correlator(rho_data(1e-2), method="maxent")
     known = continue_correlator(rho_data(1e-2).with_constraints(known_stiffness(0.2, 1e-4)))
     assert known.stiffness.error < 0.1 * plain.stiffness.error
@@ -197,7 +197,7 @@ def test_low_frequency_law_is_followed():
         (lambda: continue_correlator(rho_data(), threads=-1), "threads = -1"),
     ],
 )
-def test_wrong_facts_are_refused(call, message):
+def test_wrong_constraints_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 

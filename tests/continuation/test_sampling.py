@@ -1,4 +1,4 @@
-"""Stochastic sampling against exact enumeration, and the numbers that need no continuation."""
+"""Stochastic sampling against exact enumeration; consensus, bootstrap, conductivities at Matsubara points."""
 
 import numpy as np
 import pytest

@@ -213,7 +213,7 @@ def test_known_stiffness_and_missing_zero_frequency():
     assert joint.stiffness.error < free.stiffness.error
 
 
-def test_negative_stiffness_is_set_to_zero_and_said():
+def test_negative_stiffness_is_set_to_zero_with_a_warning():
     rho = draw(gap_peak, 1e-3, 3)[0] - STIFFNESS - 0.003
     s = continue_conductivity(rho, BETA, eps=EPS, **QUICK)
     assert s.stiffness.value == 0.0
@@ -231,7 +231,7 @@ def test_few_samples_still_give_an_answer_with_a_warning(n_samples):
     assert s.peaks()[0].position.value == pytest.approx(3.0, rel=0.35)
 
 
-def test_data_that_no_spectrum_gives_are_called_a_poor_fit():
+def test_data_without_a_fitting_spectrum_give_a_poor_fit_warning():
     rng = np.random.default_rng(0)
     falling = exact(gap_peak)[:-1][::-1] + 0.002 * rng.normal(size=(40, N.size))
     assert any("poor fit" in w for w in continue_conductivity(falling, BETA, eps=EPS, **QUICK).warnings)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process.process import Mixture
+from sitqmc.continuation.spectrum.posterior import sampled_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +22,8 @@ class ProcessPosterior:
     reported: Array
 
     def functional_error(self, G: Array) -> Array:
-        """Return the 68 % quantile of the distance of the samples: log-normal tails have no useful rms."""
-        return np.asarray(np.quantile(np.abs((self.draws - self.reported) @ G.T), 0.6827, axis=0))
+        """Return the 68 % quantile of the distance of the samples."""
+        return sampled_error(self.draws, self.reported, G)
 
     def response(self) -> Array:
         """Return the linear response of the mean over the modes."""
