@@ -17,6 +17,21 @@ from sitqmc.qmc.finite_size.dataset import BAD_FIT, ScalingData, chi2_p_value, w
 
 Array = NDArray[np.float64]
 
+FREE = ("coupling_c", "inverse_nu", "z")
+"""Parameters that a fit may leave free. Data without a size dependence have 1/nu = 0, so 1/nu is fitted."""
+
+BOUNDS = {"inverse_nu": (-2.0, 10.0), "z": (-1.0, 6.0)}
+"""Range of a fit; that of coupling_c is three widths of the scan on both sides."""
+
+NEAR_BOUND = 1e-3
+"""Distance from a bound, over the range, at which a parameter counts as being at its bound."""
+
+STRAY_DRAWS = 0.05
+"""Fraction of bootstrap draws at a bound beyond which their spread is no error."""
+
+RESOLVED = 3.0
+"""1/nu must exceed zero by so many lower half widths of its 68 % interval for nu to be a number."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -57,7 +72,11 @@ class Scaling:
 class Collapse:
     """Result of a collapse.
 
-    coupling_c, nu, z  None where it was given
+    coupling_c         critical coupling
+    inverse_nu, nu     1/nu as fitted, and nu; None where nu was given
+    z                  None where it was given
+                       A parameter that the data do not fix is `Estimate.missing()`; a warning says why: it
+                       is at a bound of the fit, or 1/nu is zero within its error
     coefficients       (q, terms) of the scaling functions, in the order of Scaling.terms, and their errors;
                        x in units of its largest value, L of its geometric mean, a from its mean
     chi2, dof          of the best fit
@@ -66,6 +85,7 @@ class Collapse:
     """
 
     coupling_c: Estimate
+    inverse_nu: Estimate | None
     nu: Estimate | None
     z: Estimate | None
     coefficients: Array
@@ -104,32 +124,52 @@ def collapse(
         mean = points.bootstrap_means(rng)
         found.append(fit.minimise(mean, best)[0])
         terms.append(fit.coefficients(found[-1], mean))
-    drawn = np.array(found)
-    values, by_name = {}, {}
-    for k, name in enumerate(fit.free):
-        by_name[name] = 1 / drawn[:, k] if name == "nu" else drawn[:, k]
-        value = 1 / best[k] if name == "nu" else best[k]
-        values[name] = Estimate(float(value), float(by_name[name].std(ddof=1)))
+    drawn = dict(zip(fit.free, np.array(found).T, strict=True))
+    values = {
+        name: Estimate(value, drawn[name].std(ddof=1)) for name, value in zip(fit.free, best, strict=True)
+    }
+    warnings = fit.warnings(best, chi2, values["coupling_c"].error)
+    for name in fit.free:
+        if said := fit.at_bound(name, values[name].value, drawn[name]):
+            values[name] = Estimate.missing()
+            warnings.append(said)
+    inverse_nu = values.get("inverse_nu")
+    nu = None if inverse_nu is None else _nu(inverse_nu, drawn["inverse_nu"], warnings)
     return Collapse(
         coupling_c=values["coupling_c"],
-        nu=values.get("nu"),
+        inverse_nu=inverse_nu,
+        nu=nu,
         z=values.get("z"),
         coefficients=fit.coefficients(best, points.mean),
         coefficient_errors=np.std(terms, axis=0, ddof=1),
         chi2=chi2,
         dof=fit.dof,
-        draws=by_name,
-        warnings=fit.warnings(best, chi2, values["coupling_c"].error),
+        draws=drawn,
+        warnings=warnings,
     )
 
 
+def _nu(inverse: Estimate, drawn: Array, warnings: list[str]) -> Estimate:
+    """Return nu from 1/nu; missing, with a warning, if 1/nu is not positive beyond its error."""
+    if not inverse.is_known:
+        return Estimate.missing()
+    below = inverse.value - np.quantile(drawn, 0.16)     # stray draws far above widen the error, not this
+    if inverse.value < RESOLVED * below or drawn.min() <= 0:
+        warnings.append(f"1/nu = {inverse} is not above zero beyond its error: the data do not fix nu")
+        return Estimate.missing()
+    return Estimate(1 / inverse.value, (1 / drawn).std(ddof=1))
+
+
 class _CollapseFit:
-    """Separable least squares: parameters `free` (1/nu for nu) outside, coefficients solved for inside."""
+    """Separable least squares: parameters `free` outside, coefficients solved for inside."""
 
     def __init__(self, points: ScalingData, scaling: Scaling) -> None:
         self.points, self.scaling = points, scaling
-        known = {"coupling_c": None, "nu": scaling.nu, "z": scaling.z}
+        known = dict(zip(FREE, (None, scaling.nu, scaling.z), strict=True))
         self.free = [name for name, value in known.items() if value is None]
+        low, high = points.coupling.min(), points.coupling.max()
+        width = high - low
+        self.bounds = BOUNDS | {"coupling_c": (low - 3 * width, high + 3 * width)}
         q, m = points.mean.shape
         self.terms = list(scaling.terms())
         self.dof = q * (m - len(self.terms)) - len(self.free)
@@ -154,7 +194,7 @@ class _CollapseFit:
     def _check_terms(self) -> None:
         """ValueError if the data cannot tell the terms apart, so that anything would fit."""
         p = self.points
-        middle = {"coupling_c": p.coupling.mean() + 0.1 * np.ptp(p.coupling), "nu": 1.1, "z": 1.3}
+        middle = {"coupling_c": p.coupling.mean() + 0.1 * np.ptp(p.coupling), "inverse_nu": 1.1, "z": 1.3}
         design = self._design(np.array([middle[name] for name in self.free]), self.points.mean)[1]
         rank = np.linalg.matrix_rank(design / np.linalg.norm(design, axis=0))
         if rank < design.shape[1]:
@@ -179,7 +219,7 @@ class _CollapseFit:
     def _exponents(self, parameters: Array) -> tuple[float, float]:
         """1/nu and z, given or from the parameters."""
         now = dict(zip(self.free, parameters.tolist(), strict=True))
-        y = now["nu"] if self.scaling.nu is None else 1 / self.scaling.nu
+        y = now["inverse_nu"] if self.scaling.nu is None else 1 / self.scaling.nu
         return y, now["z"] if self.scaling.z is None else self.scaling.z
 
     def _design(self, parameters: Array, mean: Array) -> tuple[Array, Array]:
@@ -220,13 +260,9 @@ class _CollapseFit:
 
     def minimise(self, mean: Array, start: Array) -> tuple[Array, float]:
         """Nearest minimum and its chi2."""
-        g = self.points.coupling
-        limits = {
-            "coupling_c": (g.min() - 3 * np.ptp(g), g.max() + 3 * np.ptp(g), np.ptp(g)),
-            "nu": (0.05, 10.0, 1.0),
-            "z": (-1.0, 6.0, 1.0),
-        }
-        low, high, scale = np.array([limits[name] for name in self.free]).T
+        low, high = np.array([self.bounds[name] for name in self.free]).T
+        width = np.ptp(self.points.coupling)
+        scale = np.array([width if name == "coupling_c" else 1.0 for name in self.free])
         # 1e-6 of a standard error is enough; bootstrap draws are many.
         result = least_squares(
             self.residual, start, args=(mean,), x_scale=scale, bounds=(low, high), ftol=1e-7, xtol=1e-7
@@ -241,9 +277,22 @@ class _CollapseFit:
             g = np.unique(self.points.coupling)
             middle = [(1 - t) * g[0] + t * g[-1] for t in (0.35, 0.5, 0.65)]
             begin = [(c, y, 1.4) for c in middle for y in (0.8, 1.5)]
-        used = [("coupling_c", "nu", "z").index(name) for name in self.free]
+        used = [FREE.index(name) for name in self.free]
         found = [self.minimise(mean, np.array(b)[used]) for b in dict.fromkeys(begin)]
         return min(found, key=lambda pair: pair[1])
+
+    def at_bound(self, name: str, value: float, drawn: Array) -> str:
+        """Return a warning if a parameter, or too many of its bootstrap draws, are at a bound; else ""."""
+        for bound in self.bounds[name]:
+            low, high = self.bounds[name]
+            near = np.abs(np.append(drawn, value) - bound) < NEAR_BOUND * (high - low)
+            if near[-1] or near[:-1].mean() > STRAY_DRAWS:
+                shown = name.replace("inverse_nu", "1/nu")
+                return (
+                    f"{shown} is at its bound, {bound:.6g}: the data do not fix it; "
+                    "add sizes or couplings, or give its value"
+                )
+        return ""
 
     def warnings(self, best: Array, chi2: float, error: float) -> list[str]:
         out, g = [], self.points.coupling

@@ -88,6 +88,7 @@ class Allocation:
     cost           in bins, thermalisation included
     error          what the plan should give
     saving         cost of the same error with the bins of the pilot, over `cost` (>= 1)
+    warnings       one line for each number that is a bound and no optimum
     """
 
     samples: int
@@ -95,6 +96,7 @@ class Allocation:
     cost: int
     error: float
     saving: float
+    warnings: tuple[str, ...] = ()
 
 
 def allocate_effort(
@@ -124,7 +126,13 @@ def allocate_effort(
         n = min(n, max(1, math.ceil(v / (target_error**2 * samples - d))))
     cost = samples * (therm_bins + n)
     pilot = samples_for(c.bins) * (therm_bins + c.bins)
-    return Allocation(samples, n, math.ceil(cost), math.sqrt((d + v / n) / samples), max(1.0, pilot / cost))
+    warnings = []
+    if best > max_bins and n == max_bins:
+        warnings.append(f"bins = {n}: at its bound max_bins; longer chains would cost less")
+    if samples == min_samples:
+        warnings.append(f"samples = {samples}: at its bound min_samples; fewer would reach the error")
+    error, saving = math.sqrt((d + v / n) / samples), max(1.0, pilot / cost)
+    return Allocation(samples, n, math.ceil(cost), error, saving, tuple(warnings))
 
 
 def missing_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:

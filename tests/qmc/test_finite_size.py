@@ -208,6 +208,42 @@ def test_logarithmic_collapse():
     assert found.p_value > 1e-3
 
 
+def flat_data(inverse_nu, rng):
+    """Straight lines through (1, 1/2) whose slope grows like L^(1/nu), with noise."""
+    L, g = grid(couplings=1 + np.linspace(-0.3, 0.3, 7))
+    mean = 0.5 - (g - 1) * (L / 14) ** inverse_nu
+    return scaling_data(L, g, mean[:, None] + 0.02 * np.sqrt(200) * rng.standard_normal((L.size, 200)))
+
+
+@pytest.mark.parametrize("inverse_nu", [1 / 30, 0.0])
+def test_exponents_that_data_do_not_fix_are_no_numbers(inverse_nu):
+    """Curves that hardly depend on the size: 1/nu is small with its error, nu is unknown."""
+    found = collapse(flat_data(inverse_nu, np.random.default_rng(1)), Scaling(degree=2), draws=50)
+    assert abs(found.inverse_nu.pull(inverse_nu)) < 4
+    assert found.inverse_nu.error < 0.1
+    assert not found.nu.is_known
+    assert any("the data do not fix nu" in line for line in found.warnings)
+    fixed = collapse(flat_data(1.5, np.random.default_rng(1)), Scaling(degree=2), draws=50)
+    assert abs(fixed.nu.pull(1 / 1.5)) < 4
+    assert abs(fixed.inverse_nu.pull(1.5)) < 4
+    assert fixed.warnings == []
+
+
+def test_parameters_at_a_bound_are_no_numbers():
+    """A jump, 1/nu = 12.5, and a z below its range: no value with a tiny error, but a line."""
+    jump = collapse(flat_data(12.5, np.random.default_rng(2)), Scaling(degree=2), draws=20)
+    assert not jump.inverse_nu.is_known
+    assert not jump.nu.is_known
+    assert any(line.startswith("1/nu is at its bound, 10: the data do not fix it") for line in jump.warnings)
+    rng = np.random.default_rng(3)
+    L, g = grid()
+    rho = L**2.0 * (1 - 0.25 * scaled(L, g))
+    data = noisy(rho, rng, 200, 0.01 * rho)
+    steep = collapse(scaling_data(L, g, data), Scaling(degree=2, z=None, power=((0, 1),)), draws=20)
+    assert not steep.z.is_known
+    assert any(line.startswith("z is at its bound, -1") for line in steep.warnings)
+
+
 def test_collapse_failures_say_what_to_do():
     rng = np.random.default_rng(10)
     L, g = grid()

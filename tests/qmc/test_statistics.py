@@ -218,6 +218,7 @@ def test_plan_without_disorder_runs_few_long_chains():
     rng = np.random.default_rng(13)
     plan = allocate_effort(pilot(rng, disorder=0.0), 0.01, therm_bins=10.0, max_bins=2000)
     assert plan.samples < 200
+    assert plan.warnings == (f"bins = {plan.bins}: at its bound max_bins; longer chains would cost less",)
     assert plan.bins > 100
     with pytest.raises(ValueError, match="target_error = 0"):
         allocate_effort(pilot(rng), 0.0, therm_bins=1.0)
