@@ -28,7 +28,7 @@ DIRECT_TERMS = 24
 
 @kernel
 def _slope_terms(x: float, d2: float) -> tuple[float, float, float]:
-    """Return the first, third and fifth derivative of 1/sqrt(x^2 + d2) - 1/x, for the Euler-Maclaurin rest."""
+    """Return the first, third and fifth derivative of 1/sqrt(x^2 + d2) - 1/x (Euler-Maclaurin rest)."""
     r2 = 1.0 / (x * x + d2)
     r = np.sqrt(r2)
     u = x * r
