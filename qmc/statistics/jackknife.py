@@ -124,8 +124,8 @@ class DifferenceSums:
     def add(self, first: Array, second: Array) -> None:
         """Add both sets of bins of some samples."""
         if self.difference.n + len(first) < SPREAD_KNOWN:
-            parts = (half.var(axis=1, ddof=1) / half.shape[1] for half in (first, second))
-            self.thermal = self.thermal + sum(parts).sum(axis=0)  # type: ignore[union-attr]
+            for half in (first, second):
+                self.thermal = self.thermal + (half.var(axis=1, ddof=1) / half.shape[1]).sum(axis=0)
         self.difference.add(first.mean(axis=1) - second.mean(axis=1))
         self.largest = max(self.largest, float(np.abs(first).max()), float(np.abs(second).max()))
 

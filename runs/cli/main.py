@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from sitqmc.runs.cli import inspect, prepare, report, reproduce, run, submit
-from sitqmc.runs.errors import Stopped, UserError
+from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.simulate.stop import STOPPED
 from sitqmc.runs.simulate.threads import one_blas_thread
 from sitqmc.runs.store.provenance import package_version
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:                      # the reader has closed the pipe, as head does
         sys.stdout = open(os.devnull, "w")       # noqa: SIM115 - nothing may be flushed into the closed pipe
         return 1
-    except RuntimeError as error:
+    except (WriteFailed, RuntimeError) as error:
         _say(error)
         return 1
 

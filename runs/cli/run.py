@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sitqmc.runs.cli.arguments import RUN_HELP, folder_of, positive
-from sitqmc.runs.errors import Stopped, UserError
+from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 
 BAD_INPUT = 2
 
@@ -61,6 +61,10 @@ def _run(arguments: argparse.Namespace) -> int:
         if comm is None or comm.rank == 0:
             raise
         return BAD_INPUT                         # rank 0 prints the reason
+    except WriteFailed:
+        if comm is None or comm.rank == 0:
+            raise
+        return 1
     except Stopped:
         if comm is None or comm.rank == 0:
             raise

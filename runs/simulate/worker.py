@@ -1,5 +1,6 @@
 """The loop in which a worker runs its tasks, the same for local processes and MPI ranks."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -52,10 +53,24 @@ def records_of(chains: Chains, keep_state: bool = False) -> list[SampleRecord]:
 
 
 def warm_up() -> None:
-    """Compile the kernels, or load them from the cache, before several workers start."""
+    """Compile the kernels, or load them from the cache, before several workers start.
+
+    raises  WriteFailed if the cache cannot be written
+    """
     model = Model(Lx=2, Ly=2, L_tau=2, eps=0.5, charging=2.0)
     tiny = Schedule(therm_sweeps=1, bins=4, measurements_per_bin=1)
-    run_chain(model, model.draw_disorder(0, 0), seed=0, sample=0, schedule=tiny)
+    try:
+        run_chain(model, model.draw_disorder(0, 0), seed=0, sample=0, schedule=tiny)
+    except OSError as error:
+        raise _kernel_error(error) from None
+
+
+def _kernel_error(error: OSError) -> WriteFailed:
+    """Return the error for kernels whose machine code cannot be kept: chains themselves write no file."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return WriteFailed(
+        f"compiled kernels: cannot be written ({reason}); free space, or set NUMBA_CACHE_DIR to another disk"
+    )
 
 
 class Worker:
@@ -79,6 +94,8 @@ class Worker:
             self._simulate(model, task.samples, read_states(task.states), task.cost)
         except (UserError, WriteFailed, StopRequested):
             raise
+        except OSError as error:
+            raise _kernel_error(error) from None
         except Exception as first:
             _say(f"{_named(model, task.samples)}: {_reason(first)}; repeating the samples one by one")
             self.writer.set_open(None)
@@ -90,6 +107,8 @@ class Worker:
             self._simulate(model, (sample,), [])
         except (UserError, WriteFailed, StopRequested):
             raise
+        except OSError as error:
+            raise _kernel_error(error) from None
         except Exception as error:
             _say(f"{_named(model, (sample,))}: {_reason(error)}; excluded")
             self.writer.set_open(None)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -215,7 +215,7 @@ class RunFolder:
         raises  UnreadableFile for damage
         """
         for model in self.models() if models is None else models:
-            point = self.consistent(lambda model=model: self._point(model, names))
+            point = self.consistent(partial(self._point, model, names))
             if point is not None:
                 yield point
 

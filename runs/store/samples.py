@@ -217,8 +217,8 @@ class SampleRows:
             out.append(some)
         return out
 
-    def pieces(self, names: Iterable[str] | None = None, n_bytes: int = PIECE_BYTES) -> Iterator[Columns]:
-        """Yield arrays of consecutive samples, at most about `n_bytes` at a time.
+    def pieces(self, names: Iterable[str] | None = None, n_bytes: int = 0) -> Iterator[Columns]:
+        """Yield arrays of consecutive samples, at most about `n_bytes` at a time (0: PIECE_BYTES).
 
         names   arrays, such as bins/rho_s_x, or parts, such as cost; all if None. Arrays that not every
                 sample has are left out.
@@ -226,7 +226,7 @@ class SampleRows:
         """
         wanted = None if names is None else set(names)
         chosen = [n for n in self.names if wanted is None or n in wanted or n.partition("/")[0] in wanted]
-        step = max(1, n_bytes // max(1, self._row_bytes(chosen)))
+        step = max(1, (n_bytes or PIECE_BYTES) // max(1, self._row_bytes(chosen)))
         for start in range(0, len(self), step):
             yield self._piece(slice(start, start + step), chosen)
 

@@ -58,13 +58,13 @@ class _Seal:
 _seals: dict[Identity, _Seal] = {}
 
 
-class OpenFile(h5py.File):  # type: ignore[misc]
+class OpenFile(h5py.File):
     """A file that is open for reading; `identity` tells it from a later file of the same name."""
 
     identity: Identity
 
 
-class NewFile(h5py.File):  # type: ignore[misc]
+class NewFile(h5py.File):
     """A new sealed file that is open for writing."""
 
     target: "_Target"

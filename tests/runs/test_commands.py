@@ -1,8 +1,10 @@
 """The commands around a run, each as a user meets it."""
 
+import errno
 import getpass
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -237,6 +239,41 @@ def test_submit_writes_a_script_and_hands_it_over(folder, monkeypatch, capsys):
     assert "#SBATCH --signal=B:USR1@60" in capsys.readouterr().out       # not before the job has begun
 
 
+def test_texts_of_the_user_are_quoted_in_the_job_script(folder, monkeypatch, capsys):
+    """Spaces, quotes and shell characters in every option reach SLURM and the shell as they were given."""
+    write_config(folder, name="my run.toml")
+    name, partition, account = "a b; $(touch x)", "p 'q'", 'x"y'
+    assert main([
+        "submit", "my run.toml", "--time", " 1:00:00", "--name", name, "--partition", partition, "--account",
+        account, "--launcher", "srun --mpi=pmi2 ; touch y", "--chain", "2", "--dry-run",
+    ]) == 0  # fmt: skip
+    script = capsys.readouterr().out
+    options = [shlex.split(line)[1] for line in script.splitlines() if line.startswith("#SBATCH")]
+    for option in ("--time=1:00:00", f"--job-name={name}", f"--partition={partition}", f"--account={account}"):
+        assert option in options
+    assert "--output=a_b_touch_x_-%j.log" in options
+    for tool, answer in (("srun", 'echo "$@" > ranks'), ("scancel", 'printf "%s\\n" "$@" > cancelled')):
+        fake(folder, tool, f"#!/bin/bash\n{answer}\n", monkeypatch)
+    assert subprocess.run(["bash", "-c", script], cwd=folder).returncode == 0
+    assert (folder / "cancelled").read_text().splitlines()[0] == f"--name={name}"
+    assert (folder / "ranks").read_text().startswith("--mpi=pmi2 ; touch y")
+    assert "run my run.toml" in (folder / "ranks").read_text()
+    assert not (folder / "x").exists()
+    assert not (folder / "y").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--name", "a\nrm", "must be one line"), ("--launcher", "srun 'x", "close the quotation")],
+)
+def test_texts_that_cannot_be_quoted_are_refused(folder, capsys, option, value, words):
+    write_config(folder)
+    assert main(["submit", "run.toml", "--time", "1:00:00", option, value, "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
 def test_submit_from_an_environment_that_is_not_active(folder, monkeypatch, capsys):
     """The job must find the command although the shell does not."""
     write_config(folder)
@@ -361,6 +398,53 @@ def test_the_lock_names_its_owner_and_expires(folder, monkeypatch, capsys):
     os.utime(lock, (soon, soon))
     with exclusive_lock(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
+
+
+def test_a_lock_stamped_ahead_expires_by_the_own_clock(folder, monkeypatch, capsys):
+    """The clock of another host may be a day ahead: the wait is not longer for it."""
+    monkeypatch.setattr("sitqmc.runs.simulate.lock.POLL", 0.05)
+    monkeypatch.setattr("sitqmc.runs.simulate.lock.EXPIRES", 0.5)
+    lock = folder / ".lock"
+    lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
+    ahead = time.time() + 86400
+    os.utime(lock, (ahead, ahead))
+    with exclusive_lock(folder) as remark:
+        assert "host elsewhere, process 5, job 77" in remark
+    assert "at most 0 s" in capsys.readouterr().err
+
+
+def test_a_signal_ends_the_wait_for_a_lock(folder):
+    """With status 75, which puts the job into the queue again."""
+    write_config(folder)
+    (folder / "out").mkdir()
+    (folder / "out/.lock").write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
+    process = subprocess.Popen(
+        command("run", "run.toml", "-n", "1"), env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert "waiting for a heartbeat, at most 1" in process.stderr.readline()
+    process.terminate()
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 75
+    assert "stopped (signal SIGTERM)" in said
+
+
+def test_a_file_system_without_locks(folder, monkeypatch, capsys):
+    """flock answers ENOLCK, as on NFS without a lock daemon, and folders cannot be synced."""
+    def without_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def sync(handle, whole=os.fsync):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        whole(handle)
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    monkeypatch.setattr("os.fsync", sync)
+    run(load_config(write_config(folder)), processes=1, quiet=True)
+    assert main(["status", "out"]) == 0
+    assert "12/12" in capsys.readouterr().out
+    with exclusive_lock(folder), pytest.raises(UserError, match="another sitqmc run"), exclusive_lock(folder):
+        pass
 
 
 def test_a_requeued_job_does_not_wait_for_itself(folder, monkeypatch):

@@ -1,5 +1,8 @@
 """Bad input is refused in one line that names key, value and remedy; nothing is touched."""
 
+import datetime
+import itertools
+import math
 import random
 import tomllib
 
@@ -116,6 +119,44 @@ def test_bad_configurations(tmp_path, monkeypatch, capsys, old, new, words):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
 
 
+WRONG = (
+    1, -1, 1.5, True, "", "x", [], [1], [[1]], ["a"], [None], [{}], {}, {"a": 1}, {"start": 1}, math.nan,
+    {"start": "a", "stop": 1, "step": 1}, {"start": 1, "stop": 2, "count": 10**30}, {"absolute": "x"}, math.inf,
+    {"relative": {}}, datetime.date(2020, 1, 1), datetime.time(1, 2), 10**30, "1/0", None,
+)  # fmt: skip
+
+
+def test_a_value_of_any_type_anywhere_is_read_or_refused_in_one_line():
+    """Every key of every section, in tables of points and among the goals too."""
+    plain, refused = tomllib.loads(GOOD + MORE_SECTIONS), 0
+    keys = {section: list(table) for section, table in parse_config(plain).resolved().items()}
+    keys["target"] += ["rho_s", "kappa"]
+    tables = [plain | {section: value} for section in keys for value in WRONG]
+    for section, names in keys.items():
+        for name, value in itertools.product(names, WRONG):
+            tables.append(plain | {section: plain.get(section, {}) | {name: value}})
+            inner = {"model": "points", "target": "goals"}.get(section)
+            if inner:
+                nested = [{name: value}] if inner == "points" else {name: value}
+                tables.append(plain | {section: plain[section] | {inner: nested}})
+    for table in tables:
+        said = refusal(table)
+        assert "\n" not in said
+        assert len(said) < 500
+        refused += bool(said)
+    assert refused > 0.6 * len(tables)
+
+
+def test_the_goals_of_a_target_are_a_table():
+    with pytest.raises(UserError, match=r"\[target\] goals = 1: must be a table of observables and errors"):
+        parse_config(tomllib.loads(GOOD) | {"target": {"goals": 1}})
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    (tmp_path / "mark.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert load_config(tmp_path / "mark.toml") == parse_config(tomllib.loads(GOOD))
+
+
 VALUES = (
     "-1", "0", "1e400", "nan", "-inf", "true", "'x'", "[]", "[[]]", "[1, 'a']", "{}", "{start = 0}",
     "1979-05-27", "{start = 0, stop = 1, step = 0}", "99999999999999999999", "1e-320", "1_0",
@@ -150,10 +191,10 @@ def mutated(text, rng):
     return "\n".join(lines)
 
 
-def refusal(path):
-    """What is said against a configuration; '' if it is read."""
+def refusal(given):
+    """Return the message against a configuration, a path or a table; '' if it is accepted."""
     try:
-        load_config(path)
+        parse_config(given) if isinstance(given, dict) else load_config(given)
     except UserError as error:
         return str(error)
     return ""
