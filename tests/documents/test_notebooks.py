@@ -3,11 +3,10 @@
 `python tests/documents/test_notebooks.py` rewrites every .ipynb from its percent file, which is the source.
 """
 
-import ast
 import contextlib
 import csv
 import json
-import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -21,25 +20,9 @@ from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.style import NotebookFigure
 
 FOLDER = Path(runs.__file__).parent / "docs" / "notebooks"
-NAMES = ("first_run", "reading_results", "continuation_trust", "cluster_scaling", "thz_film")
 SOURCE = FOLDER / "thz_film.py"
-CELL = re.compile(r"^# %%(.*)$", re.MULTILINE)
-
-
-def cells_of(text):
-    """(kind, source) of every cell of a percent file, kind markdown or code."""
-    marks = list(CELL.finditer(text))
-    assert text[: marks[0].start()].strip() == ""
-    ends = [m.start() for m in marks[1:]] + [len(text)]
-    out = []
-    for mark, end in zip(marks, ends, strict=True):
-        body = text[mark.end() : end].strip("\n")
-        if "[markdown]" in mark.group(1):
-            body = "\n".join(line.removeprefix("#").removeprefix(" ") for line in body.splitlines())
-            out.append(("markdown", body))
-        else:
-            out.append(("code", body))
-    return out
+SITE = runpy.run_path(str(FOLDER.parent / "site" / "notebooks.py"))     # reads and runs percent files
+cells_of, run_cell, NAMES = SITE["cells"], SITE["run_cell"], SITE["ORDER"]
 
 
 def notebook_of(cells):
@@ -58,14 +41,6 @@ def notebook_of(cells):
 def notebook_text(source):
     cells = cells_of(source.read_text(encoding="utf-8"))
     return json.dumps(notebook_of(cells), indent=1, ensure_ascii=False) + "\n"
-
-
-def run_cell(source, namespace):
-    """Execute a cell; the value of its last expression, as a notebook would show it, or None."""
-    tree = ast.parse(source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "cell", "exec"), namespace)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last else None
 
 
 def run_notebook(name, folder):

@@ -48,6 +48,8 @@ def page(source: Path, execute: bool) -> str:
 def cells(text: str) -> list[tuple[str, str]]:
     """Return (kind, source) of every cell of a percent file, kind markdown or code."""
     marks = list(CELL.finditer(text))
+    if not marks or text[: marks[0].start()].strip():
+        raise ValueError("a percent file must begin with a cell mark, # %%")
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     found = []
     for mark, end in zip(marks, ends, strict=True):
@@ -60,13 +62,18 @@ def cells(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def outputs(source: str, namespace: dict[str, Any]) -> list[str]:
-    """Run a cell; return its printed text and, if its last expression is a figure, the figure."""
+def run_cell(source: str, namespace: dict[str, Any]) -> Any:
+    """Run a cell; return the value of its last expression, as a notebook would show it, or None."""
     tree = ast.parse(source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "cell", "exec"), namespace)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last else None
+
+
+def outputs(source: str, namespace: dict[str, Any]) -> list[str]:
+    """Run a cell; return its printed text and, if its last expression is a figure, the figure."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        exec(compile(tree, "cell", "exec"), namespace)
-        shown = eval(compile(ast.Expression(last.value), "cell", "eval"), namespace) if last else None
+        shown = run_cell(source, namespace)
     lines = []
     if said.getvalue().strip():
         lines += [f'<pre class="output">{html.escape(said.getvalue().rstrip())}</pre>', ""]
