@@ -97,4 +97,10 @@ def test_site_builds_strict_and_loads_nothing_from_elsewhere(tmp_path):
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r'<(?:script|img|link)\b[^>]*(?:src|href)="(?:https?:)?//', text), page
+    reference = load("reference")
+    for room in reference.ROOMS:
+        text = (tmp_path / "reference" / f"{room}.html").read_text(encoding="utf-8")
+        for module, names in reference.public_names(ROOT / room / "__init__.pyi").items():
+            for name in names:
+                assert f'id="sitqmc.{room}.{module}.{name}"' in text
     assert "<math" in (tmp_path / "explanation" / "model.html").read_text(encoding="utf-8")
