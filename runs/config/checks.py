@@ -1,4 +1,4 @@
-"""Checks of configuration values that several sections need; each failure is one line."""
+"""Checks of configuration values that several sections need. Each failure is one line."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ NAMES = {int: "an integer", float: "a number", str: "a word", bool: "true or fal
 
 
 def refuse_unknown(table: Iterable[str], known: Iterable[str], what: str, where: str) -> None:
-    """UserError with the nearest known name for a key that nobody reads."""
+    """Raise UserError for an unknown key, with the nearest known name."""
     known = list(known)
     for key in table:
         if key not in known:
@@ -20,7 +20,7 @@ def refuse_unknown(table: Iterable[str], known: Iterable[str], what: str, where:
 
 
 def check_type(value: Any, hint: Any, where: str) -> Any:
-    """The value as the annotation wants it: an integer will do for a number, a bool for neither."""
+    """Return the value in the type of the annotation. An integer is a number; a truth value is neither."""
     kinds = get_args(hint) or (hint,)
     if float in kinds and type(value) is int:
         return float(value)

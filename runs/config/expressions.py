@@ -1,4 +1,4 @@
-"""Arithmetic in configurations, such as L_tau = "round(4 * L**1.5)", without eval."""
+"""Arithmetic in configurations, such as L_tau = "round(4 * L**1.5)", evaluated without `eval`."""
 
 import ast
 import math
@@ -16,9 +16,9 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
 
 
 def evaluate(text: str, names: Mapping[str, float]) -> float:
-    """Value of an arithmetic expression of `names`; numbers are floats, so nothing can grow without end.
+    """Return the value of an arithmetic expression of `names`; all numbers are floats and bounded.
 
-    Known: + - * / // % ** ( ) and round, ceil, floor, sqrt, max, min. ValueError for anything else.
+    Known are + - * / // % ** ( ) and round, ceil, floor, sqrt, max, min; ValueError for anything else.
     """
     try:
         tree = ast.parse(text.strip(), mode="eval")
@@ -42,6 +42,6 @@ def _value(node: ast.expr, names: Mapping[str, float]) -> float:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS and args:
             return float(_FUNCTIONS[name](*(_value(arg, names) for arg in args)))
     raise ValueError(
-        f"{ast.unparse(node)!r} is not known here; use numbers, {', '.join(names)}, + - * / // % ** "
+        f"{ast.unparse(node)!r} is not known; use numbers, {', '.join(names)}, + - * / // % ** "
         f"and {', '.join(_FUNCTIONS)}"
     )

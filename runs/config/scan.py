@@ -1,10 +1,10 @@
-"""[model]: what is scanned, and the models it stands for.
+"""[model]: the scanned parameters and the models of their combinations.
 
 The keys are the parameters of `qmc.Model`, and besides them
 
     L        sites per side, for Lx = Ly = L
     beta     inverse temperature, instead of L_tau = beta/eps
-    points   [[model.points]], tables of keys that replace the common ones; each adds its combinations
+    points   [[model.points]], tables of keys that replace the common keys; each adds its combinations
 
 Every value may be a list, a range {start, stop, step} or {start, stop, count}, and for a number an
 expression of the other keys. The points are all combinations of the values, p fastest.
@@ -24,7 +24,7 @@ from sitqmc.runs.config.expressions import evaluate
 from sitqmc.runs.errors import UserError
 
 Scan = dict[str, tuple[Any, ...]]
-"""Values by key; tuples of numbers, expressions, words."""
+"""Values by key: tuples of numbers, expressions or words."""
 
 MAX_POINTS = 100_000
 RANGE = ("start", "stop", "step", "count")
@@ -36,7 +36,7 @@ _EXCLUSIVE = ({"L": ("Lx", "Ly")}, {"Lx": ("L",), "Ly": ("L",)}, {"beta": ("L_ta
 
 
 def parse_model(table: Any) -> dict[str, Any]:
-    """The section with defaults, all values as tuples, and `points` a tuple of such tables."""
+    """Return the section with defaults; all values are tuples, and `points` is a tuple of such tables."""
     if not isinstance(table, dict):
         raise UserError(f"model = {table!r}: must be a section, [model]")
     points = table.get("points", ())
@@ -51,7 +51,7 @@ def parse_model(table: Any) -> dict[str, Any]:
 
 
 def models(section: Mapping[str, Any]) -> Iterator[Model]:
-    """The points of the run, each once; UserError for what is wrong with any of them."""
+    """Yield the points of the run, each once; UserError for a wrong value of any point."""
     seen: set[Model] = set()
     common = {key: values for key, values in section.items() if key != "points"}
     tables: tuple[Scan, ...] = tuple(section["points"]) or ({},)
@@ -68,7 +68,7 @@ def _parse_table(table: dict[str, Any], where: str) -> Scan:
 
 
 def _values(key: str, value: Any, where: str) -> tuple[Any, ...]:
-    """What one key is scanned over."""
+    """Return the values of one key."""
     if isinstance(value, dict):
         value = _range(value, where, whole=_kind(key) is int)
     values = value if isinstance(value, (list, tuple)) else [value]
@@ -95,7 +95,7 @@ def _typed(key: str, value: Any, where: str) -> Any:
 
 
 def _range(table: dict[str, Any], where: str, whole: bool) -> list[Any]:
-    """Both ends are included; decimals stay as written: 0.3, not 0.30000000000000004."""
+    """Return the values of a range with both ends; 0.3 stays 0.3, not 0.30000000000000004."""
     refuse_unknown(table, RANGE, "key", f"{where}: ")
     numbers = {key: check_type(value, float, f"{where}: {key}") for key, value in table.items()}
     if not ("start" in numbers and "stop" in numbers and ("step" in numbers) != ("count" in numbers)):
@@ -120,9 +120,9 @@ def _range(table: dict[str, Any], where: str, whole: bool) -> list[Any]:
 
 
 def _replaced(common: Scan, table: Scan) -> Scan:
-    """The common keys with those of one table in their place."""
-    gone = {other for rule in _EXCLUSIVE for key, others in rule.items() if key in table for other in others}
-    return {key: v for key, v in common.items() if key not in gone} | table
+    """Return the common keys, some replaced by the keys of one table."""
+    out = {other for rule in _EXCLUSIVE for key, others in rule.items() if key in table for other in others}
+    return {key: v for key, v in common.items() if key not in out} | table
 
 
 def _combinations(scan: Scan) -> Iterator[Model]:
@@ -148,7 +148,7 @@ def _check_shape(scan: Scan) -> None:
 
 
 def _model(values: dict[str, Any]) -> Model:
-    """One model: expressions evaluated, L and beta translated."""
+    """Return one model: expressions are evaluated, L and beta are translated."""
     try:
         exact = "beta" not in values or not isinstance(values["beta"], str)
         values = _evaluated(values)
@@ -162,13 +162,13 @@ def _model(values: dict[str, Any]) -> Model:
             return Model(**values)
     except FloatingPointError as error:
         sizes = ", ".join(f"{key} = {values[key]:g}" for key in ("eps", "charging"))
-        raise UserError(f"[model] {sizes}: beyond the range of numbers ({error}); change them") from None
+        raise UserError(f"[model] {sizes}: beyond the range of floats ({error}); change them") from None
     except (ValueError, TypeError) as error:
         raise UserError(f"[model] {error}") from None
 
 
 def _slices(beta: float, eps: float, exact: bool) -> int:
-    """beta/eps; a number must be a multiple of eps, an expression is taken to the nearest one."""
+    """Return beta/eps. A number must be a multiple of eps; an expression is rounded to one."""
     if not (eps > 0 and math.isfinite(eps) and math.isfinite(beta)):
         raise ValueError(f"beta = {beta}, eps = {eps}: must be positive and finite")
     slices = round(beta / eps)
@@ -178,7 +178,7 @@ def _slices(beta: float, eps: float, exact: bool) -> int:
 
 
 def _evaluated(values: dict[str, Any]) -> dict[str, Any]:
-    """Numbers for expressions, which may use each other as long as there is no circle."""
+    """Return numbers for expressions, which may use each other without a circle."""
     words = {key for key in values if _kind(key) not in (int, float)}
     done = {key: v for key, v in values.items() if key in words or not isinstance(v, str)}
     while len(done) < len(values):
@@ -199,7 +199,7 @@ def _evaluated(values: dict[str, Any]) -> dict[str, Any]:
 
 
 class UnknownName(ValueError):
-    """An expression uses a name that has no value (yet)."""
+    """An expression uses a name that has no value yet."""
 
 
 def _number(key: str, text: str, names: Mapping[str, float]) -> float | int:

@@ -3,18 +3,18 @@
 from sitqmc.continuation.methods import DEFAULT_METHOD, methods_for
 
 TEXT = '''\
-# A run of sitqmc.   sitqmc plan {name}   says what it costs,   sitqmc run {name}   makes and continues it.
-# Energies in E_J, times in 1/E_J. Lines that begin with # show a default, or another choice.
+# A run of sitqmc.   sitqmc plan {name}   estimates its cost,   sitqmc run {name}   starts and resumes it.
+# Energies in E_J, times in 1/E_J. Lines that begin with # show a default or another choice.
 
 [model]                          # any value may be a list or a range: the run covers all combinations
-action = "cosine"                # cosine, rotor, villain: the transition moves with it, and with eps
+action = "cosine"                # cosine, rotor, villain; the transition depends on it, and on eps
 eps = 0.1                        # width of a time slice
 charging = 3.0                   # E_C/E_J
 L = [8, 12]                      # sites per side; or Lx = ..., Ly = ...
 L_tau = "2 * round(L**1.5)"      # time slices: a number, or an expression of the other keys; or beta = ...
 p = {{ start = 0.0, stop = 0.4, step = 0.1 }}    # fraction of missing bonds
 
-# [[model.points]]               # points of their own: each table replaces keys of [model]
+# [[model.points]]               # further points: each table replaces keys of [model]
 # L = 16
 # p = [0.3, 0.35]
 
@@ -27,7 +27,7 @@ therm_sweeps = 200.0             # a sweep is one head move per space-time site
 bins = 32
 measurements_per_bin = 16
 sweeps_per_measurement = 2.0
-# interleave = 4                 # samples that share a process; changes no bit
+# interleave = 4                 # samples that run together in a process; changes no bit
 
 # [target]                       # errors to be reached by adding samples
 # rho_s = 0.002                  # absolute, or {{ relative = 0.01 }}
@@ -36,14 +36,14 @@ sweeps_per_measurement = 2.0
 [observables]
 # n_max = 0                      # largest Matsubara number kept; 0: all
 
-[continuation]                   # may change between calls: only the analysis is made anew
+[continuation]                   # may change between calls: only the analysis is repeated
 # method = {method:21s} # {methods}
 # blocks = 20                    # jackknife blocks of samples
 
 [output]
 path = "results/{stem}"
-# checkpoint_seconds = 30.0      # work lost by a kill is at most this old
-# keep_state = false             # true: chains can be made longer (bins) later, at the cost of disk space
+# checkpoint_seconds = 30.0      # a kill loses at most the work of this time
+# keep_state = false             # true: chains can be lengthened (bins) later, at the cost of disk space
 '''
 
 

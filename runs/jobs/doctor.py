@@ -1,4 +1,4 @@
-"""Checks of an installation, each one line: what works, what does not, and what to do."""
+"""Checks of an installation, one line each: whether a part works, and what to do if not."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ Finding = tuple[bool, str]
 
 
 def doctor() -> tuple[bool, str]:
-    """Whether all is well, and the report."""
+    """Return whether all checks passed, and their report."""
     checks: tuple[Callable[[], Finding], ...] = (_python, _packages, _kernels, _threads, _hdf5, _mpi, _slurm)
     lines, well = [], True
     for check in checks:
@@ -70,7 +70,7 @@ def _threads() -> Finding:
 
 
 def _hdf5() -> Finding:
-    """A sealed file is written, replaced and read."""
+    """Write, replace and read a sealed file."""
     import h5py
     import numpy as np
 
@@ -91,7 +91,7 @@ def _hdf5() -> Finding:
 
 
 def launchers() -> Iterator[str]:
-    """mpiexec of this environment, then of the path."""
+    """Yield mpiexec of this environment, then of the search path."""
     beside = Path(sys.executable).parent / "mpiexec"
     if beside.exists():
         yield str(beside)
@@ -116,4 +116,4 @@ def _mpi() -> Finding:
 
 def _slurm() -> Finding:
     found = [name for name in ("sbatch", "srun", "squeue") if shutil.which(name)]
-    return True, f"SLURM: {', '.join(found) or 'not here; sitqmc submit --dry-run still works'}"
+    return True, f"SLURM: {', '.join(found) or 'not found; sitqmc submit --dry-run still works'}"

@@ -1,4 +1,4 @@
-"""What a configuration will cost and where it is most likely to disappoint, from a short measured trial."""
+"""Cost and greatest risk of a configuration, estimated from a short measured trial."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -18,14 +18,14 @@ from sitqmc.runs.store.run_folder import RunFolder
 
 TRIAL_SECONDS = 5.0          # per lattice size
 TRIAL_SIZES = 3              # smallest, middle and largest lattice
-TAU_MANY = 20.0              # measurements per autocorrelation time of a chain that is long enough
-TAU_HEAT = 10.0              # of the thermalisation
+CHAIN_TAUS = 20.0            # autocorrelation times in a chain that is long enough
+THERM_TAUS = 10.0            # autocorrelation times in a thermalisation that is long enough
 FEW_SAMPLES = 8
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One short chain. ns per site and sweep; tau_int of the slowest observable, in sweeps, a lower bound."""
+    """A short chain: ns per site and sweep, tau_int of the slowest observable in sweeps (a lower bound)."""
 
     volume: int
     ns: float
@@ -35,14 +35,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Risk:
-    """`weight` compares risks: how far something is beyond its bound."""
+    """A risk; `weight` is the excess over its bound and compares risks."""
 
     weight: float
     text: str
 
 
 def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -> str:
-    """Points, samples, memory, cost and the biggest risk, as text."""
+    """Return points, samples, memory, cost and the greatest risk as text."""
     models = config.models
     trials = list(_trials(config, models, trial_seconds))
     hours = {model: config.disorder.samples * _seconds(config, model, trials) / 3600 for model in models}
@@ -57,7 +57,7 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
         f"{config.sweeps():g} sweeps",
         f"cost    {total:.3g} core hours, {total / processes:.3g} h with {processes} processes "
         f"(trial: {', '.join(f'{t.ns:.3g} ns per site and sweep at {t.volume} sites' for t in trials)})",
-        f"memory  {size(memory)} per process beside 200 MB of program",
+        f"memory  {size(memory)} per process in addition to 200 MB of program",
         f"disk    {size(disk)} for run.h5, {size(2 * state + 2**23)} per process while running",
     ]
     if config.target.goals:
@@ -71,7 +71,7 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
 
 
 def _there(config: Config, models: Sequence[Model]) -> list[str]:
-    """What the output holds already, or why it cannot be used."""
+    """Return what the output holds already, or why it cannot be used."""
     folder = RunFolder(config.output.path)
     if not folder.path.exists():
         return []
@@ -80,7 +80,7 @@ def _there(config: Config, models: Sequence[Model]) -> list[str]:
     except UserError as error:
         return [f"output  {error}"]
     done = sum(model in ours and bins >= config.schedule.bins for (model, *_), bins in found.finished.items())
-    return [f"output  {folder.folder} holds {done} of these chains already; only the others will cost"]
+    return [f"output  {folder.folder} holds {done} of these chains already; only others will be simulated"]
 
 
 def _rows(config: Config, models: Sequence[Model], hours: dict[Model, float]) -> Iterator[list[str]]:
@@ -92,7 +92,7 @@ def _rows(config: Config, models: Sequence[Model], hours: dict[Model, float]) ->
 
 
 def _trials(config: Config, models: Sequence[Model], seconds: float) -> Iterator[Trial]:
-    """Chains at a few lattice sizes, at the largest p of each: disorder slows down most."""
+    """Yield trials at a few lattice sizes, at the largest p of each, where disorder slows down most."""
     warm_up()
     by_volume: dict[int, Model] = {}
     for model in models:
@@ -106,7 +106,7 @@ def _trials(config: Config, models: Sequence[Model], seconds: float) -> Iterator
 
 
 def trial(config: Config, model: Model, seconds: float) -> Trial:
-    """A group of chains of the planned kind, cut off when the time is over."""
+    """Return the speed of a group of planned chains, stopped after `seconds`."""
     s, volume = config.schedule, model.sites * model.L_tau
     long = Schedule(
         therm_sweeps=min(s.therm_sweeps, 20.0), bins=1000, measurements_per_bin=1,
@@ -132,7 +132,7 @@ def _slowest(chains: Chains) -> tuple[float, str]:
 
 
 def _seconds(config: Config, model: Model, trials: list[Trial]) -> float:
-    """CPU time of one chain, by the trial nearest in volume."""
+    """Return the CPU time of one chain in s, by the trial nearest in volume."""
     volume = model.sites * model.L_tau
     nearest = min(trials, key=lambda t: abs(np.log(t.volume / volume)))
     return config.sweeps() * volume * nearest.ns * 1e-9
@@ -143,7 +143,7 @@ def _arrays(config: Config, model: Model) -> dict[str, Any]:
 
 
 def _memory(config: Config, model: Model) -> float:
-    """Chains of a group, with a copy of their state while a checkpoint is written."""
+    """Return the memory of a group of chains, with a copy of their state during a checkpoint."""
     return 2.0 * _state_size(config, model) * config.schedule.interleave
 
 
@@ -156,21 +156,21 @@ def _disk(config: Config, model: Model) -> float:
 
 
 def _risks(config: Config, models: Sequence[Model], trials: list[Trial], processes: int) -> Iterator[Risk]:
-    """What may go wrong, each with a weight above 1 where it will."""
+    """Yield what may go wrong, with a weight above 1 where it will."""
     s, samples = config.schedule, config.disorder.samples
-    yield Risk(0.0, "none found: watch tau_int and the thermalisation check of the final table")
+    yield Risk(0.0, "none found: check tau_int and thermalisation in the final table")
     sweeps = s.bins * s.measurements_per_bin * s.sweeps_per_measurement
     for t in trials:
         if t.tau == t.tau:
             what = f"tau_int of {t.name} is about {t.tau:.3g} sweeps at {t.volume} sites"
-            yield Risk(TAU_MANY * t.tau / sweeps, f"chains too short: {what}, a chain measures {sweeps:g}")
+            yield Risk(CHAIN_TAUS * t.tau / sweeps, f"chains too short: {what}, a chain measures {sweeps:g}")
             heat = f"therm_sweeps = {s.therm_sweeps:g}"
-            yield Risk(TAU_HEAT * t.tau / s.therm_sweeps, f"thermalisation too short: {what}, {heat}")
+            yield Risk(THERM_TAUS * t.tau / s.therm_sweeps, f"thermalisation too short: {what}, {heat}")
     for m in models:
         side = max(m.Lx, m.Ly)
         yield Risk(
             0.5 * side / m.beta if m.beta < side else 0.0,
-            f"L_tau too small: beta = {m.beta:g}/E_J at L = {side}: temperature, not size, cuts off the low "
+            f"L_tau too small: beta = {m.beta:g}/E_J at L = {side}: temperature, not size, cuts off low "
             f"frequencies; L_tau = {round(side / m.eps)} makes beta = L",
         )
         correlator = matsubara_count(config, m) + 1

@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, machine, time."""
+"""Provenance of a result: versions, commit, machine, time."""
 
 import getpass
 import platform
@@ -14,7 +14,7 @@ PACKAGES = ("numpy", "numba", "scipy", "h5py", "mpi4py")
 
 
 def package_version() -> str:
-    """Version of the installed distribution."""
+    """Return the version of the installed distribution."""
     try:
         return version("sitqmc")
     except PackageNotFoundError:
@@ -22,7 +22,7 @@ def package_version() -> str:
 
 
 def git_state() -> str:
-    """Commit of the source tree, with '+changes' if it is not clean; 'none' outside a checkout."""
+    """Return the commit of the source tree, '+changes' if it is not clean; 'none' outside a checkout."""
     root = Path(sitqmc.__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return "none"
@@ -41,7 +41,7 @@ def _git(root: Path, *words: str) -> str:
 
 
 def provenance() -> dict[str, str]:
-    """Attributes that every store carries."""
+    """Return the provenance of a call: versions, commit, host, platform, user, start."""
     found = {"sitqmc": package_version(), "git": git_state(), "python": sys.version.split()[0]}
     for name in PACKAGES:
         try:

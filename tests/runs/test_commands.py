@@ -249,8 +249,8 @@ def test_texts_of_the_user_are_quoted_in_the_job_script(folder, monkeypatch, cap
     ]) == 0  # fmt: skip
     script = capsys.readouterr().out
     options = [shlex.split(line)[1] for line in script.splitlines() if line.startswith("#SBATCH")]
-    for option in ("--time=1:00:00", f"--job-name={name}", f"--partition={partition}", f"--account={account}"):
-        assert option in options
+    given = {"time": "1:00:00", "job-name": name, "partition": partition, "account": account}
+    assert {f"--{key}={value}" for key, value in given.items()} <= set(options)
     assert "--output=a_b_touch_x_-%j.log" in options
     for tool, answer in (("srun", 'echo "$@" > ranks'), ("scancel", 'printf "%s\\n" "$@" > cancelled')):
         fake(folder, tool, f"#!/bin/bash\n{answer}\n", monkeypatch)
