@@ -1,10 +1,12 @@
 """The commands around a run, each as a user meets it."""
 
+import contextlib
 import errno
 import getpass
 import json
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -36,10 +38,19 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def tiny_run(tmp_path_factory):
+    """A finished run in out/, to be copied."""
+    folder = tmp_path_factory.mktemp("tiny_run")
+    with contextlib.chdir(folder):
+        run(load_config(write_config(folder)), processes=1, quiet=True)
+    return folder
+
+
 @pytest.fixture
-def finished(folder):
-    """A finished run in out/."""
-    run(load_config(write_config(folder)), processes=1, quiet=True)
+def finished(tiny_run, folder):
+    """A working directory with a finished run in out/."""
+    shutil.copytree(tiny_run, folder, dirs_exist_ok=True)
     return folder
 
 
@@ -196,7 +207,8 @@ def test_other_packages_of_the_old_names_are_not_in_the_way(folder):
         (folder / f"{name}.py").write_text("raise ImportError('not this one')")
     done = subprocess.run(
         [sys.executable, "-c", "from sitqmc.runs.cli.main import main; main(['doctor'])"],
-        capture_output=True, text=True, cwd=folder, env=environment() | {"PYTHONPATH": str(folder)},
+        capture_output=True, text=True, cwd=folder,
+        env=environment() | {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ['PYTHONPATH']}"},
     )  # fmt: skip
     assert "kernels" in done.stdout
     assert "not this one" not in done.stdout + done.stderr
