@@ -152,9 +152,6 @@ class Estimate:
             statistical=part(self.statistical), posterior=part(self.posterior),
         )  # fmt: skip
 
-    def __len__(self) -> int:
-        return len(self.value)
-
     def __format__(self, spec: str) -> str:
         """f"{e}" is 0.3412(21) for a scalar, a list of these for an array; `spec` pads the text."""
         if np.shape(self.value):

@@ -75,7 +75,7 @@ def test_intervals_and_pulls():
 def test_arrays_and_missing_values():
     rows = Estimate(np.array([1.0, 2.0]), np.array([0.1, 0.2]), low=np.array([0.8, 1.9]),
                     high=np.array([1.1, 2.2]))  # fmt: skip
-    assert len(rows) == 2
+    assert len(rows.value) == 2
     assert rows[1].low == 1.9
     assert str(rows) == "[1.00(10), 2.00(20)]"
     assert not Estimate.missing().is_known
@@ -84,3 +84,9 @@ def test_arrays_and_missing_values():
         Estimate(np.ones(2), np.ones(3))
     with pytest.raises(TypeError, match="no components"):
         Estimate(1.0, 0.1)[0]
+
+
+def test_an_estimate_is_true_whatever_its_shape():
+    """`estimate or default` keeps a scalar estimate, and one of an empty array."""
+    assert Estimate(0.0, 1.0)
+    assert Estimate(np.zeros(0), np.zeros(0))
