@@ -3,13 +3,14 @@
 import csv
 import io
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers import write_config
 from sitqmc.qmc import Model, ParameterSpace
-from sitqmc.qmc.model.parameters import PARAMETERS
+from sitqmc.qmc.model.parameters import PARAMETERS, parameters_of
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.jobs import plan, status
 from sitqmc.runs.results import export, tables
@@ -81,9 +82,12 @@ def test_every_csv_file_has_every_parameter(scan):
 def test_plan_and_status_name_the_parameter(scan):
     name, _, results = scan
     config, models = results.config, [r.model for r in results.results]
+    numbers = status.PointStatus(np.array([0.1, 0.2]), np.array([0.5, 0.6]), 10.0, 0)
+    points = {tuple(parameters_of(model).items()): numbers for model in models}
+    folder = SimpleNamespace(consistent=lambda read: points)
     for rows in (
         list(plan._rows(config, models, dict.fromkeys(models, 1.0))),
-        list(status._rows(config.resolved(), {str(m): status.PointStatus(vars(m)) for m in models})),
+        list(status._table(folder, config.resolved())),
     ):
         assert len(set(column(rows, name))) == 2
 

@@ -72,39 +72,14 @@ def _film_weights(data: Reproduction) -> tuple[Array, Array]:
 def _array_weights(axis: Axes, data: Reproduction) -> None:
     """Draw rho_s, the regular weight, and <-k_x>."""
     p = [point.model.p for point in data.dirty]
-    total = [point.averages.values["minus_k"] for point in data.dirty]
-    rho = [point.averages.values["rho_s"] for point in data.dirty]
-    regular = _regular(data)
-    axis.errorbar(
-        p,
-        [e.value for e in total],
-        [float(e.error) for e in total],
-        fmt="^-",
-        ms=3,
-        lw=0.7,
-        color=GREY,
-        label=r"$\langle -k_x\rangle$: all weight",
-    )
-    axis.errorbar(
-        p,
-        [e.value for e in rho],
-        [float(e.error) for e in rho],
-        fmt="s-",
-        ms=3,
-        lw=0.7,
-        color=ORANGE,
-        label=r"$\rho_s$: in the delta function",
-    )
-    axis.errorbar(
-        p,
-        regular[:, 0],
-        regular[:, 1],
-        fmt="o-",
-        ms=3,
-        lw=0.7,
-        color=BLUE,
-        label=r"N = $(2/\pi)\int\sigma$: regular",
-    )
+    averages = [point.averages.values for point in data.dirty]
+    total, rho = (np.array([[v[name].value, v[name].error] for v in averages]) for name in ("minus_k", "rho_s"))
+    for values, marker, colour, label in (
+        (total, "^-", GREY, r"$\langle -k_x\rangle$: all weight"),
+        (rho, "s-", ORANGE, r"$\rho_s$: in the delta function"),
+        (_regular(data), "o-", BLUE, r"N = $(2/\pi)\int\sigma$: regular"),
+    ):
+        axis.errorbar(p, values[:, 0], values[:, 1], fmt=marker, ms=3, lw=0.7, color=colour, label=label)
     axis.axvline(P_C, color=GREY, ls="--", lw=0.8)
     axis.set(xlabel="fraction of missing bonds p, SIMULATED", ylabel=r"weight ($E_J$)", ylim=(0, 0.8))
     axis.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
