@@ -73,7 +73,7 @@ def _array_weights(axis: Axes, data: Reproduction) -> None:
     """Draw rho_s, the regular weight, and <-k_x>."""
     p = [point.model.p for point in data.dirty]
     averages = [point.averages.values for point in data.dirty]
-    total, rho = (np.array([[v[name].value, v[name].error] for v in averages]) for name in ("minus_k", "rho_s"))
+    total, rho = (np.array([[v[k].value, v[k].error] for v in averages]) for k in ("minus_k", "rho_s"))
     for values, marker, colour, label in (
         (total, "^-", GREY, r"$\langle -k_x\rangle$: all weight"),
         (rho, "s-", ORANGE, r"$\rho_s$: in the delta function"),
