@@ -158,7 +158,7 @@ def _merge(arguments: argparse.Namespace) -> int:
     if not arguments.sources:
         out.require()
         with exclusive_lock(out.folder):
-            lines = clean(out)
+            lines = clean(out, out.inventory())
             found = merge(out, out.header.config)
         print("\n".join([*lines, f"{out.path}: {len(found.finished)} samples"]))
         return 0

@@ -66,9 +66,8 @@ class RunDriver:
             check_folder(folder, config)
         make_folder(folder.folder)
         remark = stack.enter_context(exclusive_lock(folder.folder, self.stop))
-        check_folder(folder, config)             # again: another run may just have finished here
-        lines = ([remark] if remark else []) + clean(folder)
-        found = folder.inventory()
+        found = check_folder(folder, config)     # again: another run may just have finished here
+        lines = ([remark] if remark else []) + clean(folder, found)
         tasks = self._tasks(found)
         if tasks or found.tables or found.header is None:
             history = list(found.header.history) if found.header is not None else []

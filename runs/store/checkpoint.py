@@ -25,7 +25,7 @@ from sitqmc.runs.store.atomic import make_folder, replace_file
 from sitqmc.runs.store.provenance import package_version
 from sitqmc.runs.store.run_file import Failure
 from sitqmc.runs.store.samples import Array, Columns, GroupSummary, State, StateRef, summarise
-from sitqmc.runs.store.sealed import is_sealed, read_head, reading, write_group, write_head, writing
+from sitqmc.runs.store.sealed import read_head, reading, write_group, write_head, writing
 
 if TYPE_CHECKING:
     from sitqmc.qmc import Model
@@ -196,7 +196,7 @@ def read_checkpoint(path: Path) -> CheckpointSummary:
     with reading(path) as file:
         if file.attrs.get("format") != FORMAT or file.attrs.get("version") not in READABLE:
             raise UnreadableFile(f"{path}: not a {FORMAT} file of version 2 or 3; move or delete it")
-        if not is_sealed(path):
+        if not file.is_sealed:
             raise UnreadableFile(f"{path}: damaged or edited, its hash is missing; move or delete it")
         top = read_head(file)
         found = CheckpointSummary(path, top["config"], top["failed"], [], [])

@@ -37,14 +37,14 @@ def check_folder(folder: RunFolder, config: Config) -> Inventory:
     return found
 
 
-def clean(folder: RunFolder) -> list[str]:
+def clean(folder: RunFolder, found: Inventory) -> list[str]:
     """Remove leftovers of kills and rename damaged checkpoints; returns one line for each finding."""
     lines = []
     left = remove_leftovers(folder.folder)
     left += remove_leftovers(folder.parts) if folder.parts.exists() else 0
     if left:
         lines.append(f"removed {left} unfinished files of a killed run")
-    for path, reason in take_inventory([], folder.checkpoints()).damaged:
+    for path, reason in found.damaged:
         kept = path.with_name(path.name + ".damaged")
         path.rename(kept)
         lines.append(f"{reason.split(';')[0]}; kept as {kept.name}, its samples will be simulated again")

@@ -37,7 +37,6 @@ from sitqmc.runs.store.sealed import (
     COMPRESSION,
     NewFile,
     OpenFile,
-    is_sealed,
     read_head,
     reading,
     write_head,
@@ -103,7 +102,7 @@ def read_run_file(path: Path) -> tuple[RunHeader, list[GroupSummary]]:
     """
     with reading(path) as file:
         header = _read_header(file, path)
-        found = [_summary(path, file, f"points/{key}") for key in sorted(file["points"])]
+        found = [summarise(path, file, f"points/{key}") for key in sorted(file["points"])]
     return header, [summary for summary in found if summary is not None]
 
 
@@ -113,14 +112,14 @@ def read_header(path: Path) -> RunHeader:
         return _read_header(file, path)
 
 
-def _read_header(file: h5py.File, path: Path) -> RunHeader:
+def _read_header(file: OpenFile, path: Path) -> RunHeader:
     version = file.attrs.get("version")
     if file.attrs.get("format") != FORMAT or version not in READABLE:
         readable = f"{', '.join(map(str, READABLE[:-1]))} or {READABLE[-1]}"
         raise UnreadableFile(
             f"{path}: not a {FORMAT} file of version {readable} (version {version}); move or delete it"
         )
-    if version > 1 and not is_sealed(path):
+    if version > 1 and not file.is_sealed:
         raise UnreadableFile(f"{path}: damaged or edited, its hash is missing; restore, move or delete it")
     if version == 1:
         origin = {k: getattr(v, "item", lambda v=v: v)() for k, v in file.attrs.items()}
@@ -130,16 +129,6 @@ def _read_header(file: h5py.File, path: Path) -> RunHeader:
         return RunHeader(table, [origin], [], path)
     head = read_head(file)
     return RunHeader(head["config"], head["history"], head["failed"], path)
-
-
-def _summary(path: Path, file: OpenFile, name: str) -> GroupSummary | None:
-    try:
-        return summarise(path, file, name)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, StopIteration) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UnreadableFile(
-            f"{path}: {name} is damaged ({reason}); restore, move or delete the file"
-        ) from None
 
 
 def write_run_file(

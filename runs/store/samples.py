@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -148,10 +149,19 @@ def summarise(path: Path, file: OpenFile, name: str) -> GroupSummary | None:
     """Return the summary of a group of finished samples; None if it has no samples.
 
     Groups of layout version 1 have no head: their attributes hold the parameters and the only seed.
+    raises  UnreadableFile, which names the group
     """
-    group = file[name]
-    if "sample" not in group:
-        return None
+    try:
+        group = file[name]
+        return _summary(path, file.identity, name, group) if "sample" in group else None
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, StopIteration) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UnreadableFile(
+            f"{path}: {name} is damaged ({reason}); restore, move or delete the file"
+        ) from None
+
+
+def _summary(path: Path, identity: Identity, name: str, group: h5py.Group) -> GroupSummary:
     samples = group["sample"][:].astype(np.int64)
     if "head" in group.attrs:
         head = read_head(group)
@@ -165,7 +175,7 @@ def summarise(path: Path, file: OpenFile, name: str) -> GroupSummary | None:
     keys = np.stack([seeds.astype(np.int64), samples], axis=1)
     if len(samples) != group[first].shape[0]:
         raise ValueError(f"{first} has {group[first].shape[0]} rows for {len(samples)} samples")
-    return GroupSummary(path, file.identity, name, parameters, keys, int(group[first].shape[1]), names)
+    return GroupSummary(path, identity, name, parameters, keys, int(group[first].shape[1]), names)
 
 
 class SampleRows:

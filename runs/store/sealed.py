@@ -59,9 +59,14 @@ _seals: dict[Identity, _Seal] = {}
 
 
 class OpenFile(h5py.File):
-    """A file that is open for reading; `identity` tells it from a later file of the same name."""
+    """A file that is open for reading.
+
+    identity   tells it from a later file of the same name
+    is_sealed  whether it bears a seal; files of version 1 do not
+    """
 
     identity: Identity
+    is_sealed: bool
 
 
 class NewFile(h5py.File):
@@ -259,12 +264,6 @@ class _Source(io.RawIOBase):
         return self.place
 
 
-def is_sealed(path: Path) -> bool:
-    """Return whether the file bears a seal; UnreadableFile if the seal is damaged."""
-    with open(path, "rb", buffering=0) as file:
-        return _read_seal(file.fileno(), path).size > 0
-
-
 @contextmanager
 def reading(path: Path, identity: Identity | None = None) -> Iterator[OpenFile]:
     """Open the file for reading; whatever goes wrong with it inside is an UnreadableFile of one line.
@@ -282,7 +281,7 @@ def reading(path: Path, identity: Identity | None = None) -> Iterator[OpenFile]:
             source = _Source(raw.fileno(), seal) if seal.hashes else None
             options = {} if source else {"locking": False}
             with OpenFile(source or path, "r", **options) as file:
-                file.identity = _identity(raw.fileno())
+                file.identity, file.is_sealed = _identity(raw.fileno()), seal.size > 0
                 yield file
             if source is not None and source.damaged:
                 raise _damaged(path)
