@@ -36,9 +36,9 @@ def pytest_xdist_setupnodes(config):
     if folder is None or next(folder.rglob("*.nbi"), None):
         return
     script = ROOT / "tests" / "package" / "compile_kernels.py"
-    halves = [subprocess.Popen([sys.executable, script, half]) for half in ("worms", "continuation")]
-    for half in halves:
-        half.wait()                              # a failure here costs time only: the tests tell what broke
+    parts = ("worms", "continuation", "electrodynamics")
+    for part in [subprocess.Popen([sys.executable, script, part]) for part in parts]:
+        part.wait()                              # a failure here costs time only: the tests tell what broke
 
 
 # --- CPU time per test -----------------------------------------------------------------------------------

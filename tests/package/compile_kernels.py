@@ -2,8 +2,9 @@
 
     python tests/package/compile_kernels.py worms
     python tests/package/compile_kernels.py continuation
+    python tests/package/compile_kernels.py electrodynamics
 
-Two workers that start with an empty cache would each compile nearly everything. `conftest` runs both halves
+Two workers that start with an empty cache would each compile nearly everything. `conftest` runs these parts
 side by side before the workers start, if the whole suite was asked for and nothing is compiled yet.
 """
 
@@ -11,6 +12,7 @@ import sys
 
 import numpy as np
 
+from sitqmc import analytic
 from sitqmc.continuation import CorrelatorData, continue_correlator
 from sitqmc.qmc import Model, Schedule, run_chain
 
@@ -33,5 +35,19 @@ def continuation() -> None:
         continue_correlator(data, method=method, n_omega=60, n_draws=20, n_blocks=4)
 
 
+def electrodynamics() -> None:
+    """Compute one conductivity of every kind, a tunnelling curve and a transmission."""
+    nu = np.array([0.4, 1.0])
+    sigma = analytic.dynes_conductivity(nu, 1.0, 0.1, 5.0, 2.0)
+    analytic.finite_scattering_conductivity(nu, 1.0, 5.0, 2.0)
+    analytic.matsubara_conductivity(np.array([1, 2]), 1.0, 5.0, 2.0, 0.1)
+    analytic.tunnelling_conductance(nu, 1.0, 0.1, 2.0)
+    substrate = analytic.Substrate(thickness_um=1000.0, index=3.1)
+    film = analytic.FilmOnSubstrate(film_nm=20.0, substrate=substrate)
+    analytic.transmission(nu, 1e5 * sigma, film)
+
+
+PARTS = {"worms": worms, "continuation": continuation, "electrodynamics": electrodynamics}
+
 if __name__ == "__main__":
-    {"worms": worms, "continuation": continuation}[sys.argv[1]]()
+    PARTS[sys.argv[1]]()

@@ -22,7 +22,7 @@ from sitqmc.runs.simulate.lock import lock_owner
 from sitqmc.runs.simulate.run import run
 
 # Chains of several steps each (a step of `qmc.Chains` is about 0.1 s), a checkpoint after every step.
-LONG = {"samples": 4, "bins": 20, "measurements": 20, "apart": 2500, "checkpoint": 0}
+LONG = {"samples": 4, "bins": 20, "measurements": 20, "apart": 1500, "checkpoint": 0}
 LONG["more"] = "interleave = 2"
 LONGER = pytest.mark.physics
 MODES = ("-n 1", "-n 2", "mpi 1", "mpi 2", "mpi 4")
