@@ -88,7 +88,7 @@ def read_correlator_h5(
     if mean is not None and covariance is None:
         raise ValueError(f"{path}: mean = {mean!r} without covariance: name the dataset of the covariance")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             points = _dataset(file, grid, path) if isinstance(grid, str) else np.asarray(grid, dtype=float)
             if samples is not None:
                 table = _dataset(file, samples, path)

@@ -53,7 +53,7 @@ def write_tunnelling(path: str | Path, curve: TunnellingCurve) -> None:
 def _write_hdf5(path: Path, scan: ThzScan) -> None:
     import h5py
 
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", locking=False) as file:
         for name, unit in HDF5_COLUMNS.items():
             file[name] = getattr(scan, name)
             file[name].attrs["unit"] = unit

@@ -13,7 +13,7 @@ from sitqmc.qmc.observables import row_of
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.tables import PARAMETER_COLUMNS, as_csv, parameter_cells
 from sitqmc.runs.store.atomic import replace_file, replace_text
-from sitqmc.runs.store.sealed import LAYOUT
+from sitqmc.runs.store.sealed import writing
 
 
 def write_csv(results: RunResults, path: Path) -> None:
@@ -42,7 +42,7 @@ def write_netcdf(results: RunResults, path: Path) -> None:
     """
 
     def write(beside: Path) -> None:
-        with h5py.File(beside, "w", libver=LAYOUT) as file:
+        with writing(beside, seal=False) as file:
             _fill(file, results)
 
     replace_file(path, write)

@@ -133,9 +133,10 @@ class _Target(io.RawIOBase):
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[NewFile]:
+def writing(path: Path, seal: bool = True) -> Iterator[NewFile]:
     """Write a new file and seal it when it is closed.
 
+    seal    False for files of other programs, which need no hashes
     raises  OSError, when the file is closed or by `raise_write_error`, if the disk is full, say
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -146,6 +147,8 @@ def writing(path: Path) -> Iterator[NewFile]:
             yield file
         if target.error is not None:
             raise target.error
+        if not seal:
+            return
         hashes = b"".join(_block_hashes(handle, target.size))
         _write_all(handle, hashes + _seal(target.size, hashes), target.size)
         _remember(_identity(handle), _Seal(target.size, hashes, bytearray(b"\1" * (len(hashes) // DIGEST))))

@@ -38,7 +38,7 @@ def read_own(path: Path) -> ThzScan | None:
     """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, "r", locking=False) as file:
         if "nu_thz" not in file and "temperature_k" not in file.attrs:
             return None
         missing = [name for name in HDF5_COLUMNS if name not in file]
@@ -65,7 +65,7 @@ def read_dotthz(path: Path) -> tuple[Trace, Trace, dict[str, str]]:
     """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, "r", locking=False) as file:
         groups = [key for key, value in file.items() if isinstance(value, h5py.Group)]
         if len(groups) != 1:
             raise DataError(
@@ -121,7 +121,7 @@ def _mat_variables(path: Path) -> dict[str, Any]:
     if kind_of(path) == "hdf5":
         import h5py
 
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             return {key: value[()] for key, value in file.items() if isinstance(value, h5py.Dataset)}
     from scipy.io import loadmat
 
