@@ -11,6 +11,7 @@ exports and targets read their names, units and axes here. N = Lx Ly throughout.
     minus_kx     sum_(x bonds) E_J cos / N                             <-k_x>, E_J
     bond         -(Josephson energy of one slice)/E_J                  B, bond-energy operator
     chi_s_raw(n) (eps / (N L_tau)) |sum_k B(k) exp(i w_n tau_k)|^2     scalar response, n = 0 not connected
+    K_T(q, n)    |J_T(q, i w_n)|^2 / (N beta), chi_s_q: B(q) likewise    see `measure.transverse`
     chi_c_raw(n) the same formula with the charging energy C(k) of a slice in place of B(k)
     heat_raw     eps^2 (sum_k C(k) - B(k))^2 / N                       specific heat, not connected
     kappa_loc    beta sum_r n(r)^2 / (number of rotors)                local compressibility, 1/E_J
@@ -35,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from sitqmc.qmc.model.model import Model
 
-Kind = Literal["measured", "worm", "map", "worm map", "sample", "derived"]
+Kind = Literal["measured", "worm", "map", "worm map", "wave", "sample", "derived"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ class Axis:
     length: Callable[[Model, int], int]
 
 
+def _wave_count(model: Model, n_max: int) -> int:
+    """Return the number of waves measured. Numpy is imported here: the registry loads without it."""
+    from sitqmc.qmc.model.wave_vectors import measured_waves
+
+    return len(measured_waves(model))
+
+
+def _frequency_count(model: Model, n_max: int) -> int:
+    """Return the number of Matsubara numbers measured at every wave."""
+    from sitqmc.qmc.model.wave_vectors import matsubara_numbers
+
+    return len(matsubara_numbers(model.L_tau))
+
+
 AXES: dict[str, Axis] = {
     "n": Axis("Matsubara number", lambda model, n_max: n_max + 1),
     "slice": Axis("number of the time slice", lambda model, n_max: model.L_tau),
@@ -53,6 +68,8 @@ AXES: dict[str, Axis] = {
     "k_y": Axis("wave number along y, in 2 pi/Ly", lambda model, n_max: model.Ly // 2 + 1),
     "y": Axis("row", lambda model, n_max: model.Ly),
     "x": Axis("column", lambda model, n_max: model.Lx),
+    "wave": Axis("number of the wave, see model.wave_vectors", _wave_count),
+    "wave_n": Axis("number of the Matsubara frequency, see model.wave_vectors", _frequency_count),
 }
 """Every axis that an observable may have, beside those of samples and bins."""
 
@@ -77,6 +94,7 @@ class Observable:
     kind      measured: a value for each measurement, averaged in bins
               worm:     from the waiting times of the worm in a bin
               map:      by site, averaged over the chain
+              wave:     by wave vector and Matsubara frequency, averaged over the chain
               worm map: by distance, from the waiting times of the worm in the chain
               sample:   from the means of a sample, see `of` and `subtract`
               derived:  a function of disorder means, see `statistics.point_averages`
@@ -179,6 +197,9 @@ ROWS: tuple[Observable, ...] = (
                "response of the charge of a site to its own potential, beta <n(r)^2>, not connected",
                ("y", "x"), "map"),
     Observable("G_r0", "1", "equal-time G by distance, per Lx Ly", ("y", "x"), "worm map"),
+    Observable("K_T", "E_J", "transverse current response K_T(q, i w_n)", ("wave", "wave_n"), "wave"),
+    Observable("chi_s_q", "1/E_J", "scalar response chi_s(q, i w_n) per site; meaningless at n = 0",
+               ("wave", "wave_n"), "wave"),
     Observable("c", "E_J", "phase velocity sqrt(rho_s/kappa), in lattice constants", (), "derived",
                of=("rho_s", "kappa")),
     Observable("xi_tau", "1/E_J",
@@ -207,8 +228,10 @@ def _rows(*kinds: Kind) -> dict[str, Observable]:
 MEASURED = _rows("measured")
 OBSERVABLES = _rows("measured", "worm")
 """Bins of a chain, by name."""
-MAPS = _rows("map", "worm map")
-"""Maps of a chain, by name."""
+MAPS = _rows("map", "worm map", "wave")
+"""Maps of a chain, and responses by wave vector, by name."""
+WAVES = tuple(_rows("wave"))
+"""Responses by wave vector, in the order of `Measured.waves`."""
 AVERAGES = _rows("measured", "worm", "sample", "derived")
 """Everything that `PointAverages.values` may hold, by name."""
 

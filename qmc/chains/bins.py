@@ -10,7 +10,7 @@ from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.loop import BatchState
 from sitqmc.qmc.measure.green import green_bins
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.observables import AT, MAP_AT, MAPS, MEASURED, OBSERVABLES, SCALARS, SERIES
+from sitqmc.qmc.observables import AT, MAP_AT, MAPS, MEASURED, OBSERVABLES, SCALARS, SERIES, WAVES
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time
 
 Array = NDArray[np.float64]
@@ -21,7 +21,8 @@ class ChainResult:
     """Bins, maps and cost of one finished chain.
 
     bins           name -> float64 (bins, ...), see `OBSERVABLES`
-    maps           name -> float64 (Ly, Lx), means over the chain, see `observables.MAPS`
+    maps           name -> float64 (Ly, Lx), means over the chain, see `observables.MAPS`; also K_T and
+                   chi_s_q, float64 (waves, frequencies), unless `Schedule.transverse` is false
     twist_current  float64 (2, Ly, Lx), E_J: current through the bonds along x and y in response to a
                    small twist along x, <W_x J(r)>/beta with J summed over time. It has no divergence; the sum
                    of its x part over y is rho_s_x Ly/Lx at every x
@@ -60,11 +61,13 @@ def chain_result(
     green, G_r0 = green_bins(batch.times[c], batch.distances[c], share)
     sums = batch.sums.maps[c].reshape(-1, model.Ly, model.Lx)
     maps = {name: sums[at] / measurements for name, at in MAP_AT._asdict().items()} | {"G_r0": G_r0}
+    if batch.sums.waves.size:
+        maps |= dict(zip(WAVES, batch.sums.waves[c] / measurements, strict=True))
     named |= green
     steps = int(batch.counters[c, loop.STEPS])
     return ChainResult(
         bins={name: named[name] for name in OBSERVABLES},
-        maps={name: maps[name] for name in MAPS},
+        maps={name: maps[name] for name in MAPS if name in maps},
         twist_current=sums[[MAP_AT.twist_x, MAP_AT.twist_y]] / (measurements * model.beta),
         series=batch.series[c].reshape(measurements, columns).copy(),
         moves=steps,

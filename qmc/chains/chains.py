@@ -16,6 +16,7 @@ from sitqmc.qmc.measure.estimators import prepare_measurement
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.random_streams import CHAIN
+from sitqmc.qmc.model.wave_vectors import wave_numbers
 from sitqmc.qmc.observables import array_slices
 from sitqmc.qmc.worm.link_by_link import link_rates
 from sitqmc.qmc.worm.link_tables import build_link_tables
@@ -52,10 +53,12 @@ class Chains:
         schedule: Schedule | None = None,
         n_max: int | None = None,
         start: Start = "cold",
+        radius: float | None = None,
     ) -> None:
         """Prepare chains with the arguments of `run_chain`, one disorder and one sample number per chain.
 
-        raises  ValueError for disorder of wrong shape or number, or n_max out of range
+        radius  largest |q| L/(2 pi) of the responses by wave vector; by the size of the array if None
+        raises  ValueError for disorder of wrong shape or number, n_max or radius out of range
         """
         self.model, self.schedule = model, schedule or Schedule()
         self.samples = tuple(int(s) for s in samples)
@@ -67,8 +70,9 @@ class Chains:
         self._tables = tables or link_rates(model, self._disorder, weights)
         self.layout = self._tables.layout
         self._operators, self._work, sums = prepare_measurement(
-            model, self._disorder, weights, self.n_max, self.layout
-        )
+            model, self._disorder, weights, self.n_max, self.layout,
+            wave_numbers(model.Lx, model.Ly, radius)[: None if self.schedule.transverse else 0],
+        )  # fmt: skip
         self._replicas = new_replicas(
             model, self.layout, sums, array_slices(model, self.n_max),
             self.schedule.bins, self.schedule.measurements_per_bin,

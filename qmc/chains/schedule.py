@@ -12,6 +12,7 @@ class Schedule:
     bins: int = 32                          # bins kept
     measurements_per_bin: int = 16          # measurements averaged into one bin
     sweeps_per_measurement: float = 2.0     # on average; thermalisation turns it into a number of worms
+    transverse: bool = True                 # measure responses at finite wave vectors
 
     def __post_init__(self) -> None:
         for name, least in (("bins", 4), ("measurements_per_bin", 1)):
@@ -22,3 +23,5 @@ class Schedule:
             value = getattr(self, name)
             if not (value > 0 and isfinite(value)):
                 raise ValueError(f"{name} = {value}: must be positive and finite")
+        if not isinstance(self.transverse, bool):
+            raise ValueError(f"transverse = {self.transverse}: must be true or false")

@@ -94,6 +94,8 @@ class Replicas:
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `save` returned, also for shorter chains; ValueError if it does not fit."""
         empty = self.save()
+        if "sums/waves" not in state:            # of an older version: these responses stay unknown
+            state = {**state, "sums/waves": np.full_like(empty["sums/waves"], np.nan)}
         if empty.keys() != state.keys():
             raise ValueError(f"state: entries differ: {', '.join(sorted(empty.keys() ^ state.keys()))}")
         state = {name: _longer(name, np.asarray(state[name]), empty[name]) for name in empty}
@@ -115,7 +117,7 @@ class Replicas:
         out: State = {name: getattr(batch, name) for name in ("lanes", "counters", "series")}
         out["words"] = self.words
         out |= {name: getattr(batch, name).reshape(self.count, -1) for name in ("green", "numbers")}
-        out |= {f"sums/{name}": getattr(sums, name) for name in ("scalars", "maps", "winding_moments")}
+        out |= {f"sums/{name}": getattr(sums, name) for name in ("scalars", "maps", "waves", "winding_moments")}
         out |= {f"bins/{name}": getattr(batch, name) for name in ("scalars", "times", "distances")}
         for name, part in self.slices.items():
             out[f"sums/{name}"], out[f"bins/{name}"] = sums.arrays[:, part], batch.arrays[..., part]

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.qmc.measure.wave_tables import Integers, Waves, WaveWork, new_wave_work, wave_tables
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.observables import MAP_SUMS, SCALARS, array_offsets, array_width
+from sitqmc.qmc.observables import MAP_SUMS, SCALARS, WAVES, array_offsets, array_width
 from sitqmc.qmc.worm.link_tables import Array, LinkTables, Rows, tabulate
 from sitqmc.qmc.worm.packing import COMPACT, Layout
 
@@ -75,6 +76,7 @@ class Work(NamedTuple):
     totals                     float64 (4,): kinetic x and y, contact of bonds, contact of time links
     fourier                    float64 (2, n_max + 1): real and imaginary part of one transform
     fields .. time_counts      uint32, uint64, uint64 (whole columns,), see `counting.count_words`
+    waves, wave_work           tables and intermediate results of the responses at finite wave vectors
     """
 
     current_x: Array
@@ -87,6 +89,8 @@ class Work(NamedTuple):
     fields: NDArray[np.uint32]
     space_counts: NDArray[np.uint64]
     time_counts: NDArray[np.uint64]
+    waves: Waves
+    wave_work: WaveWork
 
 
 class Measured(NamedTuple):
@@ -96,6 +100,7 @@ class Measured(NamedTuple):
     arrays    float64 (replicas, width), all arrays one after the other, see `observables.array_slices`
     maps      float64 (replicas, len(MAP_SUMS), Lx Ly): n(r), beta n(r) W_tau, beta n(r)^2, and W_x times the
               current through the bonds along x and y
+    waves     float64 (replicas, len(WAVES), waves, frequencies): responses by wave vector, over all bins
     winding_moments  float64 (replicas, WINDING_MOMENTS), sums over all reads of the windings since the last
               measurement, see `kernels.add_winding_moments`
     """
@@ -103,18 +108,21 @@ class Measured(NamedTuple):
     scalars: Array
     arrays: Array
     maps: Array
+    waves: Array
     winding_moments: Array
 
 
 def prepare_measurement(
-    model: Model, disorder: Sequence[Disorder], links: LinkTables, n_max: int, layout: Layout
+    model: Model, disorder: Sequence[Disorder], links: LinkTables, n_max: int, layout: Layout, waves: Integers
 ) -> tuple[Operators, Work, Measured]:
     """Return the tables, the work space and the sums at zero of several samples.
 
+    waves   int64 (waves, 2), wave vectors of the responses by wave vector, see `model.wave_vectors`
     raises  ValueError if n_max, the largest Matsubara number, is not in 1 .. L_tau/2
     """
     operators = _operators(model, disorder, links, n_max, layout)
-    return operators, _new_work(model, n_max), _new_sums(model, len(disorder), n_max)
+    work = _new_work(model, n_max, wave_tables(model, waves))
+    return operators, work, _new_sums(model, len(disorder), n_max, (len(waves), len(work.waves.n)))
 
 
 def _operators(
@@ -174,20 +182,22 @@ def _wave(L: int) -> Array:
     return np.stack([np.cos(phase), np.sin(phase)])
 
 
-def _new_work(model: Model, n_max: int) -> Work:
+def _new_work(model: Model, n_max: int, waves: Waves) -> Work:
     """Work space of `measure`."""
     x, y, space, time = np.zeros((4, model.L_tau))
     columns, totals, fourier = np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1))
     places = min(model.sites, max(1, STRIDE // model.L_tau)) * model.L_tau
     fields, counts = np.zeros(places, np.uint32), np.zeros((2, places), np.uint64)
-    return Work(x, y, space, time, columns, totals, fourier, fields, *counts)
+    sums = (x, y, space, time, columns, totals, fourier, fields, *counts)
+    return Work(*sums, waves, new_wave_work(model, waves))
 
 
-def _new_sums(model: Model, replicas: int, n_max: int) -> Measured:
+def _new_sums(model: Model, replicas: int, n_max: int, wave_shape: tuple[int, int]) -> Measured:
     """Accumulators set to zero."""
     return Measured(
         scalars=np.zeros((replicas, len(SCALARS))),
         arrays=np.zeros((replicas, array_width(model, n_max))),
         maps=np.zeros((replicas, len(MAP_SUMS), model.sites)),
+        waves=np.zeros((replicas, len(WAVES), *wave_shape)),
         winding_moments=np.zeros((replicas, WINDING_MOMENTS)),
     )

@@ -32,6 +32,7 @@ from sitqmc.qmc.measure.estimators import (
     Work,
 )
 from sitqmc.qmc.measure.packed_sums import count_currents
+from sitqmc.qmc.measure.transverse import add_waves
 from sitqmc.qmc.observables import AT, MAP_AT
 from sitqmc.qmc.worm.packing import Words
 
@@ -181,6 +182,8 @@ def measure(
             maps[MAP_AT.twist_y, column] += W_x * columns[1, column]
     kinetic_x, kinetic_y = work.totals[TOTAL_KINETIC_X], work.totals[TOTAL_KINETIC_Y]
     contact, time_contact = work.totals[TOTAL_SPACE_CONTACT], work.totals[TOTAL_TIME_CONTACT]
+    if len(work.waves.numbers) > 0:
+        add_waves(words, replica, contact, operators, work.waves, work.wave_work, out.waves[replica])
     charging, bond = work.time_energy.sum(), work.space_energy.sum()
     winding_moments = out.winding_moments[replica]
     looks = winding_moments[READS]

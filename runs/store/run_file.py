@@ -217,7 +217,7 @@ def _axis_names(name: str, shape: tuple[int, ...]) -> list[str]:
     """Return the names of the axes of an array behind the first axis, which is the sample."""
     part, _, rest = name.partition("/")
     if part == "maps":
-        return ["y", "x"]
+        return list(MAPS[rest].axes) if rest in MAPS else ["y", "x"]
     if part != "bins":
         return []
     known = OBSERVABLES[rest].axes if rest in OBSERVABLES else ()

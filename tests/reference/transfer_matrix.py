@@ -44,6 +44,8 @@ import numpy as np
 from scipy.fft import fftn
 from scipy.special import iv
 
+from reference.wave_vectors import boson, weighted_sums
+
 ACTIONS = ("rotor", "cosine", "villain")
 Link = tuple[int, int, int]       # direction, y, x
 Weighted = dict[Link, float]
@@ -384,6 +386,7 @@ def thermal_averages(
     Lx: int, Ly: int, L_tau: int, eps: float, charging: float, action: str, bonds: np.ndarray,
     *, sites: np.ndarray | None = None, E_J: np.ndarray | None = None, E_C: np.ndarray | None = None,
     n_g: float = 0.0, cut: float = 1e-16, max_block: int | None = None,
+    waves: tuple[tuple[int, int], ...] = (),
 ) -> dict[str, Any]:
     """Every thermal average of one model. Exact up to `truncation`, an estimate of the relative error.
 
@@ -391,6 +394,7 @@ def thermal_averages(
     cut         charge configurations with a smaller time weight (of one slice, relative to the largest one)
                 are dropped
     max_block   largest matrix; the cut is raised to meet it (default 500 for 4 sites, 1800 otherwise)
+    waves       wave vectors of K_T, chi_s_q and G_q, see `wave_vectors`
 
     Per site means per Lx Ly, missing sites included.
     Scalars     rho_s_x, rho_s_y, kappa, minus_kx, minus_ky, B, charging, bond, energy (per site), log_Z,
@@ -401,6 +405,8 @@ def thermal_averages(
     k = 0 .. L_tau-1       G_k0, G_loc
     (L_tau, Ly, Lx)        G, summed over origins and divided by Lx Ly; G_k0 = sum over r, G_loc at r = 0 per
                            present site. For tau > 0 there is one more pair between 0 and tau
+    (waves, n)             K_T, and chi_s_q of e(J) with its contact term, both by wave vector; not connected
+    (waves, L_tau)         G_q
     (2, Ly, Lx)            c, J2: <c> and <J^2> of each bond, 0 where it is cut
     (Ly, Lx)               density_map <n(r)>, kappa_map beta <n(r) Q>, kappa_loc_map beta <n(r)^2>, n(r) the
                            mean of J_tau over time; G_r0 = G at equal time
@@ -438,13 +444,19 @@ def thermal_averages(
         currents[f"t{part}_x"] = {b: wave(2 * np.pi * b[1] / Ly) for b in x_links}
         currents[f"t{part}_y"] = {b: wave(2 * np.pi * b[2] / Lx) for b in y_links}
     all_links = dict.fromkeys(sl.links, 1.0)
+    energies: dict[str, Weighted] = {"E": all_links}
+    for m, wave in enumerate(waves):
+        for prefix, sums, transverse in (("T", currents, True), ("E", energies, False)):
+            for part, weights in enumerate(weighted_sums(sl.links, wave, Lx, Ly, transverse)):
+                sums[f"{prefix}{m}.{part}"] = weights
     slope = {key: sl.total("V1", links) for key, links in currents.items()}
-    B, E_x = sl.total("c", all_links), sl.total("e", all_links)
+    B = sl.total("c", all_links)
+    energy = {key: sl.total("e", links) for key, links in energies.items()}
+    E_x = energy["E"]
     table_S = sl.coefficients()
     tables = {key: sl.coefficients(slope[key], odd=True) for key, links in currents.items() if links}
     tables["B"] = sl.coefficients(B)
-    if action == "villain":
-        tables["E"] = sl.coefficients(E_x)
+    tables |= {key: sl.coefficients(f) for key, f in energy.items() if key != "E" or action == "villain"}
 
     spectra = {q: np.linalg.eigh(matrix(table_S, q, q)) for q in blocks}
     top = max(np.abs(lam).max() for lam, _ in spectra.values())       # a common factor, against overflow
@@ -490,12 +502,13 @@ def thermal_averages(
         return float(np.vdot(p_theta, np.broadcast_to(f, p_theta.shape)))
 
     # Same slice: averages over the angles.
-    C = {key: np.zeros(L_tau) for key in (*currents, "B", "E")}
+    C = {key: np.zeros(L_tau) for key in (*currents, "B", *energies)}
     for key, links in currents.items():
         C[key][0] = mean(sl.squared("V2", links) - slope[key] ** 2)
     C["B"][0] = mean(B**2)
-    own = sl.total("e_squared", all_links) - sum(sl.on_link("e", link) ** 2 for link in sl.links)
-    C["E"][0] = mean(E_x**2 + own)                                    # e(J)^2 on the same link
+    for key, links in energies.items():                               # e(J)^2 on the same link
+        own = sum(w**2 * (sl.on_link("e_squared", b) - sl.on_link("e", b) ** 2) for b, w in links.items())
+        C[key][0] = mean(energy[key] ** 2 + own)
     c, J2, bond = np.zeros(bonds.shape), np.zeros(bonds.shape), -mean(E_x) / volume
     for link in sl.links:
         c[link] = mean(sl.on_link("c", link))
@@ -534,6 +547,13 @@ def thermal_averages(
     W2_x, W2_y = L_tau * C["W_x"].sum(), L_tau * C["W_y"].sum()
     W2_tau, W4_tau = (sum(weight[q] * q**power for q in blocks) / Z for power in (2, 4))
     energy_tau /= volume
+    contact = mean(sl.total("contact", all_links))
+
+    def of_waves(prefix: str) -> np.ndarray:
+        """Sum of the correlators of all parts of each wave, transformed: (waves, n)."""
+        rows = [sum(C[key] for key in C if key.startswith(f"{prefix}{m}.")) for m in range(len(waves))]
+        return np.array([transform @ row for row in rows]).reshape(len(waves), len(transform))
+
     scalars = {
         "rho_s_x": W2_x * Lx / (Ly * beta), "rho_s_y": W2_y * Ly / (Lx * beta),
         "kappa": beta * W2_tau / volume,
@@ -543,7 +563,7 @@ def thermal_averages(
         "rho_t_y": L_tau / (volume * beta) * (C["tc_y"] + C["ts_y"]).sum(),
         "minus_kx": c[0].sum() / volume, "minus_ky": c[1].sum() / volume, "B": c.sum(),
         "charging": energy_tau, "bond": bond, "energy": energy_tau + bond,
-        "contact": mean(sl.total("contact", all_links)), "time_contact": contact_tau,
+        "contact": contact, "time_contact": contact_tau,
         "log_Z": L_tau * (sl.log_g0 + np.log(top)) + np.log(Z),
         "truncation": max(L_tau * lost, lost_n2 / n2, lost_T2 / T2),
         "cut": cut,
@@ -553,6 +573,9 @@ def thermal_averages(
         "rho_y": L_tau / (volume * beta) * transform @ C["y"],
         "chi_s_raw": chi_s_raw, "chi_s": chi_s, "chi_e_raw": eps / volume * transform @ C["E"],
         "c": c, "J2": J2, "chi_c_raw": eps / volume * (transform @ C_tau + contact_tau),
+        "K_T": L_tau / (volume * beta) * of_waves("T"),
+        "chi_s_q": eps / volume * (of_waves("E") + contact),
+        "G_q": np.array([boson(G, wave) for wave in waves]).reshape(len(waves), L_tau),
         "G": G, "G_k0": G.sum(axis=(1, 2)), "G_loc": G[:, 0, 0] * (volume / N), "G_r0": G[0].copy(),
     }
     for name, values in (("density", density_map), ("kappa", kappa_map), ("kappa_loc", kappa_loc_map)):

@@ -1,0 +1,200 @@
+"""Less disorder noise: regression of sample averages on functions of the mask whose disorder means are known.
+
+For any function f of the disorder sample, X - c (f - <f>) has the disorder mean of X, and less scatter where
+f predicts X. Local counts have exact means. The means of the network's functions are taken over a population
+of masks without simulation, where counts reduce the scatter in turn. Masks come from seeds, so finished runs
+can be treated as well.
+
+Coefficients fitted to the same samples would bias the mean by O(1/samples): every sample is therefore
+corrected with coefficients from the other folds. Ridge parameter and set of functions are chosen there as
+well, by leave-one-out prediction. Where no set of functions predicts anything, the samples stay as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sitqmc.qmc.model.mask_functions import local_counts, network_functions
+from sitqmc.qmc.model.model import Model
+
+Array = NDArray[np.float64]
+
+FOLDS = 8
+FEW = 24
+"""Samples below which nothing is fitted."""
+
+POPULATION = 8192
+"""Masks over which the means of the network are taken."""
+
+FIRST = 2**31
+"""Number of the first sample of the population: runs draw smaller ones."""
+
+BATCH = 512
+RIDGES = 10.0 ** np.arange(-6, 3)
+"""Ridge parameters that are tried, in units of the samples: the functions have variance one."""
+
+
+@dataclass(frozen=True)
+class MaskFunctions:
+    """Functions of the masks of some samples less their disorder means.
+
+    values      (samples, k): local counts, then the network; variance about one
+    uncertainty (k, k), covariance of the means taken off
+    counts      how many of them are local counts
+    """
+
+    values: Array
+    uncertainty: Array
+    counts: int
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """Averages with the foreseeable part of the disorder taken out.
+
+    samples      corrected averages of every sample, of the shape given
+    common       covariance of all components (flat) that is common to all samples, since means are uncertain
+    gain         variance of the plain mean over that of the corrected one, of the shape of one sample
+    """
+
+    samples: Array
+    common: Array
+    gain: Array
+
+    @property
+    def value(self) -> Array:
+        """Disorder mean."""
+        return np.asarray(self.samples.mean(axis=0))
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance of `value`, flattened."""
+        return _covariance(self.samples.reshape(len(self.samples), -1)) + self.common
+
+    @property
+    def error(self) -> Array:
+        """Standard errors of `value`."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)).reshape(self.samples.shape[1:]))
+
+
+def mask_functions(
+    model: Model, seed: int, samples: Sequence[int], population: int = POPULATION
+) -> MaskFunctions:
+    """Return the functions of samples that runs drew with `seed`.
+
+    raises  ValueError for a clean model, whose samples do not differ
+    """
+    if not _disordered(model):
+        raise ValueError("p = p_site = spread_J = spread_C = 0: a clean array has no mask to regress on")
+    counts, network = _functions(model, seed, samples)
+    mean, uncertainty, scale = _network_means(model, seed, population)
+    counts_scale = counts.std(axis=0)
+    moving = counts_scale > 1e-12 * max(float(counts_scale.max()), 1e-300)
+    counts = counts[:, moving] / counts_scale[moving]
+    steady = scale > 1e-9 * np.maximum(np.abs(mean), 1e-9)
+    network = (network - mean)[:, steady] / scale[steady]
+    k = counts.shape[1]
+    whole = np.zeros((k + steady.sum(),) * 2)
+    whole[k:, k:] = uncertainty[np.ix_(steady, steady)] / np.outer(scale[steady], scale[steady])
+    return MaskFunctions(np.hstack([counts, network]), whole, k)
+
+
+def _disordered(model: Model) -> bool:
+    return bool(model.p or model.p_site or model.spread_J or model.spread_C)
+
+
+def _functions(model: Model, seed: int, samples: Sequence[int]) -> tuple[Array, Array]:
+    """Local counts and network of samples, in batches: masks of a population would fill the memory."""
+    counts, network = [], []
+    for first in range(0, len(samples), BATCH):
+        drawn = [model.draw_disorder(seed, int(s)) for s in samples[first : first + BATCH]]
+        counts.append(local_counts(model, drawn))
+        network.append(network_functions(model, drawn))
+    return np.concatenate(counts), np.concatenate(network)
+
+
+@lru_cache(maxsize=64)
+def _network_means(model: Model, seed: int, size: int) -> tuple[Array, Array, Array]:
+    """Disorder means of the network's functions, covariance of these means, standard deviations."""
+    counts, network = _functions(model, seed, range(FIRST, FIRST + size))
+    design = np.hstack([np.ones((size, 1)), counts])
+    coefficients = np.linalg.lstsq(design, network, rcond=1e-10)[0]
+    rest = network - design @ coefficients               # counts have mean zero: the constant is the mean
+    uncertainty = rest.T @ rest / (size * max(size - design.shape[1], 1))
+    return coefficients[0], uncertainty, network.std(axis=0)
+
+
+def control(functions: MaskFunctions, samples: ArrayLike) -> Controlled:
+    """Correct averages of samples (n, ...), in the order of the functions.
+
+    raises  ValueError if their numbers differ
+    """
+    given = np.asarray(samples, float)
+    if len(given) != len(functions.values):
+        known = len(functions.values)
+        raise ValueError(f"{len(given)} samples, functions of {known}: must be the same samples")
+    flat = given.reshape(len(given), -1)
+    corrected, common = flat.copy(), np.zeros((flat.shape[1],) * 2)
+    moving = flat.std(axis=0) > 1e-12 * np.maximum(np.abs(flat).max(axis=0, initial=0.0), 1e-300)
+    if len(flat) >= FEW and moving.any():
+        corrected[:, moving], slope = _corrected(functions, flat[:, moving])
+        common[np.ix_(moving, moving)] = slope.T @ functions.uncertainty @ slope
+    before = flat.var(axis=0)
+    after = corrected.var(axis=0) + np.diag(common) * (len(flat) - 1)
+    worse = after >= before
+    corrected[:, worse] = flat[:, worse]
+    common[worse], common[:, worse] = 0.0, 0.0
+    gain = np.where(worse | (after == 0), 1.0, before / np.where(after > 0, after, 1.0))
+    return Controlled(corrected.reshape(given.shape), common, gain.reshape(given.shape[1:]))
+
+
+def control_all(functions: MaskFunctions, samples: Mapping[str, Array]) -> dict[str, Controlled]:
+    """Correct the averages of every name."""
+    return {name: control(functions, values) for name, values in samples.items()}
+
+
+def _corrected(functions: MaskFunctions, flat: Array) -> tuple[Array, Array]:
+    """Corrected averages (n, m), and mean coefficients (k, m) over the folds."""
+    out, slope = flat.copy(), np.zeros((functions.values.shape[1], flat.shape[1]))
+    # Strided folds: neighbours in the order of drawing share no fold more than others do.
+    fold = np.arange(len(flat)) % FOLDS
+    for f in range(FOLDS):
+        mine, others = fold == f, fold != f
+        some = _coefficients(functions, others, flat[others])
+        out[mine] -= functions.values[mine] @ some
+        slope += some / FOLDS
+    return out, slope
+
+
+def _coefficients(functions: MaskFunctions, chosen: NDArray[np.bool_], target: Array) -> Array:
+    """Best coefficients (k, m) of each component of `target`: set of functions and ridge by leave-one-out."""
+    n, k = len(target), functions.values.shape[1]
+    best = np.zeros((k, target.shape[1]))
+    centred = target - target.mean(axis=0)
+    least = np.sum(centred**2, axis=0) * (n / (n - 1)) ** 2 / n**2          # of the mean, without functions
+    for count in sorted({1, functions.counts, k}):
+        Z = functions.values[chosen][:, :count]
+        U, s, V = np.linalg.svd(Z - Z.mean(axis=0), full_matrices=False)
+        kept = s > 1e-10 * s[0]
+        U, s, V = U[:, kept], s[kept], V[kept]
+        inside = U.T @ centred
+        for ridge in RIDGES:
+            shrink = s**2 / (s**2 + ridge * n)
+            free = 1 - 1 / n - (U**2) @ shrink
+            missed = (centred - U @ (shrink[:, None] * inside)) / np.maximum(free, 1e-3)[:, None]
+            slope = V.T @ ((shrink / s)[:, None] * inside)
+            doubt = np.einsum("km,kl,lm->m", slope, functions.uncertainty[:count, :count], slope)
+            variance = np.sum(missed**2, axis=0) / n**2 + doubt
+            better = variance < least
+            least[better] = variance[better]
+            best[:, better] = 0.0
+            best[:count, better] = slope[:, better]
+    return best
+
+
+def _covariance(samples: Array) -> Array:
+    deviation = samples - samples.mean(axis=0)
+    return np.asarray(deviation.T @ deviation / (len(samples) * max(len(samples) - 1, 1)))
