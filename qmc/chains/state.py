@@ -117,7 +117,8 @@ class Replicas:
         out: State = {name: getattr(batch, name) for name in ("lanes", "counters", "series")}
         out["words"] = self.words
         out |= {name: getattr(batch, name).reshape(self.count, -1) for name in ("green", "numbers")}
-        out |= {f"sums/{name}": getattr(sums, name) for name in ("scalars", "maps", "waves", "winding_moments")}
+        summed = ("scalars", "maps", "waves", "winding_moments")
+        out |= {f"sums/{name}": getattr(sums, name) for name in summed}
         out |= {f"bins/{name}": getattr(batch, name) for name in ("scalars", "times", "distances")}
         for name, part in self.slices.items():
             out[f"sums/{name}"], out[f"bins/{name}"] = sums.arrays[:, part], batch.arrays[..., part]
