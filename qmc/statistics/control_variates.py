@@ -32,6 +32,9 @@ POPULATION = 8192
 FIRST = 2**31
 """Number of the first sample of the population: runs draw smaller ones."""
 
+WORTHWHILE = 0.95
+"""Share of the variance that must be left at most: less than that is not told from chance."""
+
 BATCH = 512
 RIDGES = 10.0 ** np.arange(-6, 3)
 """Ridge parameters that are tried, in units of the samples: the functions have variance one."""
@@ -87,7 +90,7 @@ def mask_functions(
 
     raises  ValueError for a clean model, whose samples do not differ
     """
-    if not _disordered(model):
+    if not is_disordered(model):
         raise ValueError("p = p_site = spread_J = spread_C = 0: a clean array has no mask to regress on")
     counts, network = _functions(model, seed, samples)
     mean, uncertainty, scale = _network_means(model, seed, population)
@@ -102,7 +105,7 @@ def mask_functions(
     return MaskFunctions(np.hstack([counts, network]), whole, k)
 
 
-def _disordered(model: Model) -> bool:
+def is_disordered(model: Model) -> bool:
     return bool(model.p or model.p_site or model.spread_J or model.spread_C)
 
 
@@ -174,7 +177,7 @@ def _coefficients(functions: MaskFunctions, chosen: NDArray[np.bool_], target: A
     n, k = len(target), functions.values.shape[1]
     best = np.zeros((k, target.shape[1]))
     centred = target - target.mean(axis=0)
-    least = np.sum(centred**2, axis=0) * (n / (n - 1)) ** 2 / n**2          # of the mean, without functions
+    least = WORTHWHILE * np.sum(centred**2, axis=0) / (n - 1) ** 2          # of the mean, without functions
     for count in sorted({1, functions.counts, k}):
         Z = functions.values[chosen][:, :count]
         U, s, V = np.linalg.svd(Z - Z.mean(axis=0), full_matrices=False)

@@ -11,10 +11,10 @@ pole, a root or a logarithm. K(n), the response wanted, is free at every n. The 
 n: polynomials in u = 2/(2 + n) whose terms have a Gaussian prior, narrower the higher the degree. All data
 have about the same relative noise, which fixes their weights; q = 0 is among the data.
 
-Range in q, functions, h, and width and decay of the prior are averaged over by their evidence; data out of
-range count as parameters of their own (Jay and Neil, PRD 103, 114502 (2021)). Where the fit is less certain
-than q = 0 alone, the value is that of q = 0 alone. The fit is linear in the data near its solution, so every
-disorder sample has a value, and their scatter is the covariance.
+Range in q, functions, h, and width and decay of the prior are averaged over by their Akaike weights; data
+out of range count as parameters of their own (Jay and Neil, PRD 103, 114502 (2021)). Where the fit is less
+certain than q = 0 alone, the value is that of q = 0 alone. The fit is linear in the data near its solution,
+so every disorder sample has a value, and their scatter is the covariance.
 """
 
 from collections.abc import Iterable
@@ -60,10 +60,10 @@ DECAYS = (0.1, 0.3, 0.6)
 """Ratios of standard deviations of the prior from one degree to the next that are tried."""
 
 PENALTY = 2.0
-"""Of a datum out of range, in units of chi^2."""
+"""Of a free parameter, and of a datum out of range, in units of chi^2 (Akaike)."""
 
 NEGLIGIBLE = 1e-3
-"""Evidence, relative to the largest, below which a fit is left out of the average."""
+"""Weight, relative to the largest, below which a fit is left out of the average."""
 
 REJECTED = 1e-3
 """Probability of a larger chi^2 below which the best fit is called rejected."""
@@ -147,7 +147,6 @@ def fit_transverse(
         )
     shells = _shells(model, plain, waves, numbers, n)
     usable = np.all(np.isfinite(shells.data), axis=0) & np.all(shells.data > 0, axis=0)
-    low = [i for i in np.flatnonzero(usable & (n == 0)) if static and _resolved(plain[:, i])]
     high = np.flatnonzero(usable & (n > 0))
     if samples < 2 or len(high) == 0 or len(shells.modes) < 3:
         return _plain_alone(shells, n, "no fit over wave vectors: it needs 2 samples and 2 wave vectors")
@@ -156,7 +155,8 @@ def fit_transverse(
     if not joint:
         return _plain_alone(shells, n, "no fit over wave vectors: too few of them")
     average = _averaged(joint, shells)
-    for i in low:
+    low = np.flatnonzero(usable & (n == 0) & static)
+    for i in (i for i in low if _is_resolved(plain[:, i])):
         average = average.joined(_averaged(_static_fits(shells, n, int(i)), shells))
     return _result(shells, n, average, min(joint, key=lambda s: s.score))
 
@@ -209,7 +209,7 @@ def _shells(model: Model, plain: Array, waves: Array, numbers: Integers, n: Inte
     )  # fmt: skip
 
 
-def _resolved(values: Array) -> bool:
+def _is_resolved(values: Array) -> bool:
     """Whether the mean is five times its error."""
     return bool(values.mean() > 5 * values.std(ddof=1) / np.sqrt(len(values)))
 
@@ -221,7 +221,7 @@ def _resolved(values: Array) -> bool:
 class _Solution:
     """One fit of the frequencies `which`, at its solution; columns are the derivatives of ln K by c_mt.
 
-    score       -2 ln of the evidence, up to a constant
+    score       Akaike's criterion
     inside      shells in range (S,) of all
     constant    ln K(n) (frequencies,)
     prediction  (shells in range, frequencies)
@@ -304,9 +304,10 @@ def _solve(shells: _Shells, noise: Array, n: Integers, which: Integers, fit: Wav
         return None
     c, constant, prediction, columns, centred, normal = solved
     inverse = np.linalg.inv(normal)
-    chi2 = float(np.sum((data / prediction - 1) ** 2 * weight) + c @ (precision * c))
-    occam = float(np.linalg.slogdet(normal)[1] - np.sum(np.log(precision)))
-    score = chi2 + occam + PENALTY * (len(inside) - S) * F
+    chi2 = float(np.sum((data / prediction - 1) ** 2 * weight))
+    # Parameters that the data determine: the prior takes the place of the others.
+    free = F + len(c) - float(np.sum(np.diag(inverse) * precision))
+    score = chi2 + PENALTY * (free + (len(inside) - S) * F)
     return _Solution(fit, which, score, inside, constant, prediction, columns, centred, inverse, weight)
 
 
@@ -427,7 +428,7 @@ class _Average:
 
 
 def _averaged(fits: list[_Solution], shells: _Shells) -> _Average:
-    """Average of alternatives for the same frequencies by their evidence."""
+    """Average of alternatives for the same frequencies by their Akaike weights."""
     score, which = np.array([s.score for s in fits]), fits[0].which
     weight = np.exp(-0.5 * (score - score.min()))
     kept = np.flatnonzero(weight > NEGLIGIBLE)
