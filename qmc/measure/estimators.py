@@ -188,8 +188,8 @@ def _new_work(model: Model, n_max: int, waves: Waves) -> Work:
     columns, totals, fourier = np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1))
     places = min(model.sites, max(1, STRIDE // model.L_tau)) * model.L_tau
     fields, counts = np.zeros(places, np.uint32), np.zeros((2, places), np.uint64)
-    sums = (x, y, space, time, columns, totals, fourier, fields, *counts)
-    return Work(*sums, waves, new_wave_work(model, waves))
+    tables = (waves, new_wave_work(model, waves))
+    return Work(x, y, space, time, columns, totals, fourier, fields, counts[0], counts[1], *tables)
 
 
 def _new_sums(model: Model, replicas: int, n_max: int, wave_shape: tuple[int, int]) -> Measured:

@@ -303,7 +303,7 @@ def _solve(shells: _Shells, noise: Array, n: Integers, which: Integers, fit: Wav
     if solved is None:
         return None
     c, constant, prediction, columns, centred, normal = solved
-    inverse = np.linalg.inv(normal)
+    inverse = np.asarray(np.linalg.inv(normal), np.float64)
     chi2 = float(np.sum((data / prediction - 1) ** 2 * weight))
     # Parameters that the data determine: the prior takes the place of the others.
     free = F + len(c) - float(np.sum(np.diag(inverse) * precision))
