@@ -7,10 +7,11 @@ from sitqmc.continuation.methods.rational import RATIONAL
 from sitqmc.continuation.methods.sparse import SPARSE
 from sitqmc.continuation.methods.stochastic.method import SAMPLING
 
-__all__ = ["DEFAULT_METHOD", "METHODS", "methods_for"]
+__all__ = ["CROSS_CHECK", "DEFAULT_METHOD", "METHODS", "methods_for"]
 
 METHODS = {m.name: m for m in (PROCESS, MAXENT, SAMPLING, SPARSE, RATIONAL)}
 DEFAULT_METHOD = max(METHODS.values(), key=lambda method: method.vote).name
+CROSS_CHECK = next(method.name for method in METHODS.values() if method.cross_check)
 
 
 def methods_for(kind: str) -> dict[str, Method]:

@@ -20,6 +20,7 @@ class Method:
            and texts are read without it
     vote   weight in the consensus; 0: shown there only
     kinds  kinds of data that it can continue
+    cross_check  whether every run continues its data by this method too, beside the configured one
     """
 
     name: str
@@ -27,3 +28,4 @@ class Method:
     solve: Callable[[Problem], Solution]
     vote: float = 0.0
     kinds: tuple[str, ...] = KINDS
+    cross_check: bool = False

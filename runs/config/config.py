@@ -53,7 +53,7 @@ class ContinuationSection:
     omega_max: float = 0.0                     # cut-off of sigma(omega), E_J; 0: chosen from the data
     omega_points: int = 240                    # frequencies
     blocks: int = 20                           # jackknife blocks of samples for the band
-    method: str = DEFAULT_METHOD               # a method of `continuation`; maxent is always run beside it
+    method: str = DEFAULT_METHOD               # a method of `continuation`; the cross-check runs beside it
     alpha_rule: str = "curvature"              # curvature, classic or bryan
     f_sum: bool = False                        # impose <-k_x> too; exact only for eps -> 0
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import PeakValue, Spectrum, continue_conductivity, current_kernel
+from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.estimate import Estimate
 from sitqmc.qmc import Model, PointAverages
 from sitqmc.runs.config.config import Config
@@ -44,9 +45,9 @@ class PointResult(Generic[AnySpectrum]):
         return next(iter(self.spectra.values()), None)
 
     @property
-    def maxent(self) -> AnySpectrum | None:
-        """The cross-check by maximum entropy; the same spectrum where that is the configured method."""
-        return self.spectra.get("maxent")
+    def cross_check(self) -> AnySpectrum | None:
+        """The spectrum by the method of the cross-check; the first one where that method is configured."""
+        return self.spectra.get(CROSS_CHECK)
 
 
 RunPoint = PointResult[Spectrum]
@@ -70,11 +71,11 @@ def rho_of_spectrum(result: RunPoint) -> Array | None:
 
 
 def continue_point(config: Config, averages: PointAverages) -> RunPoint:
-    """Return the averages with sigma(omega) by the configured method and by maximum entropy."""
+    """Return the averages with sigma(omega) by the configured method and by the cross-check."""
     spectra: dict[str, Spectrum] = {}
     warnings = [*averages.warnings]
     try:
-        for method in dict.fromkeys((config.continuation.method, "maxent")):
+        for method in dict.fromkeys((config.continuation.method, CROSS_CHECK)):
             spectra[method] = conductivity(config, averages, method)
         warnings += spectra[config.continuation.method].warnings
     except ValueError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.estimate import Estimate
 from sitqmc.qmc import PARAMETERS
 from sitqmc.qmc.model.parameters import parameters_of
@@ -151,8 +152,8 @@ def rho_rows(results: RunResults) -> Iterator[Row]:
 
 
 def _cross_check(result: RunPoint) -> tuple[Array, Array]:
-    """Return sigma by maximum entropy and its jackknife error, 4e^2/h, on the frequencies of the spectrum."""
-    s, m = result.spectrum, result.maxent
+    """Return sigma of the cross-check and its jackknife error, 4e^2/h, on the frequencies of the spectrum."""
+    s, m = result.spectrum, result.cross_check
     assert s is not None
     assert m is not None
     error = m.sigma_band(kind="statistical")[1] - m.sigma
@@ -162,7 +163,8 @@ def _cross_check(result: RunPoint) -> tuple[Array, Array]:
 def sigma_rows(results: RunResults) -> Iterator[Row]:
     """Yield head and rows of sigma.csv: one row for each point and frequency."""
     yield (*PARAMETER_COLUMNS, "omega", "sigma_over_sigma_Q", "low_68", "high_68", "low_statistical",
-           "high_statistical", "resolution", "maxent_over_sigma_Q", "maxent_statistical_error")  # fmt: skip
+           "high_statistical", "resolution", f"{CROSS_CHECK}_over_sigma_Q",
+           f"{CROSS_CHECK}_statistical_error")  # fmt: skip
     for cells, r in _numbered(results):
         s = r.spectrum
         if s is not None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sitqmc.continuation import CorrelatorData, continue_correlator, current_kernel, sinh_grid
-from sitqmc.continuation.methods import DEFAULT_METHOD, METHODS, methods_for
+from sitqmc.continuation.methods import CROSS_CHECK, DEFAULT_METHOD, METHODS, methods_for
 from sitqmc.continuation.methods.method import Method
 from sitqmc.continuation.methods.refits import bootstrap_solution
 
@@ -22,6 +22,7 @@ def test_names_texts_and_votes():
     assert sum(method.vote for method in METHODS.values()) == pytest.approx(1.0)
     assert METHODS[DEFAULT_METHOD].vote == max(method.vote for method in METHODS.values())
     assert set(methods_for("rho_iw")) == set(METHODS)
+    assert [name for name, method in METHODS.items() if method.cross_check] == [CROSS_CHECK]
     assert set(METHODS) - set(methods_for("green_tau")) == {"rational"}
 
 

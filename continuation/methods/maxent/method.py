@@ -53,4 +53,4 @@ def _total_evidence(scan: AlphaScan) -> float:
     return top + float(np.log(np.exp(scan.log_evidence - top).sum()))
 
 
-MAXENT = Method("maxent", "maximum entropy with the full covariance", solve, vote=0.2)
+MAXENT = Method("maxent", "maximum entropy with the full covariance", solve, vote=0.2, cross_check=True)

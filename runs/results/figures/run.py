@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.qmc import ParameterSpace
 from sitqmc.qmc.model.parameters import symbol
 from sitqmc.runs.results.analysis import RunResults
@@ -135,7 +136,7 @@ def _draw_rho(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> Non
 
 
 def _draw_sigma(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
-    """Draw sigma(omega) with its 68 % band; dotted: maximum entropy as a cross-check; bars: resolution."""
+    """Draw sigma(omega) with its 68 % band; dotted: the cross-check; bars: resolution."""
     shown = [r for r in members if r.spectrum is not None]
     floor = NEGLIGIBLE * max((float(r.spectrum.sigma.max()) for r in shown if r.spectrum), default=0.0)
     end, alpha = 0.0, 0.18 if len(shown) <= MANY else 0.08
@@ -145,8 +146,8 @@ def _draw_sigma(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> N
         low, high = s.sigma_band()
         axis.plot(s.omega, s.sigma, color=colour)
         axis.fill_between(s.omega, low, high, color=colour, alpha=alpha, lw=0)
-        if r.maxent is not None and r.maxent is not s:
-            axis.plot(r.maxent.omega, r.maxent.sigma, color=colour, lw=0.7, ls=":")
+        if r.cross_check is not None and r.cross_check is not s:
+            axis.plot(r.cross_check.omega, r.cross_check.sigma, color=colour, lw=0.7, ls=":")
         above = np.flatnonzero(high > floor)
         end = max(end, float(s.omega[above[-1]]) if above.size else 0.0)
         if len(shown) <= MANY:
@@ -159,8 +160,8 @@ def _draw_sigma(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> N
     axis.set_xlabel(r"$\omega / E_J$")
     axis.set_ylabel(r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part")
     said = ["grey: $\\omega < T$, not resolved"]
-    if any(r.maxent is not r.spectrum for r in shown):
-        said.append("dotted: maximum entropy")
+    if any(r.cross_check is not r.spectrum for r in shown):
+        said.append(f"dotted: cross-check by {CROSS_CHECK}")
     if len(shown) <= MANY and any(main_peak(r) for r in shown):
         said.append("bar: resolution at the peak")
     _note(axis, "\n".join(said), "upper right")
@@ -204,10 +205,10 @@ def _draw_scan(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> No
 def _draw_alpha(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
     """Draw chi^2/N of maximum entropy against alpha, and the chosen alpha."""
     for r in members:
-        if r.maxent is None:
+        if r.cross_check is None:
             continue
-        scan, colour = r.maxent.scan, _colour(space, r)
-        chi2 = scan.chi2 / r.maxent.n_data
+        scan, colour = r.cross_check.scan, _colour(space, r)
+        chi2 = scan.chi2 / r.cross_check.n_data
         axis.loglog(scan.alpha, chi2, color=colour)
         axis.loglog(scan.alpha[scan.chosen], chi2[scan.chosen], "o", ms=3.5, color=colour)
     axis.axhline(1.0, color="0.6", lw=0.6, ls="--")
