@@ -1,5 +1,6 @@
 """Tables, durations and sizes as text. Imports nothing heavy."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -16,6 +17,11 @@ def clock(seconds: float) -> str:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def time_left(seconds: float) -> str:
+    """Return the estimate of a remaining time; NaN if there is none yet."""
+    return "time left not known yet" if math.isnan(seconds) else f"about {clock(seconds)} left"
 
 
 def size(count: float) -> str:

@@ -155,8 +155,8 @@ def _follow_branch(
         if rank == 0 and phases[best].imag > OPAQUE:
             raise ValueError(
                 f"no conductivity reproduces t_rel at {nu[i]:g} THz alone: a film of film_nm = "
-                f"{sample.film_nm:g} would be {phases[best].imag:.1f} skin depths thick there, and its phase "
-                f"n k d is known up to turns only; use a thinner film, lower frequencies or a model fit"
+                f"{sample.film_nm:g} would be {phases[best].imag:.1f} skin depths thick there, so its phase "
+                f"n k d is known only modulo 2 pi; use a thinner film, lower frequencies or a model fit"
             )
         out[i] = choice[best]
     return out

@@ -12,7 +12,7 @@ import numpy as np
 
 from sitqmc.estimate import concise
 from sitqmc.qmc.model.parameters import ParameterSpace, parameters_of
-from sitqmc.runs.formatting import clock, columns
+from sitqmc.runs.formatting import columns, time_left
 from sitqmc.runs.simulate.lock import lock_owner, owner_is_dead
 from sitqmc.runs.store.run_folder import PROGRESS, Inventory, RunFolder
 from sitqmc.runs.store.samples import GroupSummary, SampleRows
@@ -116,6 +116,6 @@ def _state(folder: Path) -> str:
         left = note["seconds_left"]
         if left is not None:
             left = max(0.0, left - (time.time() - note["updated"]))
-        line += f"; {note['samples']}/{note['of']} samples, {note['workers']} workers, about "
-        line += f"{clock(left if left is not None else math.nan)} left"
+        line += f"; {note['samples']}/{note['of']} samples, {note['workers']} workers, "
+        line += time_left(left if left is not None else math.nan)
     return line

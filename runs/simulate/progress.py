@@ -9,7 +9,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from sitqmc.runs.errors import UserError, WriteFailed
-from sitqmc.runs.formatting import clock
+from sitqmc.runs.formatting import clock, time_left
 from sitqmc.runs.simulate.tasks import Task
 from sitqmc.runs.store.atomic import replace_json
 from sitqmc.runs.store.run_folder import PROGRESS
@@ -78,14 +78,14 @@ class Progress:
         now = time.monotonic()
         if self.bar is not None and now - self.printed >= 1.0:
             self.printed = now
-            self.bar.set_postfix_str(f"about {clock(self.left(now))} left")
+            self.bar.set_postfix_str(time_left(self.left(now)))
         if self.bar is None and not self.quiet and (now - self.printed >= self.pause or last):
             self.printed = now
             self.pause = min(1.5 * self.pause, 600.0)       # a log of days stays short
             print(
                 f"samples {self.finished + self.done}/{self.finished + self.count}, "
                 f"{100 * self.share:.3g} % of the work, {clock(now - self.begun)} elapsed, "
-                f"about {clock(self.left(now))} left",
+                time_left(self.left(now)),
                 flush=True,
             )
         self._write(force=last)

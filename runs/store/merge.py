@@ -137,9 +137,9 @@ def _check_bins(path: Path, config: Config, found: Inventory, ours: set[Model]) 
             )
         if key not in found.states:
             raise UserError(
-                f"{path}: holds chains of {bins} bins whose ends were not kept (output.keep_state), so "
-                f"[schedule] bins = {wanted} cannot lengthen them; "
-                "add samples instead, or choose another output.path"
+                f"[schedule] bins = {wanted}: {path} holds chains of {bins} bins without their final states "
+                f"(output.keep_state), so they cannot be continued; set bins = {bins} and add samples, or "
+                "choose another output.path"
             )
 
 

@@ -53,7 +53,7 @@ def with_entry(value, where=(3, 3)):
         ({"mean": -EXACT}, "check the sign"),
         ({"grid": N + 0.5}, "give integers"),
         ({"grid": np.minimum(N, 18)}, "occurs twice"),
-        ({"grid": N + 10}, "they repeat"),
+        ({"grid": N + 10}, "largest independent n"),
         ({"n_samples": 3}, "n_samples = 3"),
         ({"kind": "lambda_tau", "grid": N * 0.25}, "contact term"),
         ({"kind": "lambda_tau", "grid": 1.0 + N}, "outside \\[0, beta"),

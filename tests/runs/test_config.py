@@ -82,7 +82,7 @@ BAD = [
     ("charging = 3.0", 'charging = "L_tau"\n', None),
     ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2 }", "either step or count"),
     ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, stepp = 0.1 }", "did you mean 'step'"),
-    ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, step = -0.1 }", "does not lead from 0 to 0.2"),
+    ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, step = -0.1 }", "must have the sign of stop - start"),
     ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, count = 1 }", "count = 1: must be an integer >= 2"),
     ("p = [0.0, 0.2]", "p = { start = 0.0, stop = 0.2, step = 1e-9 }", "values: at most"),
     ("p = [0.0, 0.2]", "p = [[0.1]]", "must be a number"),

@@ -98,7 +98,7 @@ def caption_maps(data: Reproduction) -> str:
     return (
         f"SIMULATED, {MAP_CHAINS} chains of one bond mask: L = {m.Lx}, L_tau = {m.L_tau}, p = {m.p:g}, "
         f"E_C/E_J = {m.charging:g}, seed {MAP_SEED}, sample {maps.sample}. (a) Local compressibility "
-        "kappa(r) = d<n(r)>/d mu; white: the bonds that are there (strength E_J, the others 0; bonds across "
+        "kappa(r) = d<n(r)>/d mu; white: present bonds (strength E_J; missing bonds have 0; bonds across "
         "the periodic boundary are drawn as halves). (b) Current through each bond, <W_x J(r)>/beta, in "
         "response to a small twist along x, over the mean of the clean array with the same total: 1 is an "
         "even flow. It has no divergence in every configuration; median error of a bond "

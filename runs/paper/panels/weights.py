@@ -200,7 +200,7 @@ def caption_3c(data: Reproduction) -> str:
         "Ferrell-Glover-Tinkham sum rule asks for the slope pi/2. Fit through the origin: "
         f"{line.slope}, chi2/dof = {line.chi2:.1f}/{line.dof}, {away:.1f} standard "
         f"errors from pi/2. Only {shares} of N (from the least to the most disordered film) lies in the "
-        "measured window; the rest is the model's, and its error is not in the bars. The mode of the "
+        "measured window; the model gives the rest, and the bars do not contain its error. The mode of the "
         "synthetic films takes its weight from the delta function, so the sum rule holds in the truth: a "
         "slope off pi/2 shows the error of the extension (which knows no mode), not a violation."
     )
