@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import html
 import importlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
-from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, bins_needed
+from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, WAVES, bins_needed
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns
 from sitqmc.runs.store.run_file import Failure, RunHeader
 from sitqmc.runs.store.run_folder import Inventory, RunFolder
 from sitqmc.runs.store.samples import PointSamples
+
+if TYPE_CHECKING:
+    from sitqmc.qmc.statistics.improved import Average
+
+Array = NDArray[np.float64]
 
 MAIN = ("rho_s", "kappa", "minus_k", "energy")
 
@@ -114,6 +120,58 @@ class Run:
             return whole.result(self.failed_samples(model))
 
         return self.folder.consistent(read)
+
+    def correlator(self, name: str, *, estimator: str = "improved", **where: Any) -> Average:
+        """Return one average of one point by an estimator; unpacks as (mean, covariance).
+
+        name       rho, chi_s or any other average of the run, see `known`
+        estimator  improved (transverse currents and functions of the mask), transverse, masks or plain
+        where      parameters that single out the point, such as p=0.1, L=16
+        raises     UserError for an unknown name or estimator, or if `where` fits no point or several
+        """
+        # Imported here: functions of the mask are compiled, and most commands do without.
+        from sitqmc.qmc.statistics.improved import STATIC, improved_averages
+        from sitqmc.qmc.statistics.point_averages import sample_means
+
+        model = self.point(**where)
+        if name not in self.known():
+            raise UserError(f"observable {name!r}: not in this run; known: {', '.join(self.known())}")
+        names = [name, STATIC[name]] if name in STATIC else [name]
+        rows = self.folder.rows(model)
+        stored = [] if rows is None else [f"maps/{w}" for w in WAVES if f"maps/{w}" in rows.names]
+        wanted = [f"bins/{b}" for b in bins_needed(model, names)] + stored
+
+        def read() -> tuple[dict[str, Array], dict[str, Array], NDArray[np.int64]]:
+            pieces = list(self.folder.pieces(model, wanted))
+            means = [sample_means(model, piece.bins) for piece in pieces]
+            return (
+                {key: np.concatenate([m[key] for m in means]) for key in names},
+                {key: np.concatenate([p.maps[key] for p in pieces]) for key in pieces[0].maps},
+                np.concatenate([piece.keys for piece in pieces]),
+            )
+
+        samples, waves, keys = self.folder.consistent(read)
+        try:
+            return improved_averages(model, samples, waves, keys, names=[name], estimator=estimator)[name]
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
+    def point(self, **where: Any) -> Model:
+        """Return the one point with the given parameters, L standing for Lx and Ly.
+
+        raises  UserError if no point or several have them
+        """
+        length = where.pop("L", None)
+        wanted = where if length is None else {**where, "Lx": length, "Ly": length}
+        known = {f.name for f in fields(Model)} | {"beta"}
+        if unknown := [key for key in wanted if key not in known]:
+            raise UserError(f"{unknown[0]}: no parameter of a point; known: L, {', '.join(sorted(known))}")
+        found = [m for m in self.models if all(_same(getattr(m, key), v) for key, v in wanted.items())]
+        if len(found) == 1:
+            return found[0]
+        told = ", ".join(f"{key} = {value}" for key, value in wanted.items()) or "no parameter given"
+        labels = "; ".join(self.space.label(m) for m in found or self.models)
+        raise UserError(f"{told}: {len(found)} points of this run; name one of {labels}")
 
     def failed_samples(self, model: Model) -> dict[int, str]:
         """Return number -> reason of the samples of a point that failed."""
@@ -212,6 +270,13 @@ def _shortest(value: float, column: Sequence[float]) -> str:
     """Return six digits of a value, or all where six do not tell it from the others."""
     short = f"{value:g}"
     return short if all(f"{x:g}" != short or x == value for x in column) else repr(value)
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    """Return whether two parameters are equal, numbers up to rounding."""
+    if isinstance(value, float) and isinstance(wanted, (int, float)):
+        return math.isclose(value, wanted, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(value == wanted)
 
 
 def load(path: str | Path) -> Run:
