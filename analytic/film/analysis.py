@@ -196,8 +196,8 @@ def _calibrate(
     """
     if normal is None:
         notes.append(
-            "no normal-state scan: sigma_n, substrate and path offset are taken from the setup, and the errors "
-            "do not contain their uncertainty; pass normal= to fit them"
+            "no normal-state scan: sigma_n, substrate and path offset are taken from the setup, and the "
+            "errors do not contain their uncertainty; pass normal= to fit them"
         )
         return None
     calibration = fit_normal(normal, setup, tc_k, priors=priors, model=model)

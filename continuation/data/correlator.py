@@ -222,7 +222,10 @@ def _check_matsubara(data: CorrelatorData) -> None:
         raise ValueError("a Matsubara index occurs twice: average the two rows first")
     if data.eps is not None and grid.max() > 0.5 * data.beta / data.eps * (1 + 1e-9):
         bound = 0.5 * data.beta / data.eps
-        raise ValueError(f"n up to {grid.max():.0f}: beta/(2 eps) = {bound:g} is the largest independent n; drop rows above it")
+        raise ValueError(
+            f"n up to {grid.max():.0f}: beta/(2 eps) = {bound:g} is the largest independent n; "
+            "drop the rows above it"
+        )
 
 
 def _check_values(data: CorrelatorData) -> None:

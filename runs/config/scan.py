@@ -106,7 +106,7 @@ def _range(table: dict[str, Any], where: str, whole: bool) -> list[Any]:
     if "step" in numbers:
         step = numbers["step"]
         if step == 0 or (stop - start) / step < 0:
-            raise UserError(f"{where}: step = {step:g}: must not be zero, and must have the sign of stop - start")
+            raise UserError(f"{where}: step = {step:g}: must not be 0 and must have the sign of stop - start")
         count = math.floor((stop - start) / step + 1e-9) + 1
     else:
         count = int(numbers["count"])

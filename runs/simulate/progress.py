@@ -85,7 +85,7 @@ class Progress:
             print(
                 f"samples {self.finished + self.done}/{self.finished + self.count}, "
                 f"{100 * self.share:.3g} % of the work, {clock(now - self.begun)} elapsed, "
-                + time_left(self.left(now)),
+                f"{time_left(self.left(now))}",
                 flush=True,
             )
         self._write(force=last)
