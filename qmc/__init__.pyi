@@ -58,28 +58,13 @@ from .statistics.jackknife import (
     binned_error as binned_error,
 )
 from .statistics.jackknife import (
-    burn_in_bins as burn_in_bins,
-)
-from .statistics.jackknife import (
     covariance as covariance,
-)
-from .statistics.jackknife import (
-    hot_cold_z as hot_cold_z,
 )
 from .statistics.jackknife import (
     jackknife as jackknife,
 )
 from .statistics.jackknife import (
-    outliers as outliers,
-)
-from .statistics.jackknife import (
     squared_mean as squared_mean,
-)
-from .statistics.jackknife import (
-    stuck_samples as stuck_samples,
-)
-from .statistics.jackknife import (
-    thermalisation_z as thermalisation_z,
 )
 from .statistics.point_averages import (
     PointAccumulator as PointAccumulator,
@@ -107,6 +92,21 @@ from .statistics.series import (
 )
 from .statistics.series import (
     gamma_method as gamma_method,
+)
+from .statistics.thermalisation import (
+    burn_in_bins as burn_in_bins,
+)
+from .statistics.thermalisation import (
+    hot_cold_z as hot_cold_z,
+)
+from .statistics.thermalisation import (
+    outliers as outliers,
+)
+from .statistics.thermalisation import (
+    stuck_samples as stuck_samples,
+)
+from .statistics.thermalisation import (
+    thermalisation_z as thermalisation_z,
 )
 from .worm.packing import currents as currents
 from .worm.packing import empty_lattice as empty_lattice

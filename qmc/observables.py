@@ -244,18 +244,18 @@ SERIES = (*SCALARS, *(row.series for row in MEASURED.values() if row.axes and ro
 TARGETS = ("rho_s", "minus_k", *SCALARS)
 """Scalars of a sample whose error a run may be asked for."""
 
-SeriesIndex: Any = namedtuple("SeriesIndex", SERIES)
+SeriesIndex: Any = namedtuple("SeriesIndex", SERIES)  # type: ignore[misc]
 AT: Any = SeriesIndex(*range(len(SERIES)))
 """Place of each number in the vector of one measurement: `values[AT.rho_s_x]`, also inside kernels."""
 
 MAP_SUMS = (*_rows("map"), "twist_x", "twist_y")
 """Sums by site over the whole chain: the maps, and W_x times the current through the bonds along x and y."""
 
-MapIndex: Any = namedtuple("MapIndex", MAP_SUMS)
+MapIndex: Any = namedtuple("MapIndex", MAP_SUMS)  # type: ignore[misc]
 MAP_AT: Any = MapIndex(*range(len(MAP_SUMS)))
 """Place of each map among the sums by site: `maps[MAP_AT.kappa, column]`."""
 
-ArrayOffsets: Any = namedtuple("ArrayOffsets", ARRAYS)
+ArrayOffsets: Any = namedtuple("ArrayOffsets", ARRAYS)  # type: ignore[misc]
 """Named tuple of the first place of each array in the joint vector of all arrays of a measurement."""
 
 
@@ -269,16 +269,6 @@ def array_slices(model: Model, n_max: int) -> dict[str, slice]:
         out[name] = slice(start, start + size)
         start += size
     return out
-
-
-def array_width(model: Model, n_max: int) -> int:
-    """Return the length of the joint vector of all arrays of a measurement."""
-    return max(part.stop for part in array_slices(model, n_max).values())
-
-
-def array_offsets(model: Model, n_max: int) -> Any:
-    """Return the `ArrayOffsets` of a model and the largest Matsubara number kept."""
-    return ArrayOffsets(**{name: part.start for name, part in array_slices(model, n_max).items()})
 
 
 def row_of(name: str) -> Observable:

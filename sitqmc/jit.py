@@ -19,7 +19,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+import numba
+
+njit: Any = numba.njit
+config: Any = numba.config
 
 PACKAGE = Path(__file__).resolve().parent
 ROOMS = ("qmc", "continuation", "analytic")
@@ -42,10 +45,12 @@ def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., An
     folder, before = cache_folder(), config.CACHE_DIR
     config.CACHE_DIR = str(folder or "")                 # numba reads it when it decorates
     try:
-        compiled = njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(function)
+        compiled: Callable[..., Any] = njit(
+            cache=folder is not None, nogil=True, error_model="numpy", **options
+        )(function)
     finally:
         config.CACHE_DIR = before
-    return compiled  # type: ignore[no-any-return]
+    return compiled
 
 
 @cache

@@ -22,7 +22,7 @@ from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import SCALARS
 from sitqmc.qmc.statistics.allocation import missing_bins
-from sitqmc.qmc.statistics.jackknife import burn_in_bins, hot_cold_z
+from sitqmc.qmc.statistics.thermalisation import burn_in_bins, hot_cold_z
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.bins import ChainResult, chain_result
 from sitqmc.qmc.chains.loop import advance
 from sitqmc.qmc.chains.schedule import Schedule
-from sitqmc.qmc.chains.start import Start, start_lattice
+from sitqmc.qmc.chains.start import Start, hot_lattices
 from sitqmc.qmc.chains.state import State, new_replicas
 from sitqmc.qmc.measure.estimators import prepare_measurement
 from sitqmc.qmc.model.disorder import Disorder
@@ -20,7 +20,7 @@ from sitqmc.qmc.model.wave_vectors import wave_numbers
 from sitqmc.qmc.observables import array_slices
 from sitqmc.qmc.worm.link_by_link import link_rates
 from sitqmc.qmc.worm.link_tables import build_link_tables
-from sitqmc.qmc.worm.packing import currents
+from sitqmc.qmc.worm.packing import currents, empty_lattice
 from sitqmc.qmc.worm.random_numbers import lanes
 from sitqmc.qmc.worm.registers import BLOCK
 from sitqmc.qmc.worm.scattering import RESIDENCE_UNIT, scattering_tables
@@ -69,19 +69,21 @@ class Chains:
         tables = scattering_tables(*couplings) if uniform else None
         self._tables = tables or link_rates(model, self._disorder, weights)
         self.layout = self._tables.layout
+        slices = array_slices(model, self.n_max)
         self._operators, self._work, sums = prepare_measurement(
-            model, self._disorder, weights, self.n_max, self.layout,
+            model, self._disorder, weights, self.layout, self.n_max, slices,
             wave_numbers(model.Lx, model.Ly, radius)[: None if self.schedule.transverse else 0],
         )  # fmt: skip
+        words = [empty_lattice(model, one, self.layout) for one in self._disorder]
+        winding = np.zeros((len(words), 3), np.int64)
+        if start == "hot":
+            words, winding = hot_lattices(
+                model, self._disorder, words, weights, self.layout, seed, self.samples, chain
+            )
+        streams = np.stack([lanes(seed, CHAIN, *model.key(), sample, chain) for sample in self.samples])
         self._replicas = new_replicas(
-            model, self.layout, sums, array_slices(model, self.n_max),
-            self.schedule.bins, self.schedule.measurements_per_bin,
-        )  # fmt: skip
-        for c, sample in enumerate(self.samples):
-            self._replicas.batch.lanes[c] = lanes(seed, CHAIN, *model.key(), sample, chain)
-        self._replicas.begin(*start_lattice(
-            start, model, self._disorder, weights, self.layout, seed, self.samples, chain
-        ))  # fmt: skip
+            model, self.layout, words, winding, streams, sums, slices, self.schedule
+        )
 
     def _checked(self, disorder: Sequence[ArrayLike | Disorder], start: str) -> list[Disorder]:
         """Return the disorder of every chain; ValueError for arguments that do not fit together."""

@@ -14,7 +14,7 @@ from sitqmc.qmc.model.disorder import Bonds, Disorder
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.random_streams import START, generator
 from sitqmc.qmc.worm.link_tables import LinkTables
-from sitqmc.qmc.worm.packing import Layout, Words, empty_lattice
+from sitqmc.qmc.worm.packing import Layout, Words
 
 Start = Literal["cold", "hot"]
 
@@ -28,19 +28,21 @@ AXIS = (1, 0, 2)                                 # array axis of (Ly, Lx, L_tau)
 PLANES = ((0, 1), (1, 2), (2, 0))
 
 
-def start_lattice(
-    start: Start, model: Model, disorder: Sequence[Disorder], links: LinkTables, layout: Layout,
+def hot_lattices(
+    model: Model, disorder: Sequence[Disorder], empty: Sequence[Words], links: LinkTables, layout: Layout,
     seed: int, samples: Sequence[int], chain: int,
-) -> tuple[list[Words], list[Integers]]:  # fmt: skip
-    """Return the words and the windings (3,) along x, y, tau of the first configuration of every sample."""
-    words = [empty_lattice(model, one, layout) for one in disorder]
-    windings = [np.zeros(3, np.int64) for _ in disorder]
-    if start == "hot":
-        limits = _limits(model, links, layout)
-        for c, (one, limit) in enumerate(zip(disorder, limits, strict=True)):
-            J, windings[c] = _hot_currents(model, one, limit, seed, samples[c], chain)
-            words[c] = _with_currents(model, words[c], J, layout)
-    return words, windings
+) -> tuple[list[Words], Integers]:  # fmt: skip
+    """Return words of random configurations, and their windings along x, y, tau, (samples, 3).
+
+    empty  words of the configurations without currents, see `packing.empty_lattice`
+    """
+    words, windings = [], []
+    limits = _limits(model, links, layout)
+    for one, still, limit, sample in zip(disorder, empty, limits, samples, strict=True):
+        J, winding = _hot_currents(model, one, limit, seed, sample, chain)
+        words.append(_with_currents(model, still, J, layout))
+        windings.append(winding)
+    return words, np.array(windings)
 
 
 def _hot_currents(

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.loop import RANDOM_BUFFER, BatchState
+from sitqmc.qmc.chains.schedule import Schedule
 from sitqmc.qmc.measure.estimators import Measured
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import SCALARS, SERIES
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.memory import zeros_in_large_pages
 from sitqmc.qmc.worm.packing import Layout, Words
-from sitqmc.qmc.worm.random_numbers import LANES
 from sitqmc.qmc.worm.registers import Registers, new_registers, rows, winding_bits, windings
 
 State = dict[str, NDArray[Any]]
@@ -64,15 +64,6 @@ class Replicas:
         """Whether all bins of each chain are filled, (chains,)."""
         _, bins, per_bin, _ = self.batch.series.shape
         return np.asarray(self.batch.counters[:, loop.MEASURED] == bins * per_bin)
-
-    def begin(self, words: Sequence[Words], winding: Sequence[NDArray[np.int64]]) -> None:
-        """Start every chain from its closed configuration with these net windings along x, y, tau."""
-        row = rows(self.registers, self.count)
-        for c in range(self.count):
-            self.words[c] = words[c]
-            row[c, reg.HEAD] += winding_bits(winding[c])
-        row[:, reg.WORD] = self.words[:, 0]
-        row[:, reg.ATTEMPTS_LEFT] = row[:, reg.ATTEMPTS_ASSIGNED] = FIRST_WORMS
 
     def windings(self) -> NDArray[np.int64]:
         """Return the net windings along x, y, tau, (chains, 3)."""
@@ -131,13 +122,20 @@ class Replicas:
 
 
 def new_replicas(
-    model: Model, layout: Layout, sums: Measured, slices: dict[str, slice], bins: int, per_bin: int
-) -> Replicas:
-    """Return chains of so many bins, with `per_bin` measurements in each, at zero."""
-    count, sites = len(sums.scalars), model.sites * model.L_tau
+    model: Model, layout: Layout, words: Sequence[Words], winding: NDArray[np.int64],
+    lanes: NDArray[np.uint64], sums: Measured, slices: dict[str, slice], schedule: Schedule,
+) -> Replicas:  # fmt: skip
+    """Return chains at their start.
+
+    words    of the first configuration of each chain
+    winding  its net windings along x, y, tau, (chains, 3)
+    lanes    random states of each chain, (chains, 4, LANES)
+    """
+    count, sites = len(words), model.sites * model.L_tau
+    bins, per_bin = schedule.bins, schedule.measurements_per_bin
     batch = BatchState(
         words=zeros_in_large_pages(count * sites, layout.dtype),
-        lanes=np.zeros((count, 4, LANES), np.uint64),
+        lanes=lanes,
         numbers=np.zeros(count * RANDOM_BUFFER, np.uint64),
         counters=np.zeros((count, loop.COLUMNS), np.int64),
         green=np.zeros(count * (2 * model.L_tau + 4 * model.sites), np.uint64),
@@ -148,7 +146,13 @@ def new_replicas(
         times=np.zeros((count, bins, 2 * model.L_tau)),
         distances=np.zeros((count, bins, model.Ly, model.Lx)),
     )
-    return Replicas(batch, new_registers(model, layout, count), slices)
+    replicas = Replicas(batch, new_registers(model, layout, count), slices)
+    replicas.words[:] = words
+    row = rows(replicas.registers, count)
+    row[:, reg.HEAD] += np.array([winding_bits(w) for w in winding])
+    row[:, reg.WORD] = replicas.words[:, 0]
+    row[:, reg.ATTEMPTS_LEFT] = row[:, reg.ATTEMPTS_ASSIGNED] = FIRST_WORMS
+    return replicas
 
 
 def _longer(name: str, given: NDArray[Any], empty: NDArray[Any]) -> NDArray[Any]:

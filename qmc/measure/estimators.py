@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sitqmc.qmc.measure.wave_tables import Integers, Waves, WaveWork, new_wave_work, wave_tables
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.observables import MAP_SUMS, SCALARS, WAVES, array_offsets, array_width
-from sitqmc.qmc.worm.link_tables import Array, LinkTables, Rows, tabulate
+from sitqmc.qmc.observables import MAP_SUMS, SCALARS, WAVES, ArrayOffsets
+from sitqmc.qmc.worm.link_tables import Array, LinkTables, Rows
 from sitqmc.qmc.worm.packing import COMPACT, Layout
 
 STRIDE = 128
@@ -113,30 +113,36 @@ class Measured(NamedTuple):
 
 
 def prepare_measurement(
-    model: Model, disorder: Sequence[Disorder], links: LinkTables, n_max: int, layout: Layout, waves: Integers
-) -> tuple[Operators, Work, Measured]:
+    model: Model, disorder: Sequence[Disorder], links: LinkTables, layout: Layout,
+    n_max: int, slices: dict[str, slice], waves: Integers,
+) -> tuple[Operators, Work, Measured]:  # fmt: skip
     """Return the tables, the work space and the sums at zero of several samples.
 
+    n_max   largest Matsubara number
+    slices  place of each array observable, see `observables.array_slices`
     waves   int64 (waves, 2), wave vectors of the responses by wave vector, see `model.wave_vectors`
-    raises  ValueError if n_max, the largest Matsubara number, is not in 1 .. L_tau/2
+    raises  ValueError if n_max is not in 1 .. L_tau/2
     """
-    operators = _operators(model, disorder, links, n_max, layout)
+    operators = _operators(model, disorder, links, layout, n_max, slices)
     work = _new_work(model, n_max, wave_tables(model, waves))
-    return operators, work, _new_sums(model, len(disorder), n_max, (len(waves), len(work.waves.n)))
+    width = max(part.stop for part in slices.values())
+    return operators, work, _new_sums(model, len(disorder), width, (len(waves), len(work.waves.n)))
 
 
 def _operators(
-    model: Model, disorder: Sequence[Disorder], links: LinkTables, n_max: int, layout: Layout
-) -> Operators:
+    model: Model, disorder: Sequence[Disorder], links: LinkTables, layout: Layout,
+    n_max: int, slices: dict[str, slice],
+) -> Operators:  # fmt: skip
+    """Return the tables of several samples."""
     if not 1 <= n_max <= model.L_tau // 2:
         raise ValueError(f"n_max = {n_max}: must be between 1 and L_tau/2 = {model.L_tau // 2}")
     width = links.width
     bonds = np.stack([
-        np.stack([tabulate(getattr(t, name), width) for name in ("kinetic", "contact", "energy")], axis=-1)
+        np.stack([_tabulate(getattr(t, name), width) for name in ("kinetic", "contact", "energy")], axis=-1)
         for t in links.space
     ])  # fmt: skip
     times = np.stack([
-        np.stack([tabulate(t.energy, width, -t.field), tabulate(t.contact, width)], axis=-1)
+        np.stack([_tabulate(t.energy, width, -t.field), _tabulate(t.contact, width)], axis=-1)
         for t in links.time
     ])  # fmt: skip
     still = bonds[:, width // 2]
@@ -164,8 +170,17 @@ def _operators(
         y_shift=layout.shift(2),
         t_shift=layout.shift(4),
         can_pack=layout == COMPACT and model.n_g == 0 and all(sample.uniform for sample in disorder),
-        first=array_offsets(model, n_max),
+        first=ArrayOffsets(**{name: part.start for name, part in slices.items()}),
     )  # fmt: skip
+
+
+def _tabulate(table: Array, width: int, slope: float = 0.0) -> Array:
+    """Return table(|J|) + slope J for J = -width/2 .. width/2 - 1, (width,); zero beyond the table."""
+    out, middle = np.zeros(width), width // 2
+    j = np.arange(len(table))
+    out[middle + j] = table + slope * j
+    out[middle - j] = table - slope * j
+    return out
 
 
 def _empty(still: Array, rows: Rows, sample: Disorder) -> Array:
@@ -192,11 +207,11 @@ def _new_work(model: Model, n_max: int, waves: Waves) -> Work:
     return Work(x, y, space, time, columns, totals, fourier, fields, counts[0], counts[1], *tables)
 
 
-def _new_sums(model: Model, replicas: int, n_max: int, wave_shape: tuple[int, int]) -> Measured:
+def _new_sums(model: Model, replicas: int, width: int, wave_shape: tuple[int, int]) -> Measured:
     """Accumulators set to zero."""
     return Measured(
         scalars=np.zeros((replicas, len(SCALARS))),
-        arrays=np.zeros((replicas, array_width(model, n_max))),
+        arrays=np.zeros((replicas, width)),
         maps=np.zeros((replicas, len(MAP_SUMS), model.sites)),
         waves=np.zeros((replicas, len(WAVES), *wave_shape)),
         winding_moments=np.zeros((replicas, WINDING_MOMENTS)),

@@ -15,16 +15,8 @@ from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, row_of, sample_bins
 from sitqmc.qmc.statistics.allocation import VarianceSums
-from sitqmc.qmc.statistics.jackknife import (
-    DifferenceSums,
-    autocorrelation_time,
-    average,
-    jackknife,
-    outliers,
-    squared_mean,
-    stuck_by_activity,
-    winding_activity,
-)
+from sitqmc.qmc.statistics.jackknife import autocorrelation_time, average, jackknife, squared_mean
+from sitqmc.qmc.statistics.thermalisation import DifferenceSums, outliers, stuck_by_activity, winding_activity
 
 Array = NDArray[np.float64]
 

@@ -81,12 +81,3 @@ def _distinct(
     table = np.stack([np.full(shape, clean) if v is None else v.reshape(shape) for v in samples])
     found, number = np.unique(table, return_inverse=True)
     return found.tolist(), number.reshape(table.shape).astype(np.int32)
-
-
-def tabulate(table: Array, width: int, slope: float = 0.0) -> Array:
-    """Return table(|J|) + slope J for J = -width/2 .. width/2 - 1, (width,); zero beyond the table."""
-    out, middle = np.zeros(width), width // 2
-    j = np.arange(len(table))
-    out[middle + j] = table + slope * j
-    out[middle - j] = table - slope * j
-    return out

@@ -77,18 +77,6 @@ def empty_lattice(model: Model, disorder: Disorder, layout: Layout = BYTES) -> W
     return words.ravel()
 
 
-def neighbour_offsets(model: Model) -> NDArray[np.int64]:
-    """Change of the site index, int64 (12,), at 2 d + wrap."""
-    stride = (model.L_tau, model.L_tau * model.Lx, 1)
-    length = (model.Lx, model.Ly, model.L_tau)
-    site = np.empty(2 * DIRECTIONS, np.int64)
-    for d in range(DIRECTIONS):
-        axis, sign = d // 2, 1 - 2 * (d % 2)
-        site[2 * d] = sign * stride[axis]
-        site[2 * d + 1] = -sign * stride[axis] * (length[axis] - 1)
-    return site
-
-
 def currents(model: Model, words: Words, layout: Layout = BYTES) -> NDArray[np.int64]:
     """Link currents J[mu, tau, y, x], mu = 0 time, 1 x, 2 y; zero on missing bonds."""
     grid = words.astype(np.int64).reshape(model.Ly, model.Lx, model.L_tau).transpose(2, 0, 1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sitqmc.jit import inlined
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.worm.packing import DIRECTIONS, Layout, neighbour_offsets
+from sitqmc.qmc.worm.packing import DIRECTIONS, Layout
 
 Registers = NDArray[np.uint64]
 
@@ -69,6 +69,18 @@ def new_registers(model: Model, layout: Layout, replicas: int) -> Registers:
         row[HEAD] = row[TAIL] = row[BASE] = i * volume
         row[REPLICA] = i
     return registers
+
+
+def neighbour_offsets(model: Model) -> NDArray[np.int64]:
+    """Change of the site index, int64 (12,), at 2 d + wrap."""
+    stride = (model.L_tau, model.L_tau * model.Lx, 1)
+    length = (model.Lx, model.Ly, model.L_tau)
+    site = np.empty(2 * DIRECTIONS, np.int64)
+    for d in range(DIRECTIONS):
+        axis, sign = d // 2, 1 - 2 * (d % 2)
+        site[2 * d] = sign * stride[axis]
+        site[2 * d + 1] = -sign * stride[axis] * (length[axis] - 1)
+    return site
 
 
 def rows(registers: Registers, replicas: int) -> Registers:

@@ -17,7 +17,6 @@ from sitqmc.qmc.observables import (
     ROWS,
     SERIES,
     array_slices,
-    array_width,
     row_of,
 )
 
@@ -89,7 +88,7 @@ def test_the_kernel_fills_every_place_of_the_series(finished):
 def test_arrays_lie_side_by_side():
     model = Model(Lx=4, Ly=6, L_tau=10, eps=0.4, charging=2.0)
     places = np.concatenate([np.arange(s.start, s.stop) for s in array_slices(model, 3).values()])
-    np.testing.assert_array_equal(places, np.arange(array_width(model, 3)))
+    np.testing.assert_array_equal(places, np.arange(places.size))
 
 
 def test_every_average_has_its_row(finished):

@@ -18,17 +18,18 @@ from sitqmc.qmc import (
     space_links,
     time_links,
 )
-from sitqmc.qmc.chains.start import start_lattice
+from sitqmc.qmc.chains.start import hot_lattices
 from sitqmc.qmc.measure.estimators import prepare_measurement
 from sitqmc.qmc.measure.kernels import reset_sums, sum_currents
 from sitqmc.qmc.measure.packed_sums import count_currents
-from sitqmc.qmc.statistics.jackknife import hot_cold_z
+from sitqmc.qmc.observables import array_slices
+from sitqmc.qmc.statistics.thermalisation import hot_cold_z
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.link_by_link import link_rates, run_worms_link_by_link
 from sitqmc.qmc.worm.link_tables import build_link_tables
-from sitqmc.qmc.worm.packing import BYTES, COMPACT, WIDE, fold_space, neighbour_offsets
+from sitqmc.qmc.worm.packing import BYTES, COMPACT, WIDE, fold_space
 from sitqmc.qmc.worm.random_numbers import LANES, fill_u64, lanes, stream, top_up
-from sitqmc.qmc.worm.registers import BLOCK, new_registers, rows, windings
+from sitqmc.qmc.worm.registers import BLOCK, neighbour_offsets, new_registers, rows, windings
 from sitqmc.qmc.worm.scattering import (
     RESIDENCE_UNIT,
     ROW,
@@ -202,7 +203,9 @@ def test_sums_over_a_configuration_against_numpy(walk, read):
     model, chains = walk
     disorder = [model.draw_disorder(11, s) for s in (0, 1)]
     links = build_link_tables(model, disorder)
-    ops, work, _ = prepare_measurement(model, disorder, links, 1, chains.layout)
+    ops, work, _ = prepare_measurement(
+        model, disorder, links, chains.layout, 1, array_slices(model, 1), np.zeros((0, 2), np.int64)
+    )
     if read is count_currents and not ops.can_pack:
         pytest.skip("only for four bytes a site")
     space = space_links(model.action, model.eps)
@@ -524,7 +527,8 @@ def test_hot_start_is_a_closed_configuration(kind):
     for sample in range(5):
         disorder = model.draw_disorder(2, sample)
         links = build_link_tables(model, [disorder])
-        (words,), (winding,) = start_lattice("hot", model, [disorder], links, BYTES, 2, [sample], 0)
+        empty = empty_lattice(model, disorder)
+        (words,), (winding,) = hot_lattices(model, [disorder], [empty], links, BYTES, 2, [sample], 0)
         J = currents(model, words)
         axis = (0, 2, 1)
         assert np.all(sum(J[mu] - np.roll(J[mu], 1, axis=axis[mu]) for mu in range(3)) == 0)
@@ -536,7 +540,7 @@ def test_hot_start_is_a_closed_configuration(kind):
         assert np.mean(J[1:] != 0) > 0.2
         if not kind:
             assert np.all(np.abs(winding[:2]) == 1)
-            edges = (words ^ empty_lattice(model, disorder)) >> np.uint64(48)
+            edges = (words ^ empty) >> np.uint64(48)
             assert not edges.any()
 
 
