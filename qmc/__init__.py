@@ -6,9 +6,9 @@
     result = run_chain(model, model.draw_disorder(seed=1, sample=0), seed=1, sample=0)
     result.bins["rho_s_x"].mean()
 
-Chains as long as an error asks for, and their thermalisation: `qmc.chains.adaptive`. Critical points:
-`qmc.finite_size.crossings`, `qmc.finite_size.collapse`; the limit eps -> 0: `qmc.finite_size.trotter`.
-Energies in E_J, times in 1/E_J. This room knows nothing of files, MPI or the command line.
+`qmc.chains.adaptive` runs chains until they reach a wanted error, and compares hot and cold starts.
+`qmc.finite_size` finds critical points (`crossings`, `collapse`) and the limit eps -> 0 (`trotter`).
+Energies are in E_J, times in 1/E_J. This package opens no files and knows neither MPI nor the command line.
 """
 
 import lazy_loader

@@ -1,10 +1,10 @@
-"""Chains that are as long as they need to be: thermalised from both ends, and measured up to an error.
+"""Chains of the length that an error needs, and thermalisation compared between hot and cold starts.
 
     check = compare_hot_cold(model, disorder, seed=1, samples=range(8))
     schedule = Schedule(therm_sweeps=check.therm_sweeps)
     results = run_to_error(model, disorder, {"rho_s_x": 2e-3}, seed=1, samples=range(8), schedule=schedule)
 
-How samples and sweeps share the work of a disorder average is the matter of `qmc.statistics.allocation`.
+`qmc.statistics.allocation` splits the work of a disorder average between samples and sweeps.
 """
 
 import math
@@ -30,7 +30,7 @@ STARTS_DIFFER = 4.0
 """Largest |z| of the bins of both starts that passes."""
 
 SLOW = ("rho_s_x", "rho_s_y", "kappa", "energy")
-"""What tells the two starts apart: windings change by whole worms only, the energy by every move."""
+"""Observables that are compared: windings change by whole worms only, the energy by every move."""
 
 
 def run_to_error(
@@ -44,15 +44,15 @@ def run_to_error(
     max_bins: int = 1024,
     n_max: int | None = None,
 ) -> list[ChainResult]:
-    """One chain per sample, each lengthened until its own thermal errors are below `target`.
+    """Run one chain per sample, each lengthened until its own thermal errors are below `target`.
 
     target    scalar of the bins -> wanted standard error, in the unit of `OBSERVABLES`
     schedule  its bins are the shortest chain; chains that miss a target are doubled, up to max_bins bins
     disorder, seed, samples, n_max   as for `Chains`
     raises    ValueError for a target that is not a scalar or not positive, or max_bins below schedule.bins
 
-    The length of a chain follows from its own bins alone, so it does not depend on the company. A chain of
-    max_bins may miss its target: its bins say by how much.
+    The length of a chain follows from its own bins alone, not from the other chains. A chain of max_bins may
+    miss its target.
     """
     schedule = schedule or Schedule()
     for name, error in target.items():
@@ -87,17 +87,17 @@ def _finished(chains: Chains) -> list[ChainResult]:
 
 
 def _misses(result: ChainResult, target: Mapping[str, float]) -> bool:
-    """Whether an error is above its target."""
+    """Return whether an error is above its target."""
     return any(missing_bins(result.bins[name][None], error)[0] > 0 for name, error in target.items())
 
 
 @dataclass(frozen=True)
 class StartCheck:
-    """Chains begun cold (no currents) against chains begun hot (random ones), on the same samples.
+    """Comparison of cold starts (no currents) with hot ones (random currents), on the same samples.
 
     z             name -> difference in standard errors, over all bins of the schedule
     burn_in_bins  leading bins to drop until the two agree; None if they never do
-    therm_sweeps  thermalisation that makes them agree: that of the schedule and these bins; nan if none does
+    therm_sweeps  thermalisation after which both agree: sweeps of the schedule and these bins; NaN if none
     warnings      one line each
     """
 
@@ -139,7 +139,7 @@ def compare_hot_cold(
 
 
 def _bins(chains: Chains, names: Sequence[str]) -> Array:
-    """Bins (samples, bins, names)."""
+    """Return the bins, (samples, bins, names)."""
     return np.stack([np.stack([r.bins[name] for name in names], axis=-1) for r in _finished(chains)])
 
 

@@ -70,7 +70,7 @@ def _hot_currents(
 
 
 def _present(model: Model, disorder: Disorder) -> NDArray[np.bool_]:
-    """bool (3, Ly, Lx, L_tau), links along x, y, tau."""
+    """Return which links are present, bool (3, Ly, Lx, L_tau), along x, y, tau."""
     columns = np.stack([*disorder.bonds, disorder.sites])
     return np.repeat(columns[..., None], model.L_tau, axis=3)
 
@@ -84,14 +84,14 @@ def _limits(model: Model, links: LinkTables, layout: Layout) -> Integers:
 
 
 def _loops(present: NDArray[np.bool_], plane: tuple[int, int], rng: np.random.Generator) -> Integers:
-    """Circulation -1, 0 or 1 of every plaquette in a plane; 0 where one of its links is missing."""
+    """Return the circulation -1, 0 or 1 of every plaquette in a plane; 0 where a link is missing."""
     a, b = plane
     whole = present[a] & np.roll(present[a], -1, AXIS[b]) & present[b] & np.roll(present[b], -1, AXIS[a])
     return rng.integers(-1, 2, whole.shape) * whole
 
 
 def _curl(field: Integers, plane: tuple[int, int]) -> Integers:
-    """Currents (3, Ly, Lx, L_tau) of the circulations in one plane."""
+    """Return the currents (3, Ly, Lx, L_tau) of the circulations in one plane."""
     a, b = plane
     J = np.zeros((3, *field.shape), np.int64)
     J[a] = field - np.roll(field, 1, AXIS[b])
@@ -100,7 +100,7 @@ def _curl(field: Integers, plane: tuple[int, int]) -> Integers:
 
 
 def _winding_currents(model: Model, disorder: Disorder, rng: np.random.Generator) -> Integers:
-    """Currents of the winding loops."""
+    """Return the currents of the winding loops."""
     J = np.zeros((3, model.Ly, model.Lx, model.L_tau), np.int64)
     J[2] += (rng.integers(-1, 2, disorder.sites.shape) * disorder.sites)[..., None]
     cycles = _winding_cycles(disorder)
@@ -113,7 +113,7 @@ def _winding_currents(model: Model, disorder: Disorder, rng: np.random.Generator
 
 
 def _winding_cycles(disorder: Disorder) -> dict[int, list[Step]]:
-    """Closed paths (mu, y, x, sign) of present bonds that wind once along x (0) and along y (1), if any.
+    """Return closed paths (mu, y, x, sign) of present bonds that wind once along x (0) and y (1), if any.
 
     From a spanning tree with unwrapped coordinates: a bond outside the tree closes a path, which winds if
     the coordinates of its ends do not match.
@@ -144,7 +144,7 @@ def _winding_cycles(disorder: Disorder) -> dict[int, list[Step]]:
 
 
 def _neighbours(bonds: Bonds, here: Site) -> Iterator[tuple[Step, Site, Site]]:
-    """(bond with sign, neighbour, step) of the present bonds at a site (y, x)."""
+    """Yield (bond with sign, neighbour, step) of the present bonds at a site (y, x)."""
     _, Ly, Lx = bonds.shape
     y, x = here
     left, below = (x - 1) % Lx, (y - 1) % Ly
@@ -159,7 +159,7 @@ def _neighbours(bonds: Bonds, here: Site) -> Iterator[tuple[Step, Site, Site]]:
 
 
 def _path(parent: dict[Site, tuple[Site, Step]], site: Site) -> list[Step]:
-    """Bonds from the root of the tree to a site."""
+    """Return the bonds from the root of the tree to a site."""
     bonds: list[Step] = []
     while site in parent:
         site, bond = parent[site]

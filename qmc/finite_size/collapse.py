@@ -35,7 +35,7 @@ RESOLVED = 3.0
 
 @dataclass(frozen=True)
 class Scaling:
-    """What the scaling function may depend on.
+    """Form of the scaling function.
 
     degree         of the polynomial in x
     power          (c0, c1) per observable: observable * L^(c0 + c1 z) scales. W^2: (0, 0), rho_s: (0, 1),
@@ -57,7 +57,7 @@ class Scaling:
     logarithmic: bool = False
 
     def terms(self) -> Iterator[tuple[int, int, bool]]:
-        """(power of x, power of a, is a correction)."""
+        """Yield (power of x, power of a, is a correction)."""
         for i in range(self.degree + 1):
             yield i, 0, False
         for j in range(1, self.aspect_degree + 1):
@@ -70,7 +70,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Collapse:
-    """Result of a collapse.
+    """Critical coupling, exponents and scaling functions from a collapse.
 
     coupling_c         critical coupling
     inverse_nu, nu     1/nu as fitted, and nu; None where nu was given
@@ -97,7 +97,7 @@ class Collapse:
 
     @property
     def p_value(self) -> float:
-        """Chance of a larger chi2 if the scaling form holds."""
+        """Probability of a larger chi2 if the scaling form holds."""
         return chi2_p_value(self.chi2, self.dof)
 
 
@@ -206,7 +206,7 @@ class _CollapseFit:
             )
 
     def _white(self) -> Array:
-        """One matrix (q m, q m) for all blocks, of residuals ordered (observable, point)."""
+        """Return one matrix (q m, q m) for all blocks, of residuals ordered (observable, point)."""
         q, m = self.points.mean.shape
         out = np.zeros((q * m, q * m))
         for block, entries, root in whitening(self.points):
@@ -217,13 +217,13 @@ class _CollapseFit:
         return out
 
     def _exponents(self, parameters: Array) -> tuple[float, float]:
-        """1/nu and z, given or from the parameters."""
+        """Return 1/nu and z, given or from the parameters."""
         now = dict(zip(self.free, parameters.tolist(), strict=True))
         y = now["inverse_nu"] if self.scaling.nu is None else 1 / self.scaling.nu
         return y, now["z"] if self.scaling.z is None else self.scaling.z
 
     def _design(self, parameters: Array, mean: Array) -> tuple[Array, Array]:
-        """Whitened data (q m,) and terms (q m, q terms)."""
+        """Return the whitened data (q m,) and terms (q m, q terms)."""
         p, s, (y, z) = self.points, self.scaling, self._exponents(parameters)
         size = p.L / np.exp(np.log(p.L).mean())  # keeps the coefficients of order one
         x = (p.coupling - parameters[0]) * p.L**y
@@ -248,7 +248,7 @@ class _CollapseFit:
         return self.white @ data, self.white @ design
 
     def residual(self, parameters: Array, mean: Array) -> Array:
-        """What the best coefficients leave over, in standard errors."""
+        """Return the residuals of the best coefficients, in standard errors."""
         data, design = self._design(parameters, mean)
         basis, _ = np.linalg.qr(design)
         return np.asarray(data - basis @ (basis.T @ data))
@@ -259,7 +259,7 @@ class _CollapseFit:
         return np.asarray(solved.reshape(len(self.scaling.power), -1))
 
     def minimise(self, mean: Array, start: Array) -> tuple[Array, float]:
-        """Nearest minimum and its chi2."""
+        """Return the nearest minimum and its chi2."""
         low, high = np.array([self.bounds[name] for name in self.free]).T
         width = np.ptp(self.points.coupling)
         scale = np.array([width if name == "coupling_c" else 1.0 for name in self.free])
@@ -270,7 +270,7 @@ class _CollapseFit:
         return np.asarray(result.x), float(2 * result.cost)
 
     def best(self, mean: Array, start: tuple[float, float, float] | None) -> tuple[Array, float]:
-        """Best of several starts."""
+        """Return the best minimum of several starts and its chi2."""
         if start is not None:
             begin = [(start[0], 1 / start[1], start[2])]
         else:

@@ -45,7 +45,7 @@ def crossings(
     draws: int = 400,
     seed: int = 1,
 ) -> list[Crossing]:
-    """Crossings of successive sizes (or of `pairs`), from a polynomial of `degree` through each curve.
+    """Return the crossings of successive sizes (or of `pairs`) of polynomials through each curve.
 
     Arguments as in `scaling_data`, samples (m, n). All crossings use the same draws, so their
     correlations can be read off them. ValueError if a pair has no crossing inside its data.
@@ -108,7 +108,7 @@ def _crossing(
 
 
 class _Polynomial:
-    """Weighted least squares of y(t) by a polynomial, ready for many y."""
+    """Weighted least squares of y(t) by a polynomial, prepared for many y."""
 
     def __init__(self, t: Array, error: Array, degree: int) -> None:
         self.basis = np.vander(t, degree + 1)
@@ -116,7 +116,7 @@ class _Polynomial:
         self.solve = np.linalg.pinv(self.basis / self.error[:, None]) / self.error
 
     def fit(self, y: Array) -> Array:
-        """Coefficients, highest power first."""
+        """Return the coefficients, highest power first."""
         return np.asarray(self.solve @ y)
 
     def chi2(self, y: Array) -> float:
@@ -124,7 +124,7 @@ class _Polynomial:
 
 
 def _root(one: Array, other: Array) -> tuple[float, float]:
-    """Crossing (t, y) of two polynomials in -1 <= t <= 1, the steepest if several; nan if none."""
+    """Return the crossing (t, y) of two polynomials in -1 <= t <= 1, the steepest if several; NaN if none."""
     difference = np.asarray(other - one)
     roots = np.roots(difference)
     real = np.real(roots[np.abs(np.imag(roots)) < 1e-9])

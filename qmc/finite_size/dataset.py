@@ -1,8 +1,8 @@
 """Data of many points for finite-size analysis: arrangement, bootstrap draws, weights.
 
 Plain arrays in: one entry per point (size and coupling), per-sample values on the last axis. Errors are
-from the bootstrap over samples; samples that several couplings of a size share (nested dilutions) are
-drawn together, so that their correlation counts.
+from the bootstrap over samples. Samples that several couplings of a size share (nested dilutions) are drawn
+together, which keeps their correlation.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class ScalingData:
         return np.asarray(self.samples.mean(axis=2))
 
     def bootstrap_means(self, rng: np.random.Generator) -> Array:
-        """Means (q, m) of one bootstrap draw, widened to the unbiased variance of few samples."""
+        """Return the means (q, m) of one bootstrap draw, widened to the unbiased variance of few samples."""
         q, m, n = self.samples.shape
         out = np.empty((q, m))
         for block in self.blocks:
@@ -56,7 +56,7 @@ def scaling_data(
     L_tau: ArrayLike | None = None,
     shared: bool = False,
 ) -> ScalingData:
-    """Check and arrange the data.
+    """Return checked and arranged data.
 
     L, coupling, L_tau  (m,); L_tau may be left out where its aspect ratio plays no part
     samples             (m, n) or (q, m, n)
@@ -86,7 +86,7 @@ def scaling_data(
 
 
 def whitening(points: ScalingData) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
-    """Per block: its points, and the matrix that turns residuals (q * points) into unit normals.
+    """Return for each block its points, and the matrix that turns residuals (q * points) into unit normals.
 
     With fewer than four samples per entry of a block only the diagonal of its covariance is used.
     """
@@ -106,5 +106,5 @@ def whitening(points: ScalingData) -> list[tuple[NDArray[np.int64], NDArray[np.i
 
 
 def chi2_p_value(chi2: float, dof: int) -> float:
-    """Chance of a larger chi2."""
+    """Return the probability of a larger chi2."""
     return float(chdtrc(dof, chi2)) if dof > 0 else 1.0

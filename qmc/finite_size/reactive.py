@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 def capacitance(rho: ArrayLike, frequency: ArrayLike) -> Estimate:
-    """C of an insulator, rho(i w) -> C w^2, from rho at n = 0 .. 3.
+    """Return C of an insulator, rho(i w) -> C w^2, from rho at n = 0 .. 3.
 
     rho        (samples, >= 4), E_J
     frequency  (>= 4,), w_n
@@ -37,13 +37,13 @@ def capacitance(rho: ArrayLike, frequency: ArrayLike) -> Estimate:
 
 
 def _limit(rho: Array, w: Array, terms: int, subtract: bool) -> float:
-    """C from the polynomial in w^2 through w^2/rho at n = 1 .. terms."""
+    """Return C from the polynomial in w^2 through w^2/rho at n = 1 .. terms."""
     x = w[1 : terms + 1] ** 2
     y = x / (rho[1 : terms + 1] - (rho[0] if subtract else 0.0))
     return float(1 / np.polynomial.polynomial.polyfit(x, y, terms - 1)[0])
 
 
 def reactive_product(rho_s: Estimate, C: Estimate) -> Estimate:
-    """(2 pi)^2 rho_s C, the product of both conductivities in units of (4e^2/h)^2 for w -> 0."""
+    """Return (2 pi)^2 rho_s C, the product of both conductivities in units of (4e^2/h)^2 for w -> 0."""
     product = (2 * np.pi) ** 2 * rho_s.value * C.value
     return Estimate(product, abs(product) * float(np.hypot(rho_s.error / rho_s.value, C.error / C.value)))

@@ -1,4 +1,4 @@
-"""The continuum of imaginary time from several widths of the time slice.
+"""Limit of continuous imaginary time from several widths of the time slice.
 
 Errors of the slices are even in eps for the action `rotor` (a symmetric product formula) and of every
 order from the first for `cosine`, whose time links are themselves an approximation:
@@ -26,7 +26,7 @@ DISAGREEMENT = 3.0
 
 @dataclass(frozen=True)
 class TrotterLimit:
-    """Limit eps -> 0.
+    """Limit eps -> 0 with its error.
 
     value      a of the leading fit
     slope      b of the leading fit
@@ -55,7 +55,7 @@ def trotter_limit(
     """
     if action not in ORDER:
         raise ValueError(
-            f"action = {action!r}: eps is a coupling of this action; there is nothing to extrapolate"
+            f"action = {action!r}: eps is a coupling of this action, not a step; use rotor or cosine"
         )
     step, y = np.asarray(eps, float), np.asarray(values, float)
     sigma = np.asarray(errors, float)

@@ -40,7 +40,7 @@ class Operators(NamedTuple):
     wave_x, wave_y                   float64 (2, Lx), (2, Ly): cos and sin of the smallest wave vectors
     present                          int64 (replicas,), number of rotors
     space_mask .. t_shift            layout of the words
-    can_pack                          whether `counting.count_currents` can sum them
+    can_pack                          whether `packed_sums.count_currents` can sum them
     first                            `observables.ArrayOffsets`: place of each array in `Measured.arrays`
     """
 
@@ -75,7 +75,7 @@ class Work(NamedTuple):
     columns                    float64 (3, Lx Ly): J_x, J_y, J_tau summed over the times of a column
     totals                     float64 (4,): kinetic x and y, contact of bonds, contact of time links
     fourier                    float64 (2, n_max + 1): real and imaginary part of one transform
-    fields .. time_counts      uint32, uint64, uint64 (whole columns,), see `counting.count_words`
+    fields .. time_counts      uint32, uint64, uint64 (whole columns,), see `packed_sums.count_words`
     waves, wave_work           tables and intermediate results of the responses at finite wave vectors
     """
 
@@ -184,7 +184,7 @@ def _tabulate(table: Array, width: int, slope: float = 0.0) -> Array:
 
 
 def _empty(still: Array, rows: Rows, sample: Disorder) -> Array:
-    """See `Operators.empty`; still: (tables, 3), of a bond without current."""
+    """Return `Operators.empty` of a sample; still: (tables, 3), of a bond without current."""
     x, y = (still[row[mask.ravel()]].sum(axis=0) for row, mask in zip(rows, sample.bonds, strict=True))
     out = np.empty(4)
     out[KINETIC_X], out[KINETIC_Y] = x[BOND_KINETIC], y[BOND_KINETIC]
@@ -198,7 +198,7 @@ def _wave(L: int) -> Array:
 
 
 def _new_work(model: Model, n_max: int, waves: Waves) -> Work:
-    """Work space of `measure`."""
+    """Return the work space of `measure`."""
     x, y, space, time = np.zeros((4, model.L_tau))
     columns, totals, fourier = np.zeros((3, model.sites)), np.zeros(4), np.zeros((2, n_max + 1))
     places = min(model.sites, max(1, STRIDE // model.L_tau)) * model.L_tau
@@ -208,7 +208,7 @@ def _new_work(model: Model, n_max: int, waves: Waves) -> Work:
 
 
 def _new_sums(model: Model, replicas: int, width: int, wave_shape: tuple[int, int]) -> Measured:
-    """Accumulators set to zero."""
+    """Return the sums at zero."""
     return Measured(
         scalars=np.zeros((replicas, len(SCALARS))),
         arrays=np.zeros((replicas, width)),

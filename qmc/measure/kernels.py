@@ -1,4 +1,4 @@
-"""The kernels that read a configuration; `sitqmc.qmc.measure.estimators` says what they measure."""
+"""Kernels that measure a configuration; `sitqmc.qmc.observables` defines the observables."""
 
 import numpy as np
 
@@ -54,8 +54,8 @@ def reset_sums(empty, out):  # type: ignore[no-untyped-def]
 def sum_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
     """Fill the sums of `out` (but the transform) from the words of a replica, (Lx Ly L_tau,).
 
-    Most space links carry no current, so each slice starts from the value of the empty configuration,
-    and only words that differ from it are looked at link by link.
+    Most space links carry no current. Each slice therefore starts from the value of the empty configuration,
+    and only words that differ from it are read link by link.
     """
     L_tau, middle = operators.L_tau, operators.bonds.shape[1] // 2
     x_bits, y_shift, t_shift = operators.space_mask, operators.y_shift, operators.t_shift
@@ -127,7 +127,7 @@ def add_spectrum(
 
 @inlined
 def add_winding_moments(W_x: float, W_y: float, W_tau: float, winding_moments: Array) -> None:
-    """Add one look at windings: 1, W_tau, W_x^2, W_y^2, W_tau^2, their squares, 1 if one winds in space."""
+    """Add one read of the windings: 1, W_tau, W_x^2, W_y^2, W_tau^2, their squares, winds in space."""
     winding_moments[READS] += 1.0
     winding_moments[W_TAU] += W_tau
     winding_moments[W2_X] += W_x**2
@@ -155,7 +155,7 @@ def measure(
 
     words            of the replica, (Lx Ly L_tau,)
     W_x, W_y, W_tau  its net windings
-    Averages of windings alone are those over all looks since the last measurement, also rho at w = 0.
+    Averages of windings are over all reads since the last measurement, also in rho at w = 0.
     """
     reset_sums(operators.empty[replica], work)
     if operators.can_pack:

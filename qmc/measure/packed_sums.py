@@ -1,8 +1,8 @@
 """Sums over a configuration whose links all have the same tables, by counting currents.
 
-Energies depend on a link's |J| alone, so it is enough to know how often each |J| occurs in a slice. A word
-adds ones to packed counters of four bits, one for each |J|: no branch and no table, so that the processor
-does several words at a time. The counters hold BATCH words; then they are emptied into the sums.
+Energies depend on the |J| of a link alone, so the number of links with each |J| in a slice is enough. A word
+adds ones to packed counters of four bits, one for each |J|. There is no branch and no table, so the processor
+handles several words at a time. After BATCH words the counters are added to the sums and cleared.
 """
 
 import numpy as np
@@ -61,7 +61,7 @@ def count_words(words, first, count, fields, space, time):  # type: ignore[no-un
 
 @inlined
 def _largest(used):  # type: ignore[no-untyped-def]
-    """How many fields of four bits are needed for `used`."""
+    """Return how many fields of four bits `used` needs."""
     top = 0
     while used != _0:
         used >>= _4
@@ -114,7 +114,7 @@ def _empty_counters(L_tau, bonds, times, fields, space, time, out):  # type: ign
 
 @inlined
 def _column(words, first, L_tau):  # type: ignore[no-untyped-def]
-    """Sums of the fields along +x, +y, +tau over the times of a column."""
+    """Return the sums of the fields along +x, +y, +tau over the times of a column."""
     x = y = t = _0
     for begin in range(_0, L_tau, _16):
         some = _0
@@ -128,7 +128,7 @@ def _column(words, first, L_tau):  # type: ignore[no-untyped-def]
 
 @kernel
 def count_currents(words: Words, replica: int, operators: Operators, out: Work) -> None:
-    """As `measure.sum_currents`, for words of the layout COMPACT and tables that all links share."""
+    """Fill the sums as `kernels.sum_currents`, for the layout COMPACT and tables that all links share."""
     L_tau = _u(operators.L_tau)
     middle, t_middle = operators.bonds.shape[1] // 2, operators.times.shape[1] // 2
     bonds = operators.bonds[operators.bond_table[replica, 0, 0], middle:]
@@ -144,7 +144,7 @@ def count_currents(words: Words, replica: int, operators: Operators, out: Work) 
         if filled == BATCH:
             _empty_counters(L_tau, bonds, times, fields, space, time, out)
             filled = 0
-        for start in range(first, end, L_tau):   # here, while the words are at hand
+        for start in range(first, end, L_tau):   # here, while the words are in the cache
             x, y, t = _column(words, start, L_tau)
             word, c = _u(words[start]), start // L_tau
             x_bias = SPACE_BIAS if word & _15 != _0 else 0

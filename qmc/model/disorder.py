@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Disorder:
-    """One sample, constant along imaginary time. All arrays are read-only.
+    """Disorder of one sample, constant along imaginary time. All arrays are read-only.
 
     bonds   bool (2, Ly, Lx), True where a bond is present: bonds[0, y, x] joins (x, y) to (x+1, y),
             bonds[1, y, x] joins (x, y) to (x, y+1)
@@ -30,7 +30,7 @@ class Disorder:
 
     @property
     def uniform(self) -> bool:
-        """All present links of a kind are alike."""
+        """Whether all present bonds are alike, and all present sites."""
         return self.E_J is None and self.E_C is None
 
     @property
@@ -106,8 +106,10 @@ def draw_disorder(
     Lx: int, Ly: int, seed: int, sample: int,
     *, p: float, p_site: float, spread_J: float, spread_C: float, charging: float,
 ) -> Disorder:  # fmt: skip
-    """One sample. Every bond and site has one uniform number per kind of disorder, fixed by (seed, sample,
-    Lx, Ly): missing if u < p, and couplings E (1 + spread (2 u - 1)). Samples are thus nested in p and
+    """Return one disorder sample.
+
+    Every bond and site has one uniform number u per kind of disorder, fixed by (seed, sample, Lx, Ly). A bond
+    or site is missing if u < p; a coupling is E (1 + spread (2 u - 1)). Samples are therefore nested in p and
     p_site, proportional in the spreads, and shared by all couplings: differences along a scan are precise.
     """
 

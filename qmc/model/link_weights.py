@@ -76,7 +76,10 @@ class LinkWeights:
 
 
 def _cutoff(weight: Array, name: str, coupling: float, tilt: float = 0.0) -> int:
-    """Smallest j_max whose neglected tail is below NEGLECTED; ValueError if the words cannot hold it."""
+    """Return the smallest j_max whose neglected tail is below NEGLECTED.
+
+    raises  ValueError if the packed words cannot hold it
+    """
     if tilt:
         weight = weight * np.exp(np.abs(tilt) * np.arange(len(weight)))
     tail = np.cumsum(weight[::-1])[::-1]
@@ -91,7 +94,7 @@ def _cutoff(weight: Array, name: str, coupling: float, tilt: float = 0.0) -> int
 
 
 def _bessel(coupling: float, name: str) -> tuple[Array, Array, Array]:
-    """w(J)/w(0), h_cos, h_cos2 for exp(K cos theta); ive is scaled, so no K overflows."""
+    """Return w(J)/w(0), h_cos and h_cos2 for exp(K cos theta); ive is scaled, so no K overflows."""
     j = np.arange(4 * J_LIMIT)
     scaled = ive(j, coupling)
     n = _cutoff(scaled, name, coupling) + 1
@@ -102,14 +105,14 @@ def _bessel(coupling: float, name: str) -> tuple[Array, Array, Array]:
 
 
 def _gaussian(coupling: float, name: str, tilt: float = 0.0) -> Array:
-    """exp(-J^2 / (2 K)), cut off."""
+    """Return exp(-J^2 / (2 K)), cut off."""
     j = np.arange(4 * J_LIMIT)
     weight = np.exp(-0.5 * j**2 / coupling)
     return weight[: _cutoff(weight, name, coupling, tilt) + 1]
 
 
 def time_links(action: Action, eps: float, charging: float, n_g: float = 0.0) -> LinkWeights:
-    """Table of the time links. Its energy is the charging energy of one site, zero at J = 0.
+    """Return the weights of the time links. The energy is the charging energy of one site, zero at J = 0.
 
     Gaussian weights: (E_C/2) J^2. cosine: (K_tau/eps) (h_cos(J) - h_cos(0)), the derivative of
     ln[I_J(K)/I_0(K)], which tends to (E_C/2) J^2 for eps -> 0. Its contact term is the second derivative
@@ -136,7 +139,7 @@ def time_links(action: Action, eps: float, charging: float, n_g: float = 0.0) ->
 
 
 def space_links(action: Action, eps: float, E_J: float = 1.0) -> LinkWeights:
-    """Table of a present space link, K = K_x = eps E_J. Its energy is that of the bond.
+    """Return the weights of a present space link, K = K_x = eps E_J. The energy is the energy of the bond.
 
     Bessel weights: energy -E_J cos theta, <-k_x> from E_J cos theta.
     villain: energy E_J (theta - 2 pi m)^2/2 -> E_J [1/(2 K) - J^2/(2 K^2)], the derivative of the

@@ -85,7 +85,7 @@ class Model:
         return self.Lx * self.Ly
 
     def key(self) -> tuple[int, ...]:
-        """Four 32-bit integers that name this model in random streams, whatever its place in a scan."""
+        """Return four 32-bit integers that name this model in random streams, wherever it is in a scan."""
         named = {f.name: getattr(self, f.name) for f in fields(self)}
         # Parameters of later versions enter only if not zero: older keys stay what they were.
         kept = {n: value for n, value in named.items() if PARAMETERS[n].stream == "always" or value}
@@ -94,7 +94,7 @@ class Model:
         return tuple(int.from_bytes(digest[4 * i : 4 * i + 4], "little") for i in range(4))
 
     def draw_disorder(self, seed: int, sample: int) -> Disorder:
-        """One disorder sample, fixed by (seed, sample, Lx, Ly) and the strengths; see `draw_disorder`."""
+        """Return one disorder sample, a function of (seed, sample, Lx, Ly) and the strengths of disorder."""
         return draw_disorder(
             self.Lx, self.Ly, seed, sample, p=self.p, p_site=self.p_site,
             spread_J=self.spread_J, spread_C=self.spread_C, charging=self.charging,

@@ -16,5 +16,5 @@ START = 6
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:
-    """numpy generator of the stream named by `seed` and `key`, for draws outside the kernels."""
+    """Return the numpy generator of the stream named by `seed` and `key`, for draws outside the kernels."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -72,7 +72,7 @@ class VarianceSums:
 
 
 def covariance_components(bins: ArrayLike) -> VarianceComponents:
-    """The same with full covariances (k, k) of the mean, for bins (samples, bins, k)."""
+    """Return the components as covariances (k, k) of the mean, for bins (samples, bins, k)."""
     bins = _two_levels(bins)
     n, m = bins.shape[:2]
     deviation = bins - bins.mean(axis=1, keepdims=True)
@@ -82,11 +82,11 @@ def covariance_components(bins: ArrayLike) -> VarianceComponents:
 
 @dataclass(frozen=True)
 class Allocation:
-    """The cheapest split that reaches an error.
+    """Cheapest split of the work into samples and bins that reaches an error.
 
     samples, bins  disorder samples, and bins in each after thermalisation
     cost           in bins, thermalisation included
-    error          what the plan should give
+    error          expected error
     saving         cost of the same error with the bins of the pilot, over `cost` (>= 1)
     warnings       one line for each number that is a bound and no optimum
     """
@@ -102,7 +102,7 @@ class Allocation:
 def allocate_effort(
     bins: ArrayLike, target_error: float, *, therm_bins: float, max_bins: int = 4096, min_samples: int = 8
 ) -> Allocation:
-    """Best samples x bins for `target_error`, from a pilot of bins (samples, bins) of one observable.
+    """Return the best samples x bins for `target_error`, from pilot bins (samples, bins) of one observable.
 
     therm_bins  cost of thermalising one sample, in bins
     max_bins    longest chain considered: clean systems would want a single endless one
@@ -121,7 +121,7 @@ def allocate_effort(
     best = math.sqrt(v * therm_bins / d) if d > 0 else math.inf
     n = max(1, round(min(best, max_bins)))
     samples = samples_for(n)
-    # With few samples wanted anyway, shorter chains may do.
+    # Where min_samples decides, shorter chains may reach the error.
     if samples == min_samples and v > 0 and target_error**2 * samples > d:
         n = min(n, max(1, math.ceil(v / (target_error**2 * samples - d))))
     cost = samples * (therm_bins + n)
@@ -136,7 +136,7 @@ def allocate_effort(
 
 
 def missing_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:
-    """Bins still missing in each sample (samples,) until its own thermal error is `target_error`.
+    """Return the bins still missing in each sample, (samples,), until its thermal error is `target_error`.
 
     bins  (samples, bins) of one observable, independent.
     """
@@ -146,7 +146,7 @@ def missing_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:
 
 
 def missing_samples(samples: ArrayLike, target_error: float) -> int:
-    """Samples of the same length still missing until the disorder mean of samples (n,) has `target_error`."""
+    """Return the samples still missing until the disorder mean of samples (n,) has `target_error`."""
     samples = np.asarray(samples, float)
     return max(0, math.ceil(samples.var(ddof=1) / target_error**2) - len(samples))
 

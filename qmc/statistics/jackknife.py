@@ -15,11 +15,11 @@ Array = NDArray[np.float64]
 
 
 def autocorrelation_time(series: ArrayLike) -> tuple[float, float]:
-    """Integrated autocorrelation time and its error, in steps of `series` (n,); 0.5 for white noise.
+    """Return the integrated autocorrelation time and its error, in steps of `series` (n,).
 
-    By the Gamma method, cross-checked by blocking (see `statistics.series`): where blocks tell a larger error
-    than both uncertainties allow, theirs counts. A weak slow mode under fast noise ends the sum of the Gamma
-    method too early. Never below 0.5, so that errors are not made smaller by it.
+    White noise has 0.5. The Gamma method is cross-checked by blocking (see `statistics.series`). Blocking
+    counts where its error is larger than both uncertainties allow: a weak slow mode under fast noise ends the
+    sum of the Gamma method too early. The result is never below 0.5, so that it makes no error smaller.
     """
     summed, blocked = gamma_method(series), blocking(series)
     trusted = summed.error >= blocked.error or agree(summed, blocked)
@@ -28,7 +28,7 @@ def autocorrelation_time(series: ArrayLike) -> tuple[float, float]:
 
 
 def binned_error(bins: ArrayLike) -> Array:
-    """Standard error of the mean over axis 0 of independent bins, (n_bins, ...)."""
+    """Return the standard error of the mean over axis 0 of independent bins, (n_bins, ...)."""
     bins = np.asarray(bins, float)
     return np.asarray(bins.std(axis=0, ddof=1) / np.sqrt(len(bins)))
 
@@ -66,7 +66,7 @@ class Moments:
 
 
 def average(samples: ArrayLike) -> Estimate:
-    """Mean over independent samples (n, ...) with its error; the error is nan for one sample."""
+    """Return the mean over independent samples (n, ...) with its error; the error is NaN for one sample."""
     samples = np.asarray(samples, float)
     n = len(samples)
     error = binned_error(samples) if n > 1 else np.full(samples.shape[1:], np.nan)
@@ -74,7 +74,7 @@ def average(samples: ArrayLike) -> Estimate:
 
 
 def covariance(samples: ArrayLike) -> Array:
-    """Covariance (m, m) of the mean of samples (n, m); ValueError for fewer than two samples."""
+    """Return the covariance (m, m) of the mean of samples (n, m); ValueError for fewer than two samples."""
     samples = np.asarray(samples, float)
     if len(samples) < 2:
         raise ValueError(f"n_samples = {len(samples)}: a covariance needs at least 2 samples")
@@ -83,9 +83,9 @@ def covariance(samples: ArrayLike) -> Array:
 
 
 def jackknife(function: Callable[..., ArrayLike], *samples: ArrayLike) -> Estimate:
-    """Estimate of function(mean of each array), arrays (n, ...) sharing their n samples.
+    """Return function(mean of each array) of arrays (n, ...) that share their n samples.
 
-    Returns the bias-corrected value and the delete-one jackknife error; nan error for one sample.
+    The value is corrected for bias; the error is from the delete-one jackknife, NaN for one sample.
     """
     arrays = [np.asarray(a, float) for a in samples]
     n = len(arrays[0])
@@ -102,7 +102,7 @@ def jackknife(function: Callable[..., ArrayLike], *samples: ArrayLike) -> Estima
 
 
 def squared_mean(bins: ArrayLike) -> Array:
-    """Unbiased <B>^2 from independent bins (..., n_bins): the mean over pairs of different bins."""
+    """Return <B>^2 without bias from independent bins (..., n_bins): the mean over pairs of bins."""
     bins = np.asarray(bins, float)
     n = bins.shape[-1]
     return np.asarray((bins.sum(axis=-1) ** 2 - (bins**2).sum(axis=-1)) / (n * (n - 1)))

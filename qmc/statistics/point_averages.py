@@ -1,7 +1,7 @@
-"""From the bins of many disorder samples to numbers with errors.
+"""Averages of one point with errors, from the bins of many disorder samples.
 
-The sample is the unit: bins are averaged within a sample first (for connected correlators without
-bias), then mean, covariance and jackknife run over samples.
+The sample is the unit: bins are averaged within a sample first (connected correlators without bias), then
+mean, covariance and jackknife run over samples.
 """
 
 from collections.abc import Callable, Mapping
@@ -104,7 +104,7 @@ def average_point(
     measurements_per_bin: int,
     failed: Mapping[int, str] | None = None,
 ) -> PointAverages:
-    """Averages and checks of one point.
+    """Return averages and checks of one point.
 
     bins      name -> (samples, bins, ...), as made by `run_chain`
     tau_int   name -> (samples,), in measurements
@@ -158,7 +158,7 @@ class PointAccumulator:
 
 
 class _CheckSums:
-    """What the check of one observable needs of its bins."""
+    """Sums over the bins of one observable from which its check follows."""
 
     def __init__(self, name: str) -> None:
         self.name, self.followed = name, False
@@ -188,7 +188,7 @@ class _CheckSums:
 
 
 def _thermal_fraction(variances: VarianceSums) -> float:
-    """Median over the components that fluctuate; 0 if none does."""
+    """Return the median over the components that fluctuate; 0 if none does."""
     if variances.means.n < 2:
         return float("nan")
     components = variances.components()
@@ -205,7 +205,7 @@ def _missing(failed: Mapping[int, str]) -> list[str]:
 
 
 def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
-    """What is not linear in the averages: functions of the disorder means, with jackknife errors.
+    """Return the functions of disorder means that are not linear, with jackknife errors.
 
     c              phase velocity sqrt(rho_s/kappa)
     xi_tau         correlation length in time, 1/E_J, second moment of G(k = 0, tau)
@@ -233,7 +233,7 @@ def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
 
 
 def _length(L: int, unit: float) -> Callable[[Array, Array], Array]:
-    """Second-moment length sqrt(S(0)/S(k_1) - 1)/(2 sin(k_1/2)) in a periodic direction of L steps."""
+    """Return the second-moment length sqrt(S(0)/S(k_1) - 1)/(2 sin(k_1/2)) along a periodic direction."""
 
     def length(still: Array, wave: Array) -> Array:
         ratio = still / wave if wave > 0 else np.ones(())
@@ -243,17 +243,17 @@ def _length(L: int, unit: float) -> Callable[[Array, Array], Array]:
 
 
 def _ratio(fourth: Array, square: Array) -> Array:
-    """<W^4>/<W^2>^2; zero where nothing winds."""
+    """Return <W^4>/<W^2>^2; zero where nothing winds."""
     return np.asarray(fourth / square**2) if square > 0 else np.zeros(())
 
 
 def _velocity(rho_s: Array, kappa: Array) -> Array:
-    """Phase velocity sqrt(rho_s/kappa); zero where nothing is compressible."""
+    """Return the phase velocity sqrt(rho_s/kappa); zero where nothing is compressible."""
     return np.sqrt(np.maximum(rho_s, 0.0) / kappa) if kappa > 0 else np.zeros(())
 
 
 def _series_of(name: str, tau_int: Mapping[str, Array]) -> str | None:
-    """Key of the series that speaks for an observable, if its measurements were followed one by one."""
+    """Return the name of the tracked series of an observable, if it has one."""
     return next((key for key in (name, f"{name}_1") if key in tau_int), None)
 
 
@@ -271,7 +271,7 @@ def _times(name: str, bins: Array, tau_int: Mapping[str, Array], measurements_pe
 
 
 def _thermalisation(z: Array) -> float:
-    """Chance of the largest |z| among the components of an observable (Sidak)."""
+    """Return the probability of the largest |z| among the components of an observable (Sidak)."""
     z = np.abs(np.ravel(z))
     smallest = float(erfc(z.max() / np.sqrt(2)))
     return float(-np.expm1(z.size * np.log1p(-min(smallest, 1 - 1e-12))))
@@ -307,6 +307,6 @@ def _warnings(
 
 
 def _listed(numbers: tuple[int, ...]) -> str:
-    """The first few numbers of samples."""
+    """Return the first few numbers of samples as text."""
     more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
     return f"sample{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:5]))}{more}"

@@ -30,12 +30,12 @@ class SeriesError:
 
 
 def _still(x: Array, deviation: Array) -> bool:
-    """Whether nothing but rounding noise is left of the series."""
+    """Return whether a series is constant up to rounding."""
     return len(x) < 4 or float(np.max(np.abs(deviation))) <= 1e-14 * max(1.0, float(np.max(np.abs(x))))
 
 
 def _autocorrelation(deviation: Array) -> Array:
-    """Autocovariance at lags 0 .. n/2 - 1."""
+    """Return the autocovariance at lags 0 .. n/2 - 1."""
     n = len(deviation)
     size = 1 << (2 * n - 1).bit_length()
     spectrum = np.abs(np.fft.rfft(deviation, size)) ** 2
@@ -43,7 +43,7 @@ def _autocorrelation(deviation: Array) -> Array:
 
 
 def _window(rho: Array, n: int) -> int:
-    """First lag where the statistical error of tau_int outgrows what the cut misses."""
+    """Return the first lag where the statistical error of tau_int exceeds the error of cutting the sum."""
     # Absolute values: an alternating series decays as slowly as its size does, not as its sum.
     excess = np.maximum(np.cumsum(np.abs(rho)) - 0.5, 0.5 + 1e-9)
     # 1/log of the ratio is the decay time of an exponential with this tau_int.
@@ -54,7 +54,7 @@ def _window(rho: Array, n: int) -> int:
 
 
 def gamma_method(series: ArrayLike) -> SeriesError:
-    """Error from the summed autocorrelation of `series` (n,), cut where bias and noise balance.
+    """Return the error from the summed autocorrelation of `series` (n,), cut where bias and noise balance.
 
     A constant series has error 0 and tau_int 0.5. tau_int may fall below 0.5 (anticorrelation).
     Source: Wolff, Comput. Phys. Commun. 156, 143 (2004).
@@ -80,10 +80,10 @@ def gamma_method(series: ArrayLike) -> SeriesError:
 
 
 def blocking(series: ArrayLike) -> SeriesError:
-    """Error from blocks of 1, 2, 4, ... steps, at the smallest size b with b^3 > 2 n (error_b/error_1)^4.
+    """Return the error from blocks of 1, 2, 4, ... steps, at the first size b^3 > 2 n (error_b/error_1)^4.
 
-    There the bias left (1/b) is below the noise of the error (sqrt(b/n)). If no size gets there the
-    largest with 8 blocks is taken; its error_of_error is then large.
+    At this size the remaining bias (1/b) is below the noise of the error (sqrt(b/n)). If no size is large
+    enough, the largest with 8 blocks is taken, and error_of_error is large.
     Source: Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989); the size: Wolff's optimum as used by
     Lee et al., PRE 83, 066706 (2011).
     """
@@ -105,6 +105,6 @@ def blocking(series: ArrayLike) -> SeriesError:
 
 
 def agree(one: SeriesError, other: SeriesError) -> bool:
-    """Whether two errors of one series are the same within AGREEMENT times their own uncertainty."""
+    """Return whether two errors of one series agree within AGREEMENT times their own uncertainty."""
     spread = float(np.hypot(one.error_of_error, other.error_of_error))
     return abs(one.error - other.error) <= AGREEMENT * spread

@@ -12,10 +12,10 @@ SPREAD_KNOWN = 8
 
 
 def thermalisation_z(bins: ArrayLike) -> Array:
-    """z-scores (...,) of first half against second half, for bins (samples, n_bins, ...).
+    """Return z-scores (...,) of the first against the second half of bins (samples, n_bins, ...).
 
-    The differences of all samples are averaged; with eight samples or more their spread gives the
-    error, with fewer the spread of the bins does (n_bins >= 4 wanted).
+    The differences of all samples are averaged. Their spread gives the error from eight samples on; with
+    fewer samples the spread of the bins gives it (n_bins >= 4 wanted).
     """
     bins = np.asarray(bins, float)
     half = bins.shape[1] // 2
@@ -24,10 +24,10 @@ def thermalisation_z(bins: ArrayLike) -> Array:
 
 
 def hot_cold_z(cold: ArrayLike, hot: ArrayLike) -> Array:
-    """z-scores (...,) of chains begun cold against chains begun hot, on the same samples.
+    """Return z-scores (...,) of cold against hot starts on the same samples.
 
-    cold, hot  bins (samples, n_bins, ...); their difference is averaged over the samples. What both
-    starts share (too short a chain drifts from both sides) shows in `thermalisation_z` instead.
+    cold, hot  bins (samples, n_bins, ...); their difference is averaged over the samples. A drift that both
+               starts share is seen by `thermalisation_z` only.
     """
     cold, hot = np.asarray(cold, float), np.asarray(hot, float)
     if cold.shape != hot.shape:
@@ -36,15 +36,16 @@ def hot_cold_z(cold: ArrayLike, hot: ArrayLike) -> Array:
 
 
 def burn_in_bins(cold: ArrayLike, hot: ArrayLike, level: float = 3.5) -> int | None:
-    """Number of leading bins after which the two starts agree (max |z| < level in all the rest).
+    """Return the number of leading bins to discard, after which both starts agree (max |z| < level).
 
-    cold, hot as in `hot_cold_z`. None if they still differ when a quarter of the bins is left (at least 4).
+    cold, hot  as in `hot_cold_z`
+    returns    None if they still differ in the last quarter of the bins (at least 4)
     """
     cold, hot = np.asarray(cold, float), np.asarray(hot, float)
     total = cold.shape[1]
     for drop in range(total - max(4, total // 4) + 1):
         rest = slice(drop, None)
-        # Judged on the first quarter of what is left: late agreement would hide an early difference.
+        # Tested also in the first quarter of the rest: late agreement would hide an early difference.
         early = slice(drop, drop + max(2, (total - drop) // 4))
         if all(np.abs(hot_cold_z(cold[:, s], hot[:, s])).max() < level for s in (rest, early)):
             return drop
@@ -52,7 +53,7 @@ def burn_in_bins(cold: ArrayLike, hot: ArrayLike, level: float = 3.5) -> int | N
 
 
 def _difference_z(first: Array, second: Array) -> Array:
-    """z-scores of the mean difference of two sets of bins (samples, n_bins, ...) on the same samples."""
+    """Return z-scores of the mean difference of two sets of bins (samples, n_bins, ...)."""
     sums = DifferenceSums()
     sums.add(first, second)
     return sums.z()
@@ -73,7 +74,7 @@ class DifferenceSums:
         self.largest = max(self.largest, float(np.abs(first).max()), float(np.abs(second).max()))
 
     def z(self) -> Array:
-        """z-scores (...,) of the mean difference."""
+        """Return the z-scores (...,) of the mean difference."""
         few = self.difference.n < SPREAD_KNOWN
         error = np.sqrt(self.thermal) / self.difference.n if few else self.difference.error
         # Observables that cannot fluctuate (no spanning cluster, say) leave only rounding.
@@ -82,10 +83,11 @@ class DifferenceSums:
 
 
 def outliers(samples: ArrayLike, threshold: float = 12.0) -> NDArray[np.int64]:
-    """Numbers of the samples (n,) too far from the median, on the scale of the half they lie in.
+    """Return the numbers of the samples (n,) that are too far from the median.
 
-    Disorder makes skew distributions: each side is judged by its own median deviation (times 1.4826, a
-    standard deviation for a normal one). A side without spread has no outliers.
+    Disorder makes skew distributions. Each side of the median therefore has its own scale: its median
+    deviation times 1.4826, the standard deviation of a normal distribution. A side without spread has no
+    outliers.
     """
     samples = np.asarray(samples, float)
     deviation = samples - np.median(samples)
@@ -98,11 +100,11 @@ def outliers(samples: ArrayLike, threshold: float = 12.0) -> NDArray[np.int64]:
 
 
 def stuck_samples(bins: ArrayLike) -> NDArray[np.int64]:
-    """Numbers of the samples whose squared winding, bins (samples, n_bins), is stuck.
+    """Return the numbers of the samples whose squared winding, bins (samples, n_bins), is stuck.
 
-    Stuck at a value that is not zero: always. Without any winding in any bin: only if all other samples
-    wind in most of their bins. Near an insulator windings are rare in a whole range of samples, and some
-    without any belong to the distribution.
+    A constant value other than zero is always stuck. A sample without any winding is stuck only if all other
+    samples wind in most of their bins: near an insulator windings are rare, and samples without any belong to
+    the distribution.
     """
     return stuck_by_activity(winding_activity(bins))
 
@@ -117,7 +119,7 @@ def winding_activity(bins: ArrayLike) -> Array:
 
 
 def stuck_by_activity(activity: Array) -> NDArray[np.int64]:
-    """Numbers of the stuck samples from `winding_activity`."""
+    """Return the numbers of the stuck samples from `winding_activity`."""
     still = activity[:, 0] > 0
     lively = activity[~still, 1]
     gap = len(lively) > 0 and float(lively.min()) > 0.5

@@ -76,9 +76,9 @@ def run_worms_link_by_link(
     numbers: NDArray[np.uint32],
     green: NDArray[np.uint64],
 ) -> tuple[np.uint64, np.uint64]:
-    """As `worm.run_worms`, with the rates of all replicas one after the other, see `link_rates`.
+    """Run trials as `tabulated.run_worms`, with rates looked up link by link, see `link_rates`.
 
-    Every trial takes two numbers: which link, and whether to bounce.
+    Every trial takes two random numbers: which link, and whether to bounce.
     """
     sites, wrap_shift = registers[reg.SITES], registers[reg.WRAP_SHIFT]
     L_tau, Lx = registers[reg.L_TAU], registers[reg.LX]
@@ -94,7 +94,7 @@ def run_worms_link_by_link(
             incoming = registers[row + reg.INCOMING]
             site = head & _LOW
             if site == registers[row + reg.TAIL]:
-                if incoming != OPENING:            # closed: put the word back, go elsewhere
+                if incoming != OPENING:            # closed: put the word back, choose a new site
                     words[site] = word
                     if registers[row + reg.ATTEMPTS_LEFT] == _0:
                         return t, row

@@ -24,30 +24,30 @@ Words = NDArray[Any]
 
 @dataclass(frozen=True)
 class Layout:
-    """Widths of the fields of a word. |J| <= j_space, j_time."""
+    """Widths of the fields of a word, in bits."""
 
     space_bits: int
     time_bits: int
 
     def bits(self, d: int) -> int:
-        """Width of field d."""
+        """Return the width of field d."""
         return self.space_bits if d < 4 else self.time_bits
 
     def shift(self, d: int) -> int:
-        """Lowest bit of field d; `shift(6)` is the first wrap bit."""
+        """Return the lowest bit of field d; `shift(6)` is the first wrap bit."""
         return d * self.space_bits if d < 4 else 4 * self.space_bits + (d - 4) * self.time_bits
 
     def bias(self, d: int) -> int:
-        """What field d holds for J = 0."""
+        """Return the value of field d for J = 0."""
         return 1 << (self.bits(d) - 1)
 
     def j_max(self, d: int) -> int:
-        """Largest |J| of field d."""
+        """Return the largest |J| of field d."""
         return self.bias(d) - 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the words."""
+        """Type of the words."""
         return np.dtype(np.uint32 if self.shift(6) + DIRECTIONS <= 32 else np.uint64)
 
 
@@ -78,14 +78,14 @@ def empty_lattice(model: Model, disorder: Disorder, layout: Layout = BYTES) -> W
 
 
 def currents(model: Model, words: Words, layout: Layout = BYTES) -> NDArray[np.int64]:
-    """Link currents J[mu, tau, y, x], mu = 0 time, 1 x, 2 y; zero on missing bonds."""
+    """Return the link currents J[mu, tau, y, x], mu = 0 time, 1 x, 2 y; zero on missing bonds."""
     grid = words.astype(np.int64).reshape(model.Ly, model.Lx, model.L_tau).transpose(2, 0, 1)
     fields = [(d, (grid >> layout.shift(d)) & (2 * layout.bias(d) - 1)) for d in (4, 0, 2)]
     return np.stack([np.where(field == 0, 0, field - layout.bias(d)) for d, field in fields])
 
 
 def fold_space(model: Model, space: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Histogram (4 Lx Ly,) over the differences of coordinates as one (Ly, Lx) over periodic distances.
+    """Return a histogram (4 Lx Ly,) over differences of coordinates as one (Ly, Lx) over periodic distances.
 
     The entry of the difference (dy, dx) is (dy + Ly) 2 Lx + dx + Lx.
     """

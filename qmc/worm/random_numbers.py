@@ -16,7 +16,7 @@ _23, _41, _17, _45, _19 = (np.uint64(n) for n in (23, 41, 17, 45, 19))
 
 @inlined
 def next_u64(s0, s1, s2, s3):  # type: ignore[no-untyped-def]
-    """One step of xoshiro256++: (number, s0, s1, s2, s3), all uint64."""
+    """Return (number, s0, s1, s2, s3) after one step of xoshiro256++, all uint64."""
     x = s0 + s3
     number = ((x << _23) | (x >> _41)) + s0
     t = s1 << _17
@@ -67,11 +67,11 @@ def fill_u64(state: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
 
 
 def stream(seed: int, *key: int) -> NDArray[np.uint64]:
-    """State uint64 (4,) of the xoshiro stream named by `seed` and the integers of `key` (each < 2^32)."""
+    """Return the state uint64 (4,) of the xoshiro stream named by `seed` and the integers `key` (< 2^32)."""
     return np.random.SeedSequence(seed, spawn_key=key).generate_state(4, np.uint64).astype(np.uint64)
 
 
 def lanes(seed: int, *key: int) -> NDArray[np.uint64]:
-    """States uint64 (4, LANES) for `top_up` of the stream named by `seed` and the integers of `key`."""
+    """Return the states uint64 (4, LANES) for `top_up` of the stream named by `seed` and `key`."""
     words = np.random.SeedSequence(seed, spawn_key=key).generate_state(4 * LANES, np.uint64)
     return words.astype(np.uint64).reshape(4, LANES)

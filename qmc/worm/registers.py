@@ -1,7 +1,7 @@
-"""The desk of the worms: one array of uint64 with all they write on, so that one register holds its address.
+"""Registers of the worms: one uint64 array with shared constants, then one row of worm state per replica.
 
-First what all replicas share, then one row of numbers for each replica. The places are unsigned: one
-signed operand would turn 64-bit arithmetic in the kernels into floating point.
+A single array keeps one address in the registers of the processor. The places are unsigned: one signed
+operand would turn 64-bit arithmetic in the kernels into floating point.
 """
 
 import numpy as np
@@ -30,25 +30,25 @@ HEAD = _u(0)            # head's site in the low half, running windings in the h
 TAIL = _u(1)            # tail's site
 WORD = _u(2)            # word at the head, the current of the last step counted on this end too
 INCOMING = _u(3)        # direction back along the last step; OPENING
-ATTEMPTS_LEFT = _u(4)            # attempts left before the replica is to be looked at
+ATTEMPTS_LEFT = _u(4)            # attempts left before the next check of the replica
 NUMBERS = _u(5)         # place of its random numbers, halves of 64 bits
 BASE = _u(6)            # its first site
 GREEN = _u(7)           # 0: no histogram; else 1 + its place in `green`
 TAIL_COLUMN = _u(8)     # column of the tail
-WORMS_OPENED = _u(9)          # worms that got beyond their first step
+WORMS_OPENED = _u(9)          # worms opened since the last check
 REPLICA = _u(10)           # number of the replica
-CLOCK_AT_CHECK = _u(11)          # clock at the last look
-ATTEMPTS_ASSIGNED = _u(12)          # attempts it was given then
+CLOCK_AT_CHECK = _u(11)          # clock at the last check
+ATTEMPTS_ASSIGNED = _u(12)          # attempts assigned at the last check
 
 OPENING = _u(DIRECTIONS)
-"""Instead of a direction: head and tail were put on a new site and have not tried a step yet."""
+"""Value of INCOMING for head and tail on a new site, before the first step."""
 
 WINDING_SHIFT = (32, 43, 54)
 """Of the net windings along x, y, tau within HEAD: 11, 11 and 10 bits, which never run over."""
 
 
 def new_registers(model: Model, layout: Layout, replicas: int) -> Registers:
-    """Registers of `replicas` worms, each at rest on its own first site; the words follow each other."""
+    """Return the registers of worms at rest, each on the first site of its replica."""
     volume, first, width = model.sites * model.L_tau, int(ROWS), int(WIDTH)
     registers = np.zeros(first + replicas * width, np.uint64)
     registers[SITES], registers[L_TAU], registers[LX] = volume, model.L_tau, model.Lx
@@ -60,8 +60,8 @@ def new_registers(model: Model, layout: Layout, replicas: int) -> Registers:
     registers[WRAP_SHIFT] = layout.shift(6)
     for i, change in enumerate(neighbour_offsets(model)):
         d, wrap = divmod(i, 2)
-        turns = (1 - 2 * (d % 2)) << WINDING_SHIFT[d // 2] if wrap else 0
-        registers[int(STEP) + i] = (int(change) + turns) % 2**64
+        winding = (1 - 2 * (d % 2)) << WINDING_SHIFT[d // 2] if wrap else 0
+        registers[int(STEP) + i] = (int(change) + winding) % 2**64
     for d in range(DIRECTIONS):
         registers[int(UNIT) + d], registers[int(SHIFT) + d] = 1 << layout.shift(d), layout.shift(d)
         registers[int(MASK) + d] = 2 * layout.bias(d) - 1
@@ -72,7 +72,7 @@ def new_registers(model: Model, layout: Layout, replicas: int) -> Registers:
 
 
 def neighbour_offsets(model: Model) -> NDArray[np.int64]:
-    """Change of the site index, int64 (12,), at 2 d + wrap."""
+    """Return the change of the site index by direction, int64 (12,), at 2 d + wrap."""
     stride = (model.L_tau, model.L_tau * model.Lx, 1)
     length = (model.Lx, model.Ly, model.L_tau)
     site = np.empty(2 * DIRECTIONS, np.int64)
@@ -84,20 +84,20 @@ def neighbour_offsets(model: Model) -> NDArray[np.int64]:
 
 
 def rows(registers: Registers, replicas: int) -> Registers:
-    """View (replicas, WIDTH) of the rows of a desk."""
+    """Return the rows of the replicas as a view (replicas, WIDTH)."""
     first, width = int(ROWS), int(WIDTH)
     return registers[first : first + replicas * width].reshape(replicas, width)
 
 
 def winding_bits(winding: NDArray[np.int64]) -> np.uint64:
-    """What the windings (3,) along x, y, tau add to HEAD."""
+    """Return what the windings (3,) along x, y, tau add to HEAD."""
     total = sum(int(w) << shift for w, shift in zip(winding, WINDING_SHIFT, strict=True))
     return np.uint64(total % 2**64)
 
 
 @inlined
 def windings(head):  # type: ignore[no-untyped-def]
-    """Net windings along x, y, tau, int64, from HEAD."""
+    """Return the net windings along x, y, tau, int64, from HEAD."""
     high = np.int64(head) >> 32                  # sign of the last field, borrows of the others
     x = ((high & 2047) ^ 1024) - 1024
     high = (high - x) >> 11
@@ -107,9 +107,9 @@ def windings(head):  # type: ignore[no-untyped-def]
 
 @inlined
 def relocate_worm(r, row, registers, words):  # type: ignore[no-untyped-def]
-    """Put head and tail of a closed worm on a site chosen by r, 32 random bits: one attempt less.
+    """Put head and tail of a closed worm on a site chosen by r, 32 random bits, and count one attempt.
 
-    Not quite the same probability for all sites; any fixed ones are exact.
+    The probabilities of the sites differ by one part in 2^32 / sites; any fixed probabilities are exact.
     """
     site = registers[row + BASE] + ((r * registers[SITES]) >> _u(32))
     registers[row + ATTEMPTS_LEFT] -= _u(1)

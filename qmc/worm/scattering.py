@@ -91,7 +91,7 @@ def _frequent_currents(links: LinkWeights) -> list[int]:
 
 
 def _addresses(links: list[_Classes], scale: int, offset: int = 0) -> NDArray[np.uint32]:
-    """Part of a state's address by the fields of `links`, the first one lowest in the word."""
+    """Return part of the address of a state by the fields of `links`, the first one lowest in the word."""
     row = np.zeros(1, np.int64)
     rare = np.zeros(1, bool)
     for link in links:                       # the field of a later link is higher, its class counts less
@@ -101,7 +101,7 @@ def _addresses(links: list[_Classes], scale: int, offset: int = 0) -> NDArray[np
 
 
 def _needed(links: LinkWeights) -> int:
-    """Largest |J| that matters: the weight beyond is less than the share NEGLIGIBLE."""
+    """Return the largest |J| that matters: the weight beyond it is below NEGLIGIBLE of the whole."""
     j = np.arange(len(links.weight))
     weight = links.weight * np.exp(abs(links.tilt) * j)
     tail = np.cumsum(weight[::-1])[::-1]
@@ -109,7 +109,7 @@ def _needed(links: LinkWeights) -> int:
 
 
 def _cut(links: LinkWeights, j_max: int) -> LinkWeights:
-    """`links` without currents beyond j_max."""
+    """Return `links` without currents beyond j_max."""
     return replace(links, weight=links.weight[: j_max + 1])
 
 
@@ -173,14 +173,14 @@ def bounce_free_flux(a: NDArray[np.float64], f: NDArray[np.float64]) -> None:
 
 @kernel
 def _root(a: float, s: float, large: bool) -> float:
-    """Root x of x (s - x) = a, without cancellation."""
+    """Return the root x of x (s - x) = a, without cancellation."""
     big = 0.5 * (s + np.sqrt(max(0.0, s * s - 4 * a)))
     return big if large else a / big
 
 
 @kernel
 def _excess(a: NDArray[np.float64], top: int, s: float, large_root: bool) -> float:
-    """sum_i x_i(s) - s; with the large root of `top` it is rewritten free of cancellation."""
+    """Return sum_i x_i(s) - s; with the large root of `top` it is rewritten free of cancellation."""
     total = 0.0
     for i in range(a.size):
         if i != top:

@@ -1,13 +1,13 @@
-"""The directed worm: moves between closed current configurations, several replicas taking turns.
+"""The directed worm: moves between closed current configurations, several replicas interleaved.
 
 An attempt picks a site and a direction at random and tests the first step with the Metropolis rate
 (one sixth of the trials per direction). The head then scatters by the tables of `scattering` until it
-is back at its tail. Attempts that fail at once count as attempts: measurements come after a fixed
-number of attempts, since a fixed number of moves would favour long worms.
+is back at its tail. Attempts that fail at once count as attempts. Measurements follow a fixed
+number of attempts, because a fixed number of moves would favour long worms.
 
-A single worm is one long chain of loads that wait for each other. So the worms of several replicas take
-turns, one trial each (the choice of a site, the test of a first step, or a step of a head), and fill each
-other's gaps. Every replica has its own random numbers, 32 bits per trial; what it does depends on no other.
+A single worm is a long chain of loads, each of which waits for the last one. The trials of several replicas
+are therefore interleaved: a trial is the choice of a site, the test of a first step, or a step of a head.
+Every replica has its own random numbers, 32 bits per trial, and is independent of the others.
 
 Green function: a closed configuration lasts one trial per attempt; a head in a state with rates A_d
 lasts 6 / sum A_d trials. With H the histogram of these times over head minus tail, and H(0) the
@@ -43,7 +43,7 @@ _RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
 
 @kernel
 def total_rate(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> float:
-    """Sum of A over the six links."""
+    """Return the sum of A over the six links."""
     total = 0.0
     for d in range(DIRECTIONS):
         total += rate[256 * d + ((word >> registers[reg.SHIFT + _u(d)]) & registers[reg.MASK + _u(d)])]
@@ -52,7 +52,7 @@ def total_rate(word: np.uint64, registers: Registers, rate: NDArray[np.float64])
 
 @kernel
 def heat_bath(word: np.uint64, registers: Registers, rate: NDArray[np.float64], u: float) -> np.uint64:
-    """Direction drawn with probability A_d / sum A, of a rare state."""
+    """Return a direction drawn with probability A_d / sum A, for a rare state."""
     target = u * total_rate(word, registers, rate)
     chosen = _0
     for d in range(DIRECTIONS):
@@ -67,7 +67,7 @@ def heat_bath(word: np.uint64, registers: Registers, rate: NDArray[np.float64], 
 
 @kernel
 def residence(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> np.uint64:
-    """Mean waiting time 6 / sum A in RESIDENCE_UNIT, of a rare state."""
+    """Return the mean waiting time 6 / sum A of a rare state, in RESIDENCE_UNIT."""
     return _u(DIRECTIONS / total_rate(word, registers, rate) / RESIDENCE_UNIT + 0.5)
 
 
@@ -83,13 +83,13 @@ def run_worms(
     numbers: NDArray[np.uint32],
     green: NDArray[np.uint64] | None,
 ) -> tuple[np.uint64, np.uint64]:
-    """Trials of the replicas with rows up to `end`, from trial t of the block and `row` on.
+    """Run the trials of the replicas with rows up to `end`, beginning with trial t of the block at `row`.
 
     words    uint32 or uint64, of all replicas one after the other
-    numbers  random ones, one per trial, from the place on that the row tells
+    numbers  random numbers, one per trial, beginning at the place in the register NUMBERS of a replica
     green    per replica 2 L_tau waiting times by tau distance, first at space distance zero, then at all
-             others; then 4 Lx Ly by space distance at tau distance zero; None: nothing is recorded, and
-             all that belongs to it is left out when the function is compiled
+             others; then 4 Lx Ly by space distance at tau distance zero. None: nothing is recorded, and
+             the compiled function contains no code for it
 
     Returns (t, row) of a replica without attempts left, before its trial t; or t = BLOCK.
     """
@@ -106,7 +106,7 @@ def run_worms(
             incoming = registers[row + reg.INCOMING]
             site = head & _LOW
             if site == registers[row + reg.TAIL]:
-                if incoming != OPENING:            # closed: put the word back, go elsewhere
+                if incoming != OPENING:            # closed: put the word back, choose a new site
                     words[site] = word
                     if registers[row + reg.ATTEMPTS_LEFT] == _0:
                         return t, row
@@ -127,7 +127,7 @@ def run_worms(
                 if state < _RARE:
                     slot = _u(table[state + incoming * _8 + (r & _7)])
                     own = r < slot
-                    d = (slot >> (_3 * _u(own))) & _7        # no branch here and below: hard to predict
+                    d = (slot >> (_3 * _u(own))) & _7        # no branch: it would be hard to predict
                 else:
                     d = heat_bath(word, registers, rate, np.float64(r) * 2.0**-32)
                 if green is not None and registers[row + reg.GREEN] != _0:
