@@ -48,6 +48,22 @@ from .statistics.allocation import (
 from .statistics.allocation import (
     variance_components as variance_components,
 )
+from .statistics.control_variates import (
+    control as control,
+)
+from .statistics.control_variates import (
+    mask_functions as mask_functions,
+)
+from .statistics.estimators import (
+    DEFAULT_ESTIMATOR as DEFAULT_ESTIMATOR,
+)
+from .statistics.estimators import (
+    ESTIMATORS as ESTIMATORS,
+)
+from .statistics.estimators import (
+    Average as Average,
+)
+from .statistics.improved import improved_averages as improved_averages
 from .statistics.jackknife import (
     autocorrelation_time as autocorrelation_time,
 )
@@ -107,6 +123,12 @@ from .statistics.thermalisation import (
 )
 from .statistics.thermalisation import (
     thermalisation_z as thermalisation_z,
+)
+from .statistics.transverse_fit import (
+    TransverseFit as TransverseFit,
+)
+from .statistics.transverse_fit import (
+    fit_transverse as fit_transverse,
 )
 from .worm.packing import currents as currents
 from .worm.packing import empty_lattice as empty_lattice

@@ -1,71 +1,18 @@
-"""Averages by the estimators with less noise: transverse currents, and functions of the mask.
+"""Averages by transverse currents and functions of the mask, see `estimators`."""
 
-    plain       averages as measured
-    transverse  responses at q = 0 from those at all wave vectors, see `transverse_fit`
-    masks       less disorder noise, see `control_variates`
-    improved    both, as far as data and disorder allow: the default
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.wave_vectors import matsubara_numbers, measured_waves
-from sitqmc.qmc.statistics.control_variates import Controlled, control, is_disordered, mask_functions
+from sitqmc.qmc.statistics.control_variates import FEW, Controlled, control, is_disordered, mask_functions
+from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, ESTIMATORS, STATIC, WAVES_OF, Average
 from sitqmc.qmc.statistics.jackknife import binned_error, covariance
 from sitqmc.qmc.statistics.transverse_fit import TransverseFit, fit_transverse
 
 Array = NDArray[np.float64]
-
-ESTIMATORS = ("improved", "transverse", "masks", "plain")
-DEFAULT_ESTIMATOR = "improved"
-
-WAVES_OF = {"rho": "K_T", "chi_s": "chi_s_q"}
-"""Responses that are measured at other wave vectors as well, and under which name."""
-
-STATIC = {"rho_s": "rho"}
-"""Scalars that are a response at n = 0."""
-
-
-@dataclass(frozen=True)
-class Average:
-    """Disorder average of one quantity; unpacks as (mean, covariance).
-
-    n            Matsubara numbers of the components of a response, None for other quantities
-    samples      value of every sample, (samples, ...)
-    mean         of the samples
-    covariance   of the mean, flattened; a number for a scalar. It holds the scatter of the samples, the
-                 spread of the fits averaged over, and the uncertainty of the means of mask functions
-    plain_error  standard errors of the plain mean
-    estimator    what was done: one of ESTIMATORS
-    fit          the fit over wave vectors, None if there is none
-    """
-
-    name: str
-    n: NDArray[np.int64] | None
-    samples: Array
-    mean: Array
-    covariance: Array
-    plain_error: Array
-    estimator: str
-    fit: TransverseFit | None = None
-
-    def __iter__(self) -> Iterator[Array]:
-        return iter((self.mean, self.covariance))
-
-    @property
-    def error(self) -> Array:
-        """Standard errors of the mean."""
-        return np.sqrt(np.diag(np.atleast_2d(self.covariance))).reshape(self.mean.shape)
-
-    @property
-    def gain(self) -> Array:
-        """Variance of the plain mean over that of this one: how many times fewer samples it takes."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.where(self.error > 0, (self.plain_error / self.error) ** 2, 1.0))
 
 
 def improved_averages(
@@ -91,7 +38,8 @@ def improved_averages(
         raise ValueError(f"{missing[0]!r}: no such average; choose one of {', '.join(samples)}")
     fits = _fits(model, samples, waves, names, estimator)
     functions = None
-    if estimator in ("improved", "masks") and is_disordered(model) and len(np.unique(keys[:, 0])) == 1:
+    one_seed = len(np.unique(keys[:, 0])) == 1
+    if estimator in ("improved", "masks") and is_disordered(model) and one_seed and len(keys) >= FEW:
         functions = mask_functions(model, int(keys[0, 0]), keys[:, 1].tolist())
     out = {}
     for name in names:

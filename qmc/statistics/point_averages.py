@@ -5,7 +5,7 @@ mean, covariance and jackknife run over samples.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, row_of, sample_bins
 from sitqmc.qmc.statistics.allocation import VarianceSums
+from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time, average, jackknife, squared_mean
 from sitqmc.qmc.statistics.thermalisation import DifferenceSums, outliers, stuck_by_activity, winding_activity
 
@@ -53,6 +54,7 @@ class PointAverages:
     values    disorder mean and error of each of them and of what is `derived` from them
     checks    by observable of the bins
     warnings  one line each
+    improved  some of the averages by estimators with less noise, see `estimators`; empty if not asked for
     """
 
     model: Model
@@ -60,6 +62,7 @@ class PointAverages:
     values: dict[str, Estimate]
     checks: dict[str, QualityCheck]
     warnings: tuple[str, ...]
+    improved: Mapping[str, Average] = field(default_factory=dict)
 
     @property
     def n_samples(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from sitqmc.continuation.methods import DEFAULT_METHOD, methods_for
 from sitqmc.continuation.options import RULES
-from sitqmc.qmc import Model, Schedule
+from sitqmc.qmc import DEFAULT_ESTIMATOR, ESTIMATORS, Model, Schedule
 from sitqmc.runs.config import scan
 from sitqmc.runs.config.checks import check_type, refuse_unknown
 from sitqmc.runs.config.target import TargetSection, parse_target
@@ -56,6 +56,7 @@ class ContinuationSection:
     method: str = DEFAULT_METHOD               # a method of `continuation`; the cross-check runs beside it
     alpha_rule: str = "curvature"              # curvature, classic or bryan
     f_sum: bool = False                        # impose <-k_x> too; exact only for eps -> 0
+    estimator: str = DEFAULT_ESTIMATOR         # improved, transverse, masks or plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +173,11 @@ def _section(kind: type[Section], table: Any, name: str) -> Section:
 def _check_ranges(config: Config) -> None:
     """Raise UserError for values out of bounds that no section checks by itself."""
     c, target = config.continuation, config.target
-    for key, choice, known in (("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, RULES)):
+    choices = (
+        ("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, RULES),
+        ("estimator", c.estimator, ESTIMATORS),
+    )  # fmt: skip
+    for key, choice, known in choices:
         if choice not in known:
             raise UserError(f"[continuation] {key} = {choice!r}: must be one of {', '.join(known)}")
     bounds: list[tuple[str, float, float, float]] = [

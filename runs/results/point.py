@@ -89,11 +89,12 @@ def conductivity(config: Config, averages: PointAverages, method: str) -> Spectr
 
     raises  ValueError if the data cannot be continued
     """
-    c, samples = config.continuation, averages.samples
+    c, samples, improved = config.continuation, averages.samples, averages.improved.get("rho")
     return continue_conductivity(
-        samples["rho"],
+        samples["rho"] if improved is None else improved.samples,
         averages.model.beta,
         eps=averages.model.eps,
+        n=None if improved is None else improved.n,
         kinetic=samples["minus_k"] if c.f_sum else None,
         method=method,
         alpha_rule=c.alpha_rule,

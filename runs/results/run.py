@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
 from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, WAVES, bins_needed
+from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, Average
+from sitqmc.qmc.statistics.point_averages import sample_means
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns
@@ -24,10 +26,10 @@ from sitqmc.runs.store.run_file import Failure, RunHeader
 from sitqmc.runs.store.run_folder import Inventory, RunFolder
 from sitqmc.runs.store.samples import PointSamples
 
-if TYPE_CHECKING:
-    from sitqmc.qmc.statistics.improved import Average
-
 Array = NDArray[np.float64]
+
+IMPROVED = ("rho", "chi_s", "rho_s", "kappa", "minus_k")
+"""Averages that the analysis of a run makes by the estimator of the configuration."""
 
 MAIN = ("rho_s", "kappa", "minus_k", "energy")
 
@@ -87,7 +89,7 @@ class Run:
     @cached_property
     def averages(self) -> list[PointAverages]:
         """Disorder averages of every point with their checks, in the order of `models`."""
-        return [self._average(model, None) for model in self.models]
+        return [self._improved(self._average(model, None)) for model in self.models]
 
     def averages_of(self, *names: str) -> list[PointAverages]:
         """Return some disorder averages of every point, without checks; reads no more than they need.
@@ -121,7 +123,18 @@ class Run:
 
         return self.folder.consistent(read)
 
-    def correlator(self, name: str, *, estimator: str = "improved", **where: Any) -> Average:
+    def _improved(self, averages: PointAverages) -> PointAverages:
+        """Add the averages that spectra and tables need, by the estimator of the configuration."""
+        estimator = self.config.continuation.estimator
+        if estimator == "plain":
+            return averages
+        names = [name for name in IMPROVED if name in averages.samples]
+        found = self._estimate_all(averages.model, names, estimator)
+        fits = (one.fit for one in found.values())
+        warnings = tuple(w for fit in fits if fit is not None and fit.best is not None for w in fit.warnings)
+        return replace(averages, improved=found, warnings=(*averages.warnings, *warnings))
+
+    def correlator(self, name: str, *, estimator: str = DEFAULT_ESTIMATOR, **where: Any) -> Average:
         """Return one average of one point by an estimator; unpacks as (mean, covariance).
 
         name       rho, chi_s or any other average of the run, see `known`
@@ -129,14 +142,21 @@ class Run:
         where      parameters that single out the point, such as p=0.1, L=16
         raises     UserError for an unknown name or estimator, or if `where` fits no point or several
         """
-        # Imported here: functions of the mask are compiled, and most commands do without.
-        from sitqmc.qmc.statistics.improved import STATIC, improved_averages
-        from sitqmc.qmc.statistics.point_averages import sample_means
-
         model = self.point(**where)
         if name not in self.known():
             raise UserError(f"observable {name!r}: not in this run; known: {', '.join(self.known())}")
-        names = [name, STATIC[name]] if name in STATIC else [name]
+        try:
+            return self._estimate_all(model, [name], estimator)[name]
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
+    def _estimate_all(self, model: Model, wanted_names: Sequence[str], estimator: str) -> dict[str, Average]:
+        """Return averages of one point by an estimator."""
+        # Imported here: functions of the mask are compiled, and most commands do without.
+        from sitqmc.qmc.statistics.improved import improved_averages
+
+        responses = (STATIC[name] for name in wanted_names if name in STATIC)
+        names = [*dict.fromkeys((*wanted_names, *responses))]
         rows = self.folder.rows(model)
         stored = [] if rows is None else [f"maps/{w}" for w in WAVES if f"maps/{w}" in rows.names]
         wanted = [f"bins/{b}" for b in bins_needed(model, names)] + stored
@@ -151,10 +171,7 @@ class Run:
             )
 
         samples, waves, keys = self.folder.consistent(read)
-        try:
-            return improved_averages(model, samples, waves, keys, names=[name], estimator=estimator)[name]
-        except ValueError as error:
-            raise UserError(str(error)) from None
+        return improved_averages(model, samples, waves, keys, names=wanted_names, estimator=estimator)
 
     def point(self, **where: Any) -> Model:
         """Return the one point with the given parameters, L standing for Lx and Ly.

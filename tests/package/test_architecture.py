@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "analytic/comparison": ELECTRODYNAMICS | {"analytic/measurements", "analytic/film"},
     "runs/errors": set(),
     "runs/formatting": set(),
-    "runs/config": GROUND | QMC | {"qmc/chains", "continuation/*"},
+    "runs/config": GROUND | QMC | {"qmc/chains", "qmc/statistics", "continuation/*"},
     "runs/formats": GROUND | {"continuation/*", "analytic/*"},
     "runs/store": GROUND | QMC | {"qmc/chains", "runs/config"},
     "runs/simulate": GROUND | {"qmc/*", "runs/config", "runs/store"},

@@ -1,0 +1,68 @@
+"""Estimators of averages, and the result of one; `improved` makes them. Imports no compiled code.
+
+    plain       averages as measured
+    transverse  responses at q = 0 from those at all wave vectors, see `transverse_fit`
+    masks       less disorder noise, see `control_variates`
+    improved    both, as far as data and disorder allow: the default
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sitqmc.qmc.statistics.transverse_fit import TransverseFit
+
+Array = NDArray[np.float64]
+
+ESTIMATORS = ("improved", "transverse", "masks", "plain")
+DEFAULT_ESTIMATOR = "improved"
+
+WAVES_OF = {"rho": "K_T", "chi_s": "chi_s_q"}
+"""Responses that are measured at other wave vectors as well, and under which name."""
+
+STATIC = {"rho_s": "rho"}
+"""Scalars that are a response at n = 0."""
+
+
+@dataclass(frozen=True)
+class Average:
+    """Disorder average of one quantity; unpacks as (mean, covariance).
+
+    n            Matsubara numbers of the components of a response, None for other quantities
+    samples      value of every sample, (samples, ...)
+    mean         of the samples
+    covariance   of the mean, flattened; a number for a scalar. It holds the scatter of the samples, the
+                 spread of the fits averaged over, and the uncertainty of the means of mask functions
+    plain_error  standard errors of the plain mean
+    estimator    what was done: one of ESTIMATORS
+    fit          the fit over wave vectors, None if there is none
+    """
+
+    name: str
+    n: NDArray[np.int64] | None
+    samples: Array
+    mean: Array
+    covariance: Array
+    plain_error: Array
+    estimator: str
+    fit: TransverseFit | None = None
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter((self.mean, self.covariance))
+
+    @property
+    def error(self) -> Array:
+        """Standard errors of the mean."""
+        return np.sqrt(np.diag(np.atleast_2d(self.covariance))).reshape(self.mean.shape)
+
+    @property
+    def gain(self) -> Array:
+        """Variance of the plain mean over that of this one: how many times fewer samples it takes."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where(self.error > 0, (self.plain_error / self.error) ** 2, 1.0))
