@@ -70,9 +70,10 @@ from .film.inversion import (
 from .film.inversion import (
     invert_scan as invert_scan,
 )
-from .film.mount_fit import MountFit as MountFit
-from .film.mount_fit import fit_mount as fit_mount
-from .film.mount_model import MountPriors as MountPriors
+from .film.mount.fit import MountFit as MountFit
+from .film.mount.fit import fit_mount as fit_mount
+from .film.mount.model import MountPriors as MountPriors
+from .film.mount.state import FilmState as FilmState
 from .film.transmission_fit import (
     FilmFit as FilmFit,
 )

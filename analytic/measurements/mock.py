@@ -1,8 +1,8 @@
 """Mock films in mock spectrometers: synthetic scans with the imperfections of backward-wave oscillators.
 
 A random generator draws film, mode, one to four source bands with gain, phase, drift and error scale, turns
-of 2 pi between bands, path offset, leak, standing wave, outliers, and the assumed substrate and thickness.
-The truth is kept for comparison.
+of 2 pi between bands, path offset, leak, standing wave, loss of coherence in the substrate, outliers, and the
+assumed substrate and thickness. The truth is kept for comparison.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +24,7 @@ class MockFilm:
     """Scans of one film, the experimenter's belief, and the truth.
 
     normal, cold, tunnelling  the data
+    further                   cold scans of the same mount at further temperatures
     believed                  film and substrate as the experimenter knows them
     standing_period_thz       known period of the standing wave
     edges_thz                 edges between the source bands
@@ -39,6 +40,7 @@ class MockFilm:
     film: SyntheticFilm
     sample: FilmOnSubstrate
     instrument: Instrument
+    further: tuple[ThzScan, ...] = ()
 
     def omega_thz(self) -> float:
         """Return the frequency of the smallest true sigma1 within the scan and below the gap."""
@@ -46,8 +48,11 @@ class MockFilm:
         return float(nu[self.film.sigma(nu, self.cold.t_k).real.argmin()])
 
 
-def mock_film(rng: np.random.Generator, *, mode: bool) -> MockFilm:
-    """Return a random film, with or without a mode below the gap, in a random spectrometer."""
+def mock_film(rng: np.random.Generator, *, mode: bool, further_k: tuple[float, ...] = ()) -> MockFilm:
+    """Return a random film, with or without a mode below the gap, in a random spectrometer.
+
+    further_k  temperatures of cold scans besides the one at 2 K
+    """
     film = _film(rng, mode)
     believed_plate = Substrate(thickness_um=1000.0, index=3.1, dispersion=0.01, loss=6e-4)
     plate = replace(
@@ -63,14 +68,17 @@ def mock_film(rng: np.random.Generator, *, mode: bool) -> MockFilm:
         path_um=20 * rng.normal(), standing_cos=0.006 * rng.normal(), standing_sin=0.006 * rng.normal(),
         standing_period_thz=rng.uniform(0.1, 0.2), leak_re=level * leak.real, leak_im=level * leak.imag,
     )  # fmt: skip
+    sample = replace(sample, coherence=1.0 - rng.uniform(0.0, 0.08))
     count = int(rng.integers(1, 5))
     edges = tuple(np.sort(rng.uniform(0.2, 1.2, count - 1)).tolist())
     gains = np.exp(0.03 * rng.normal(size=count) + 0.03j * rng.normal(size=count))
     scans = [_scan(film, sample, instrument, edges, gains, t_k, rng) for t_k in (film.warm_k, film.cold_k)]
+    tunnelling = synthetic_tunnelling(film, rng)
+    further = tuple(_scan(film, sample, instrument, edges, gains, t_k, rng) for t_k in further_k)
     return MockFilm(
-        normal=scans[0], cold=scans[1], tunnelling=synthetic_tunnelling(film, rng), believed=believed,
+        normal=scans[0], cold=scans[1], tunnelling=tunnelling, believed=believed,
         standing_period_thz=instrument.standing_period_thz, edges_thz=edges, film=film, sample=sample,
-        instrument=instrument,
+        instrument=instrument, further=further,
     )  # fmt: skip
 
 

@@ -84,9 +84,10 @@ class SyntheticFilm:
         """Return the full conductivity, ohm^-1 cm^-1."""
         return self.background(nu_thz, t_k) + self.mode(nu_thz, t_k)
 
-    def omega_sigma2_mev(self) -> float:
-        """Return lim hbar omega sigma2 of the cold film, meV ohm^-1 cm^-1."""
-        bare = stiffness_slope_mev(self.delta_mev(self.cold_k), self.scattering_mev, self.cold_k)
+    def omega_sigma2_mev(self, t_k: float | None = None) -> float:
+        """Return lim hbar omega sigma2 below Tc in meV ohm^-1 cm^-1, by default of the cold film."""
+        t_k = self.cold_k if t_k is None else t_k
+        bare = stiffness_slope_mev(self.delta_mev(t_k), self.scattering_mev, t_k)
         return self.sigma_n * (bare - self.mode_height * self.mode_width_thz * MEV_PER_THZ)
 
 

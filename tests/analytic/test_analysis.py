@@ -7,6 +7,7 @@ import pytest
 
 from sitqmc.analytic import film_stiffness_mev, gap_mev, mattis_bardeen, stiffness_slope_mev
 from sitqmc.analytic.film.analysis import analyse_film, fit_substrate
+from sitqmc.analytic.film.mount.model import MountPriors
 from sitqmc.analytic.film.transmission_fit import FilmSetup
 from sitqmc.analytic.measurements.scans import thz_scan
 from sitqmc.analytic.measurements.synthetic import (
@@ -21,17 +22,7 @@ from sitqmc.analytic.optics.instrument import Instrument
 from sitqmc.runs.formats.films import bundled_films
 from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
 
-PRIORS = {
-    "thickness_um": 1.0,
-    "index": 0.01,
-    "dispersion": 5e-3,
-    "loss": 5e-4,
-    "film_nm": 0.5,
-    "standing_cos": 0.01,
-    "standing_sin": 0.01,
-    "leak_re": 1e-3,
-    "leak_im": 1e-3,
-}
+PRIORS = MountPriors(leak=1e-3)
 GUESS = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
 
 
@@ -148,15 +139,15 @@ def test_options_and_notes_reach_every_step():
     setup = FilmSetup(sample=sample, sigma_n=2500.0)
     out = analyse_film(cold, setup, tc, normal=normal, model="mattis_bardeen")
     assert out.calibration.fits
-    assert out.plain.fits
-    assert out.calibration.setup.sigma_n == pytest.approx(3000, rel=1e-3)
+    assert out.plain_fits
+    assert out.mount.setup.sigma_n == pytest.approx(3000, rel=5e-3)
     assert out.background.delta_mev == pytest.approx(delta, rel=2e-3)
     expected = film_stiffness_mev(3000 * stiffness_slope_mev(delta, np.inf, 4.0), 20.0)
     assert abs(out.stiffness_mev.pull(expected)) < 4
     with pytest.raises(ValueError, match="noted before: no normal-state scan"):
         analyse_film(cold, setup, tc, model="mattis_bardeen", stiffness_window_thz=(2.0, 3.0))
-    with pytest.raises(ValueError, match="unknown parameter 'film'"):
-        analyse_film(cold, setup, tc, priors={"film": 0.5})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'film'"):
+        MountPriors(film=0.5)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sitqmc.analytic import (
     FilmOnSubstrate,
     FilmSetup,
     Instrument,
+    MountPriors,
     Substrate,
     TheoryCurve,
     analyse_film,
@@ -25,8 +26,7 @@ from sitqmc.analytic import (
 )
 from sitqmc.runs.results.figures import film as lab
 
-PRIORS = {"film_nm": 0.5, "thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4,
-          "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}
+PRIORS = MountPriors(leak=1e-3)
 UNIT = r"($\Omega^{-1}\,\mathrm{cm}^{-1}$)"
 
 
@@ -44,6 +44,7 @@ class Film:
                                instrument=Instrument(standing_period_thz=0.13))
         self.answer = analyse_film(self.cold, self.start, truth.tc_k, rng, normal=self.warm, priors=PRIORS,
                                    tunnelling=self.curve)
+        self.fitted = self.answer.mount.corrected[1]           # the scan that `plain` was fitted to
 
 
 @pytest.fixture(scope="module")
@@ -117,19 +118,19 @@ def test_tunnelling(strong):
 
 
 def test_residuals_drawn_are_those_of_the_fit(strong):
-    figure = lab.draw_film_fit(strong.cold, strong.answer.plain, "Superconductor")
+    figure = lab.draw_film_fit(strong.fitted, strong.answer.plain, "Superconductor")
     for axis, residuals in zip(figure.axes[2:], strong.answer.plain.fit.residuals, strict=True):
         points = axis.lines[-1]
-        assert np.array_equal(points.get_xdata(), strong.cold.nu_thz)
+        assert np.array_equal(points.get_xdata(), strong.fitted.nu_thz)
         assert np.array_equal(points.get_ydata(), residuals)
         assert axis.get_ylim()[1] > np.abs(residuals).max()
 
 
 def test_drawn_model_is_that_of_the_fit(weak):
     """At the frequencies of the scan the lines differ from the data by the residuals."""
-    figure = lab.draw_film_fit(weak.cold, weak.answer.plain, "Superconductor")
+    figure = lab.draw_film_fit(weak.fitted, weak.answer.plain, "Superconductor")
     t_axis, theta_axis = figure.axes[:2]
-    scan, (r_t, r_theta) = weak.cold, weak.answer.plain.fit.residuals
+    scan, (r_t, r_theta) = weak.fitted, weak.answer.plain.fit.residuals
     curve = {axis: next(line for line in axis.lines if line.get_xdata().size > scan.nu_thz.size)
              for axis in (t_axis, theta_axis)}
     model_t = curve[t_axis].get_ydata()[:: lab.FINE]
@@ -145,22 +146,23 @@ def test_normal_state_and_plain_superconductor(weak, strong):
     y = [r"$|t|$", r"$\theta$ minus straight line (rad)", *["residual\n(std. errors)"] * 2]
     assert labels(normal) == (y, ["", "", lab.NU, lab.NU])
     assert "Normal state: fits" in words(normal)
-    good = lab.draw_film_fit(weak.cold, weak.answer.plain, "Superconductor")
-    bad = lab.draw_film_fit(strong.cold, strong.answer.plain, "Superconductor")
+    good = lab.draw_film_fit(weak.fitted, weak.answer.plain, "Superconductor")
+    bad = lab.draw_film_fit(strong.fitted, strong.answer.plain, "Superconductor")
     assert "REJECTED" not in words(good)
     assert "Superconductor REJECTED: the model does NOT fit" in words(bad)
     assert drawn(bad) > 0.01
 
 
 def test_joint_fit_has_a_row_for_each_scan(weak, strong):
-    both = fit_film([weak.warm, weak.cold], weak.start, weak.tc_k, free=("sigma_n", "path_um"), priors=PRIORS)
+    free, priors = ("sigma_n", "path_um"), PRIORS.of_setup()
+    both = fit_film([weak.warm, weak.cold], weak.start, weak.tc_k, free=free, priors=priors)
     figure = lab.draw_film_fit([weak.warm, weak.cold], both, "Joint fit")
     assert len(figure.axes) == 8
     assert drawn(figure) > 0.01
     assert "12.35 K" in words(figure)
     assert "REJECTED" not in words(figure)
     scans = [strong.warm, strong.cold]
-    wrong = fit_film(scans, strong.start, strong.tc_k, free=("sigma_n", "path_um"), priors=PRIORS)
+    wrong = fit_film(scans, strong.start, strong.tc_k, free=free, priors=priors)
     assert "Joint fit REJECTED" in words(lab.draw_film_fit(scans, wrong, "Joint fit"))
 
 
@@ -224,7 +226,7 @@ def test_comparison(strong):
 def test_nothing_is_cut_off_or_overlaps(strong, weak):
     """Heading, legends and notes stay inside the picture, and the heading above the axes."""
     figures = [lab.draw_tunnelling(strong.curve, strong.answer.tunnelling), excess_figure(strong),
-               lab.draw_film_fit(strong.cold, strong.answer.plain, "Superconductor"), excess_figure(weak),
+               lab.draw_film_fit(strong.fitted, strong.answer.plain, "Superconductor"), excess_figure(weak),
                lab.draw_weight_line({"a film": strong.answer}, one_line(strong)),
                lab.draw_correlation(strong.answer.plain.fit), comparison_figure(strong, 1.5)]
     for figure in figures:

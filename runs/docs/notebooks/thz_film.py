@@ -23,6 +23,7 @@ from sitqmc.analytic import (
     FilmOnSubstrate,
     FilmSetup,
     Instrument,
+    MountPriors,
     Substrate,
     TheoryCurve,
     analyse_film,
@@ -102,8 +103,7 @@ plate = Substrate(thickness_um=1000.3, index=3.097, dispersion=0.012, loss=8e-4)
 guess = FilmSetup(sample=FilmOnSubstrate(film_nm=20.0, substrate=plate),
                   sigma_n=2000.0,            # ohm^-1 cm^-1, a first guess
                   instrument=Instrument(standing_period_thz=0.13))
-priors = {"film_nm": 0.5, "thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4,
-          "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}
+priors = MountPriors(leak=1e-3)
 
 # %% [markdown]
 # ## 2. Look at |t| and theta
@@ -132,7 +132,7 @@ draw_tunnelling(curve, tunnelling)
 # small errors.
 
 # %%
-calibration = fit_normal(normal, guess, tc_k, priors=priors)
+calibration = fit_normal(normal, guess, tc_k, priors=priors.of_setup())
 print(calibration.report())
 draw_film_fit(normal, calibration, "Normal state (Drude)")
 
@@ -162,7 +162,7 @@ draw_film_fit(cold, plain, "Plain superconductor")
 
 # %%
 weak_scans = [read_scan(bundled_films() / f"9.5K_{kind}.txt") for kind in ("normal", "cold")]
-weak = fit_film(weak_scans, guess, 9.5, free=("sigma_n", "path_um"), priors=priors)
+weak = fit_film(weak_scans, guess, 9.5, free=("sigma_n", "path_um"), priors=priors.of_setup())
 two_delta = weak.gaps_mev()[1].scaled(2)
 print(weak.fit.quality.text)
 print(f"2 Delta = {two_delta} meV = {mev_to_thz(two_delta.value):.4f} THz")

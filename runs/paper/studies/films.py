@@ -14,6 +14,7 @@ from sitqmc.analytic import (
     FilmOnSubstrate,
     FilmSetup,
     Instrument,
+    MountPriors,
     Substrate,
     ThzScan,
     TunnellingCurve,
@@ -27,8 +28,7 @@ DILUTION = {"6.7K": 0.075, "5.0K": 0.1, "4.2K": 0.125}
 TC_K = {"9.5K": 9.5, "6.7K": 6.7, "5.0K": 5.0, "4.2K": 4.2}
 WEAK, STRONG = "9.5K", "4.2K"
 
-PRIORS = {"thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4, "film_nm": 0.5,
-          "standing_cos": 0.01, "standing_sin": 0.01, "leak_re": 1e-3, "leak_im": 1e-3}  # fmt: skip
+PRIORS = MountPriors(leak=1e-3)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Film:
     @property
     def excess_seen(self) -> bool:
         """Whether the plain superconductor is rejected, so that an excess is resolved."""
-        return not self.found.plain.fits
+        return not self.found.plain_fits
 
 
 def setup() -> FilmSetup:

@@ -173,6 +173,8 @@ def draw_pairs(pairs: MeasuredConductivity, background: Background | None = None
 
 
 def _mark(axis: Axes, where: Estimate, colour: str, name: str) -> None:
+    if not where.is_known:
+        return
     axis.axvspan(where.low, where.high, color=colour, alpha=0.25, lw=0)
     axis.axvline(where.value, color=colour, lw=1.2, ls="--",
                  label=f"{name} = {where.value:.3f} [{where.low:.3f}, {where.high:.3f}] THz")
@@ -202,7 +204,7 @@ def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h:
         for axis in (top, bottom):
             axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.22), ncols=4, columnspacing=1.2)
         if plain is not None and plain.fits:
-            text = r"plain superconductor fits: no excess resolved, $\Omega$ and peak are noise"
+            text = r"plain superconductor fits: no excess resolved, no $\Omega$ and no peak"
             figure.suptitle(text, fontsize=7,
                             color=RED, weight="bold")
             return _judged(figure)
