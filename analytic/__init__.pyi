@@ -14,6 +14,9 @@ from .comparison import (
     compare_family as compare_family,
 )
 from .comparison import (
+    compare_film as compare_film,
+)
+from .comparison import (
     e_j_from_stiffness as e_j_from_stiffness,
 )
 from .comparison import (

@@ -24,6 +24,7 @@ from sitqmc.analytic import (
     synthetic_scan,
     synthetic_tunnelling,
 )
+from sitqmc.estimate import Estimate
 from sitqmc.runs.results.figures import film as lab
 
 PRIORS = MountPriors(leak=1e-3)
@@ -97,7 +98,7 @@ def resonance(width):
 def comparison_figure(film, width):
     a, theory = film.answer, resonance(width)
     data = excess(a.pairs, a.background)
-    answer = compare(theory, data, 20.0, free_amplitude=True, search_mev=(0.6, 2.4))
+    answer = compare(theory, data, 20.0, amplitude=Estimate(1.0, 100.0), search_mev=(0.6, 2.4))
     return lab.draw_comparison(theory, data, answer, 20.0)
 
 

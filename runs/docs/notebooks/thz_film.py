@@ -28,7 +28,6 @@ from sitqmc.analytic import (
     TheoryCurve,
     analyse_film,
     compare,
-    e_j_from_stiffness,
     excess,
     excess_peak,
     film_stiffness_mev,
@@ -46,6 +45,7 @@ from sitqmc.analytic import (
     penetration_depth_nm,
     superfluid,
 )
+from sitqmc.estimate import Estimate
 from sitqmc.runs.formats.films import bundled_films
 from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
 from sitqmc.runs.results.figures.film import (
@@ -287,19 +287,18 @@ def made_up_theory() -> TheoryCurve:
 theory = made_up_theory() if run_folder is None else read_theory(run_folder, point)
 
 # %% [markdown]
-# The comparison uses the points below the gap; E_J and the amplitude are free. For a film that is one
-# array, E_J follows from the stiffness instead (`e_j_mev=...`), and nothing is free. The two values of E_J
-# differ much for this SYNTHETIC film and the invented resonance; agreement of the shapes alone then proves
-# little.
+# The comparison uses the points below the gap; E_J is free, and the amplitude has a wide prior. For a film
+# that is one array, E_J follows from the stiffness instead (`e_j_mev=...`), and nothing is free. The two
+# values of E_J differ much for this SYNTHETIC film and the invented resonance; agreement of the shapes alone
+# then proves little.
 
 # %%
 everywhere = excess(points, background)
 keep = everywhere.nu_thz < below_gap[1]
 sigma_h = ExcessConductivity(nu_thz=everywhere.nu_thz[keep], sigma_h=everywhere.sigma_h[keep],
                  covariance=everywhere.covariance[np.ix_(keep, keep)])
-agreement = compare(theory, sigma_h, mount.sample.film_nm, free_amplitude=True)
-print(agreement.quality.text)
-print(f"E_J = {agreement.e_j_mev.value:.3f} meV [{agreement.e_j_mev.low:.3f}, {agreement.e_j_mev.high:.3f}]")
-if theory.rho_s > 0:
-    print(f"E_J from the stiffness would be {e_j_from_stiffness(stiffness_mev, theory.rho_s):.3f} meV")
+stiffness = Estimate(stiffness_mev, stiffness_mev * share)
+agreement = compare(theory, sigma_h, mount.sample.film_nm, amplitude=Estimate(1.0, 100.0),
+                    film_stiffness_mev=stiffness)
+print(agreement.report())
 draw_comparison(theory, sigma_h, agreement, mount.sample.film_nm)

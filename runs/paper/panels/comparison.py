@@ -14,6 +14,7 @@ from sitqmc.analytic import (
     e_j_from_stiffness,
     to_laboratory,
 )
+from sitqmc.estimate import Estimate
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
     GREY,
@@ -33,6 +34,9 @@ from sitqmc.runs.paper.studies.films import DILUTION, Film
 from sitqmc.runs.paper.studies.spectra import StudyPoint
 
 Array = NDArray[np.float64]
+
+ANY_AMPLITUDE = Estimate(1.0, 100.0)
+"""Prior of the factor between the array and the film: practically free."""
 
 LOWEST = 3  # points at the lower end of a scan
 CONDUCTIVITY = r"($\Omega^{-1}$ cm$^{-1}$)"
@@ -60,7 +64,7 @@ def _matched(data: Reproduction) -> tuple[tuple[Film, StudyPoint, TheoryCurve, C
             rho_s=point.averages.values["rho_s"].value,
         )
         answer = compare(
-            theory, film.found.sigma_h, film.found.background.setup.sample.film_nm, free_amplitude=True
+            theory, film.found.sigma_h, film.found.background.setup.sample.film_nm, amplitude=ANY_AMPLITUDE
         )
         out.append((film, point, theory, answer))
     return tuple(out)
@@ -87,7 +91,7 @@ def _pair(axis: Axes, film: Film, point: StudyPoint, theory: TheoryCurve, answer
     nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
     sigma, error = curve.value, curve.error
     keep = nu <= 1.05 * excess.nu_thz[-1]
-    y, half = answer.amplitude * sigma[keep], answer.amplitude * error[keep]
+    y, half = answer.amplitude.value * sigma[keep], answer.amplitude.value * error[keep]
     axis.fill_between(nu[keep], y - half, y + half, color=RED, alpha=0.2, lw=0)
     mark = "" if answer.quality.fits else " (!)"
     axis.plot(nu[keep], y, color=RED, label=f"SIMULATED, p = {point.model.p:g}{mark}")
@@ -111,7 +115,7 @@ def _pair(axis: Axes, film: Film, point: StudyPoint, theory: TheoryCurve, answer
         0.97,
         0.76,
         f"$E_J$ = {e_j.value:.2f} [{e_j.low:.2f}, {e_j.high:.2f}] meV\n"
-        f"from stiffness: {stiff:.0f} meV\namplitude {answer.amplitude:.3g}\n"
+        f"from stiffness: {stiff:.0f} meV\namplitude {answer.amplitude.value:.3g}\n"
         rf"{verdict}: $\chi^2$/dof = {answer.quality.chi2 / answer.quality.dof:.1f}",
         transform=axis.transAxes,
         va="top",
@@ -136,7 +140,7 @@ def caption_3a(data: Reproduction) -> str:
         "SIMULATED sigma(omega) of the array with 68 % bands, on the axes of the film with E_J and the "
         "amplitude free. "
         + "; ".join(parts)
-        + '. "Fits" means that wide bands exclude nothing, not that the curves agree. If the fitted E_J is '
+        + ". If the fitted E_J is "
         "far from the E_J of the stiffness, the match is artificial: the synthetic mode was placed at a few "
         "tenths of a THz, while an array with the stiffness of the film absorbs at energies of order E_J. "
         "The agreement claimed by the paper is therefore neither confirmed nor "
@@ -151,7 +155,7 @@ def _lowest(film: Film, theory: TheoryCurve, answer: Comparison) -> str:
     nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
     sigma = curve.value
     points = float(excess.sigma_h[:LOWEST].mean())
-    line = float(np.interp(excess.nu_thz[:LOWEST], nu, answer.amplitude * sigma).mean())
+    line = float(np.interp(excess.nu_thz[:LOWEST], nu, answer.amplitude.value * sigma).mean())
     return f"the points have {points:.0f}, the line has {line:.0f} 1/(ohm cm)"
 
 
@@ -162,7 +166,7 @@ def curves_3a(data: Reproduction) -> list[Series]:
         excess = film.found.sigma_h
         nu, curve = to_laboratory(theory, answer.e_j_mev.value, film.found.background.setup.sample.film_nm)
         sigma, error = curve.value, curve.error
-        a = answer.amplitude
+        a = answer.amplitude.value
         out += [
             value_series(f"SYNTHETIC sigma_H Tc={film.tc_k:g}K", "nu/THz", unit, excess.nu_thz,
                          excess.sigma_h, excess.error),

@@ -265,13 +265,13 @@ def draw_comparison(theory: TheoryCurve, data: ExcessConductivity, answer: Compa
         nu, curve = to_laboratory(theory, answer.e_j_mev.value, thickness_nm)
         sigma, error = curve.value, curve.error
         shown = nu <= 1.1 * data.nu_thz[-1]
-        sigma, error = answer.amplitude * sigma[shown], answer.amplitude * error[shown]
+        sigma, error = answer.amplitude.value * sigma[shown], answer.amplitude.value * error[shown]
         axis.errorbar(data.nu_thz, data.sigma_h, data.error, fmt="o", ms=3, lw=0.9, color=BLUE,
                       label=r"$\sigma_H$")
         e_j = answer.e_j_mev
         axis.plot(nu[shown], sigma, color=RED,
                   label=f"theory, $E_J$ = {e_j.value:.3f} [{e_j.low:.3f}, {e_j.high:.3f}] meV, "
-                        f"amplitude {answer.amplitude:.3g}")
+                        f"amplitude {answer.amplitude.value:.3g}")
         axis.fill_between(nu[shown], sigma - error, sigma + error, color=RED, alpha=0.2, lw=0)
         axis.axhline(0, color=GREY, lw=0.8)
         axis.set(xlabel=NU, ylabel=rf"$\sigma_H$ {CONDUCTIVITY}")
