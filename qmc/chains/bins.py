@@ -16,6 +16,10 @@ from sitqmc.qmc.statistics.jackknife import autocorrelation_time
 Array = NDArray[np.float64]
 
 
+NOT_MEASURED = -1.0
+"""Response by wave vector of a chain begun by a version that did not measure it; files refuse NaN."""
+
+
 @dataclass(frozen=True)
 class ChainResult:
     """Bins, maps and cost of one finished chain.
@@ -62,7 +66,8 @@ def chain_result(
     sums = batch.sums.maps[c].reshape(-1, model.Ly, model.Lx)
     maps = {name: sums[at] / measurements for name, at in MAP_AT._asdict().items()} | {"G_r0": G_r0}
     if batch.sums.waves.size:
-        maps |= dict(zip(WAVES, batch.sums.waves[c] / measurements, strict=True))
+        waves = batch.sums.waves[c] / measurements
+        maps |= dict(zip(WAVES, np.where(waves < 0, NOT_MEASURED, waves), strict=True))
     named |= green
     steps = int(batch.counters[c, loop.STEPS])
     return ChainResult(

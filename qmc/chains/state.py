@@ -27,6 +27,9 @@ State = dict[str, NDArray[Any]]
 FIRST_WORMS = 16
 """Attempts before the first check of how long the worms of a chain are."""
 
+UNKNOWN = -1e12
+"""Sum of responses by wave vector that were not measured from the start: negative whatever is added."""
+
 WORM_REGISTERS = [
     reg.HEAD, reg.TAIL, reg.WORD, reg.INCOMING, reg.ATTEMPTS_LEFT, reg.ATTEMPTS_ASSIGNED, reg.WORMS_OPENED,
 ]  # fmt: skip
@@ -85,8 +88,8 @@ class Replicas:
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `save` returned, also for shorter chains; ValueError if it does not fit."""
         empty = self.save()
-        if "sums/waves" not in state:            # of an older version: these responses stay unknown
-            state = {**state, "sums/waves": np.full_like(empty["sums/waves"], np.nan)}
+        if "sums/waves" not in state:            # of an older version: see `bins.NOT_MEASURED`
+            state = {**state, "sums/waves": np.full_like(empty["sums/waves"], UNKNOWN)}
         if empty.keys() != state.keys():
             raise ValueError(f"state: entries differ: {', '.join(sorted(empty.keys() ^ state.keys()))}")
         state = {name: _longer(name, np.asarray(state[name]), empty[name]) for name in empty}

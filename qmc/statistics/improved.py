@@ -67,7 +67,7 @@ def _fits(
             continue
         measured = waves.get(key)
         n_kept = n[n < samples[name].shape[1]]
-        if measured is None or not np.isfinite(measured).all():
+        if measured is None or np.any(measured < 0):         # see `chains.bins.NOT_MEASURED`
             if estimator == "transverse":
                 raise ValueError(
                     f"estimator = 'transverse': {key} was not measured in all samples; choose 'masks' or "
