@@ -20,9 +20,13 @@ from .model_free.bounds import WeightBounds as WeightBounds
 from .model_free.bounds import weight_bounds as weight_bounds
 from .model_free.decay import ExcitationGap as ExcitationGap
 from .model_free.decay import lowest_excitation as lowest_excitation
+from .model_free.functionals import midpoint_frequency as midpoint_frequency
+from .model_free.functionals import quartile_ratio as quartile_ratio
 from .model_free.matsubara import midpoint_conductivity as midpoint_conductivity
 from .model_free.matsubara import sigma_matsubara as sigma_matsubara
 from .options import Options as Options
+from .scan.scan import ScanSpectra as ScanSpectra
+from .scan.scan import continue_scan as continue_scan
 from .solve import continue_conductivity as continue_conductivity
 from .solve import continue_correlator as continue_correlator
 from .solve import cutoff_dependence as cutoff_dependence

@@ -102,18 +102,34 @@ def _method(name: str, kind: str) -> Method:
 def _solved(problem: Problem, method: Method) -> Spectrum:
     """Solve the problem; a second time with rho_s = 0 where the free stiffness comes out negative."""
     solution = method.solve(problem)
-    replicas = _replica_solutions(problem, solution)
-    constant = _constant(problem, solution, replicas)
+    negative = negative_stiffness(problem, solution)
+    if negative is None:
+        return spectrum_of(problem, solution)
+    problem = problem.with_constant(0.0)
+    return spectrum_of(problem, method.solve(problem), negative)
+
+
+def negative_stiffness(problem: Problem, solution: Solution) -> Estimate | None:
+    """Return the free stiffness of a solution if it is negative, else None."""
+    if problem.data.kind != "rho_iw" or problem.equations.constant_kernel is None:
+        return None
+    found = _constant(problem, solution, _replica_solutions(problem, solution))
+    return found if found is not None and found.value < 0.0 else None
+
+
+def spectrum_of(problem: Problem, solution: Solution, negative: Estimate | None = None) -> Spectrum:
+    """Return the spectrum of a solution with its errors.
+
+    negative  the free stiffness that was negative; the problem imposes 0 instead
+    """
     notes = list(problem.data.warnings)
-    free = problem.equations.constant_kernel is not None
-    if problem.data.kind == "rho_iw" and free and constant is not None and constant.value < 0.0:
-        notes.append(f"rho_s = {constant.value:.2e} +- {constant.error:.1e} < 0: set to 0")
-        constant = Estimate(
-            0.0, constant.error, statistical=constant.statistical, posterior=constant.posterior
-        )
-        problem = problem.with_constant(0.0)
-        solution = method.solve(problem)
-        replicas = _replica_solutions(problem, solution)
+    replicas = _replica_solutions(problem, solution)
+    if negative is None:
+        return _spectrum(problem, solution, replicas, _constant(problem, solution, replicas), notes)
+    notes.append(f"rho_s = {negative.value:.2e} +- {negative.error:.1e} < 0: set to 0")
+    constant = Estimate(
+        0.0, negative.error, statistical=negative.statistical, posterior=negative.posterior
+    )
     return _spectrum(problem, solution, replicas, constant, notes)
 
 

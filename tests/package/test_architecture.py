@@ -34,6 +34,9 @@ ALLOWED: dict[str, set[str]] = {
     | {"continuation/spectrum", "continuation/options", "continuation/methods"},
     "continuation/checks": CONTINUATION
     | {"continuation/spectrum", "continuation/options", "continuation/methods", "continuation/solve"},
+    "continuation/scan": CONTINUATION
+    | {"continuation/spectrum", "continuation/options", "continuation/methods", "continuation/solve"}
+    | {"continuation/model_free"},
     "analytic/units": set(),
     "analytic/numerics": {"analytic/units"},
     "analytic/superconductor": {"analytic/units", "analytic/numerics"},

@@ -67,7 +67,7 @@ def prior_ensemble(problem: Problem) -> list[Prior]:
             make_prior(f"{model.name}, {_label(key)}", np.log(model.values) + common, root)
             for model in problem.given for key, root in roots.items()
         ]  # fmt: skip
-    w, row = grid.omega / scale, _magnitude_row(problem.system)
+    w, row = grid.omega / scale, magnitude_row(problem.system)
 
     def member(family: int, location: float, log_width: float, root: Array, label: str, count: int) -> Prior:
         base = SpectralShape(family, location, log_width, w, row, common)
@@ -96,7 +96,7 @@ def _label(key: tuple[float, float]) -> str:
     return f"length {key[0]}, amplitude {key[1]}"
 
 
-def _magnitude_row(system: LinearSystem) -> Array:
+def magnitude_row(system: LinearSystem) -> Array:
     """Return the row (omega,) whose product with A is 1 when A reproduces the range of the data."""
     kernel, vector = system.kernel[: system.measured], system.vector[: system.measured]
     high, low = int(np.argmax(vector)), int(np.argmin(vector))

@@ -109,6 +109,20 @@ def _curvature(J: Array, remainder: Array) -> tuple[Array, Array]:
     return values, vectors
 
 
+def lognormal_quantile(weights: Array, centre: Array, spread: Array, q: float) -> Array:
+    """Return the pointwise quantile (omega,) of a mixture of log-normals.
+
+    weights (modes,); centre and spread (modes, omega): mean and standard deviation of the logarithm
+    """
+    spread = np.maximum(spread, 1e-9)
+    low, high = (centre - 9.0 * spread).min(axis=0), (centre + 9.0 * spread).max(axis=0)
+    for _ in range(48):
+        middle = 0.5 * (low + high)
+        below = weights @ ndtr((middle - centre) / spread) < q
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(np.exp(0.5 * (low + high)))
+
+
 @dataclass(frozen=True)
 class Mixture:
     """Modes with probabilities (n_modes,), sum 1."""
@@ -123,13 +137,7 @@ class Mixture:
     def quantile(self, q: float) -> Array:
         """Return the pointwise quantile (omega,) of x; each mode is log-normal with its `log_error`."""
         centre = np.log(np.maximum([mode.x for mode in self.modes], 1e-300))
-        spread = np.maximum([mode.log_error for mode in self.modes], 1e-9)
-        low, high = (centre - 9.0 * spread).min(axis=0), (centre + 9.0 * spread).max(axis=0)
-        for _ in range(48):
-            middle = 0.5 * (low + high)
-            below = self.weights @ ndtr((middle - centre) / spread) < q
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return np.asarray(np.exp(0.5 * (low + high)))
+        return lognormal_quantile(self.weights, centre, np.array([mode.log_error for mode in self.modes]), q)
 
     def response(self, K: Array) -> Array:
         """Return d(mean x)/d(data), (omega, m), at fixed probabilities."""

@@ -1,0 +1,239 @@
+"""All points of a scan continued at once: neighbouring points help each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sitqmc.continuation.data.correlator import CorrelatorData
+from sitqmc.continuation.data.linear_system import CUTOFF
+from sitqmc.continuation.kernels.grids import sinh_grid
+from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.continuation.methods.gaussian_process.method import CENTRAL
+from sitqmc.continuation.methods.parallel import mapped, single_blas
+from sitqmc.continuation.methods.problem import Problem, pose
+from sitqmc.continuation.model_free.functionals import scale_of
+from sitqmc.continuation.options import Options, resolve
+from sitqmc.continuation.scan.posterior import PointPosterior, central_mean
+from sitqmc.continuation.scan.priors import ROUGH, PriorFamily, all_families, chains_of_settings
+from sitqmc.continuation.scan.process import (
+    ScanEquations,
+    ScanMode,
+    draw,
+    find_mode,
+    point_response,
+)
+from sitqmc.continuation.solve import negative_stiffness, spectrum_of
+from sitqmc.continuation.spectrum.diagnostics import AlphaScan
+from sitqmc.continuation.spectrum.features import find_peaks
+from sitqmc.continuation.spectrum.solution import Solution
+from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum
+
+MIN_SCAN = 3               # points of a scan
+MARGIN = 5.0               # base shapes whose ln evidence is lower by more are left out after a first look
+NEGLIGIBLE = 1e-2          # probability below which a prior is left out
+NOT_USED = {"method": None, "omega": None, "default": "gaussian"}
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class ScanSpectra:
+    """Spectra of all points of a scan from one posterior.
+
+    at          (points,) scanned parameter
+    spectra     one spectrum of every point, in the order of the data
+    scales      (points,) frequency scales, by which the frequency axes are divided
+    probabilities   name of a prior -> its posterior probability
+    gain        ln evidence of the best joint prior above the best prior that continues every point alone
+    """
+
+    at: Array
+    spectra: tuple[Spectrum, ...]
+    scales: Array
+    probabilities: dict[str, float]
+    gain: float
+
+    def two_maxima(self, min_prominence: float = 0.05) -> Array:
+        """Return the probability (points,) that a spectrum has two or more maxima above pi T.
+
+        It is the share of posterior samples. A maximum counts if it rises above its saddle by
+        `min_prominence` of the largest value; below pi T the data resolve nothing. sigma_reg of a
+        conductivity, else omega A, is searched.
+        """
+        return np.array([_two_maxima(s, min_prominence) for s in self.spectra])
+
+
+def continue_scan(
+    data: Sequence[CorrelatorData],
+    at: ArrayLike,
+    options: Options | None = None,
+    *,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> ScanSpectra:
+    """Return the spectra of all points of a scan, from one posterior.
+
+    ln A is a Gaussian process over ln(omega/scale) and the scanned parameter, see `priors`: a smooth part
+    that all points share and an independent part of every point. The scale of a point is its midpoint
+    frequency, which needs no continuation. The evidence averages over base shapes, correlation lengths and
+    amplitudes. The band of a spectrum is narrower than the band of its single continuation where neighbouring
+    points agree; features that appear between two neighbouring points are smoothed.
+
+    data      one correlator of every point, all of one kind
+    at        (points,) the scanned parameter, all values different
+    options, changes   see `Options`; method, omega and default belong to single continuations. omega_max is
+              the least end of the frequency grids
+    progress  is called with one line of text a few times
+    raises    ValueError for data or options that cannot be continued together
+    """
+    chosen = resolve(options, changes)
+    points = np.asarray(at, dtype=float)
+    _check(data, points, chosen)
+    with single_blas():
+        scales = np.array([scale_of(one) for one in data])
+        z, z_0 = _common_axis(data, scales, chosen)
+        problems = [
+            pose(one, replace(chosen, omega=c * z)) for one, c in zip(data, scales, strict=True)
+        ]
+        s = (points - points.min()) / float(np.ptp(points))
+        modes = _all_modes(problems, all_families(problems, z, z_0, s), chosen.threads, progress)
+        joint = [mode.log_evidence for mode in modes if mode.prior.share < 1.0]
+        alone = [mode.log_evidence for mode in modes if mode.prior.share == 1.0]
+        kept, weights = _by_evidence(modes)
+        spectra = _spectra(problems, kept, weights, chosen)
+    names = {mode.prior.name: float(w) for mode, w in zip(kept, weights, strict=True)}
+    return ScanSpectra(points, spectra, scales, names, max(joint) - max(alone))
+
+
+def _check(data: Sequence[CorrelatorData], at: Array, options: Options) -> None:
+    """Refuse data that are no scan, and options of single continuations."""
+    if at.shape != (len(data),):
+        raise ValueError(f"at has shape {at.shape} for {len(data)} correlators: give one value for each")
+    if len(data) < MIN_SCAN:
+        raise ValueError(f"{len(data)} points: a scan needs at least {MIN_SCAN}, use continue_correlator")
+    if not np.isfinite(at).all() or np.unique(at).size != at.size:
+        raise ValueError(f"at = {at.tolist()}: the values must be finite and different from each other")
+    kinds = sorted({one.kind for one in data})
+    if len(kinds) > 1:
+        raise ValueError(f"kinds {', '.join(kinds)} in one scan: continue every kind by its own call")
+    for name, neutral in NOT_USED.items():
+        value = getattr(options, name)
+        if not (value is None if neutral is None else isinstance(value, str) and value == neutral):
+            raise ValueError(f"{name} given: continue_scan has its own; leave it out or use continue_correlator")
+
+
+def _common_axis(data: Sequence[CorrelatorData], scales: Array, options: Options) -> tuple[Array, float]:
+    """Return nodes z = omega/scale that serve all points, and where they turn from linear to logarithmic."""
+    tops = [CUTOFF if options.omega_max is None else 0.0]
+    for one, scale in zip(data, scales, strict=True):
+        if options.omega_max is not None:
+            tops.append(options.omega_max / scale)
+        elif one.is_matsubara:
+            tops.append(float(one.frequencies.max()) / scale)
+    z_0 = min(1.0, float(np.exp(np.mean([np.log(np.pi / d.beta / c) for d, c in zip(data, scales, strict=True)]))))
+    return sinh_grid(max(tops), min(z_0, max(tops) / 4.0), options.n_omega).omega, z_0
+
+
+def _equations(problems: list[Problem]) -> ScanEquations:
+    kernels, data = [p.kernel for p in problems], [p.whitened_data for p in problems]
+    return ScanEquations(kernels, np.concatenate(data), np.repeat(np.arange(len(data)), [d.size for d in data]))
+
+
+def _all_modes(
+    problems: list[Problem], families: list[PriorFamily], threads: int, progress: Progress | None
+) -> list[ScanMode]:
+    """Return the modes of all priors whose base shape is not excluded by a first look."""
+    equations = _equations(problems)
+    first = mapped(lambda family: find_mode(equations, family.prior(ROUGH)), families, threads)
+    best = max(mode.log_evidence for mode in first)
+    near = [f for f, mode in zip(families, first, strict=True) if mode.log_evidence > best - MARGIN]
+    if progress is not None:
+        progress(f"{len(problems)} points: {len(near)} of {len(families)} base shapes remain")
+
+    def chain(family: PriorFamily) -> list[ScanMode]:
+        found = []
+        for settings in chains_of_settings():
+            mode: ScanMode | None = None
+            for one in settings:
+                mode = find_mode(equations, family.prior(one), mode)
+                found.append(mode)
+        if progress is not None:
+            progress(f"base shape {family.name}: done")
+        return found
+
+    return [mode for found in mapped(chain, near, threads) for mode in found]
+
+
+def _by_evidence(modes: list[ScanMode]) -> tuple[list[ScanMode], Array]:
+    """Return the modes that are not negligible, and their probabilities."""
+    logs = np.array([mode.log_evidence for mode in modes])
+    weights = np.exp(logs - logs.max())
+    kept = np.flatnonzero(weights / weights.sum() > NEGLIGIBLE)
+    return [modes[int(i)] for i in kept], weights[kept] / weights[kept].sum()
+
+
+def _spectra(
+    problems: list[Problem], modes: list[ScanMode], weights: Array, options: Options
+) -> tuple[Spectrum, ...]:
+    """Return the spectra; solved again with rho_s = 0 at points whose stiffness comes out negative."""
+    solutions = _solutions(problems, modes, weights, options)
+    negative = [negative_stiffness(p, s) for p, s in zip(problems, solutions, strict=True)]
+    if any(value is not None for value in negative):
+        problems = [
+            p if value is None else p.with_constant(0.0) for p, value in zip(problems, negative, strict=True)
+        ]
+        equations = _equations(problems)
+        modes, weights = _by_evidence([find_mode(equations, mode.prior, mode) for mode in modes])
+        solutions = _solutions(problems, modes, weights, options)
+    return tuple(
+        spectrum_of(p, solution, value)
+        for p, solution, value in zip(problems, solutions, negative, strict=True)
+    )
+
+
+def _solutions(
+    problems: list[Problem], modes: list[ScanMode], weights: Array, options: Options
+) -> list[Solution]:
+    """Return the marginal posterior of every point."""
+    equations, rng = _equations(problems), np.random.default_rng(options.seed)
+    # Systematic resampling: each mode gets its share of the samples to within one.
+    marks = (np.arange(options.n_draws) + 0.5) / options.n_draws
+    picks = np.minimum(np.searchsorted(np.cumsum(weights), marks), len(modes) - 1)
+    draws = np.array([draw(equations, modes[int(i)], rng) for i in picks])
+    return [
+        _solution(problem, equations, modes, weights, draws[:, p], p) for p, problem in enumerate(problems)
+    ]
+
+
+def _solution(
+    problem: Problem, equations: ScanEquations, modes: list[ScanMode], weights: Array, draws: Array, p: int
+) -> Solution:
+    found = [point_response(equations, mode, p) for mode in modes]
+    centre, spread = np.log([mode.x[p] for mode in modes]), np.array([error for error, _ in found])
+    response = sum(
+        w * mode.x[p][:, None] * slope for w, mode, (_, slope) in zip(weights, modes, found, strict=True)
+    )
+    reported = central_mean(weights, centre, spread, CENTRAL)
+    residual = problem.whitened_data - problem.kernel @ reported
+    scan = AlphaScan.of_chi2(np.array([np.nan]), np.array([float(residual @ residual)]), 0, "none")
+    best = modes[int(np.argmax(weights))].prior
+    return Solution(
+        posterior=PointPosterior(problem.kernel, weights, centre, spread, draws, reported, np.asarray(response)),
+        scan=scan, scans={"scan": scan}, default=np.exp(best.base[p]) / problem.grid.weights,
+        alpha=float("nan"), n_effective=float(np.trace(problem.kernel @ response)),
+        description=f"log-Gaussian process over {len(equations.kernels)} points, {len(modes)} priors",
+    )  # fmt: skip
+
+
+def _two_maxima(s: Spectrum, min_prominence: float) -> float:
+    factor = 1.0 if s.kind in CONDUCTIVITY else s.omega
+    lowest, found = np.pi / s.beta, 0
+    for row in s.samples():
+        peaks = find_peaks(s.omega, factor * row, min_prominence)
+        found += sum(peak.position > lowest for peak in peaks) >= 2
+    return found / len(s.samples())
