@@ -38,7 +38,7 @@ NAMES = {
     "S_x": "S_x", "S_y": "S_y",
 }  # fmt: skip
 
-CUT = 1e-8
+CUT = 1e-7
 """Charge states of smaller weight are left out of the exact averages: far below the errors here."""
 
 

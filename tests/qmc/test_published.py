@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sitqmc.qmc import Model, Schedule, run_chain
+from sitqmc.qmc import Chains, Model, Schedule, run_chain
 
 SCHEDULE = Schedule(therm_sweeps=200, bins=32, measurements_per_bin=256)
 
@@ -17,9 +17,11 @@ def squared_winding(K, action, L, samples, seed):
     model = Model(Lx=L, Ly=L, L_tau=L, eps=K, charging=1 / K**2, action=action)
     to_winding = {"rho_s_x": model.beta, "rho_s_y": model.beta, "kappa": model.sites / model.beta}
     clean = model.draw_disorder(1, 0)
-    chains = [run_chain(model, clean, seed=seed, sample=s, schedule=SCHEDULE) for s in range(samples)]
+    chains = Chains(model, [clean] * samples, seed=seed, samples=range(samples), schedule=SCHEDULE)
+    while not chains.finished:
+        chains.step()
     bins = np.concatenate(
-        [sum(c.bins[name] * factor for name, factor in to_winding.items()) / 3 for c in chains]
+        [sum(c.bins[name] * factor for name, factor in to_winding.items()) / 3 for c in chains.results()]
     )
     return bins.mean(), bins.std(ddof=1) / np.sqrt(len(bins))
 

@@ -611,7 +611,7 @@ def log_partition(case: Case, cut: float) -> Callable[[tuple[float, float]], flo
     return log_Z
 
 
-def winding_distribution(case: Case, size: int, both: bool, cut: float = 1e-6) -> np.ndarray:
+def winding_distribution(case: Case, size: int, both: bool, cut: float = 1e-5) -> np.ndarray:
     """P(W_x, W_y), (size, size), W modulo size in the order of a discrete Fourier transform.
 
     both = False: (2, size), the distribution of either winding for itself.
