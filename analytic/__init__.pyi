@@ -109,6 +109,9 @@ from .measurements.scans import (
     TunnellingCurve as TunnellingCurve,
 )
 from .measurements.scans import (
+    mean_scan as mean_scan,
+)
+from .measurements.scans import (
     thz_scan as thz_scan,
 )
 from .measurements.scans import (
@@ -162,6 +165,8 @@ from .optics.film_on_substrate import (
 from .optics.instrument import Instrument as Instrument
 from .optics.inversion import invert as invert
 from .optics.multilayer import stack as stack
+from .optics.substrates import SUBSTRATES as SUBSTRATES
+from .optics.substrates import substrate as substrate
 from .superconductor.drude import (
     drude as drude,
 )

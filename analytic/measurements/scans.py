@@ -4,6 +4,7 @@ A scan holds |t| and theta against the empty path, both with standard errors. Th
 tunnelling_curve check all numbers, so no fit meets unsorted, duplicate or missing ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +14,9 @@ from sitqmc.analytic.units import Array, Complex
 
 NOISE_FLOOR = 5.0
 """Smallest |t| in units of its error that enters an analysis; ln|t| and theta of weaker points are biased."""
+
+REPEAT_POINTS = 15
+"""Neighbouring frequencies over which the scatter of repeated scans is averaged."""
 
 
 class DataError(ValueError):
@@ -112,6 +116,37 @@ def thz_scan(
         nu_thz=nu, t=rest["t"], t_error=rest["t_error"], theta=rest["theta"],
         theta_error=rest["theta_error"], t_k=_temperature(t_k), synthetic=synthetic, meta=dict(meta or {}),
         notes=(*notes, *omitted, *removed),
+    )  # fmt: skip
+
+
+def mean_scan(scans: Sequence[ThzScan]) -> ThzScan:
+    """Return the mean of repeated scans, with errors from their scatter.
+
+    The variance at a frequency is averaged over REPEAT_POINTS neighbours, because few repeats know it badly.
+    Turns of 2 pi between the repeats are removed.
+
+    raises  DataError for fewer than two scans, or different frequencies or temperatures
+    """
+    first, n = scans[0], len(scans)
+    if n < 2:
+        raise DataError("one scan has no repeats; pass at least two")
+    for k, scan in enumerate(scans[1:], start=2):
+        if scan.nu_thz.shape != first.nu_thz.shape or not np.allclose(scan.nu_thz, first.nu_thz, rtol=1e-6):
+            raise DataError(f"repeat {k} has other frequencies than repeat 1; analyse the scans one by one")
+        if abs(scan.t_k - first.t_k) > 0.02 * first.t_k:
+            raise DataError(f"repeat {k} is at {scan.t_k:g} K, repeat 1 at {first.t_k:g} K: no repeats")
+    theta = np.stack([scan.theta for scan in scans])
+    theta -= 2 * np.pi * np.round(np.median(theta - theta[0], axis=1, keepdims=True) / (2 * np.pi))
+    columns = (np.stack([scan.t for scan in scans]), theta)
+    smooth = np.ones(min(REPEAT_POINTS, first.nu_thz.size))
+    norm = np.convolve(np.ones(first.nu_thz.size), smooth, mode="same")
+    errors = [
+        np.sqrt(np.convolve(values.var(axis=0, ddof=1), smooth, mode="same") / norm / n) for values in columns
+    ]
+    return thz_scan(
+        first.nu_thz, columns[0].mean(axis=0), theta.mean(axis=0), first.t_k, t_error=errors[0],
+        theta_error=errors[1], synthetic=first.synthetic, meta=first.meta,
+        notes=(*first.notes, f"mean of {n} repeated scans; errors from their scatter"),
     )  # fmt: skip
 
 

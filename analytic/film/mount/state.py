@@ -14,6 +14,9 @@ from sitqmc.estimate import Estimate
 DRAWS, FEWEST = 8000, 200
 """Draws of sigma1 for the interval of Omega, and the fewest that are used."""
 
+TAILS = 5.0
+"""Degrees of freedom of Student's t in the draws."""
+
 REJECT = 1e-3
 """The plain superconductor is rejected if the excess improves chi^2 with a smaller p-value."""
 
@@ -107,10 +110,14 @@ def _propagated(problem: MountModel, u: Array, covariance: Array, k: int) -> tup
 
 
 def _draws(value: Array, covariance: Array, rng: np.random.Generator) -> Array:
-    """Return DRAWS random curves (DRAWS, n) of the given mean and covariance."""
+    """Return DRAWS random curves (DRAWS, n) of the given mean and covariance.
+
+    The draws follow Student's t: the scale of the errors is itself an estimate.
+    """
     width, axes = np.linalg.eigh(covariance)
     keep = width > 1e-10 * width[-1]
     noise = rng.normal(size=(DRAWS, int(keep.sum())))
+    noise *= np.sqrt(TAILS / rng.chisquare(TAILS, size=(DRAWS, 1)))
     return np.asarray(value + noise @ (axes[:, keep] * np.sqrt(width[keep])).T)
 
 

@@ -1,0 +1,133 @@
+"""Commands of the laboratory side: film analyses scans of a film, compare puts a run beside it."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sitqmc.runs.cli.arguments import RUN_HELP, folder_of
+from sitqmc.runs.errors import UserError
+
+if TYPE_CHECKING:
+    from sitqmc.analytic import FilmSetup, ThzScan
+
+
+def add_commands(commands: Any) -> None:
+    film = commands.add_parser(
+        "film", help="analyse THz scans of a film",
+        description="Fit the scans of one film jointly. Write sigma1, sigma2, sigma_H as CSV, figures, one "
+        "page, and film.json for `sitqmc compare`. With --show, print how every file is understood and stop.",
+    )  # fmt: skip
+    film.add_argument("scan", nargs="+", help="cold scan; several files are repeats and are averaged")
+    film.add_argument("--show", action="store_true", help="print how the files are understood, fit nothing")
+    film.add_argument("--normal", metavar="FILE", help="scan of the same mount above Tc")
+    film.add_argument("--further", metavar="FILE", nargs="+", default=[], help="scans at other temperatures")
+    film.add_argument("--tunnelling", metavar="FILE", help="dI/dV or I(V) of the film")
+    film.add_argument("--temperature", type=float, metavar="K", help="of the cold scan, if the file lacks it")
+    film.add_argument("--tc", type=float, metavar="K", help="critical temperature")
+    film.add_argument("--thickness", type=float, metavar="NM", help="of the film")
+    film.add_argument("--substrate", metavar="NAME", help="such as sapphire_o, mgo, si; or its index")
+    film.add_argument("--substrate-thickness", type=float, metavar="UM", help="of the substrate")
+    film.add_argument("--standing-period", type=float, metavar="THZ", help="period of a standing wave")
+    film.add_argument(
+        "--sigma-n", type=float, default=3000.0, metavar="S/CM",
+        help="first guess of the normal conductivity (default: 3000)",
+    )  # fmt: skip
+    film.add_argument("-o", "--output", help="folder to write (default: the first scan's name + _film)")
+    film.set_defaults(command=_film)
+
+    compare = commands.add_parser(
+        "compare", help="put sigma(omega) of a run beside a film",
+        description="Compare sigma(omega) of every point of a run with sigma_H of a film.",
+    )  # fmt: skip
+    compare.add_argument("run", help=RUN_HELP)
+    compare.add_argument("film", help="folder that `sitqmc film` has written")
+    compare.add_argument(
+        "--amplitude", type=float, nargs=2, metavar=("VALUE", "ERROR"),
+        help="prior of a free factor between array and film (default: the factor is 1)",
+    )  # fmt: skip
+    compare.set_defaults(command=_compare)
+
+
+def _film(arguments: argparse.Namespace) -> int:
+    from sitqmc.runs.formats.measured.read import describe_file
+
+    try:
+        if arguments.show:
+            for name in _files(arguments):
+                print(describe_file(name))
+            return 0
+        _analyse(arguments)
+    except (ValueError, FileNotFoundError) as error:
+        raise UserError(str(error)) from None
+    return 0
+
+
+def _files(arguments: argparse.Namespace) -> list[str]:
+    """Return all files of the call."""
+    others = [name for name in (arguments.normal, *arguments.further, arguments.tunnelling) if name]
+    return [*arguments.scan, *others]
+
+
+def _analyse(arguments: argparse.Namespace) -> None:
+    from sitqmc.analytic import analyse_film
+    from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
+    from sitqmc.runs.results.film import write_film
+
+    setup, cold = _setup(arguments), _cold(arguments)
+    found = analyse_film(
+        cold, setup, arguments.tc, normal=read_scan(arguments.normal) if arguments.normal else None,
+        further=[read_scan(name) for name in arguments.further],
+        tunnelling=read_tunnelling(arguments.tunnelling) if arguments.tunnelling else None,
+    )  # fmt: skip
+    first = Path(arguments.scan[0])
+    folder = Path(arguments.output) if arguments.output else Path(f"{first.stem}_film")
+    print(found.report())
+    for path in write_film(folder, found):
+        print(path)
+
+
+def _setup(arguments: argparse.Namespace) -> "FilmSetup":
+    """Return film, substrate and instrument as given on the command line."""
+    from sitqmc.analytic import FilmOnSubstrate, FilmSetup, Instrument, Substrate, substrate
+
+    needed = ("tc", "thickness", "substrate", "substrate_thickness")
+    missing = ["--" + name.replace("_", "-") for name in needed if getattr(arguments, name) is None]
+    if missing:
+        raise UserError(f"{', '.join(missing)}: missing; a fit needs them (--show works without)")
+    try:
+        index = float(arguments.substrate)
+        plate = Substrate(thickness_um=arguments.substrate_thickness, index=index)
+    except ValueError:
+        plate = substrate(arguments.substrate, arguments.substrate_thickness)
+    instrument = Instrument()
+    if arguments.standing_period is not None:
+        instrument = Instrument(standing_period_thz=arguments.standing_period)
+    sample = FilmOnSubstrate(film_nm=arguments.thickness, substrate=plate)
+    return FilmSetup(sample=sample, sigma_n=arguments.sigma_n, instrument=instrument)
+
+
+def _cold(arguments: argparse.Namespace) -> "ThzScan":
+    """Return the cold scan, averaged over its repeats."""
+    from sitqmc.analytic import mean_scan
+    from sitqmc.runs.formats.measured.read import read_scan
+
+    scans = [read_scan(name, t_k=arguments.temperature) for name in arguments.scan]
+    return scans[0] if len(scans) == 1 else mean_scan(scans)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from sitqmc.estimate import Estimate
+    from sitqmc.runs.results.analysis import analyse_run
+    from sitqmc.runs.results.film import compare_run, read_film
+    from sitqmc.runs.results.run import load
+
+    prior = None
+    if arguments.amplitude is not None:
+        value, error = arguments.amplitude
+        if not error > 0:
+            raise UserError(f"--amplitude {value:g} {error:g}: the error must be > 0")
+        prior = Estimate(value, error)
+    film = read_film(Path(arguments.film))
+    for label, text in compare_run(analyse_run(load(folder_of(arguments.run))), film, prior):
+        print(f"{label}\n{text}\n")
+    return 0

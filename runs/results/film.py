@@ -1,0 +1,164 @@
+"""Results of a film on disk, and the comparison of a run with a film."""
+
+import html
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sitqmc.analytic import ExcessConductivity, FilmAnalysis, TheoryCurve, compare, mev_to_thz
+from sitqmc.analytic.film.inversion import MeasuredConductivity
+from sitqmc.analytic.units import Array
+from sitqmc.estimate import Estimate
+from sitqmc.runs.errors import UnreadableFile, UserError
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.point import RunPoint
+
+LAYOUT = 1
+DRAWS, FEWEST_DRAWS = 400, 20
+"""Draws of a spectrum that carry its covariance, and the fewest that are used."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilmRecord:
+    """Part of an analysed film that a comparison needs; sigma_h lies below the gap."""
+
+    name: str
+    thickness_nm: float
+    stiffness_mev: Estimate
+    sigma_h: ExcessConductivity
+
+
+def write_film(folder: Path, film: FilmAnalysis) -> list[Path]:
+    """Write tables, figures, film.json and one page; existing files of these names are replaced.
+
+    A film whose joint fit is rejected gets the page alone.
+    """
+    from sitqmc.runs.results.figures.film import draw_excess, draw_pairs
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be created ({error.strerror}); choose another folder") from None
+    paths, figures = [], {}
+    if not film.rejected:
+        paths += [*_tables(folder, film), _json(folder, film)]
+        figures["sigma"] = draw_pairs(film.pairs, film.background)
+        figures["excess"] = draw_excess(
+            film.pairs, film.background, film.sigma_h, film.omega, film.peak, film.plain.fit.quality
+        )
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png")
+        paths.append(folder / f"{name}.png")
+    images = "\n".join(f'<img src="{name}.png" alt="{name}">' for name in figures)
+    page = folder / "film.html"
+    page.write_text(
+        f"<!doctype html><meta charset='utf-8'><title>{html.escape(folder.name)}</title>\n"
+        f"<h1>{html.escape(folder.name)}</h1>\n<pre>{html.escape(film.report())}</pre>\n{images}\n",
+        encoding="utf-8",
+    )
+    return [*paths, page]
+
+
+def _tables(folder: Path, film: FilmAnalysis) -> list[Path]:
+    """Write sigma at every frequency, sigma at the pairs, and sigma_H at the pairs."""
+    head = "nu_thz,sigma1,sigma1_error,sigma2,sigma2_error"
+
+    def columns(found: MeasuredConductivity) -> list[Array]:
+        return [found.nu_thz, found.sigma.real, found.sigma1_error, found.sigma.imag, found.sigma2_error]
+
+    joint = film.mount.states[0].conductivity if film.mount else film.points
+    sigma_h = [film.sigma_h.nu_thz, film.sigma_h.sigma_h, film.sigma_h.error]
+    tables = {
+        "sigma": (head, columns(joint)),
+        "pairs": (head, columns(film.pairs)),
+        "excess": ("nu_thz,sigma_h,sigma_h_error", sigma_h),
+    }
+    paths = []
+    for name, (names, values) in tables.items():
+        path = folder / f"{name}.csv"
+        np.savetxt(path, np.column_stack(values), fmt="%.8g", delimiter=",", header=names, comments="")
+        paths.append(path)
+    return paths
+
+
+def _json(folder: Path, film: FilmAnalysis) -> Path:
+    """Write what a comparison needs."""
+    below = film.sigma_h.below(float(mev_to_thz(2 * film.background.delta_mev)))
+    content = {
+        "layout": LAYOUT,
+        "thickness_nm": float(film.background.setup.sample.film_nm),
+        "stiffness_mev": [float(film.stiffness_mev.value), float(film.stiffness_mev.error)],
+        "nu_thz": below.nu_thz.tolist(),
+        "sigma_h": below.sigma_h.tolist(),
+        "covariance": below.covariance.tolist(),
+        "report": film.report().splitlines(),
+    }
+    path = folder / "film.json"
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read_film(folder: Path) -> FilmRecord:
+    """Read a folder of write_film.
+
+    raises  UserError if there is no film, UnreadableFile if its file is damaged
+    """
+    path = folder if folder.suffix == ".json" else folder / "film.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        data = ExcessConductivity(
+            nu_thz=np.array(content["nu_thz"]), sigma_h=np.array(content["sigma_h"]),
+            covariance=np.array(content["covariance"]),
+        )  # fmt: skip
+        stiffness = Estimate(*content["stiffness_mev"])
+        return FilmRecord(path.parent.name, float(content["thickness_nm"]), stiffness, data)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; pass a folder that `sitqmc film` has written") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableFile(f"{path}: damaged, or no film ({error}); analyse the film again") from None
+
+
+def theory_curve(point: RunPoint) -> TheoryCurve | None:
+    """Return sigma(omega) of a point with the covariance of its posterior; None without a spectrum."""
+    spectrum = point.spectrum
+    if spectrum is None:
+        return None
+    inside, low, high = spectrum.omega > 0, *spectrum.sigma_band()
+    rho_s = point.averages.values["rho_s"]
+    error, draws = (high - low)[inside] / 2, np.empty((0, 0))
+    samples = np.asarray(spectrum.samples())[:DRAWS, inside]
+    if samples.shape[0] >= FEWEST_DRAWS:
+        # The draws give the correlation along omega; the band gives the size of the errors.
+        centred = samples - samples.mean(axis=0)
+        size = centred.std(axis=0, ddof=1)
+        scale = np.divide(error, size, out=np.zeros_like(size), where=size > 0)
+        draws = spectrum.sigma[inside] + centred * scale
+    return TheoryCurve(
+        omega=spectrum.omega[inside], sigma=spectrum.sigma[inside], error=error, rho_s=float(rho_s.value),
+        rho_s_error=float(rho_s.error), draws=draws if draws.size else None,
+    )  # fmt: skip
+
+
+def compare_run(
+    results: RunResults, film: FilmRecord, amplitude: Estimate | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the label and the comparison in words of every point of a run.
+
+    amplitude  prior of a free factor between array and film; None: 1
+    """
+    for point in results.results:
+        theory = theory_curve(point)
+        if theory is None:
+            yield results.label(point), "no sigma(omega): " + "; ".join(point.warnings)
+            continue
+        try:
+            found = compare(
+                theory, film.sigma_h, film.thickness_nm, amplitude=amplitude,
+                film_stiffness_mev=film.stiffness_mev,
+            )  # fmt: skip
+        except ValueError as error:
+            raise UserError(f"{film.name}: {error}") from None
+        yield results.label(point), found.report()
