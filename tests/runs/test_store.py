@@ -118,7 +118,7 @@ def without_states(path):
 def test_bins_are_not_added_without_states(folder, capsys):
     simulate(write_config(folder))
     before = (folder / "out/run.h5").read_bytes()
-    for bins, words in ((13, "were not kept"), (4, "bins = 4 would shorten")):
+    for bins, words in ((13, "without their final states"), (4, "bins = 4 would shorten")):
         assert main(["run", str(write_config(folder, bins=bins))]) == 2
         said = capsys.readouterr().err
         assert words in said
