@@ -13,7 +13,7 @@ from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.linear_system import CUTOFF
 from sitqmc.continuation.kernels.grids import sinh_grid
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.gaussian_process.method import CENTRAL
+from sitqmc.continuation.methods.gaussian_process.method import CENTRAL, made_to_fit
 from sitqmc.continuation.methods.parallel import mapped, single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.model_free.functionals import scale_of
@@ -28,13 +28,13 @@ from sitqmc.continuation.scan.process import (
     point_response,
 )
 from sitqmc.continuation.solve import negative_stiffness, spectrum_of
-from sitqmc.continuation.spectrum.diagnostics import AlphaScan
 from sitqmc.continuation.spectrum.features import find_peaks
 from sitqmc.continuation.spectrum.solution import Solution
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum
 
 MIN_SCAN = 3               # points of a scan
 MARGIN = 5.0               # base shapes whose ln evidence is lower by more are left out after a first look
+FAR = 15.0                 # below it, lengths and amplitudes are not looked at any further
 NEGLIGIBLE = 1e-2          # probability below which a prior is left out
 NOT_USED = {"method": None, "omega": None, "default": "gaussian"}
 
@@ -158,8 +158,11 @@ def _all_modes(
     def chain(family: PriorFamily) -> list[ScanMode]:
         found = []
         for settings in chains_of_settings():
-            mode: ScanMode | None = None
-            for one in settings:
+            mode = find_mode(equations, family.prior(settings[0]))
+            found.append(mode)
+            # Only the last one, independent points, is still of interest where the first is far below the best.
+            hopeless = mode.log_evidence < best - FAR
+            for one in settings[-1:] if hopeless else settings[1:]:
                 mode = find_mode(equations, family.prior(one), mode)
                 found.append(mode)
         if progress is not None:
@@ -218,14 +221,13 @@ def _solution(
     response = sum(
         w * mode.x[p][:, None] * slope for w, mode, (_, slope) in zip(weights, modes, found, strict=True)
     )
-    reported = central_mean(weights, centre, spread, CENTRAL)
-    residual = problem.whitened_data - problem.kernel @ reported
-    scan = AlphaScan.of_chi2(np.array([np.nan]), np.array([float(residual @ residual)]), 0, "none")
-    best = modes[int(np.argmax(weights))].prior
+    median = central_mean(weights, centre, spread, CENTRAL)
+    target = float(weights @ np.array([mode.chi2[p] for mode in modes]))
+    reported, scan = made_to_fit(problem, median, target)
     return Solution(
         posterior=PointPosterior(problem.kernel, weights, centre, spread, draws, reported, np.asarray(response)),
-        scan=scan, scans={"scan": scan}, default=np.exp(best.base[p]) / problem.grid.weights,
-        alpha=float("nan"), n_effective=float(np.trace(problem.kernel @ response)),
+        scan=scan, scans={"posterior median": scan}, default=median / problem.grid.weights,
+        alpha=float(scan.alpha[scan.chosen]), n_effective=float(np.trace(problem.kernel @ response)),
         description=f"log-Gaussian process over {len(equations.kernels)} points, {len(modes)} priors",
     )  # fmt: skip
 

@@ -1,18 +1,20 @@
 """Tables of a run: the final table, the quality table, and CSV files of everything in the figures."""
 
+import contextlib
 import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.continuation import CorrelatorData, midpoint_conductivity, midpoint_frequency, quartile_ratio
 from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.estimate import Estimate
-from sitqmc.qmc import PARAMETERS
+from sitqmc.qmc import PARAMETERS, PointAverages
 from sitqmc.qmc.model.parameters import parameters_of
 from sitqmc.runs.formatting import columns
 from sitqmc.runs.results.analysis import RunResults
@@ -85,12 +87,13 @@ def quality_table(results: RunResults) -> str:
 
 
 def write_tables(folder: Path, results: RunResults) -> list[Path]:
-    """Write table.txt, quality.txt, averages.csv, rho.csv and sigma.csv; return their paths."""
+    """Write table.txt, quality.txt, averages.csv, rho.csv, scales.csv and sigma.csv; return their paths."""
     files = {
         "table.txt": final_table(results) + "\n",
         "quality.txt": quality_table(results),
         "averages.csv": as_csv(average_rows(results)),
         "rho.csv": as_csv(rho_rows(results)),
+        "scales.csv": as_csv(scale_rows(results)),
         "sigma.csv": as_csv(sigma_rows(results)),
     }
     for name, text in files.items():
@@ -149,6 +152,40 @@ def rho_rows(results: RunResults) -> Iterator[Row]:
             w = 2 * math.pi * n / r.model.beta
             sigma = (SIGMA_Q * float(mean) / w, SIGMA_Q * float(error) / w) if n else ("", "")
             yield (*cells, n, w, float(mean), float(error), *sigma)
+
+
+def _correlators(averages: PointAverages) -> Iterator[tuple[str, CorrelatorData]]:
+    """Yield rho(i w_n), chi_s(i w_n) and G(k = 0, tau) up to beta/2, as far as they were measured."""
+    m = averages.model
+    for name, kind in (("rho", "rho_iw"), ("chi_s", "chi_iw"), ("G_k0", "green_tau")):
+        table = averages.samples.get(name)
+        if table is None:
+            continue
+        if kind == "green_tau":
+            table = table[:, : m.L_tau // 2 + 1]
+        grid = np.arange(table.shape[1]) * (m.eps if kind == "green_tau" else 1)
+        eps = None if kind == "green_tau" else m.eps
+        with contextlib.suppress(ValueError):            # too few samples, or no signal
+            data = CorrelatorData.from_samples(table, kind=cast(Any, kind), beta=m.beta, grid=grid, eps=eps)
+            yield name, data
+
+
+def scale_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of scales.csv: numbers that need no continuation, E_J and 4e^2/h.
+
+    midpoint_frequency and quartile_ratio of rho, chi_s and G; sigma_low of rho: beta^2 Lambda(beta/2)/pi
+    """
+    yield (*PARAMETER_COLUMNS, "correlator", "quantity", "value", "error")
+    functionals = {"midpoint_frequency": midpoint_frequency, "quartile_ratio": quartile_ratio}
+    for cells, r in _numbered(results):
+        for name, data in _correlators(r.averages):
+            wanted = functionals | ({"sigma_low": midpoint_conductivity} if name == "rho" else {})
+            for quantity, function in wanted.items():
+                try:
+                    found = function(data)
+                except ValueError:                       # sigma_low: not all n were measured
+                    continue
+                yield (*cells, name, quantity, float(found.value), float(found.error))
 
 
 def _cross_check(result: RunPoint) -> tuple[Array, Array]:

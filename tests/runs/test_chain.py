@@ -42,6 +42,11 @@ def test_tables_and_figures(reference):
     assert np.all(sigma["low_68"] <= sigma["sigma_over_sigma_Q"])
     assert np.all(sigma["sigma_over_sigma_Q"] <= sigma["high_68"])
     assert "tau_int" in (out / "quality.txt").read_text()
+    scales = np.genfromtxt(out / "scales.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    assert set(scales["correlator"]) == {"rho", "chi_s", "G_k0"}
+    assert {"midpoint_frequency", "quartile_ratio"} <= set(scales["quantity"])
+    found = scales["value"][(scales["correlator"] == "rho") & (scales["quantity"] == "midpoint_frequency")]
+    assert np.all(found > 0)
 
 
 def test_a_finished_run_is_left_as_it_is(reference, monkeypatch, capsys):

@@ -70,8 +70,8 @@ def test_tables_name_the_parameter(scan):
 
 def test_every_csv_file_has_every_parameter(scan):
     name, values, results = scan
-    files = [tables.as_csv(rows(results)) for rows in
-             (tables.average_rows, tables.sigma_rows, tables.rho_rows, export.average_rows)]  # fmt: skip
+    makers = (tables.average_rows, tables.sigma_rows, tables.rho_rows, tables.scale_rows, export.average_rows)
+    files = [tables.as_csv(rows(results)) for rows in makers]
     for text in files:
         rows = list(csv.DictReader(io.StringIO(text)))
         assert list(rows[0])[: 1 + len(PARAMETERS)] == ["point", *PARAMETERS]

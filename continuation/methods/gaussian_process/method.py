@@ -9,24 +9,17 @@ import numpy as np
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.method import Method
 from sitqmc.continuation.methods.problem import Problem
+from sitqmc.continuation.spectrum.diagnostics import AlphaScan
 from sitqmc.continuation.spectrum.solution import Solution
 
 CENTRAL = (0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 def solve(problem: Problem) -> Solution:
-    """Average the ensemble of priors by evidence; report the pointwise median, made to fit.
-
-    The median of a skewed posterior need not reproduce the data, nor the sum rule. It is therefore taken as
-    default model of a last maximum-entropy fit, with the largest alpha whose chi^2 is that of the modes:
-    the smallest change, in the sense of entropy, that makes it consistent. (A chi^2 larger by one is not
-    good enough: it costs 20 % of the accuracy of the stiffness.)
-    """
+    """Average the ensemble of priors by evidence; report the pointwise median, made to fit."""
     from sitqmc.continuation.methods.gaussian_process.ensemble import prior_ensemble
     from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
     from sitqmc.continuation.methods.gaussian_process.process import average
-    from sitqmc.continuation.methods.maxent.alpha import choose
-    from sitqmc.continuation.methods.maxent.maxent import alpha_ladder, scan
 
     K, white, options = problem.kernel, problem.whitened_data, problem.options
     modes = average(K, white, prior_ensemble(problem), options.threads)
@@ -34,21 +27,36 @@ def solve(problem: Problem) -> Solution:
     n_effective = modes.n_effective(K)
     # The mean of the central quantiles: as good as the median, without its kinks between the modes.
     median: Array = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
-    points = scan(K, white, median, alpha_ladder(K, median, top=options.alpha_top))
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
+    x, found = made_to_fit(problem, median, target)
+    return Solution(
+        posterior=ProcessPosterior(K, modes, draws, x), scan=found,
+        scans={"posterior median": found}, default=median / problem.grid.weights,
+        alpha=float(found.alpha[found.chosen]), n_effective=n_effective,
+        description=f"log-Gaussian process, {len(modes.modes)} priors",
+    )  # fmt: skip
+
+
+def made_to_fit(problem: Problem, median: Array, target: float) -> tuple[Array, AlphaScan]:
+    """Return x (omega,) near the posterior median that fits as well as the modes, and the scan over alpha.
+
+    The median of a skewed posterior need not reproduce the data, nor the sum rule. It is therefore taken as
+    default model of a last maximum-entropy fit, with the largest alpha whose chi^2 is `target`, the chi^2 of
+    the modes: the smallest change, in the sense of entropy, that makes it consistent. (A chi^2 larger by one
+    is not good enough: it costs 20 % of the accuracy of the stiffness.)
+    """
+    from sitqmc.continuation.methods.maxent.alpha import choose
+    from sitqmc.continuation.methods.maxent.maxent import alpha_ladder, scan
+
+    K, white = problem.kernel, problem.whitened_data
+    points = scan(K, white, median, alpha_ladder(K, median, top=problem.options.alpha_top))
     # Extremely precise data may be beyond the search for modes; the last step must still fit them, though
     # no better than chance would: chi^2 = N + 2 sqrt(2 N) is no reason to look for more structure.
     target = min(target, len(white) + 2.0 * float(np.sqrt(2.0 * len(white))))
     found = choose(points, "curvature")
     enough = np.flatnonzero(found.chi2 <= target)
     chosen = int(enough[0]) if enough.size else int(np.argmin(found.chi2))
-    found = replace(found, chosen=chosen, rule="chi2 of the process")
-    return Solution(
-        posterior=ProcessPosterior(K, modes, draws, points[chosen].x), scan=found,
-        scans={"posterior median": found}, default=median / problem.grid.weights,
-        alpha=points[chosen].alpha, n_effective=n_effective,
-        description=f"log-Gaussian process, {len(modes.modes)} priors",
-    )  # fmt: skip
+    return points[chosen].x, replace(found, chosen=chosen, rule="chi2 of the process")
 
 
 PROCESS = Method("process", "average over log-Gaussian processes by evidence", solve, vote=0.7)
