@@ -9,6 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.continuation.data.constraints import Constraint
+from sitqmc.continuation.data.input import (
+    MIN_SAMPLES,
+    check_samples,
+    covariance_of,
+    doubled_numbers,
+    matsubara_numbers,
+    real_samples,
+    real_values,
+)
 from sitqmc.continuation.kernels.kernels import (
     Array,
     current_kernel,
@@ -21,7 +30,6 @@ from sitqmc.continuation.kernels.kernels import (
 Kind = Literal["rho_iw", "lambda_tau", "green_tau", "chi_tau", "chi_iw"]
 KINDS: tuple[str, ...] = get_args(Kind)
 MIN_POINTS = 3
-MIN_SAMPLES = 4
 HEAVY_TAIL = 6.0     # a mean excess kurtosis above this makes the covariance itself unreliable
 
 
@@ -31,7 +39,8 @@ class CorrelatorData:
 
     kind        rho_iw (current response), lambda_tau, green_tau, chi_tau, chi_iw
     beta        inverse temperature
-    grid        (n_points,) Matsubara integers for *_iw, times in [0, beta] for *_tau
+    grid        (n_points,) Matsubara integers for *_iw in any order and with gaps (the constructors take
+                physical frequencies 2 pi n/beta too), times in [0, beta] for *_tau
     mean        (n_points,)
     covariance  (n_points, n_points) of the mean, not of one sample
     n_samples   number of independent samples behind the covariance; None: the covariance is exact
@@ -74,7 +83,7 @@ class CorrelatorData:
         samples  (n_samples, n_points)
         kinetic  (n_samples,) values of <-k_x> on the same samples, to impose the f-sum rule (rho_iw only)
         """
-        table = np.array(samples, dtype=float)
+        table = real_samples(samples, kind)
         if table.ndim != 2:
             raise ValueError(f"samples have shape {table.shape}: give (n_samples, n_points)")
         n_points = table.shape[1]
@@ -83,16 +92,17 @@ class CorrelatorData:
             if extra.shape != (table.shape[0],):
                 raise ValueError(f"kinetic has shape {extra.shape}: give one value per sample, {len(table)}")
             table = np.column_stack([table, extra])
-        _check_samples(table)
+        check_samples(table)
         mean = table.mean(axis=0)
         covariance = np.atleast_2d(np.cov(table, rowvar=False)) / len(table)
         joint = None
+        points, remarks = _axis(grid, kind, float(beta))
         if kinetic is not None:
             joint = (float(mean[-1]), float(covariance[-1, -1]), covariance[:-1, -1].copy())
         return cls(
-            kind=kind, beta=float(beta), grid=np.asarray(grid, dtype=float), mean=mean[:n_points],
+            kind=kind, beta=float(beta), grid=points, mean=mean[:n_points],
             covariance=covariance[:n_points, :n_points], n_samples=len(table), eps=eps, kinetic=joint,
-            samples=table, warnings=_tail_warnings(table),
+            samples=table, warnings=(*_tail_warnings(table), *remarks),
         )  # fmt: skip
 
     @classmethod
@@ -108,11 +118,16 @@ class CorrelatorData:
         eps: float | None = None,
         kinetic: tuple[float, float, ArrayLike] | None = None,
     ) -> CorrelatorData:
-        """Return the data of a mean and its covariance; n_samples None if the covariance is exact."""
+        """Return the data of a mean and its covariance; n_samples None if the covariance is exact.
+
+        covariance  (n_points, n_points), or the errors (n_points,) of independent points
+        """
+        C, (points, remarks) = covariance_of(covariance), _axis(grid, kind, float(beta))
+        values = real_values(mean, np.sqrt(np.abs(np.diag(C))), kind)
         joint = None if kinetic is None else (kinetic[0], kinetic[1], np.asarray(kinetic[2], dtype=float))
         return cls(
-            kind=kind, beta=float(beta), grid=np.asarray(grid, dtype=float), mean=np.array(mean, dtype=float),
-            covariance=np.array(covariance, dtype=float), n_samples=n_samples, eps=eps, kinetic=joint,
+            kind=kind, beta=float(beta), grid=points, mean=values, covariance=C, n_samples=n_samples, eps=eps,
+            kinetic=joint, warnings=remarks,
         )  # fmt: skip
 
     def with_constraints(self, *constraints: Constraint) -> CorrelatorData:
@@ -179,6 +194,14 @@ class CorrelatorData:
         return np.asarray(C)
 
 
+def _axis(grid: ArrayLike, kind: str, beta: float) -> tuple[Array, tuple[str, ...]]:
+    """Return the grid, with integers for physical Matsubara frequencies, and remarks."""
+    if not kind.endswith("_iw"):
+        return np.asarray(grid, dtype=float), ()
+    n = matsubara_numbers(grid, beta)
+    return n, doubled_numbers(n)
+
+
 def _check_axes(data: CorrelatorData) -> None:
     """Refuse a wrong kind, wrong shapes and points outside their range."""
     if data.kind not in KINDS:
@@ -210,6 +233,8 @@ def _check_axes(data: CorrelatorData) -> None:
         _check_matsubara(data)
     elif not (np.all(data.grid >= 0) and np.all(data.grid <= data.beta * (1 + 1e-12))):
         raise ValueError(f"tau outside [0, beta = {data.beta}]: give times, not slice numbers")
+    elif np.unique(data.grid).size != data.grid.size:
+        raise ValueError("a time tau occurs twice: average the two rows first")
     elif data.eps is not None and data.kind != "green_tau" and np.any(data.grid < 0.5 * data.eps):
         raise ValueError(f"tau = 0 with eps = {data.eps}: it holds a contact term, drop that point")
 
@@ -217,7 +242,7 @@ def _check_axes(data: CorrelatorData) -> None:
 def _check_matsubara(data: CorrelatorData) -> None:
     grid = data.grid
     if not (np.all(grid == np.round(grid)) and np.all(grid >= 0)):
-        raise ValueError(f"Matsubara indices {grid[:4]} ...: give integers n >= 0, not frequencies")
+        raise ValueError(f"Matsubara indices {grid[:4]} ...: give integers n >= 0 or frequencies 2 pi n/beta")
     if np.unique(grid).size != grid.size:
         raise ValueError("a Matsubara index occurs twice: average the two rows first")
     if data.eps is not None and grid.max() > 0.5 * data.beta / data.eps * (1 + 1e-9):
@@ -255,14 +280,6 @@ def _check_values(data: CorrelatorData) -> None:
         raise ValueError(f"n_samples = {data.n_samples}: at least {MIN_SAMPLES} are needed for a covariance")
     if data.kind != "chi_iw" and np.all(vector <= 0):
         raise ValueError(f"no {data.kind} value is > 0: no non-negative spectrum gives this, check the sign")
-
-
-def _check_samples(table: Array) -> None:
-    if len(table) < MIN_SAMPLES:
-        raise ValueError(f"{len(table)} samples: at least {MIN_SAMPLES} independent samples are needed")
-    if not np.all(np.isfinite(table)):
-        bad = int(np.count_nonzero(~np.isfinite(table).all(axis=1)))
-        raise ValueError(f"{bad} samples hold NaN or infinity: drop them before averaging")
 
 
 def _tail_warnings(table: Array) -> tuple[str, ...]:

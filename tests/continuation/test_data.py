@@ -53,6 +53,9 @@ def with_entry(value, where=(3, 3)):
         ({"mean": -EXACT}, "check the sign"),
         ({"grid": N + 0.5}, "give integers"),
         ({"grid": np.minimum(N, 18)}, "occurs twice"),
+        ({"kind": "lambda_tau", "grid": np.linspace(0.1, 5.0, 20)[np.minimum(N, 18)]}, "tau occurs twice"),
+        ({"covariance": np.where(N == 3, -1e-3, 1e-3)}, "error -0.001 of point 3"),
+        ({"mean": EXACT + 0.1j * (N == 7)}, "imaginary part 1.00e-01 .* of point 7: kind rho_iw is real"),
         ({"grid": N + 10}, "largest independent n"),
         ({"n_samples": 3}, "n_samples = 3"),
         ({"kind": "lambda_tau", "grid": N * 0.25}, "contact term"),
@@ -71,7 +74,9 @@ def test_bad_input_is_refused_in_one_line(changes, message):
     [
         (draw(3), "3 samples"),
         (draw(10)[0], "give \\(n_samples, n_points\\)"),
-        (np.where(np.arange(200).reshape(10, 20) == 7, np.inf, draw(10)), "1 samples hold NaN"),
+        (np.where(np.arange(200).reshape(10, 20) == 27, np.inf, draw(10)), "first at sample 1, point 7"),
+        (np.vstack([draw(10), draw(10)]), "20 samples, 10 of them different"),
+        (draw(10) + 0.1j, "imaginary part 1.00e-01"),
         (np.repeat(EXACT[None], 8, axis=0), "samples are identical"),
     ],
 )
@@ -88,6 +93,26 @@ def test_samples_give_mean_and_covariance_of_the_mean():
     assert np.allclose(data.vector(), table.mean(axis=0))
     assert np.allclose(data.joint_covariance(), np.cov(table.T) / 50)
     assert np.allclose(data.kernel(GRID.omega)[-1], 2.0 / np.pi)
+
+
+def test_physical_frequencies_errors_and_complex_values_are_understood():
+    order = np.random.default_rng(0).permutation(20)[:15]
+    plain = build(mean=EXACT[order], covariance=1e-6 * np.eye(15), grid=N[order])
+    other = build(
+        mean=EXACT[order] + 1e-4j, covariance=np.full(15, 1e-3), grid=np.float32(2 * np.pi * N[order] / BETA)
+    )
+    assert np.array_equal(other.grid, plain.grid)
+    assert np.array_equal(other.mean, plain.mean)
+    assert np.allclose(other.covariance, plain.covariance)
+    noise = 1e-3 * np.random.default_rng(1).normal(size=(50, 20))
+    data = CorrelatorData.from_samples(draw(50) + 1j * noise, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+    assert np.array_equal(data.samples, draw(50))
+
+
+def test_doubled_integers_are_pointed_out():
+    even = build(mean=EXACT[:10], covariance=1e-6 * np.eye(10), grid=2 * N[:10])
+    assert "some codes store 2 n" in even.warnings[0]
+    assert build(mean=EXACT[:9], covariance=1e-6 * np.eye(9), grid=np.append(2 * N[:8], 19)).warnings == ()
 
 
 def test_heavy_tails_are_noticed():

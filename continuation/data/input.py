@@ -1,0 +1,94 @@
+"""Arrays as users bring them: physical Matsubara frequencies, errors instead of a covariance, complex values."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sitqmc.continuation.kernels.kernels import Array
+
+MIN_SAMPLES = 4
+INTEGER = 1e-6             # distance from an integer that rounding of w_n explains, relative to the largest n
+NOISE = 5.0                # imaginary parts below so many errors are noise
+EVEN_RUN = 6               # consecutive even n that look like doubled integers
+
+
+def matsubara_numbers(grid: ArrayLike, beta: float) -> Array:
+    """Return n (n_points,) from integers n, or from physical frequencies w_n = 2 pi n/beta.
+
+    Values that are neither are returned unchanged; the check of the data refuses them.
+    """
+    values = np.asarray(grid, dtype=float)
+    # Numbers that are integers already are n: physical frequencies are integers only if beta is 2 pi/integer.
+    if values.size == 0 or not np.isfinite(values).all() or np.all(values == np.round(values)):
+        return values
+    n = values * beta / (2.0 * np.pi)
+    rounded = np.round(n)
+    return rounded if np.all(np.abs(n - rounded) < INTEGER * max(float(n.max()), 1.0)) else values
+
+
+def doubled_numbers(n: Array) -> tuple[str, ...]:
+    """Return a remark if n = 0, 2, 4, ... or 2, 4, 6, ... may be the doubled integers of another code."""
+    ordered = np.sort(n)
+    if n.size < EVEN_RUN or ordered[0] not in (0.0, 2.0) or not np.all(np.diff(ordered) == 2.0):
+        return ()
+    return ("all n are even without a gap: some codes store 2 n for bosons; divide by 2 if this file does",)
+
+
+def covariance_of(given: ArrayLike) -> Array:
+    """Return the covariance (n_points, n_points) from a covariance, or from errors (n_points,)."""
+    values = np.array(given, dtype=float)
+    if values.ndim != 1:
+        return values
+    if not np.all(values >= 0):
+        bad = int(np.flatnonzero(~(values >= 0))[0])
+        raise ValueError(f"error {values[bad]:g} of point {bad}: errors must be >= 0")
+    return np.diag(values**2)
+
+
+def real_values(values: ArrayLike, error: Array, kind: str) -> Array:
+    """Return the real part of values (..., n_points); refuse an imaginary part that is not noise.
+
+    error  (n_points,) standard error of every point of `values`
+    The correlators of all kinds are real, because their spectra are even.
+    """
+    table = np.array(values)
+    if not np.iscomplexobj(table):
+        return table.astype(float)
+    mean = table.imag.reshape(-1, table.shape[-1]).mean(axis=0)
+    bound = NOISE * error + 1e-12 * float(np.abs(table).max())
+    if np.any(np.abs(mean) > bound):
+        bad = int(np.argmax(np.abs(mean) / bound))
+        raise ValueError(
+            f"imaginary part {mean[bad]:.2e} +- {error[bad]:.1e} of point {bad}: kind {kind} is real; "
+            "check the kind, or give the real part if you know the cause"
+        )
+    return np.asarray(table.real, dtype=float)
+
+
+def real_samples(samples: ArrayLike, kind: str) -> Array:
+    """Return samples (n_samples, n_points) as real numbers, see `real_values`."""
+    table = np.array(samples)
+    if not np.iscomplexobj(table) or table.ndim != 2 or len(table) < 2:
+        return np.asarray(table.real, dtype=float)
+    return real_values(table, table.imag.std(axis=0, ddof=1) / np.sqrt(len(table)), kind)
+
+
+def check_samples(table: Array) -> None:
+    """Refuse too few samples, damaged entries (named by sample and point) and samples that occur twice."""
+    if len(table) < MIN_SAMPLES:
+        raise ValueError(f"{len(table)} samples: at least {MIN_SAMPLES} independent samples are needed")
+    damaged = ~np.isfinite(table)
+    if damaged.any():
+        sample, point = (int(i) for i in np.argwhere(damaged)[0])
+        count = int(np.count_nonzero(damaged.any(axis=1)))
+        raise ValueError(
+            f"{count} samples hold NaN or infinity, the first at sample {sample}, point {point}: "
+            "drop them before averaging"
+        )
+    distinct = len(np.unique(table, axis=0))
+    if 1 < distinct <= len(table) // 2:
+        raise ValueError(
+            f"{len(table)} samples, {distinct} of them different: samples occur twice, "
+            "which makes the errors too small; read every file once"
+        )
