@@ -67,7 +67,9 @@ def fit_mount(
     """Fit all scans of one mount jointly.
 
     scans      at least one above and one below tc_k, in any order
-    setup      best knowledge of film, substrate and instrument; sigma_n is a first guess
+    setup      best knowledge of film, substrate and instrument; sigma_n is a first guess. The scattering rate
+               is taken as exact: a factor of two shifts J_s by up to 4 %, far outside its error, and can
+               imitate an excess conductivity
     delta_mev  gap at the lowest temperature from tunnelling with its error; None: BCS value within 20 %
     edges_thz  frequencies at which the source changes; None: found from the data; (): one source
     rng        random numbers of the intervals of Omega and of the peak; default: a fixed seed
