@@ -124,7 +124,9 @@ def _check(data: Sequence[CorrelatorData], at: Array, options: Options) -> None:
     for name, neutral in NOT_USED.items():
         value = getattr(options, name)
         if not (value is None if neutral is None else isinstance(value, str) and value == neutral):
-            raise ValueError(f"{name} given: continue_scan has its own; leave it out or use continue_correlator")
+            raise ValueError(
+                f"{name} given: continue_scan has its own; leave it out or use continue_correlator"
+            )
 
 
 def _common_axis(data: Sequence[CorrelatorData], scales: Array, options: Options) -> tuple[Array, float]:
@@ -135,13 +137,15 @@ def _common_axis(data: Sequence[CorrelatorData], scales: Array, options: Options
             tops.append(options.omega_max / scale)
         elif one.is_matsubara:
             tops.append(float(one.frequencies.max()) / scale)
-    z_0 = min(1.0, float(np.exp(np.mean([np.log(np.pi / d.beta / c) for d, c in zip(data, scales, strict=True)]))))
+    betas = np.array([one.beta for one in data])
+    z_0 = min(1.0, float(np.exp(np.mean(np.log(np.pi / betas / scales)))))
     return sinh_grid(max(tops), min(z_0, max(tops) / 4.0), options.n_omega).omega, z_0
 
 
 def _equations(problems: list[Problem]) -> ScanEquations:
     kernels, data = [p.kernel for p in problems], [p.whitened_data for p in problems]
-    return ScanEquations(kernels, np.concatenate(data), np.repeat(np.arange(len(data)), [d.size for d in data]))
+    label = np.repeat(np.arange(len(data)), [d.size for d in data])
+    return ScanEquations(kernels, np.concatenate(data), label)
 
 
 def _all_modes(
@@ -160,7 +164,7 @@ def _all_modes(
         for settings in chains_of_settings():
             mode = find_mode(equations, family.prior(settings[0]))
             found.append(mode)
-            # Only the last one, independent points, is still of interest where the first is far below the best.
+            # Where the first is far below the best, only the last, independent points, is of interest.
             hopeless = mode.log_evidence < best - FAR
             for one in settings[-1:] if hopeless else settings[1:]:
                 mode = find_mode(equations, family.prior(one), mode)
@@ -225,7 +229,9 @@ def _solution(
     target = float(weights @ np.array([mode.chi2[p] for mode in modes]))
     reported, scan = made_to_fit(problem, median, target)
     return Solution(
-        posterior=PointPosterior(problem.kernel, weights, centre, spread, draws, reported, np.asarray(response)),
+        posterior=PointPosterior(
+            problem.kernel, weights, centre, spread, draws, reported, np.asarray(response)
+        ),
         scan=scan, scans={"posterior median": scan}, default=median / problem.grid.weights,
         alpha=float(scan.alpha[scan.chosen]), n_effective=float(np.trace(problem.kernel @ response)),
         description=f"log-Gaussian process over {len(equations.kernels)} points, {len(modes)} priors",
