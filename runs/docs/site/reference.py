@@ -114,6 +114,7 @@ KINDS = {
     "worm": ("Bins of Green functions", "Waiting times of the worm in a bin (`bins/NAME` in run.h5)."),
     "map": ("Maps by site", "Averages over the chain (`maps/NAME` in run.h5)."),
     "worm map": ("Maps by distance", "Waiting times of the worm in the chain (`maps/NAME` in run.h5)."),
+    "wave": ("Responses by wave vector", "Averages over the chain (`maps/NAME` in run.h5)."),
     "sample": ("Sample averages", "From the means of a sample, disconnected parts subtracted."),
     "derived": ("Derived quantities", "Functions of disorder means, with jackknife errors."),
 }
