@@ -92,7 +92,11 @@ def analyse_run(
     def jobs() -> list[Job]:
         if not run.models:
             raise UserError(f"{run.path}: no finished samples yet; nothing to analyse")
-        return [(run.config, a) for a in (run.averages if names is None else run.averages_of(*names))]
+        if names is not None:
+            found = run.averages_of(*names)
+        else:                                    # only spectra need the improved averages
+            found = run.improved_averages if spectra else run.averages
+        return [(run.config, averages) for averages in found]
 
     def do(job: Job) -> RunPoint:
         config, averages = job

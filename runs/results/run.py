@@ -89,7 +89,12 @@ class Run:
     @cached_property
     def averages(self) -> list[PointAverages]:
         """Disorder averages of every point with their checks, in the order of `models`."""
-        return [self._improved(self._average(model, None)) for model in self.models]
+        return [self._average(model, None) for model in self.models]
+
+    @cached_property
+    def improved_averages(self) -> list[PointAverages]:
+        """The `averages`, each with what the estimator of the configuration improves."""
+        return [self._improved(averages) for averages in self.averages]
 
     def averages_of(self, *names: str) -> list[PointAverages]:
         """Return some disorder averages of every point, without checks; reads no more than they need.
