@@ -17,7 +17,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitqmc.qmc.model.mask_functions import local_counts, network_functions
 from sitqmc.qmc.model.model import Model
 
 Array = NDArray[np.float64]
@@ -111,6 +110,9 @@ def is_disordered(model: Model) -> bool:
 
 def _functions(model: Model, seed: int, samples: Sequence[int]) -> tuple[Array, Array]:
     """Local counts and network of samples, in batches: masks of a population would fill the memory."""
+    # Its kernels load here only: commands that read a run without these regressions start faster.
+    from sitqmc.qmc.model.mask_functions import local_counts, network_functions
+
     counts, network = [], []
     for first in range(0, len(samples), BATCH):
         drawn = [model.draw_disorder(seed, int(s)) for s in samples[first : first + BATCH]]
