@@ -31,7 +31,7 @@ def solve(case: Case, bonds=None, **options):
 def largest_difference(a, b):
     """Largest difference of any average, relative to the largest entry of that average."""
     return max(np.abs(np.subtract(a[key], b[key])).max() / max(np.abs(b[key]).max(), 0.01)
-               for key in a.keys() - BOOKKEEPING)
+               for key in a.keys() - BOOKKEEPING if np.size(a[key]))
 
 
 # ---- every case -------------------------------------------------------------------------------------------
