@@ -197,10 +197,10 @@ def test_command(made, capsys, tmp_path):
     said = capsys.readouterr().out
     assert (out / "table.txt").read_text() in said
     assert str(tmp_path / "r.html") in said.splitlines()[-1]
-    expected = [".csv"] * 3 + [".html"] + [".pdf"] * 5 + [".svg"] * 5 + [".txt"] * 2
+    expected = [".csv"] * 4 + [".html"] + [".pdf"] * 5 + [".svg"] * 5 + [".txt"] * 2
     assert sorted(p.suffix for p in tmp_path.iterdir()) == expected
     assert (tmp_path / "r.html").read_text() == (out / "report.html").read_text()
-    for name in ("table.txt", "averages.csv", "sigma.csv"):
+    for name in ("table.txt", "averages.csv", "sigma.csv", "scales.csv"):
         assert (tmp_path / name).read_text() == (out / name).read_text()
 
 
