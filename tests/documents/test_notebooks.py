@@ -19,7 +19,6 @@ from sitqmc.runs.results import tables
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.style import NotebookFigure
 
-pytestmark = pytest.mark.xdist_group("notebooks")   # one worker makes the laboratory notebook for all
 FOLDER = Path(runs.__file__).parent / "docs" / "notebooks"
 SOURCE = FOLDER / "thz_film.py"
 SITE = runpy.run_path(str(FOLDER.parent / "site" / "notebooks.py"))     # reads and runs percent files

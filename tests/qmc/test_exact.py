@@ -12,8 +12,6 @@ from scipy.stats import chi2
 from reference.transfer_matrix import CASES, DISORDERED, Case, heat, solve, winding_distribution
 from sitqmc.qmc import Chains, Model, Schedule, average_point, make_disorder, run_chain
 
-pytestmark = pytest.mark.xdist_group("exact")   # one worker makes the chains that the tests share
-
 BINS = 512
 MEASUREMENTS = 450
 LONGER = dict.fromkeys(

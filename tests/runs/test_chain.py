@@ -12,8 +12,6 @@ from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.simulate.run import run
 
-pytestmark = pytest.mark.xdist_group("chain")   # one worker makes the reference for all
-
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):

@@ -23,7 +23,6 @@ from sitqmc.runs.results.report.report import remarks, report_page, unresolved_p
 from sitqmc.runs.results.run import load
 from sitqmc.runs.simulate.run import run
 
-pytestmark = pytest.mark.xdist_group("report")   # one worker makes the run for all
 VOID = {"meta", "img", "br"}
 MM = 25.4
 

@@ -21,7 +21,6 @@ from sitqmc.runs.paper.studies.spectra import SpectrumCache, fingerprint, from_p
 from sitqmc.runs.paper.studies.study import CONFIGS, DATA, STUDIES, load_study, reduce_runs, save_study
 from sitqmc.runs.paper.tables import published_rows
 
-pytestmark = pytest.mark.xdist_group("reproduce")   # one worker makes the tiny studies for all
 TINY = """
 [model]
 eps = 0.2
