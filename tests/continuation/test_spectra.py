@@ -21,7 +21,7 @@ from sitqmc.continuation.methods.maxent.posterior import Component, MaxEntPoster
 BETA, EPS = 10.0, 0.1
 N = np.arange(51)
 STIFFNESS = 0.1
-QUICK = {"n_omega": 200, "n_draws": 40}      # half the nodes and a third of the samples of the defaults
+QUICK = {"n_omega": 140, "n_draws": 40}      # a third of the nodes and of the samples of the defaults
 FINE = sinh_grid(2000.0, 1.0, 20000)
 
 

@@ -86,7 +86,7 @@ def test_mpi_ranks_share_the_simulation_and_the_analysis(reference, tmp_path):
 
 def test_more_ranks_than_tasks(tmp_path):
     write_config(tmp_path, samples=1)
-    done = sitqmc(tmp_path, "run", "run.toml", "--no-analysis", before=(mpiexec(), "-n", "4"))
+    done = sitqmc(tmp_path, "run", "run.toml", "--no-analysis", before=(mpiexec(), "-n", "3"))
     assert done.returncode == 0, done.stderr
     assert len(datasets(tmp_path / "out/run.h5")) > 0
 
