@@ -30,6 +30,10 @@ REMEDY = 10.0
 """Factor by which a correction must lower chi2/dof to be named."""
 
 
+TRIAL_EVALUATIONS = 1500
+"""Evaluations of one trial: the right correction needs about 100, a wrong one creeps for 20 000."""
+
+
 @dataclass(frozen=True)
 class _Trial:
     """One correction: its description, and the scan and setup after it."""
@@ -63,7 +67,10 @@ def explain_misfit(
         free = ("sigma_n", "path_um", "index")
         widths = {name: width for name, width in (priors or {}).items() if name != "index"}
         try:
-            outcome = fit_normal(trial.scan, trial.setup, tc_k, free=free, priors=widths, model=model)
+            outcome = fit_normal(
+                trial.scan, trial.setup, tc_k, free=free, priors=widths, model=model,
+                max_evaluations=TRIAL_EVALUATIONS,
+            )  # fmt: skip
         except ValueError:
             continue
         index = outcome.fit.values["index"]

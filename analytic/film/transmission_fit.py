@@ -140,6 +140,7 @@ def check_parameter_names(setup: FilmSetup, names: Sequence[str]) -> None:
 def fit_film(
     scans: Sequence[ThzScan], setup: FilmSetup, tc_k: float, *, free: Sequence[str] = (),
     priors: Mapping[str, float] | None = None, model: Model = "finite_scattering",
+    max_evaluations: int | None = None,
 ) -> FilmFit:  # fmt: skip
     """Fit scans of one mount jointly: the gaps, the parameters `free`, and the parameters with priors.
 
@@ -148,6 +149,7 @@ def fit_film(
     free    names fitted without prior, such as ("sigma_n",)
     priors  name -> standard deviation about the start value: nuisances whose uncertainty enters the errors
     model   conductivity below Tc: mattis_bardeen, finite_scattering or dynes
+    max_evaluations  after which the search gives up, see `least_squares.fit`
     raises  ValueError for unknown names, no scans, or a fit that does not converge
     """
     values, widths = setup.values(), dict(priors or {})
@@ -166,7 +168,8 @@ def fit_film(
         unknowns[name] = FreeParameter(start=values[name], prior=widths.get(name), low=low)
     if not unknowns:
         raise ValueError("nothing to fit: no scan below Tc, and neither free nor prior parameters")
-    outcome = fit(residuals, unknowns, {n: v for n, v in values.items() if n not in unknowns})
+    fixed = {n: v for n, v in values.items() if n not in unknowns}
+    outcome = fit(residuals, unknowns, fixed, max_evaluations=max_evaluations)
     deltas = [outcome.values[n] if n else 0.0 for n in names]
     return FilmFit(fit=outcome, setup=setup.updated(outcome.values), deltas_mev=deltas, model=model)
 
@@ -174,16 +177,19 @@ def fit_film(
 def fit_normal(
     scan: ThzScan, setup: FilmSetup, tc_k: float, *, free: Sequence[str] = ("sigma_n", "path_um"),
     priors: Mapping[str, float] | None = None, model: Model = "finite_scattering",
+    max_evaluations: int | None = None,
 ) -> FilmFit:  # fmt: skip
     """Fit a scan above Tc; the resulting setup calibrates the mount for the colder scans.
 
-    free, priors  as in fit_film
+    free, priors, max_evaluations  as in fit_film
     model         conductivity model of the film; mattis_bardeen is the limit of infinite scattering
     raises        ValueError for a scan below Tc
     """
     if scan.t_k < tc_k:
         raise ValueError(f"the scan is at {scan.t_k:g} K, below Tc = {tc_k:g} K: use a normal-state scan")
-    return fit_film([scan], setup, tc_k, free=free, priors=priors, model=model)
+    return fit_film(
+        [scan], setup, tc_k, free=free, priors=priors, model=model, max_evaluations=max_evaluations
+    )
 
 
 def fit_superconductor(

@@ -84,13 +84,15 @@ class FitResult:
 
 
 def fit(
-    residuals: Residuals, unknowns: Mapping[str, FreeParameter], fixed: Mapping[str, float]
+    residuals: Residuals, unknowns: Mapping[str, FreeParameter], fixed: Mapping[str, float], *,
+    max_evaluations: int | None = None,
 ) -> FitResult:  # fmt: skip
     """Minimise the standardised residuals plus priors by Levenberg-Marquardt.
 
     residuals  function of all parameter values; returns standardised residuals, one array per column
     unknowns   the fitted parameters
     fixed      values of all others
+    max_evaluations  evaluations of the residuals after which the search gives up; None: 2000 per parameter
     raises     ValueError if the fit does not converge or the data do not determine a parameter
     """
     with_prior = [name for name, u in unknowns.items() if u.prior is not None]
@@ -101,7 +103,7 @@ def fit(
     def standardised(now: Mapping[str, float]) -> Array:
         return np.concatenate([*residuals({**fixed, **now}), pulls(now)])
 
-    best = _minimise(standardised, unknowns)
+    best = _minimise(standardised, unknowns, max_evaluations)
     values, names = {**fixed, **best}, list(best)
     covariance = _covariance(standardised, best, unknowns)
     sigma = np.sqrt(np.diag(covariance))
@@ -114,7 +116,9 @@ def fit(
     )  # fmt: skip
 
 
-def _minimise(standardised: Standardised, unknowns: Mapping[str, FreeParameter]) -> dict[str, float]:
+def _minimise(
+    standardised: Standardised, unknowns: Mapping[str, FreeParameter], max_evaluations: int | None
+) -> dict[str, float]:
     """Return the parameters of the minimum, searched in multiples of each parameter's own scale."""
     start = {name: _inside(u) for name, u in unknowns.items()}
     scale = {name: _scale(standardised, start, name, u) for name, u in unknowns.items()}
@@ -128,7 +132,7 @@ def _minimise(standardised: Standardised, unknowns: Mapping[str, FreeParameter])
 
     outcome = lmfit.minimize(
         lambda current: standardised(values(current)), parameters, method="leastsq", scale_covar=False,
-        calc_covar=False,
+        calc_covar=False, max_nfev=max_evaluations,
     )  # fmt: skip
     if not outcome.success:
         raise ValueError(f"the fit did not converge ({outcome.message.strip()}): change the start values")
