@@ -67,7 +67,9 @@ def chain_result(
     maps = {name: sums[at] / measurements for name, at in MAP_AT._asdict().items()} | {"G_r0": G_r0}
     if batch.sums.waves.size:
         waves = batch.sums.waves[c] / measurements
-        maps |= dict(zip(WAVES, np.where(waves < 0, NOT_MEASURED, waves), strict=True))
+        # K_T is a sum of squares; chi_s_q is connected by a contact term and may be negative.
+        known = waves[WAVES.index("K_T")].min() >= 0
+        maps |= dict(zip(WAVES, waves if known else np.full_like(waves, NOT_MEASURED), strict=True))
     named |= green
     steps = int(batch.counters[c, loop.STEPS])
     return ChainResult(

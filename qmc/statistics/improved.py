@@ -67,7 +67,8 @@ def _fits(
             continue
         measured = waves.get(key)
         n_kept = n[n < samples[name].shape[1]]
-        if measured is None or np.any(measured < 0):         # see `chains.bins.NOT_MEASURED`
+        # A mark of `chains.bins.NOT_MEASURED` is negative in K_T too, which is a sum of squares.
+        if measured is None or np.any(waves.get("K_T", measured) < 0):
             if estimator == "transverse":
                 raise ValueError(
                     f"estimator = 'transverse': {key} was not measured in all samples; choose 'masks' or "

@@ -291,6 +291,20 @@ def test_estimators_and_what_they_say():
     assert found["improved"]["rho"].plain_error[3] == pytest.approx(plain[:, 3].std(ddof=1) / np.sqrt(40))
 
 
+def test_negative_scalar_responses_are_no_reason_to_leave_out_the_fit():
+    """A mark of chains that measured nothing is negative in K_T as well."""
+    plain, waves = _measured(MODEL, 40, 8)
+    full = np.zeros((40, MODEL.L_tau // 2 + 1))
+    full[:, matsubara_numbers(MODEL.L_tau)] = plain
+    keys = np.stack([np.ones(40, int), np.arange(40)], axis=1)
+    energies = waves.copy()
+    energies[3, 2, 7] = -0.01
+    for K_T, fitted in ((waves, True), (np.full_like(waves, -1.0), False)):
+        given = {"K_T": K_T, "chi_s_q": energies if fitted else K_T}
+        one = improved_averages(MODEL, {"chi_s": full}, given, keys, names=["chi_s"])["chi_s"]
+        assert (one.fit is not None) == fitted
+
+
 def test_bad_input_of_estimators():
     plain, _ = _measured(MODEL, 10, 8)
     keys = np.stack([np.ones(10, int), np.arange(10)], axis=1)
