@@ -41,14 +41,25 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def folder_of(text: str) -> Path:
-    """Return the folder or run.h5 that is meant: the path itself, or output.path of a configuration."""
+    """Return the folder or run.h5 that is meant: the path itself, or the output of a configuration."""
     path = Path(text)
     if path.suffix != ".toml":
         return path
     import tomllib
 
+    from sitqmc.runs.config.overrides import default_output
+
     try:
-        return Path(tomllib.loads(path.read_text(encoding="utf-8-sig"))["output"]["path"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        output = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("output", {})
+        return Path(output.get("path", default_output(path)))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
         raise UserError(f"{path}: no output.path ({reason}); pass the output folder of the run") from None
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """Add --set."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
+        help="replace a value of the configuration, such as model.p=0.1 or model.p=[0.1,0.2]; repeatable",
+    )  # fmt: skip

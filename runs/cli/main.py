@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _say(message: object) -> None:
-    print(f"sitqmc: {message}", file=sys.stderr, flush=True)
+    for line in str(message).splitlines():
+        print(f"sitqmc: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

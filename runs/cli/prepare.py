@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sitqmc.runs.cli.arguments import positive, seconds
+from sitqmc.runs.cli.arguments import add_changes, positive, seconds
 from sitqmc.runs.errors import UserError
 
 
@@ -24,6 +24,7 @@ def add_commands(commands: Any) -> None:
     plan.add_argument("config", help="TOML file")
     plan.add_argument("-n", "--processes", type=positive, help="processes or ranks (default: all cores)")
     plan.add_argument("--trial", type=seconds, default=5.0, help="seconds per trial (default: 5)")
+    add_changes(plan)
     plan.set_defaults(command=_plan)
 
     doctor = commands.add_parser(
@@ -55,7 +56,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     from sitqmc.runs.jobs.plan import plan
     from sitqmc.runs.simulate.processes import available_cores
 
-    print(plan(load_config(arguments.config), arguments.processes or available_cores(), arguments.trial))
+    config = load_config(arguments.config, arguments.changes)
+    print(plan(config, arguments.processes or available_cores(), arguments.trial))
     return 0
 
 

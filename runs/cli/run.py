@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sitqmc.runs.cli.arguments import RUN_HELP, folder_of, positive
+from sitqmc.runs.cli.arguments import RUN_HELP, add_changes, folder_of, positive
 from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 
 BAD_INPUT = 2
@@ -28,6 +28,7 @@ def add_commands(commands: Any) -> None:
     )
     run.add_argument("--retry", action="store_true", help="repeat samples that failed")
     run.add_argument("--no-analysis", action="store_true", help="simulate only; no tables and figures")
+    add_changes(run)
     run.set_defaults(command=_run)
 
     again = commands.add_parser(
@@ -87,7 +88,7 @@ def _simulate(arguments: argparse.Namespace, comm: Any) -> int:
     from sitqmc.runs.simulate.stop import Stop, given_time, job_time
 
     seconds = given_time(arguments.time)         # on every rank: a mistake in it ends all of them
-    config = load_config(arguments.config)
+    config = load_config(arguments.config, arguments.changes)
     if seconds is None:
         seconds = job_time() if comm is None or comm.rank == 0 else None
         seconds = seconds if comm is None else comm.bcast(seconds)

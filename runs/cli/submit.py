@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sitqmc.runs.cli.arguments import positive
+from sitqmc.runs.cli.arguments import add_changes, positive
 from sitqmc.runs.errors import UserError
 
 
@@ -29,6 +29,7 @@ def add_commands(commands: Any) -> None:
         help="submit N further jobs instead of requeueing; they start one after the other as needed",
     )  # fmt: skip
     submit.add_argument("--dry-run", action="store_true", help="print the script, write and submit nothing")
+    add_changes(submit)
     submit.set_defaults(command=_submit)
 
 
@@ -36,7 +37,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     from sitqmc.runs.config.config import load_config
     from sitqmc.runs.jobs.slurm import Job, job_name, program, script, submit
 
-    outputs = [load_config(config).output.path for config in arguments.configs]
+    outputs = [load_config(config, arguments.changes).output.path for config in arguments.configs]
     if len(set(outputs)) < len(outputs):
         raise UserError("two configurations have the same output.path: give each job of an array its own")
     first = Path(arguments.configs[0])
@@ -47,7 +48,7 @@ def _submit(arguments: argparse.Namespace) -> int:
         configs=tuple(arguments.configs), nodes=arguments.nodes, time=arguments.time, tasks=arguments.tasks,
         name=name, partition=arguments.partition, account=arguments.account,
         launcher=arguments.launcher, setup=arguments.setup, chain=arguments.chain,
-        requeue=not arguments.chain, program=program(),
+        requeue=not arguments.chain, program=program(), changes=tuple(arguments.changes),
     )  # fmt: skip
     if arguments.dry_run:
         print(script(job), end="")

@@ -6,7 +6,8 @@
 import json
 import math
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -15,7 +16,8 @@ from sitqmc.continuation.methods import DEFAULT_METHOD, methods_for
 from sitqmc.continuation.options import RULES
 from sitqmc.qmc import DEFAULT_ESTIMATOR, ESTIMATORS, Model, Schedule
 from sitqmc.runs.config import scan
-from sitqmc.runs.config.checks import check_type, refuse_unknown
+from sitqmc.runs.config.checks import Findings, check_type, refuse_unknown
+from sitqmc.runs.config.overrides import default_output, overridden, with_output
 from sitqmc.runs.config.target import TargetSection, parse_target
 from sitqmc.runs.errors import UserError
 
@@ -23,12 +25,31 @@ Section = TypeVar("Section")
 
 METHODS = tuple(methods_for("rho_iw"))
 
+CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("continuation", "method"): METHODS,
+    ("continuation", "alpha_rule"): RULES,
+    ("continuation", "estimator"): ESTIMATORS,
+}
+"""Values of keys that are one of a few words, by section and key."""
+
+BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
+    ("disorder", "samples"): (1, 10**7),
+    ("disorder", "seed"): (0, 2**63 - 1),
+    ("schedule", "interleave"): (1, 1024),
+    ("observables", "n_max"): (0, math.inf),
+    ("continuation", "omega_max"): (0, math.inf),
+    ("continuation", "omega_points"): (20, 10_000),
+    ("continuation", "blocks"): (2, 10_000),
+    ("output", "checkpoint_seconds"): (0, math.inf),
+}
+"""Least and largest value of numbers, by section and key. Infinity itself is refused."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DisorderSection:
     """[disorder]"""
 
-    samples: int                               # disorder samples (and chains) per point
+    samples: int = 100                         # disorder samples (and chains) per point
     seed: int = 1                              # names all random streams
 
 
@@ -63,7 +84,7 @@ class ContinuationSection:
 class OutputSection:
     """[output] May change between calls on the same output."""
 
-    path: str                                  # folder for the store, tables and figures
+    path: str = "results/run"                  # folder of run.h5, tables and figures; default: results/NAME
     checkpoint_seconds: float = 30.0           # longest time between two checkpoints
     keep_state: bool = False                   # keep the ends of the chains, to add bins later
 
@@ -73,22 +94,20 @@ class Config:
     """Configuration of a run. `model` is what `scan.parse_model` returns; `models` are its points."""
 
     model: dict[str, Any]
-    disorder: DisorderSection
+    disorder: DisorderSection = field(default_factory=DisorderSection)
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
     observables: ObservablesSection = field(default_factory=ObservablesSection)
     target: TargetSection = field(default_factory=TargetSection)
     continuation: ContinuationSection = field(default_factory=ContinuationSection)
-    output: OutputSection
+    output: OutputSection = field(default_factory=OutputSection)
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
         """The models of the run, all combinations of the scanned keys, p fastest; UserError for a bad one."""
         models, n_max = tuple(scan.models(self.model)), self.observables.n_max
-        for model in models:
-            if n_max > model.L_tau // 2:
-                raise UserError(
-                    f"[observables] n_max = {n_max}: must be at most L_tau/2 = {model.L_tau // 2}"
-                )
+        most = min((model.L_tau // 2 for model in models), default=0)
+        if n_max > most:
+            raise UserError(f"[observables] n_max = {n_max}: must be at most L_tau/2 = {most}")
         return models
 
     def sweeps(self, bins: int | None = None) -> float:
@@ -111,38 +130,49 @@ class Config:
         return dict(json.loads(json.dumps(asdict(self))))
 
 
-def load_config(path: str | Path) -> Config:
-    """Return the configuration in a TOML file; UserError of one line for anything wrong with it."""
+def load_config(path: str | Path, changes: Sequence[str] = ()) -> Config:
+    """Return the configuration in a TOML file; without [output] path the output is results/NAME of NAME.toml.
+
+    changes  values that replace those of the file, such as "model.p=0.1"
+    raises   UserError with one line for each thing wrong with the file or the changes
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        return parse_config(tomllib.loads(text))
+        table = overridden(tomllib.loads(text), changes)
+        return parse_config(with_output(table, default_output(path)))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: not valid TOML ({reason}); fix the file") from None
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
 
 
 def parse_config(table: dict[str, Any]) -> Config:
     """Return the configuration in parsed TOML or in the result of `Config.resolved`.
 
-    raises  UserError for unknown, missing or wrong keys and values
+    raises  UserError with one line for each unknown, missing or wrong key and value
     """
-    refuse_unknown(table, [f.name for f in fields(Config)], "section", "")
+    findings, sections = Findings(), dict[str, Any]()
+    with findings.collected():
+        refuse_unknown(table, [f.name for f in fields(Config)], "section", "")
     special = {"model": scan.parse_model, "target": parse_target}
-    sections: dict[str, Any] = {}
+    hints = get_type_hints(Config)
     for f in fields(Config):
-        if f.name in table or f.default_factory is MISSING:
-            given = table.get(f.name, {})
+        given = table.get(f.name, {})
+        with findings.collected():
             if f.name in special:
                 sections[f.name] = special[f.name](given)
             else:
-                sections[f.name] = _section(get_type_hints(Config)[f.name], given, f.name)
+                sections[f.name] = _section(hints[f.name], given, f.name)
+    _check_ranges(sections, findings)
+    if "model" in sections:
+        with findings.collected():
+            scan.models(sections["model"])
+    findings.report()
     config = Config(**sections)
-    _check_ranges(config)
-    _ = config.models                          # raises an error of any point
+    _ = config.models                          # raises an error of n_max
     return config
 
 
@@ -155,45 +185,37 @@ def _section(kind: type[Section], table: Any, name: str) -> Section:
     """Return one section from its table, with types checked."""
     if not isinstance(table, dict):
         raise UserError(f"{name} = {table!r}: must be a section, [{name}]")
-    known = fields(kind)  # type: ignore[arg-type]
-    refuse_unknown(table, [f.name for f in known], "key", f"[{name}] ")
-    hints = get_type_hints(kind)
-    values = {}
+    known, hints, values = fields(kind), get_type_hints(kind), dict[str, Any]()  # type: ignore[arg-type]
+    findings = Findings()
+    with findings.collected():
+        refuse_unknown(table, [f.name for f in known], "key", f"[{name}] ")
     for f in known:
         if f.name in table:
-            values[f.name] = check_type(table[f.name], hints[f.name], f"[{name}] {f.name}")
-        elif f.default is MISSING:
-            raise UserError(f"[{name}] {f.name} is missing; give it a value")
+            with findings.collected():
+                values[f.name] = check_type(table[f.name], hints[f.name], f"[{name}] {f.name}")
+    findings.report()
     try:
         return kind(**values)
     except ValueError as error:
         raise UserError(f"[{name}] {error}") from None
 
 
-def _check_ranges(config: Config) -> None:
-    """Raise UserError for values out of bounds that no section checks by itself."""
-    c, target = config.continuation, config.target
-    choices = (
-        ("method", c.method, METHODS), ("alpha_rule", c.alpha_rule, RULES),
-        ("estimator", c.estimator, ESTIMATORS),
-    )  # fmt: skip
-    for key, choice, known in choices:
-        if choice not in known:
-            raise UserError(f"[continuation] {key} = {choice!r}: must be one of {', '.join(known)}")
-    bounds: list[tuple[str, float, float, float]] = [
-        ("[disorder] samples", config.disorder.samples, 1, 10**7),
-        ("[disorder] seed", config.disorder.seed, 0, 2**63 - 1),
-        ("[schedule] interleave", config.schedule.interleave, 1, 1024),
-        ("[observables] n_max", config.observables.n_max, 0, math.inf),
-        ("[continuation] omega_max", c.omega_max, 0, math.inf),
-        ("[continuation] omega_points", c.omega_points, 20, 10_000),
-        ("[continuation] blocks", c.blocks, 2, 10_000),
-        ("[output] checkpoint_seconds", config.output.checkpoint_seconds, 0, math.inf),
-    ]
-    if target.goals:
-        bounds.append(("[target] max_samples", target.max_samples, config.disorder.samples, 10**7))
-    for where, value, low, high in bounds:
-        if not low <= value <= high or value == math.inf:
-            raise UserError(f"{where} = {value}: must be between {low} and {high}")
-    if not config.output.path or "\0" in config.output.path:
-        raise UserError(f"[output] path = {config.output.path!r}: must name a folder")
+def _check_ranges(sections: dict[str, Any], findings: Findings) -> None:
+    """Collect values out of bounds that no section checks by itself, of sections without other errors."""
+    for (section, key), known in CHOICES.items():
+        choice = getattr(sections.get(section), key, known[0])
+        with findings.collected():
+            if choice not in known:
+                raise UserError(f"[{section}] {key} = {choice!r}: must be one of {', '.join(known)}")
+    bounds = dict(BOUNDS)
+    target, disorder, output = (sections.get(name) for name in ("target", "disorder", "output"))
+    if target and target.goals and disorder:
+        bounds["target", "max_samples"] = disorder.samples, 10**7
+    for (section, key), (low, high) in bounds.items():
+        value = getattr(sections.get(section), key, low)
+        with findings.collected():
+            if not low <= value <= high or value == math.inf:
+                raise UserError(f"[{section}] {key} = {value}: must be between {low} and {high}")
+    with findings.collected():
+        if output and (not output.path or "\0" in output.path):
+            raise UserError(f"[output] path = {output.path!r}: must name a folder")

@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from sitqmc.qmc import ACTIONS, Model
-from sitqmc.runs.config.checks import check_type, refuse_unknown
+from sitqmc.runs.config.checks import Findings, check_type, refuse_unknown
 from sitqmc.runs.config.expressions import evaluate
 from sitqmc.runs.errors import UserError
 
@@ -32,7 +32,8 @@ RANGE = ("start", "stop", "step", "count")
 _FIELDS = {f.name: f for f in fields(Model)}
 _HINTS = get_type_hints(Model)
 KEYS = (*_FIELDS, "L", "beta")
-_EXCLUSIVE = ({"L": ("Lx", "Ly")}, {"Lx": ("L",), "Ly": ("L",)}, {"beta": ("L_tau",)}, {"L_tau": ("beta",)})
+EXCLUSIVE = {"L": ("Lx", "Ly"), "Lx": ("L",), "Ly": ("L",), "beta": ("L_tau",), "L_tau": ("beta",)}
+"""Keys that a key replaces."""
 
 
 def parse_model(table: Any) -> dict[str, Any]:
@@ -50,21 +51,33 @@ def parse_model(table: Any) -> dict[str, Any]:
     return common | {"points": tables}
 
 
-def models(section: Mapping[str, Any]) -> Iterator[Model]:
-    """Yield the points of the run, each once; UserError for a wrong value of any point."""
-    seen: set[Model] = set()
+def models(section: Mapping[str, Any]) -> list[Model]:
+    """Return the points of the run, each once; UserError with one line for each wrong value of any point."""
+    found: dict[Model, None] = {}
+    findings = Findings()
     common = {key: values for key, values in section.items() if key != "points"}
     tables: tuple[Scan, ...] = tuple(section["points"]) or ({},)
     for table in tables:
-        for model in _combinations(_replaced(common, table)):
-            if model not in seen:
-                seen.add(model)
-                yield model
+        with findings.collected():
+            for values in _combinations(_replaced(common, table)):
+                with findings.collected():
+                    found.setdefault(_model(values))
+                if findings.full:
+                    break
+    findings.report()
+    return [*found]
 
 
 def _parse_table(table: dict[str, Any], where: str) -> Scan:
-    refuse_unknown(table, KEYS, "key", f"{where} ")
-    return {key: _values(key, value, f"{where} {key}") for key, value in table.items()}
+    findings, found = Findings(), Scan()
+    with findings.collected():
+        refuse_unknown(table, KEYS, "key", f"{where} ")
+    for key, value in table.items():
+        if key in KEYS:
+            with findings.collected():
+                found[key] = _values(key, value, f"{where} {key}")
+    findings.report()
+    return found
 
 
 def _values(key: str, value: Any, where: str) -> tuple[Any, ...]:
@@ -121,30 +134,38 @@ def _range(table: dict[str, Any], where: str, whole: bool) -> list[Any]:
 
 def _replaced(common: Scan, table: Scan) -> Scan:
     """Return the common keys, some replaced by the keys of one table."""
-    out = {other for rule in _EXCLUSIVE for key, others in rule.items() if key in table for other in others}
+    out = {other for key, others in EXCLUSIVE.items() if key in table for other in others}
     return {key: v for key, v in common.items() if key not in out} | table
 
 
-def _combinations(scan: Scan) -> Iterator[Model]:
-    _check_shape(scan)
+def _combinations(scan: Scan) -> Iterator[dict[str, Any]]:
+    """Yield the values of every point by key; expressions are not evaluated."""
+    findings = Findings()
+    with findings.collected():
+        _check_shape(scan)
     for key, f in _FIELDS.items():
         needed = key not in ("Lx", "Ly", "L_tau")
         if needed and key not in scan and f.default is MISSING:
-            raise UserError(f"[model] {key} is missing; give it a value")
+            with findings.collected():
+                raise UserError(f"[model] {key} is missing; give it a value")
+    findings.report()
     early = [key for key in scan if key not in ("eps", "charging", "L", "Lx", "Ly", "L_tau", "beta", "p")]
     late = [key for key in ("eps", "charging", "L", "Lx", "Ly", "L_tau", "beta", "p") if key in scan]
     order = early + late
     if math.prod(len(scan[key]) for key in order) > MAX_POINTS:
         raise UserError(f"[model] more than {MAX_POINTS} points; shorten a list")
     for values in itertools.product(*(scan[key] for key in order)):
-        yield _model(dict(zip(order, values, strict=True)))
+        yield dict(zip(order, values, strict=True))
 
 
 def _check_shape(scan: Scan) -> None:
+    lines = []
     if ("L" in scan) == ("Lx" in scan or "Ly" in scan) or ("Lx" in scan) != ("Ly" in scan):
-        raise UserError("[model] give either L (square) or both Lx and Ly")
+        lines.append("[model] give either L (square) or both Lx and Ly")
     if ("L_tau" in scan) == ("beta" in scan):
-        raise UserError("[model] give one of L_tau and beta (L_tau = beta/eps)")
+        lines.append("[model] give one of L_tau and beta (L_tau = beta/eps)")
+    if lines:
+        raise UserError("\n".join(lines))
 
 
 def _model(values: dict[str, Any]) -> Model:
@@ -164,7 +185,19 @@ def _model(values: dict[str, Any]) -> Model:
         sizes = ", ".join(f"{key} = {values[key]:g}" for key in ("eps", "charging"))
         raise UserError(f"[model] {sizes}: beyond the range of floats ({error}); change them") from None
     except (ValueError, TypeError) as error:
-        raise UserError(f"[model] {error}") from None
+        lines = dict.fromkeys([*_wrong_alone(values), str(error)])
+        raise UserError("\n".join(f"[model] {line}" for line in lines)) from None
+
+
+def _wrong_alone(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with each value by itself: `Model` reports its first error only."""
+    good = {"Lx": 2, "Ly": 2, "L_tau": 2, "eps": 0.1, "charging": 1.0}
+    for key in (key for key in values if key in _FIELDS and not isinstance(values[key], str)):
+        try:
+            Model(**good | {key: values[key]})
+        except (ValueError, TypeError, ArithmeticError) as error:
+            if str(error).startswith(f"{key} = "):
+                yield str(error)
 
 
 def _slices(beta: float, eps: float, exact: bool) -> int:

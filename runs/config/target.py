@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.qmc.observables import TARGETS
-from sitqmc.runs.config.checks import check_type, refuse_unknown
+from sitqmc.runs.config.checks import Findings, check_type, refuse_unknown
 from sitqmc.runs.errors import UserError
 
 KINDS = ("absolute", "relative")
@@ -42,13 +42,18 @@ def parse_target(table: Any) -> TargetSection:
     if not isinstance(stored, dict):
         raise UserError(f"[target] goals = {stored!r}: must be a table of observables and errors")
     given = stored | {k: v for k, v in table.items() if k not in ("goals", "max_samples")}
-    refuse_unknown(given, TARGETS, "observable", "[target] ")
-    goals = {name: _goal(value, f"[target] {name}") for name, value in given.items()}
-    if goals and "max_samples" not in table:
-        raise UserError("[target] max_samples is missing; say where to stop if an error is out of reach")
-    return TargetSection(
-        goals=goals, max_samples=check_type(table.get("max_samples", 0), int, "[target] max_samples")
-    )
+    findings, goals, most = Findings(), dict[str, dict[str, float]](), 0
+    with findings.collected():
+        refuse_unknown(given, TARGETS, "observable", "[target] ")
+    for name, value in given.items():
+        with findings.collected():
+            goals[name] = _goal(value, f"[target] {name}")
+    with findings.collected():
+        if goals and "max_samples" not in table:
+            raise UserError("[target] max_samples is missing; say where to stop if an error is out of reach")
+        most = check_type(table.get("max_samples", 0), int, "[target] max_samples")
+    findings.report()
+    return TargetSection(goals=goals, max_samples=most)
 
 
 def _goal(value: Any, where: str) -> dict[str, float]:

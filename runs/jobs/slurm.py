@@ -29,6 +29,7 @@ class Job:
     setup     shell line before the run
     chain     number of further jobs of the same name, each of which starts when the previous one has ended
     program   the command in the job, quoted for the shell
+    changes   values that replace those of the configurations, such as "model.p=0.1"
     """
 
     configs: tuple[str, ...]
@@ -43,6 +44,7 @@ class Job:
     chain: int = 0
     requeue: bool = True
     program: str = "sitqmc"
+    changes: tuple[str, ...] = ()
 
 
 def job_name(config: str, output: str, chain: int) -> str:
@@ -127,10 +129,11 @@ def _run(job: Job) -> list[str]:
     ranks = "" if job.tasks else ' -n "$SLURM_CPUS_ON_NODE"' if job.nodes == 1 else ""
     if not job.tasks and job.nodes > 1:
         ranks = ' -n "$((SLURM_CPUS_ON_NODE * SLURM_JOB_NUM_NODES))"'
+    changes = "".join(f" --set {shlex.quote(change)}" for change in job.changes)
     return [
         "",
         "# The run stops by itself before the time limit; the signal is for shorter notice.",
-        f'{_launcher(job.launcher)}{ranks} {job.program} run "$config" &',
+        f'{_launcher(job.launcher)}{ranks} {job.program} run "$config"{changes} &',
         "run=$!",
         "trap 'kill -USR1 $run' USR1",
         "status=138                                 # 138: the signal ended the wait, not the run",

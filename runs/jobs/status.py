@@ -36,8 +36,8 @@ def status(path: Path) -> str:
     found = folder.inventory()
     assert found.header is not None
     table = columns(list(_table(folder, found.header.table)))
-    lines = [*table, _state(folder.folder)]
     found = folder.latest or found
+    lines = [*table, _state(folder.folder) or _finished(found)]
     if found.failed:
         names = ", ".join(sorted({str(f["sample"]) for f in found.failed}))
         lines.append(f"failed: {len(found.failed)} samples ({names}): {found.failed[0]['error']}")
@@ -97,15 +97,24 @@ def _point(
     return PointStatus(np.concatenate(rho_s), np.concatenate(tau_int), total, len(unfinished))
 
 
+def _finished(found: Inventory) -> str:
+    """Return one line on a run at which nobody works."""
+    from sitqmc.runs.simulate.tasks import is_complete  # scipy: slow to import, a running job does without
+
+    if found.header is not None and is_complete(found.header.config, found):
+        return "complete"
+    return "not running, not complete: `sitqmc run` will resume it"
+
+
 def _state(folder: Path) -> str:
-    """Return one line: who simulates, how far the run is, and the remaining time."""
+    """Return one line: who simulates, how far the run is, and the remaining time; "" if nobody does."""
     owner = lock_owner(folder)
     try:
         note = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         note = None
     if owner is None:
-        return "not running"
+        return ""
     job = f", job {owner['job']}" if owner.get("job") else ""
     if owner_is_dead(owner):
         last = f"host {owner['host']}, process {owner['process']}{job}"

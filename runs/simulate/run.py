@@ -4,20 +4,14 @@ import contextlib
 import time
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sitqmc.qmc import Model, sample_means
-from sitqmc.qmc.observables import bins_needed
 from sitqmc.runs.config.config import Config
-from sitqmc.runs.config.target import wanted_samples
 from sitqmc.runs.errors import Stopped, WriteFailed
 from sitqmc.runs.simulate.lock import exclusive_lock
 from sitqmc.runs.simulate.mpi import from_rank_0, run_mpi
 from sitqmc.runs.simulate.processes import available_cores, run_local
 from sitqmc.runs.simulate.progress import Progress
 from sitqmc.runs.simulate.stop import Stop
-from sitqmc.runs.simulate.tasks import Task, remaining_tasks
+from sitqmc.runs.simulate.tasks import Task, remaining_tasks, samples_wanted
 from sitqmc.runs.simulate.worker import warm_up, with_safe_samples
 from sitqmc.runs.store.atomic import make_folder
 from sitqmc.runs.store.merge import check_folder, clean, merge, new_call
@@ -136,35 +130,3 @@ class RunDriver:
             print(f"{place}: {len(others)} stored points are not in this configuration; they are kept")
         if found.excluded and not self.retry:
             print(f"{place}: {len(found.excluded)} samples failed; --retry repeats them", flush=True)
-
-
-def samples_wanted(config: Config, found: Inventory) -> dict[Model, int]:
-    """Return the number of samples that every point should have, by the errors of those on the disk."""
-    first, target = config.disorder.samples, config.target
-    out = dict.fromkeys(config.models, first)
-    if target.goals:
-        for model in out:
-            samples = _goal_samples(config, found, model)
-            if samples:
-                out[model] = wanted_samples(target, samples, first)
-    return out
-
-
-def _goal_samples(config: Config, found: Inventory, model: Model) -> dict[str, NDArray[np.float64]]:
-    """Return the sample means of the observables with a target, of samples 0, 1, .. without a gap."""
-    seed, goals = config.disorder.seed, list(config.target.goals)
-    failed = {number for m, s, number in found.excluded if (m, s) == (model, seed)}
-    columns: dict[int, list[float]] = {}
-    names = [f"bins/{name}" for name in bins_needed(model, goals)]
-    rows = found.rows(model, config.schedule.bins)
-    for piece in rows.point_pieces(names) if rows is not None else ():
-        means = sample_means(model, piece.bins)
-        table = np.stack([means[goal] for goal in goals], axis=1)
-        mine = piece.seed == seed
-        columns |= dict(zip(piece.sample[mine].tolist(), table[mine].tolist(), strict=True))
-    missing, ordered = [float("nan")] * len(goals), []
-    for sample in range(len(columns) + len(failed)):
-        if sample not in columns and sample not in failed:
-            break
-        ordered.append(columns.get(sample, missing))
-    return dict(zip(goals, np.array(ordered).T, strict=True)) if ordered else {}

@@ -3,8 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sitqmc.qmc import Model
+import numpy as np
+from numpy.typing import NDArray
+
+from sitqmc.qmc import Model, sample_means
+from sitqmc.qmc.observables import bins_needed
 from sitqmc.runs.config.config import Config
+from sitqmc.runs.config.target import wanted_samples
 from sitqmc.runs.store.run_folder import Inventory
 from sitqmc.runs.store.samples import StateRef
 
@@ -84,3 +89,40 @@ def _batches(
         yield from resumed.values()
         if fresh.samples:
             yield fresh
+
+
+def is_complete(config: Config, found: Inventory) -> bool:
+    """Return whether nothing is left: all samples are finished or excluded, and all targets are met."""
+    return not any(batch.samples for batch in _batches(config, found, samples_wanted(config, found), False))
+
+
+def samples_wanted(config: Config, found: Inventory) -> dict[Model, int]:
+    """Return the number of samples that every point should have, by the errors of those on the disk."""
+    first, target = config.disorder.samples, config.target
+    out = dict.fromkeys(config.models, first)
+    if target.goals:
+        for model in out:
+            samples = _goal_samples(config, found, model)
+            if samples:
+                out[model] = wanted_samples(target, samples, first)
+    return out
+
+
+def _goal_samples(config: Config, found: Inventory, model: Model) -> dict[str, NDArray[np.float64]]:
+    """Return the sample means of the observables with a target, of samples 0, 1, .. without a gap."""
+    seed, goals = config.disorder.seed, list(config.target.goals)
+    failed = {number for m, s, number in found.excluded if (m, s) == (model, seed)}
+    columns: dict[int, list[float]] = {}
+    names = [f"bins/{name}" for name in bins_needed(model, goals)]
+    rows = found.rows(model, config.schedule.bins)
+    for piece in rows.point_pieces(names) if rows is not None else ():
+        means = sample_means(model, piece.bins)
+        table = np.stack([means[goal] for goal in goals], axis=1)
+        mine = piece.seed == seed
+        columns |= dict(zip(piece.sample[mine].tolist(), table[mine].tolist(), strict=True))
+    missing, ordered = [float("nan")] * len(goals), []
+    for sample in range(len(columns) + len(failed)):
+        if sample not in columns and sample not in failed:
+            break
+        ordered.append(columns.get(sample, missing))
+    return dict(zip(goals, np.array(ordered).T, strict=True)) if ordered else {}

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -27,7 +28,7 @@ from sitqmc.runs.jobs.slurm import job_name
 from sitqmc.runs.simulate.lock import EXPIRES, exclusive_lock
 from sitqmc.runs.simulate.run import run
 from sitqmc.runs.simulate.stop import Stop, given_time, job_time, parse_time
-from sitqmc.runs.simulate.tasks import remaining_tasks
+from sitqmc.runs.simulate.tasks import is_complete, remaining_tasks
 from sitqmc.runs.store.run_file import RunHeader, write_run_file
 from sitqmc.runs.store.run_folder import Inventory, RunFolder
 
@@ -126,7 +127,28 @@ def test_status_imports_nothing_heavy(finished):
         rho_s = ((group["bins/rho_s_x"][:] + group["bins/rho_s_y"][:]) / 2).mean()
     assert lines[3].split()[:5] == ["2", "4", "0.2", "12/12", "0"]
     assert abs(float(lines[3].split()[6].split("(")[0]) - rho_s) < 0.01
-    assert lines[-2:] == ["not running", "[]"]
+    assert lines[-2:] == ["complete", "['scipy']"]
+    with exclusive_lock(finished / "out"):
+        lines = loaded("status", "out")
+    assert lines[-2].startswith("running on")
+    assert lines[-1] == "[]"
+
+
+def test_status_says_what_is_missing(finished, capsys):
+    """More samples, or an error target that is not met, and the run is no longer complete."""
+    stored = RunFolder("out")
+    config, found = stored.header.config, stored.inventory()
+    assert is_complete(config, found)
+    more = replace(config, disorder=replace(config.disorder, samples=13))
+    assert not is_complete(more, found)
+    for error, complete in ((1e3, True), (1e-9, False)):
+        target = TargetSection(goals={"rho_s": {"absolute": error}}, max_samples=20)
+        assert is_complete(replace(config, target=target), found) == complete
+    write_run_file(stored.path, RunHeader(more.resolved(), stored.header.history, []), [
+        (point.model, point) for point in stored.points()
+    ])  # fmt: skip
+    assert main(["status", "out"]) == 0
+    assert "not complete: `sitqmc run` will resume it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -247,8 +269,10 @@ def test_submit_writes_a_script_and_hands_it_over(folder, monkeypatch, capsys):
     assert main(["submit", "run.toml", "--time", "1:00:00", "--chain", "3"]) == 0
     assert (folder / "submitted").read_text().count("run.sbatch") == 1 + 4
     assert "#SBATCH --dependency=singleton" in (folder / "run.sbatch").read_text()
-    assert main(["submit", "run.toml", "--time", "0:10:00", "--dry-run"]) == 0
-    assert "#SBATCH --signal=B:USR1@60" in capsys.readouterr().out       # not before the job has begun
+    assert main(["submit", "run.toml", "--time", "0:10:00", "--set", "model.p=[0.1, 0.2]", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "#SBATCH --signal=B:USR1@60" in said                          # not before the job has begun
+    assert "run \"$config\" --set 'model.p=[0.1, 0.2]' &" in said
 
 
 def test_texts_of_the_user_are_quoted_in_the_job_script(folder, monkeypatch, capsys):
