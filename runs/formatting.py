@@ -4,6 +4,13 @@ import math
 from collections.abc import Sequence
 
 
+class Text(str):
+    """Text that is shown as it is at the end of a cell of a notebook."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table, columns flush right; the first row is the head."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

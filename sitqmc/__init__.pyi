@@ -3,5 +3,16 @@ from . import continuation as continuation
 from . import qmc as qmc
 from . import runs as runs
 from ._version import __version__ as __version__
+from .analytic.comparison import compare as compare
+from .analytic.film.analysis import analyse_film as analyse_film
+from .continuation.scan.scan import continue_scan as continue_scan
+from .continuation.solve import continue_conductivity as continue_conductivity
+from .continuation.solve import continue_correlator as continue_correlator
 from .estimate import Estimate as Estimate
+from .qmc.model.model import Model as Model
+from .runs.config.config import Config as Config
+from .runs.formats.measured.read import read_scan as read_scan
+from .runs.jobs.start import plan as plan
+from .runs.jobs.start import run as run
+from .runs.results.figures.run import draw as draw
 from .runs.results.run import load as load

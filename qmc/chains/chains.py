@@ -36,7 +36,7 @@ class Chains:
     eight chains together run more than twice as fast as single ones. Between steps `state` returns all that
     changes; chains restored from it go on with the same bits.
 
-        chains = Chains(model, disorder, seed=1, samples=[0, 1])
+        chains = Chains(model, seed=1, samples=[0, 1])
         while not chains.finished:
             chains.step()
         results = chains.results()
@@ -45,7 +45,7 @@ class Chains:
     def __init__(
         self,
         model: Model,
-        disorder: Sequence[ArrayLike | Disorder],
+        disorder: Sequence[ArrayLike | Disorder] | None = None,
         *,
         seed: int,
         samples: Sequence[int],
@@ -57,12 +57,15 @@ class Chains:
     ) -> None:
         """Prepare chains with the arguments of `run_chain`, one disorder and one sample number per chain.
 
+        disorder  None: that of `Model.draw_disorder` for the seed and each sample number
         radius  largest |q| L/(2 pi) of the responses by wave vector; by the size of the array if None
         raises  ValueError for disorder of wrong shape or number, n_max or radius out of range
         """
         self.model, self.schedule = model, schedule or Schedule()
         self.samples = tuple(int(s) for s in samples)
         self.n_max = model.L_tau // 2 if n_max is None else n_max
+        if disorder is None:
+            disorder = [model.draw_disorder(seed, sample) for sample in self.samples]
         self._disorder = self._checked(disorder, start)
         weights = build_link_tables(model, self._disorder)
         uniform, couplings = self._disorder[0].uniform, (model.action, model.eps, model.charging, model.n_g)
@@ -163,7 +166,7 @@ class Chains:
 
 def run_chain(
     model: Model,
-    disorder: ArrayLike | Disorder,
+    disorder: ArrayLike | Disorder | None = None,
     *,
     seed: int,
     sample: int,
@@ -174,7 +177,8 @@ def run_chain(
 ) -> ChainResult:
     """Simulate one disorder sample.
 
-    disorder   see `Model.draw_disorder`; or a mask, bool (2, Ly, Lx), where only bonds are missing
+    disorder   None: that of `Model.draw_disorder(seed, sample)`; or any `Disorder`; or a mask, bool
+               (2, Ly, Lx), where only bonds are missing
     seed, sample, chain   name the random stream, together with model.key()
     n_max      largest Matsubara number kept; all (L_tau // 2) if None
     start      cold: no currents; hot: random ones, see `chains.start`. Thermalised chains do not depend on it
@@ -184,8 +188,8 @@ def run_chain(
     its bin, which are the same in every bin, so all bins average linearly.
     """
     chains = Chains(
-        model, [disorder], seed=seed, samples=[sample], chain=chain, schedule=schedule, n_max=n_max,
-        start=start,
+        model, None if disorder is None else [disorder], seed=seed, samples=[sample], chain=chain,
+        schedule=schedule, n_max=n_max, start=start,
     )  # fmt: skip
     while not chains.finished:
         chains.step()

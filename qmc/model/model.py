@@ -24,7 +24,7 @@ PROBABILITIES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False)
 class Model:
     """H = sum (E_C,i/2) (n_i - n_g)^2 - sum_<ij> E_J,ij cos(theta_i - theta_j), periodic, clean E_J = 1.
 
@@ -32,6 +32,10 @@ class Model:
     boxes of mean 1 and charging, all constant in imaginary time. Errors of the time step are O(eps^2) for
     `rotor`, O(eps) for `cosine`; `villain` is the classical link-current model with K_x = eps E_J,
     K_tau = 1/(eps E_C). Energies are counted from that of n = 0 on every site.
+
+        Model(L=8, beta=4.8, eps=0.1, charging=3.0, p=0.1)
+
+    L stands for Lx = Ly, and beta for L_tau = beta/eps, which must be an integer.
     """
 
     Lx: int              # sites along x
@@ -46,7 +50,28 @@ class Model:
     spread_C: float = 0.0   # half width of the box of E_C over its mean
     n_g: float = 0.0     # charge offset of every site, units of a pair
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self, *, Lx: int | None = None, Ly: int | None = None, L_tau: int | None = None, eps: float,
+        charging: float, action: Action = "cosine", p: float = 0.0, p_site: float = 0.0,
+        spread_J: float = 0.0, spread_C: float = 0.0, n_g: float = 0.0, L: int | None = None,
+        beta: float | None = None,
+    ) -> None:  # fmt: skip
+        if (L is None) == (Lx is None and Ly is None) or (Lx is None) != (Ly is None):
+            raise ValueError("give either L (square) or both Lx and Ly")
+        if (L_tau is None) == (beta is None):
+            raise ValueError("give one of L_tau and beta (L_tau = beta/eps)")
+        given = {
+            "Lx": Lx if L is None else L, "Ly": Ly if L is None else L,
+            "L_tau": L_tau if beta is None else slices_of(beta, eps), "eps": eps, "charging": charging,
+            "action": action, "p": p, "p_site": p_site, "spread_J": spread_J, "spread_C": spread_C,
+            "n_g": n_g,
+        }  # fmt: skip
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise ValueError for a parameter out of its range; store all in the types of their fields."""
         for name in ("Lx", "Ly", "L_tau"):
             size = getattr(self, name)
             if not (isinstance(size, (int, np.integer)) and size >= 2):
@@ -117,3 +142,16 @@ class Model:
         return make_disorder(
             self.Lx, self.Ly, bonds=given.bonds, sites=given.sites, E_J=given.E_J, E_C=given.E_C
         )
+
+
+def slices_of(beta: float, eps: float, *, exact: bool = True) -> int:
+    """Return beta/eps as an integer; ValueError if beta is not a multiple of eps, unless it may be rounded.
+
+    exact  False: the nearest integer is taken
+    """
+    if not (eps > 0 and math.isfinite(eps) and math.isfinite(beta)):
+        raise ValueError(f"beta = {beta}, eps = {eps}: must be positive and finite")
+    slices = round(beta / eps)
+    if exact and abs(slices * eps - beta) > 1e-9 * abs(beta):
+        raise ValueError(f"beta = {beta:g}: must be a multiple of eps = {eps:g}, such as {slices * eps:g}")
+    return slices

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from sitqmc.progress import printed_messages
 from sitqmc.runs.cli import film, inspect, prepare, report, reproduce, run, submit
 from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.simulate.stop import STOPPED
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     one_blas_thread()
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments) or 0)
+        with printed_messages():
+            return int(arguments.command(arguments) or 0)
     except UserError as error:
         _say(error)
         return BAD_INPUT

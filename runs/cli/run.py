@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sitqmc.runs.cli.arguments import RUN_HELP, add_changes, folder_of, positive
@@ -95,50 +95,25 @@ def _simulate(arguments: argparse.Namespace, comm: Any) -> int:
     if arguments.output:
         config = replace(config, output=replace(config.output, path=arguments.output))
     with Stop(seconds).listening() as stop:
-        run(
-            config, processes=arguments.processes, comm=comm, quiet=arguments.quiet, stop=stop,
-            retry=arguments.retry,
-        )  # fmt: skip
-        if not arguments.no_analysis:
-            _analyse(config, comm, stop, arguments.quiet)
+        if arguments.no_analysis:
+            run(
+                config, processes=arguments.processes, comm=comm, quiet=arguments.quiet, stop=stop,
+                retry=arguments.retry,
+            )  # fmt: skip
+        else:
+            from sitqmc.runs.jobs.start import simulate_and_analyse
+
+            simulate_and_analyse(
+                config, stop, processes=arguments.processes, comm=comm, quiet=arguments.quiet,
+                retry=arguments.retry, finish=partial(_publish, arguments.quiet),
+            )  # fmt: skip
     return 0
 
 
-def _analyse(config: Any, comm: Any, stop: Any, quiet: bool) -> None:
-    """Continue all points of a finished simulation, shared among the ranks; rank 0 writes and prints."""
-    from sitqmc.runs.results.analysis import analyse_run
-    from sitqmc.runs.results.run import Run
-    from sitqmc.runs.simulate.mpi import wait_for_all
-    from sitqmc.runs.store.run_folder import RunFolder
+def _publish(quiet: bool, results: Any) -> None:
+    from sitqmc.runs.results.report.publish import publish  # matplotlib is slow to import
 
-    try:
-        results = analyse_run(Run(RunFolder(config.output.path), config), _share(comm, stop))
-        if results is not None:
-            from sitqmc.runs.results.report.publish import publish  # matplotlib is slow to import
-
-            publish(results, quiet=quiet)
-    finally:
-        if comm is not None:                     # sleep while rank 0 draws: the end of MPI would spin
-            wait_for_all(comm)
-
-
-def _share(comm: Any, stop: Any) -> Any:
-    """Return a function share(jobs, do) that divides jobs made by rank 0 among all ranks."""
-    from sitqmc.runs.simulate.mpi import map_over_ranks
-
-    leads = comm is None or comm.rank == 0
-
-    def share(jobs: Callable[[], Sequence[Any]], do: Callable[[Any], Any]) -> list[Any] | None:
-        made: Sequence[Any] | UserError = []
-        if leads:
-            try:
-                made = jobs()
-            except UserError as error:           # raised on every rank, or the others would wait for ever
-                made = error
-        results = map_over_ranks(comm, made, do, stop)
-        return results if leads else None
-
-    return share
+    publish(results, quiet=quiet)
 
 
 def _rerun(arguments: argparse.Namespace) -> int:

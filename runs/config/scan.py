@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from sitqmc.qmc import ACTIONS, Model
+from sitqmc.qmc.model.model import slices_of
 from sitqmc.runs.config.checks import Findings, check_type, refuse_unknown
 from sitqmc.runs.config.expressions import evaluate
 from sitqmc.runs.errors import UserError
@@ -134,8 +135,12 @@ def _range(table: dict[str, Any], where: str, whole: bool) -> list[Any]:
 
 def _replaced(common: Scan, table: Scan) -> Scan:
     """Return the common keys, some replaced by the keys of one table."""
-    out = {other for key, others in EXCLUSIVE.items() if key in table for other in others}
-    return {key: v for key, v in common.items() if key not in out} | table
+    return {key: v for key, v in common.items() if key not in replaced_keys(table)} | table
+
+
+def replaced_keys(table: Mapping[str, Any]) -> set[str]:
+    """Return the keys that those of a table exclude: Lx and Ly where L is given, L_tau where beta is."""
+    return {other for key, others in EXCLUSIVE.items() if key in table for other in others}
 
 
 def _combinations(scan: Scan) -> Iterator[dict[str, Any]]:
@@ -178,7 +183,7 @@ def _model(values: dict[str, Any]) -> Model:
                 raise ValueError(f"L = {values['L']}: must be an integer >= 2")
             values["Lx"] = values["Ly"] = values.pop("L")
         if "beta" in values:
-            values["L_tau"] = _slices(values.pop("beta"), values["eps"], exact)
+            values["L_tau"] = slices_of(values.pop("beta"), values["eps"], exact=exact)
         with np.errstate(divide="raise", invalid="raise"):
             return Model(**values)
     except FloatingPointError as error:
@@ -198,16 +203,6 @@ def _wrong_alone(values: Mapping[str, Any]) -> Iterator[str]:
         except (ValueError, TypeError, ArithmeticError) as error:
             if str(error).startswith(f"{key} = "):
                 yield str(error)
-
-
-def _slices(beta: float, eps: float, exact: bool) -> int:
-    """Return beta/eps. A number must be a multiple of eps; an expression is rounded to one."""
-    if not (eps > 0 and math.isfinite(eps) and math.isfinite(beta)):
-        raise ValueError(f"beta = {beta}, eps = {eps}: must be positive and finite")
-    slices = round(beta / eps)
-    if exact and abs(slices * eps - beta) > 1e-9 * abs(beta):
-        raise ValueError(f"beta = {beta:g}: must be a multiple of eps = {eps:g}, such as {slices * eps:g}")
-    return slices
 
 
 def _evaluated(values: dict[str, Any]) -> dict[str, Any]:

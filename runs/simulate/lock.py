@@ -10,7 +10,6 @@ that was requeued recognises itself.
 import fcntl
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from sitqmc.progress import log
 from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.store.atomic import write_error
@@ -93,9 +93,9 @@ def _is_alive_elsewhere(folder: Path, owner: dict[str, Any], stop: Stop) -> bool
     patience = EXPIRES - min(EXPIRES, max(0.0, _age(folder)))
     if patience <= 0:
         return False
-    print(
-        f"sitqmc: {folder}: the last run ({_named(owner)}) may be alive; waiting for a heartbeat, "
-        f"at most {patience:.0f} s", file=sys.stderr, flush=True,
+    log.warning(
+        "%s: the last run (%s) may be alive; waiting for a heartbeat, at most %.0f s", folder,
+        _named(owner), patience,
     )  # fmt: skip
     seen, started = (folder / NAME).stat().st_mtime, time.monotonic()
     while time.monotonic() - started < patience:

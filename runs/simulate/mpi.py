@@ -6,7 +6,6 @@ own checkpoints. A second number in the window tells all ranks that one of them 
 """
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from sitqmc.progress import log
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.simulate.progress import Progress
@@ -234,7 +234,7 @@ def run_mpi(
             after_task=after_task, after_step=after_step,
         )  # fmt: skip
     except Exception as error:                   # a full disk, say: the other ranks would wait for ever
-        print(f"sitqmc: rank {comm.rank}: {error}", file=sys.stderr, flush=True)
+        log.error("rank %d: %s", comm.rank, error)
         comm.Abort(2 if isinstance(error, UserError) else 1)
     wait_for_all(comm)
     complete = all(comm.allgather(complete and stop.reason() is None))

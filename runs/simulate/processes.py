@@ -10,12 +10,15 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import time
+import types
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from sitqmc.progress import printed_messages
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError, WriteFailed
 from sitqmc.runs.simulate.progress import Progress
@@ -54,7 +57,8 @@ def run_local(
             here, there = context.Pipe()
             arguments = (config, folder, tasks, there, stop_flag, rank, os.getpid(), stop.seconds)
             workers[here] = context.Process(target=_worker, args=arguments)
-            workers[here].start()
+            with _no_main_module(), _interrupts_held():
+                workers[here].start()
             there.close()
         return _deal(workers, len(tasks), progress, stop, stop_flag)
     finally:
@@ -62,6 +66,27 @@ def run_local(
         for pipe in workers:
             pipe.close()
         _join(list(workers.values()))
+
+
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Hide the main module: a new process would import it, and a script without a guard run it again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back, also from a process that is started meanwhile, until it can stop in order."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _deal(
@@ -156,7 +181,8 @@ def _worker(
 
     _die_with_parent()
     try:
-        with Stop(seconds).listening() as stop:
+        with printed_messages(), Stop(seconds).listening() as stop:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             complete = run_tasks(
                 config, folder, tasks, _task_numbers(pipe), stop=stop, rank=rank,
                 after_task=lambda number: _send(pipe, "finished", number), after_step=after_step,

@@ -1,20 +1,16 @@
-"""Progress of a run: a bar on a terminal, sparse plain lines in a log, a small file for `sitqmc status`."""
+"""Progress of a run: a bar where somebody sees it, sparse lines in a log, a file for `sitqmc status`."""
 
 import contextlib
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
 
-from tqdm import tqdm
-
+from sitqmc.progress import Bar, log
 from sitqmc.runs.errors import UserError, WriteFailed
 from sitqmc.runs.formatting import clock, time_left
 from sitqmc.runs.simulate.tasks import Task
 from sitqmc.runs.store.atomic import replace_json
 from sitqmc.runs.store.run_folder import PROGRESS
-
-BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} samples, {elapsed} elapsed{postfix}"
 
 
 class Progress:
@@ -37,9 +33,9 @@ class Progress:
         self.first: tuple[float, float] | None = None      # time of the first report, and the share then
         self.pause = 5.0
         self.quiet = quiet
-        self.bar = None
-        if sys.stderr.isatty() and not quiet:
-            self.bar = tqdm(total=finished + self.count, initial=finished, bar_format=BAR)
+        self.bar = Bar(
+            finished + self.count, "simulation", "samples", done=finished, quiet=quiet, delay=0.0, keep=True
+        )
         self._write(force=True)
 
     def __enter__(self) -> "Progress":
@@ -48,8 +44,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
     def task_progress(self, cost: float, worker: int = 0) -> None:
         """Note the part of its present task that a worker has completed, as cost."""
@@ -69,25 +64,23 @@ class Progress:
             self.finished_task(self.tasks_done)
 
     def _advance(self, samples: int, cost: float) -> None:
-        if self.bar is not None:
-            self.bar.update(samples)
+        self.bar.update(samples)
         self.done, self.cost = self.done + samples, self.cost + cost
         self._show(last=self.done == self.count)
 
     def _show(self, last: bool = False) -> None:
         now = time.monotonic()
-        if self.bar is not None and now - self.printed >= 1.0:
+        if self.bar.is_shown and now - self.printed >= 1.0:
             self.printed = now
-            self.bar.set_postfix_str(time_left(self.left(now)))
-        if self.bar is None and not self.quiet and (now - self.printed >= self.pause or last):
+            self.bar.note(time_left(self.left(now)))
+        if not self.bar.is_shown and not self.quiet and (now - self.printed >= self.pause or last):
             self.printed = now
             self.pause = min(1.5 * self.pause, 600.0)       # a log of days stays short
-            print(
-                f"samples {self.finished + self.done}/{self.finished + self.count}, "
-                f"{100 * self.share:.3g} % of the work, {clock(now - self.begun)} elapsed, "
-                f"{time_left(self.left(now))}",
-                flush=True,
-            )
+            log.info(
+                "samples %d/%d, %.3g %% of the work, %s elapsed, %s", self.finished + self.done,
+                self.finished + self.count, 100 * self.share, clock(now - self.begun),
+                time_left(self.left(now)),
+            )  # fmt: skip
         self._write(force=last)
 
     @property

@@ -4,6 +4,7 @@ import contextlib
 import time
 from typing import Any
 
+from sitqmc.progress import log
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import Stopped, WriteFailed
 from sitqmc.runs.simulate.lock import exclusive_lock
@@ -69,7 +70,7 @@ class RunDriver:
                 history.append(new_call(workers=self.workers))
             found = self._merge(history)
             tasks = self._tasks(found)           # states may have moved
-        self._print(lines, found, tasks)
+        self._tell(lines, found, tasks)
         if tasks:
             warm_up()
         return tasks
@@ -97,7 +98,7 @@ class RunDriver:
         if tasks and not self.quiet:
             points_left = len({task.point for task in tasks})
             count = sum(len(task.samples) for task in tasks)
-            print(f"{points_left} points miss their targets: {count} more samples", flush=True)
+            log.info("%d points miss their targets: %d more samples", points_left, count)
         return tasks
 
     def _merge(self, history: list[dict[str, Any]]) -> Inventory:
@@ -115,7 +116,7 @@ class RunDriver:
         )
         return tasks
 
-    def _print(self, lines: list[str], found: Inventory, tasks: list[Task]) -> None:
+    def _tell(self, lines: list[str], found: Inventory, tasks: list[Task]) -> None:
         if self.quiet:
             return
         place, models = self.folder.folder, self.config.models
@@ -123,10 +124,12 @@ class RunDriver:
         state = f"{self.finished} samples on disk, {sum(len(t.samples) for t in tasks)} to simulate"
         more = f" ({resumed} of them from a checkpoint)" if resumed else ""
         for line in lines:
-            print(f"{place}: {line}")
-        print(f"{place}: {len(models)} points, {state}{more}", flush=True)
+            log.info("%s: %s", place, line)
+        log.info("%s: %d points, %s%s", place, len(models), state, more)
         others = [model for model in found.by_model if model not in set(models)]
         if others:
-            print(f"{place}: {len(others)} stored points are not in this configuration; they are kept")
+            log.info(
+                "%s: %d stored points are not in this configuration; they are kept", place, len(others)
+            )
         if found.excluded and not self.retry:
-            print(f"{place}: {len(found.excluded)} samples failed; --retry repeats them", flush=True)
+            log.info("%s: %d samples failed; --retry repeats them", place, len(found.excluded))

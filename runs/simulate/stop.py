@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +55,13 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
-        """Let signals set the flag; a second Ctrl-C interrupts at once."""
+        """Let signals set the flag; a second Ctrl-C interrupts at once.
+
+        Outside the main thread, where Python takes no signals, only the clock decides.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.signal == "SIGINT" and number == signal.SIGINT:

@@ -1,11 +1,11 @@
 """The loop in which a worker runs its tasks, the same for local processes and MPI ranks."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from sitqmc.progress import log
 from sitqmc.qmc import Chains, Model, Schedule, run_chain
 from sitqmc.qmc.chains.state import stacked
 from sitqmc.runs.config.config import Config, matsubara_count
@@ -25,11 +25,9 @@ class StopRequested(Exception):
 
 def new_chains(config: Config, model: Model, samples: Sequence[int]) -> Chains:
     """Return chains of some samples; their bins are a function of the configuration alone."""
-    seed = config.disorder.seed
     return Chains(
         model,
-        [model.draw_disorder(seed, sample) for sample in samples],
-        seed=seed,
+        seed=config.disorder.seed,
         samples=samples,
         schedule=config.schedule,
         n_max=matsubara_count(config, model),
@@ -97,7 +95,9 @@ class Worker:
         except OSError as error:
             raise _kernel_error(error) from None
         except Exception as first:
-            _say(f"{_named(model, task.samples)}: {_reason(first)}; repeating the samples one by one")
+            log.warning(
+                "%s: %s; repeating the samples one by one", _named(model, task.samples), _reason(first)
+            )
             self.writer.set_open(None)
             for sample in task.samples:
                 self._simulate_alone(model, sample)
@@ -110,7 +110,7 @@ class Worker:
         except OSError as error:
             raise _kernel_error(error) from None
         except Exception as error:
-            _say(f"{_named(model, (sample,))}: {_reason(error)}; excluded")
+            log.warning("%s: %s; excluded", _named(model, (sample,)), _reason(error))
             self.writer.set_open(None)
             self.writer.exclude(model, sample, _reason(error))
 
@@ -144,7 +144,7 @@ class Worker:
             try:
                 chains.restore(stacked(states))
             except ValueError as error:
-                _say(f"{_named(model, samples)}: {error}; restarted")
+                log.warning("%s: %s; restarted", _named(model, samples), error)
                 return new_chains(self.config, model, samples)
         return chains
 
@@ -189,6 +189,9 @@ def run_tasks(
         worker.flush()
     except StopRequested:
         pass
+    except KeyboardInterrupt:                    # at any instant: open chains keep their last checkpoint
+        worker.flush()
+        raise
     except WriteFailed as error:
         raise with_safe_samples(error, folder) from None
     return False
@@ -208,7 +211,3 @@ def _named(model: Model, samples: Sequence[int]) -> str:
 def _reason(error: Exception) -> str:
     text = str(error).splitlines()[0] if str(error) else ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _say(message: str) -> None:
-    print(f"sitqmc: {message}", file=sys.stderr, flush=True)

@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "runs/formats": GROUND | {"continuation/*", "analytic/*"},
     "runs/store": GROUND | QMC | {"qmc/chains", "runs/config"},
     "runs/simulate": GROUND | {"qmc/*", "runs/config", "runs/store"},
-    "runs/jobs": GROUND | {"qmc/*", "runs/config", "runs/store", "runs/simulate"},
+    "runs/jobs": GROUND | {"qmc/*", "runs/config", "runs/store", "runs/simulate", "runs/results"},
     "runs/results": GROUND
     | {"qmc/*", "continuation/*", "analytic/*", "runs/config", "runs/store", "runs/formats"},
     "runs/paper": {"qmc/*", "continuation/*", "analytic/*", "runs/*"},

@@ -1,5 +1,6 @@
 """The model: link weights, disorder, masks, and what is refused."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -196,3 +197,28 @@ def test_disorder_given_as_arrays():
     ):
         with pytest.raises(ValueError, match=words):
             make_disorder(3, 2, **wrong)
+
+
+def test_a_model_by_length_and_temperature():
+    """L and beta as in a configuration: the same model, which can be varied and copied."""
+    short = Model(L=4, beta=2.4, eps=0.1, charging=3.0, p=0.1)
+    assert short == Model(Lx=4, Ly=4, L_tau=24, eps=0.1, charging=3.0, p=0.1)
+    assert replace(short, L_tau=12).beta == pytest.approx(1.2)
+    assert short.key() == pickle.loads(pickle.dumps(short)).key()
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"L": 4, "Lx": 4, "Ly": 4, "L_tau": 8}, "either L"),
+        ({"Lx": 4, "L_tau": 8}, "both Lx and Ly"),
+        ({"L_tau": 8}, "either L"),
+        ({"L": 4}, "one of L_tau and beta"),
+        ({"L": 4, "L_tau": 8, "beta": 0.8}, "one of L_tau and beta"),
+        ({"L": 4, "beta": 0.85}, "beta = 0.85: must be a multiple of eps = 0.1"),
+        ({"L": 1, "beta": 0.8}, "Lx = 1: must be an integer >= 2"),
+    ],
+)
+def test_sizes_that_contradict_each_other_are_refused(keys, words):
+    with pytest.raises(ValueError, match=words):
+        Model(**keys, eps=0.1, charging=3.0)

@@ -47,13 +47,14 @@ def test_tables_and_figures(reference):
     assert np.all(found > 0)
 
 
-def test_a_finished_run_is_left_as_it_is(reference, monkeypatch, capsys):
+def test_a_finished_run_is_left_as_it_is(reference, monkeypatch, caplog):
     folder, _ = reference
     monkeypatch.chdir(folder)
     store = folder / "out" / "run.h5"
     before = store.read_bytes()
+    caplog.set_level("INFO", "sitqmc")
     run(load_config("run.toml"))
-    assert "24 samples on disk, 0 to simulate" in capsys.readouterr().out
+    assert "24 samples on disk, 0 to simulate" in caplog.text
     assert store.read_bytes() == before
 
 

@@ -416,7 +416,7 @@ def test_margin_before_the_limit():
     assert Stop(0.0).reason() == "time limit"
 
 
-def test_the_lock_names_its_owner_and_expires(folder, monkeypatch, capsys):
+def test_the_lock_names_its_owner_and_expires(folder, monkeypatch, caplog):
     monkeypatch.setattr("sitqmc.runs.simulate.lock.POLL", 0.05)
     with exclusive_lock(folder) as remark:
         assert remark is None
@@ -429,14 +429,14 @@ def test_the_lock_names_its_owner_and_expires(folder, monkeypatch, capsys):
     with pytest.raises(UserError, match="host elsewhere, process 5, job 77"), exclusive_lock(folder):
         pass
     beating.join()
-    assert "waiting for a heartbeat" in capsys.readouterr().err
+    assert "waiting for a heartbeat" in caplog.text
     soon = time.time() - EXPIRES + 1.0           # silent for nearly that long: wait, then take it
     os.utime(lock, (soon, soon))
     with exclusive_lock(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
 
 
-def test_a_lock_stamped_ahead_expires_by_the_own_clock(folder, monkeypatch, capsys):
+def test_a_lock_stamped_ahead_expires_by_the_own_clock(folder, monkeypatch, caplog):
     """The clock of another host may be a day ahead: the wait is not longer for it."""
     monkeypatch.setattr("sitqmc.runs.simulate.lock.POLL", 0.05)
     monkeypatch.setattr("sitqmc.runs.simulate.lock.EXPIRES", 0.5)
@@ -446,7 +446,7 @@ def test_a_lock_stamped_ahead_expires_by_the_own_clock(folder, monkeypatch, caps
     os.utime(lock, (ahead, ahead))
     with exclusive_lock(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
-    assert "at most 0 s" in capsys.readouterr().err
+    assert "at most 0 s" in caplog.text
 
 
 def test_a_signal_ends_the_wait_for_a_lock(folder):

@@ -20,12 +20,19 @@ def publish(
     formats  of the figures; empty: png and pdf
     quiet    do not list the files
     """
-    page = page or results.path.parent / NAME
-    written = [
-        *write_tables(page.parent, results), *write_figures(page.parent, results, formats or FORMATS),
-        write_report(page, results),
-    ]  # fmt: skip
+    written = write_all(results, page, formats)
     print(final_table(results))
     if not quiet:
         print("written: " + ", ".join(map(str, written)))
     return written
+
+
+def write_all(
+    results: RunResults, page: Path | None = None, formats: Sequence[str] = ()
+) -> list[Path]:
+    """Write tables, figures and report; arguments as of `publish`. Returns the paths of all files."""
+    page = page or results.path.parent / NAME
+    return [
+        *write_tables(page.parent, results), *write_figures(page.parent, results, formats or FORMATS),
+        write_report(page, results),
+    ]  # fmt: skip
