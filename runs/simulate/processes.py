@@ -14,6 +14,7 @@ import sys
 import time
 import types
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def _no_main_module() -> Iterator[None]:
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back, also from a process that is started meanwhile, until it can stop in order."""
+    resource_tracker.ensure_running()            # it would unblock the signal when it starts
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
