@@ -15,7 +15,7 @@ from sitqmc.qmc.chains.state import State, new_replicas
 from sitqmc.qmc.measure.estimators import prepare_measurement
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.model.random_streams import CHAIN
+from sitqmc.qmc.model.random_streams import CHAIN, START, generator
 from sitqmc.qmc.model.wave_vectors import wave_numbers
 from sitqmc.qmc.observables import array_slices
 from sitqmc.qmc.worm.link_by_link import link_rates
@@ -72,18 +72,17 @@ class Chains:
         tables = scattering_tables(*couplings) if uniform else None
         self._tables = tables or link_rates(model, self._disorder, weights)
         self.layout = self._tables.layout
-        slices = array_slices(model, self.n_max)
+        slices, key = array_slices(model, self.n_max), model.key()
+        waves = wave_numbers(model.Lx, model.Ly, radius)[: None if self.schedule.transverse else 0]
         self._operators, self._work, sums = prepare_measurement(
-            model, self._disorder, weights, self.layout, self.n_max, slices,
-            wave_numbers(model.Lx, model.Ly, radius)[: None if self.schedule.transverse else 0],
-        )  # fmt: skip
+            model, self._disorder, weights, self.layout, self.n_max, slices, waves
+        )
         words = [empty_lattice(model, one, self.layout) for one in self._disorder]
         winding = np.zeros((len(words), 3), np.int64)
         if start == "hot":
-            words, winding = hot_lattices(
-                model, self._disorder, words, weights, self.layout, seed, self.samples, chain
-            )
-        streams = np.stack([lanes(seed, CHAIN, *model.key(), sample, chain) for sample in self.samples])
+            generators = [generator(seed, START, *key, sample, chain) for sample in self.samples]
+            words, winding = hot_lattices(model, self._disorder, words, weights, self.layout, generators)
+        streams = np.stack([lanes(seed, CHAIN, *key, sample, chain) for sample in self.samples])
         self._replicas = new_replicas(
             model, self.layout, words, winding, streams, sums, slices, self.schedule
         )

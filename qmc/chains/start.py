@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from sitqmc.qmc.model.disorder import Bonds, Disorder
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.model.random_streams import START, generator
 from sitqmc.qmc.worm.link_tables import LinkTables
 from sitqmc.qmc.worm.packing import Layout, Words
 
@@ -30,23 +29,24 @@ PLANES = ((0, 1), (1, 2), (2, 0))
 
 def hot_lattices(
     model: Model, disorder: Sequence[Disorder], empty: Sequence[Words], links: LinkTables, layout: Layout,
-    seed: int, samples: Sequence[int], chain: int,
+    generators: Sequence[np.random.Generator],
 ) -> tuple[list[Words], Integers]:  # fmt: skip
     """Return words of random configurations, and their windings along x, y, tau, (samples, 3).
 
-    empty  words of the configurations without currents, see `packing.empty_lattice`
+    empty       words of the configurations without currents, see `packing.empty_lattice`
+    generators  one for each sample
     """
     words, windings = [], []
     limits = _limits(model, links, layout)
-    for one, still, limit, sample in zip(disorder, empty, limits, samples, strict=True):
-        J, winding = _hot_currents(model, one, limit, seed, sample, chain)
+    for one, still, limit, rng in zip(disorder, empty, limits, generators, strict=True):
+        J, winding = _hot_currents(model, one, limit, rng)
         words.append(_with_currents(model, still, J, layout))
         windings.append(winding)
     return words, np.array(windings)
 
 
 def _hot_currents(
-    model: Model, disorder: Disorder, limit: Integers, seed: int, sample: int, chain: int
+    model: Model, disorder: Disorder, limit: Integers, rng: np.random.Generator
 ) -> tuple[Integers, Integers]:
     """Return currents (3, Ly, Lx, L_tau) along x, y, tau without sources, and their windings (3,).
 
@@ -54,7 +54,6 @@ def _hot_currents(
     each winds along x and along y where the bonds allow. Loops that drive a link beyond its limit are left
     out.
     """
-    rng = generator(seed, START, *model.key(), sample, chain)
     J = _winding_currents(model, disorder, rng)
     present = _present(model, disorder)
     loops = [_loops(present, plane, rng) for plane in PLANES]

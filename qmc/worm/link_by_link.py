@@ -21,22 +21,14 @@ from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.link_tables import LinkTables, WormTables
+from sitqmc.qmc.worm.moves import move_head, record_waiting, relocate_worm
 from sitqmc.qmc.worm.packing import BYTES, DIRECTIONS, Words
-from sitqmc.qmc.worm.registers import (
-    BLOCK,
-    OPENING,
-    ROWS,
-    WIDTH,
-    Registers,
-    move_head,
-    record_waiting,
-    relocate_worm,
-)
+from sitqmc.qmc.worm.registers import BLOCK, OPENING, ROWS, WIDTH, Registers
 from sitqmc.qmc.worm.scattering import RESIDENCE_UNIT
 
 # All integers are unsigned, as in `tabulated`.
 _u = np.uint64
-_0, _1, _2, _6, _32, _63 = (_u(n) for n in (0, 1, 2, 6, 32, 63))
+_0, _1, _2, _6, _32 = (_u(n) for n in (0, 1, 2, 6, 32))
 _LOW, _BLOCK = _u(0xFFFFFFFF), _u(BLOCK)
 
 FIELDS = 256

@@ -20,55 +20,17 @@ from numpy.typing import NDArray
 
 from sitqmc.jit import kernel
 from sitqmc.qmc.worm import registers as reg
-from sitqmc.qmc.worm.packing import DIRECTIONS, Words
-from sitqmc.qmc.worm.registers import (
-    BLOCK,
-    OPENING,
-    ROWS,
-    WIDTH,
-    Registers,
-    move_head,
-    record_waiting,
-    relocate_worm,
-)
-from sitqmc.qmc.worm.scattering import RARE, RESIDENCE, RESIDENCE_UNIT, SPACE_AT
+from sitqmc.qmc.worm.moves import heat_bath, move_head, record_waiting, relocate_worm, residence
+from sitqmc.qmc.worm.packing import Words
+from sitqmc.qmc.worm.registers import BLOCK, OPENING, ROWS, WIDTH, Registers
+from sitqmc.qmc.worm.scattering import RARE, RESIDENCE, SPACE_AT
 
 # Everything in the inner loop is unsigned: signed indices would cost a test for negative ones at every
 # access, and one signed operand would turn 64-bit arithmetic into floating point.
 _u = np.uint64
-_0, _1, _2, _3, _6, _7, _8, _32, _63 = (_u(n) for n in (0, 1, 2, 3, 6, 7, 8, 32, 63))
+_0, _1, _2, _3, _6, _7, _8, _32 = (_u(n) for n in (0, 1, 2, 3, 6, 7, 8, 32))
 _LOW, _BLOCK = _u(0xFFFFFFFF), _u(BLOCK)
 _RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
-
-
-@kernel
-def total_rate(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> float:
-    """Return the sum of A over the six links."""
-    total = 0.0
-    for d in range(DIRECTIONS):
-        total += rate[256 * d + ((word >> registers[reg.SHIFT + _u(d)]) & registers[reg.MASK + _u(d)])]
-    return total
-
-
-@kernel
-def heat_bath(word: np.uint64, registers: Registers, rate: NDArray[np.float64], u: float) -> np.uint64:
-    """Return a direction drawn with probability A_d / sum A, for a rare state."""
-    target = u * total_rate(word, registers, rate)
-    chosen = _0
-    for d in range(DIRECTIONS):
-        a = rate[256 * d + ((word >> registers[reg.SHIFT + _u(d)]) & registers[reg.MASK + _u(d)])]
-        if a > 0.0:                              # rounding must never choose a closed link
-            chosen = _u(d)
-            target -= a
-            if target < 0.0:
-                break
-    return chosen
-
-
-@kernel
-def residence(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> np.uint64:
-    """Return the mean waiting time 6 / sum A of a rare state, in RESIDENCE_UNIT."""
-    return _u(DIRECTIONS / total_rate(word, registers, rate) / RESIDENCE_UNIT + 0.5)
 
 
 @kernel
