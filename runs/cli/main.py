@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from sitqmc.progress import printed_messages
-from sitqmc.runs.cli import film, inspect, prepare, report, reproduce, run, submit
+from sitqmc.runs.cli import film, inspect, prepare, report, reproduce, simulate, submit
 from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.simulate.stop import STOPPED
 from sitqmc.runs.simulate.threads import one_blas_thread
@@ -23,7 +23,7 @@ a first run:
 
 exit status: 0 done, 1 failed, 2 bad input, 75 stopped with all work saved (start again), 130 interrupted
 """
-GROUPS = (prepare, run, inspect, report, reproduce, submit, film)
+GROUPS = (prepare, simulate, inspect, report, reproduce, submit, film)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

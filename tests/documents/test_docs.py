@@ -21,7 +21,7 @@ from sitqmc.continuation.methods import METHODS
 from sitqmc.continuation.methods.problem import pose
 from sitqmc.qmc import observables
 from sitqmc.runs.config.config import parse_config
-from sitqmc.runs.results.figures import run as figures
+from sitqmc.runs.results.figures import kinds as figures
 from sitqmc.runs.simulate.run import run
 from sitqmc.runs.store.run_file import VERSION
 

@@ -15,7 +15,7 @@ from sitqmc.runs.config.config import load_config
 from sitqmc.runs.jobs import plan, status
 from sitqmc.runs.results import export, tables
 from sitqmc.runs.results.analysis import analyse_run
-from sitqmc.runs.results.figures import run as figures
+from sitqmc.runs.results.figures import kinds as figures
 from sitqmc.runs.results.figures import show
 from sitqmc.runs.results.run import load
 from sitqmc.runs.simulate.run import run

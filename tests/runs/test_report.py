@@ -14,8 +14,8 @@ from sitqmc.qmc.observables import AVERAGES
 from sitqmc.runs.cli import main as cli
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.results.analysis import analyse_run
-from sitqmc.runs.results.figures import run as figures
-from sitqmc.runs.results.figures.run import figure_kinds
+from sitqmc.runs.results.figures import kinds as figures
+from sitqmc.runs.results.figures.kinds import figure_kinds
 from sitqmc.runs.results.report import html as page
 from sitqmc.runs.results.report import report
 from sitqmc.runs.results.report.publish import publish

@@ -12,7 +12,7 @@ from sitqmc.runs import load
 from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.jobs.plan import plan
 from sitqmc.runs.results.analysis import analyse_run
-from sitqmc.runs.results.figures.run import draw
+from sitqmc.runs.results.figures.kinds import draw
 from sitqmc.runs.results.report.publish import publish
 from sitqmc.runs.results.report.report import report_page
 from sitqmc.runs.simulate.run import run

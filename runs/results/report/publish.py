@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures.run import write_figures
+from sitqmc.runs.results.figures.kinds import write_figures
 from sitqmc.runs.results.report.report import NAME, write_report
 from sitqmc.runs.results.tables import final_table, write_tables
 

@@ -20,7 +20,7 @@ from sitqmc.qmc.observables import row_of
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.formatting import clock
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures.run import draw, figure_kinds
+from sitqmc.runs.results.figures.kinds import draw, figure_kinds
 from sitqmc.runs.results.figures.style import COLUMN, image
 from sitqmc.runs.results.point import RunPoint, main_peak
 from sitqmc.runs.results.report.html import STYLE, bullets, folded, page, pairs, section, table, tag, text
