@@ -14,5 +14,5 @@ from .runs.config.config import Config as Config
 from .runs.formats.measured.read import read_scan as read_scan
 from .runs.jobs.start import plan as plan
 from .runs.jobs.start import run as run
-from .runs.results.figures.run import draw as draw
+from .runs.results.figures.kinds import draw as draw
 from .runs.results.run import load as load

@@ -51,7 +51,7 @@ def _object(properties: Mapping[str, Any], text: str) -> dict[str, Any]:
 def _section(name: str, kind: type) -> dict[str, Any]:
     """Return the schema of a section that is a dataclass."""
     hints, texts, properties = get_type_hints(kind), field_comments(kind), {}
-    for f in fields(kind):  # type: ignore[arg-type]
+    for f in fields(kind):
         found: dict[str, Any] = {"type": TYPES[hints[f.name]], "description": texts.get(f.name, "")}
         if f.default is not MISSING:
             found["default"] = f.default
