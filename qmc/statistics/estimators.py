@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.estimate import Estimate
+
 if TYPE_CHECKING:
     from sitqmc.qmc.statistics.transverse_fit import TransverseFit
 
@@ -42,6 +44,7 @@ class Average:
     plain_error  standard errors of the plain mean
     estimator    what was done: one of ESTIMATORS
     fit          the fit over wave vectors, None if there is none
+    fitted_error standard errors after the fit over wave vectors and before the functions of the mask
     """
 
     name: str
@@ -52,6 +55,7 @@ class Average:
     plain_error: Array
     estimator: str
     fit: TransverseFit | None = None
+    fitted_error: Array | None = None
 
     def __iter__(self) -> Iterator[Array]:
         return iter((self.mean, self.covariance))
@@ -62,7 +66,34 @@ class Average:
         return np.sqrt(np.diag(np.atleast_2d(self.covariance))).reshape(self.mean.shape)
 
     @property
+    def estimate(self) -> Estimate:
+        """Mean and standard error."""
+        return Estimate(self.mean, self.error, n=len(self.samples))
+
+    @property
+    def extra(self) -> Array:
+        """Covariance of the mean beyond the scatter of the samples, flattened (m, m)."""
+        flat = self.samples.reshape(len(self.samples), -1)
+        return np.atleast_2d(self.covariance) - _covariance(flat)
+
+    @property
     def gain(self) -> Array:
         """Variance of the plain mean over that of this one: how many times fewer samples it takes."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.where(self.error > 0, (self.plain_error / self.error) ** 2, 1.0))
+        return _factor(self.plain_error, self.error)
+
+    @property
+    def gain_of_fit(self) -> Array:
+        """The part of `gain` that is due to other wave vectors; what is left is due to the mask."""
+        return _factor(self.plain_error, self.error if self.fitted_error is None else self.fitted_error)
+
+
+def _factor(before: Array, after: Array) -> Array:
+    """Ratio of variances; 1 where nothing fluctuates."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(after > 0, (before / after) ** 2, 1.0))
+
+
+def _covariance(samples: Array) -> Array:
+    """Covariance (m, m) of the mean of samples (n, m)."""
+    deviation = samples - samples.mean(axis=0)
+    return np.asarray(deviation.T @ deviation / (len(samples) * max(len(samples) - 1, 1)))

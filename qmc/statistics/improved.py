@@ -1,15 +1,18 @@
 """Averages by transverse currents and functions of the mask, see `estimators`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.wave_vectors import matsubara_numbers, measured_waves
 from sitqmc.qmc.statistics.control_variates import FEW, Controlled, control, is_disordered, mask_functions
 from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, ESTIMATORS, STATIC, WAVES_OF, Average
 from sitqmc.qmc.statistics.jackknife import binned_error, covariance
+from sitqmc.qmc.statistics.point_averages import PointAverages, derived
 from sitqmc.qmc.statistics.transverse_fit import TransverseFit, fit_transverse
 
 Array = NDArray[np.float64]
@@ -93,8 +96,55 @@ def _average(
     flat, many = final.reshape(len(final), -1), len(final) > 1
     total = covariance(flat) if many else np.full((flat.shape[1],) * 2, np.nan)
     total = total + spread
+    fitted = np.sqrt(np.diag(covariance(values.reshape(len(values), -1)) + spread)) if many else np.nan
     if controlled is not None:
         total = total + controlled.common
     error = binned_error(before) if many else np.full(before.shape[1:], np.nan)
     shaped = total if final.ndim > 1 else total[0, 0]
-    return Average(name, n, final, final.mean(axis=0), np.asarray(shaped), np.asarray(error), estimator, fit)
+    return Average(
+        name, n, final, final.mean(axis=0), np.asarray(shaped), np.asarray(error), estimator, fit,
+        np.broadcast_to(np.ravel(fitted), flat.shape[1:]).reshape(before.shape[1:]),
+    )  # fmt: skip
+
+
+def improve(
+    averages: PointAverages, waves: Mapping[str, Array], keys: NDArray[np.int64], *,
+    names: Sequence[str] | None = None, estimator: str = DEFAULT_ESTIMATOR,
+) -> PointAverages:  # fmt: skip
+    """Return averages of a point by an estimator, from plain ones.
+
+    Values and samples are replaced by improved ones; those of responses only at the frequencies where all
+    wave vectors are measured. What is derived from averages is derived from improved ones.
+
+    averages    plain
+    waves, keys see `improved_averages`
+    names       averages that are wanted; None: all
+    raises      ValueError for an unknown estimator, or `transverse` without K_T
+    """
+    if estimator == "plain":
+        return averages
+    chosen = [name for name in averages.samples if names is None or name in names]
+    found = improved_averages(
+        averages.model, averages.samples, waves, keys, names=chosen, estimator=estimator
+    )
+    samples, values = dict(averages.samples), dict(averages.values)
+    for name, one in found.items():
+        samples[name], values[name] = _merged(averages, name, one)
+    extra = {name: one.extra for name, one in found.items() if one.n is None}
+    values |= derived(averages.model, samples, extra)
+    fits = (one.fit for one in found.values())
+    warnings = (w for fit in fits if fit is not None and fit.best is not None for w in fit.warnings)
+    return replace(
+        averages, samples=samples, values=values, improved=found, plain=averages.values,
+        warnings=(*averages.warnings, *dict.fromkeys(warnings)),
+    )  # fmt: skip
+
+
+def _merged(averages: PointAverages, name: str, one: Average) -> tuple[Array, Estimate]:
+    """Return samples and estimate at all components, improved where `one` has them."""
+    if one.n is None or len(one.n) == averages.samples[name].shape[1]:
+        return one.samples, one.estimate
+    samples, plain = averages.samples[name].copy(), averages.values[name]
+    value, error = np.array(plain.value), np.array(plain.error)
+    samples[:, one.n], value[one.n], error[one.n] = one.samples, one.mean, one.error
+    return samples, Estimate(value, error, n=plain.n)

@@ -4,7 +4,7 @@ The sample is the unit: bins are averaged within a sample first (connected corre
 mean, covariance and jackknife run over samples.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,7 +54,9 @@ class PointAverages:
     values    disorder mean and error of each of them and of what is `derived` from them
     checks    by observable of the bins
     warnings  one line each
-    improved  some of the averages by estimators with less noise, see `estimators`; empty if not asked for
+    improved  averages by estimators with less noise, see `improved.improve`, whose results `samples` and
+              `values` are; empty if these are plain
+    plain     the plain `values`; empty if these are plain
     """
 
     model: Model
@@ -63,10 +65,18 @@ class PointAverages:
     checks: dict[str, QualityCheck]
     warnings: tuple[str, ...]
     improved: Mapping[str, Average] = field(default_factory=dict)
+    plain: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def n_samples(self) -> int:
         return len(next(iter(self.samples.values())))
+
+    def response(self, name: str) -> tuple[NDArray[np.int64], Estimate]:
+        """Return Matsubara numbers and values of a response, at the numbers where it is improved, or all."""
+        one, all_ = self.improved.get(name), self.values[name]
+        if one is None or one.n is None:
+            return np.arange(len(np.asarray(all_.value))), all_
+        return one.n, one.estimate
 
 
 def sample_means(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
@@ -207,32 +217,83 @@ def _missing(failed: Mapping[int, str]) -> list[str]:
     return [f"not in the averages, because they failed: samples {names} ({failed[min(failed)]})"]
 
 
-def derived(model: Model, samples: Mapping[str, Array]) -> dict[str, Estimate]:
+@dataclass(frozen=True)
+class _Part:
+    """Argument of a derived average: the mean of weights . average."""
+
+    name: str
+    weights: Array | float = 1.0
+
+    def of(self, samples: Mapping[str, Array]) -> Array:
+        table = samples[self.name]
+        return np.asarray(table @ self.weights if table.ndim > 1 else table * self.weights)
+
+
+def derived(
+    model: Model, samples: Mapping[str, Array], extra: Mapping[str, Array] | None = None
+) -> dict[str, Estimate]:
     """Return the functions of disorder means that are not linear, with jackknife errors.
 
     c              phase velocity sqrt(rho_s/kappa)
     xi_tau         correlation length in time, 1/E_J, second moment of G(k = 0, tau)
     xi_x, xi_y     correlation lengths in space, lattice constants, second moment of the equal-time G
     winding_ratio  <W^4>/<W^2>^2 along x, y and tau (disorder means of both): 1 .. 3 in a superfluid
+
+    extra  covariance of means (m, m) beyond the scatter of the samples, by name; that of different names is
+           taken as independent
     """
     out = {}
+    for name, function, parts in _derived(model, samples):
+        out[name] = jackknife(function, *(part.of(samples) for part in parts))
+        if extra:
+            variance = _extra_variance(function, parts, samples, extra)
+            error = np.sqrt(np.asarray(out[name].error) ** 2 + variance)
+            out[name] = Estimate(out[name].value, error, n=out[name].n)
+    return out
+
+
+def _derived(
+    model: Model, samples: Mapping[str, Array]
+) -> Iterator[tuple[str, Callable[..., Array], tuple[_Part, ...]]]:
+    """Yield name, function and arguments of every derived average whose arguments are among the samples."""
     if "rho_s" in samples and "kappa" in samples:
-        out["c"] = jackknife(_velocity, samples["rho_s"], samples["kappa"])
+        yield "c", _velocity, (_Part("rho_s"), _Part("kappa"))
     if "G_k0" in samples and model.L_tau > 2:
         phase = 2 * np.pi * np.arange(model.L_tau) / model.L_tau
-        still, wave = samples["G_k0"].sum(axis=1), samples["G_k0"] @ np.cos(phase)
-        out["xi_tau"] = jackknife(_length(model.L_tau, model.eps), still, wave)
+        parts = _Part("G_k0", np.ones(model.L_tau)), _Part("G_k0", np.cos(phase))
+        yield "xi_tau", _length(model.L_tau, model.eps), parts
     for name, L in (("x", model.Lx), ("y", model.Ly)):
-        if f"S_{name}" in samples:               # not in stores of earlier versions
-            S = samples[f"S_{name}"]
-            out[f"xi_{name}"] = jackknife(_length(L, 1.0), S[:, 0], S[:, 1])
+        # Not in stores of earlier versions; a single site has no other wave number.
+        if f"S_{name}" in samples and samples[f"S_{name}"].shape[1] > 1:
+            still, wave = np.eye(samples[f"S_{name}"].shape[1])[:2]
+            yield f"xi_{name}", _length(L, 1.0), (_Part(f"S_{name}", still), _Part(f"S_{name}", wave))
         if f"W4_{name}" in samples and f"rho_s_{name}" in samples:
-            square = samples[f"rho_s_{name}"] * (model.sites / L**2 * model.beta)
-            out[f"winding_ratio_{name}"] = jackknife(_ratio, samples[f"W4_{name}"], square)
+            square = _Part(f"rho_s_{name}", model.sites / L**2 * model.beta)
+            yield f"winding_ratio_{name}", _ratio, (_Part(f"W4_{name}"), square)
     if "W4_tau" in samples and "kappa" in samples and model.n_g == 0:
-        square = samples["kappa"] * (model.sites / model.beta)
-        out["winding_ratio_tau"] = jackknife(_ratio, samples["W4_tau"], square)
-    return out
+        square = _Part("kappa", model.sites / model.beta)
+        yield "winding_ratio_tau", _ratio, (_Part("W4_tau"), square)
+
+
+def _extra_variance(
+    function: Callable[..., Array], parts: Sequence[_Part], samples: Mapping[str, Array],
+    extra: Mapping[str, Array],
+) -> float:  # fmt: skip
+    """Return the variance of function(means) from the covariance `extra` of the means, to first order."""
+    rows = [np.atleast_1d(np.asarray(part.weights, float)) for part in parts]
+    C = np.array([
+        [u @ extra[one.name] @ v if one.name == other.name and one.name in extra else 0.0
+         for other, v in zip(parts, rows, strict=True)]
+        for one, u in zip(parts, rows, strict=True)
+    ])  # fmt: skip
+    means = np.array([part.of(samples).mean() for part in parts])
+    slope = np.zeros(len(parts))
+    for i, step in enumerate(np.sqrt(np.maximum(np.diag(C), 0.0))):
+        if step > 0:
+            shift = np.zeros(len(parts))
+            shift[i] = step
+            slope[i] = (function(*(means + shift)) - function(*(means - shift))) / (2 * step)
+    return max(float(slope @ C @ slope), 0.0)
 
 
 def _length(L: int, unit: float) -> Callable[[Array, Array], Array]:

@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import overload
 
-from sitqmc.qmc import ParameterSpace, PointAverages
+from sitqmc.qmc import ParameterSpace
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.results.point import PointResult, RunPoint, continue_point
-from sitqmc.runs.results.run import Run
+from sitqmc.runs.results.run import MeasuredPoint, Run
 from sitqmc.runs.store.run_file import Failure, RunHeader
 
-Job = tuple[Config, PointAverages]
+Job = tuple[Config, MeasuredPoint]
 Share = Callable[[Callable[[], Sequence[Job]], Callable[[Job], RunPoint]], "list[RunPoint] | None"]
 """share(jobs, do): jobs() is called on one rank; returns [do(job), ...] there, None on the others."""
 
@@ -93,13 +93,12 @@ def analyse_run(
         if not run.models:
             raise UserError(f"{run.path}: no finished samples yet; nothing to analyse")
         if names is not None:
-            found = run.averages_of(*names)
-        else:                                    # only spectra need the improved averages
-            found = run.improved_averages if spectra else run.averages
-        return [(run.config, averages) for averages in found]
+            run.check_names(names)
+        return [(run.config, run.measured(model, names)) for model in run.models]
 
     def do(job: Job) -> RunPoint:
-        config, averages = job
+        config, measured = job
+        averages = measured.averages(config.continuation.estimator)
         if spectra and names is None:
             return continue_point(config, averages)
         return PointResult(averages, {}, tuple(averages.warnings))

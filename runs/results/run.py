@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
-from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, WAVES, bins_needed
-from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, Average
-from sitqmc.qmc.statistics.point_averages import sample_means
+from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, WAVES, bins_needed, row_of
+from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, WAVES_OF, Average
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns
@@ -28,10 +27,35 @@ from sitqmc.runs.store.samples import PointSamples
 
 Array = NDArray[np.float64]
 
-IMPROVED = ("rho", "chi_s", "rho_s", "kappa", "minus_k")
-"""Averages that the analysis of a run makes by the estimator of the configuration."""
-
 MAIN = ("rho_s", "kappa", "minus_k", "energy")
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredPoint:
+    """What a store holds of one point, for averages by any estimator.
+
+    plain   plain averages
+    waves   responses by wave vector, (samples, waves, frequencies) by name; empty if there are none
+    keys    (samples, 2), seed and number of every sample
+    names   averages that are wanted, None: all
+    """
+
+    plain: PointAverages
+    waves: Mapping[str, Array]
+    keys: NDArray[np.int64]
+    names: tuple[str, ...] | None = None
+
+    def averages(self, estimator: str) -> PointAverages:
+        """Return the averages by an estimator; UserError if the data do not allow it."""
+        if estimator == "plain":
+            return self.plain
+        # Imported here: functions of the mask are compiled, and some commands do without.
+        from sitqmc.qmc.statistics.improved import improve
+
+        try:
+            return improve(self.plain, self.waves, self.keys, names=self.names, estimator=estimator)
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,24 +112,29 @@ class Run:
 
     @cached_property
     def averages(self) -> list[PointAverages]:
-        """Disorder averages of every point with their checks, in the order of `models`."""
-        return [self._average(model, None) for model in self.models]
+        """Disorder averages of every point with their checks, in the order of `models`.
 
-    @cached_property
-    def improved_averages(self) -> list[PointAverages]:
-        """The `averages`, each with what the estimator of the configuration improves."""
-        return [self._improved(averages) for averages in self.averages]
+        They are by the estimator of the configuration, see `[continuation] estimator`.
+        """
+        return [self.measured(model).averages(self.config.continuation.estimator) for model in self.models]
 
     def averages_of(self, *names: str) -> list[PointAverages]:
-        """Return some disorder averages of every point, without checks; reads no more than they need.
+        """Return some disorder averages of every point, by the estimator of the configuration.
+
+        Without checks; reads no more than they need.
 
         raises  UserError for a name that the run does not have
         """
+        self.check_names(names)
+        estimator = self.config.continuation.estimator
+        return [self.measured(model, names).averages(estimator) for model in self.models]
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Raise UserError for an average that the run does not have."""
         known = self.known()
         for name in names:
             if name not in known:
                 raise UserError(f"observable {name!r}: not in this run; known: {', '.join(known)}")
-        return [self._average(model, names) for model in self.models]
 
     def known(self) -> list[str]:
         """Return the names of all averages that the first point has."""
@@ -116,28 +145,34 @@ class Run:
         names = (name for name in AVERAGES if name not in NOT_AVERAGED)
         return [name for name in names if stored.issuperset(bins_needed(self.models[0], [name]))]
 
-    def _average(self, model: Model, names: Sequence[str] | None) -> PointAverages:
-        """Read one point in pieces of bounded memory; again, if a running job replaces a file meanwhile."""
-        wanted = ["bins", "tau_int"] if names is None else [f"bins/{b}" for b in bins_needed(model, names)]
+    def measured(self, model: Model, names: Sequence[str] | None = None) -> MeasuredPoint:
+        """Return plain averages and all that estimators need.
 
-        def read() -> PointAverages:
+        One point is read in pieces of bounded memory; again, if a running job replaces a file meanwhile.
+        names  averages that are wanted, without checks; None: all
+        """
+        all_needed = None if names is None else _with_responses(names)
+        rows = self.folder.rows(model)
+        stored = [] if rows is None else [f"maps/{w}" for w in WAVES if f"maps/{w}" in rows.names]
+        if all_needed is not None and not set(all_needed) & set(WAVES_OF):
+            stored = []
+        wanted = ["bins", "tau_int"]
+        if all_needed is not None:
+            wanted = [f"bins/{b}" for b in bins_needed(model, all_needed)]
+
+        def read() -> MeasuredPoint:
             whole = PointAccumulator(model, self.config.schedule.measurements_per_bin, checks=names is None)
-            for piece in self.folder.pieces(model, wanted):
+            keys, waves = [], dict[str, list[Array]]()
+            for piece in self.folder.pieces(model, [*wanted, *stored]):
                 whole.add(piece.bins, piece.tau_int)
-            return whole.result(self.failed_samples(model))
+                keys.append(piece.keys)
+                for name, values in piece.maps.items():
+                    waves.setdefault(name, []).append(values)
+            found = whole.result(self.failed_samples(model))
+            joined = {name: np.concatenate(parts) for name, parts in waves.items()}
+            return MeasuredPoint(found, joined, np.concatenate(keys), all_needed)
 
         return self.folder.consistent(read)
-
-    def _improved(self, averages: PointAverages) -> PointAverages:
-        """Add the averages that spectra and tables need, by the estimator of the configuration."""
-        estimator = self.config.continuation.estimator
-        if estimator == "plain":
-            return averages
-        names = [name for name in IMPROVED if name in averages.samples]
-        found = self._estimate_all(averages.model, names, estimator)
-        fits = (one.fit for one in found.values())
-        warnings = tuple(w for fit in fits if fit is not None and fit.best is not None for w in fit.warnings)
-        return replace(averages, improved=found, warnings=(*averages.warnings, *warnings))
 
     def correlator(self, name: str, *, estimator: str = DEFAULT_ESTIMATOR, **where: Any) -> Average:
         """Return one average of one point by an estimator; unpacks as (mean, covariance).
@@ -148,35 +183,20 @@ class Run:
         raises     UserError for an unknown name or estimator, or if `where` fits no point or several
         """
         model = self.point(**where)
-        if name not in self.known():
-            raise UserError(f"observable {name!r}: not in this run; known: {', '.join(self.known())}")
-        try:
-            return self._estimate_all(model, [name], estimator)[name]
-        except ValueError as error:
-            raise UserError(str(error)) from None
-
-    def _estimate_all(self, model: Model, wanted_names: Sequence[str], estimator: str) -> dict[str, Average]:
-        """Return averages of one point by an estimator."""
+        self.check_names([name])
         # Imported here: functions of the mask are compiled, and most commands do without.
         from sitqmc.qmc.statistics.improved import improved_averages
 
-        responses = (STATIC[name] for name in wanted_names if name in STATIC)
-        names = [*dict.fromkeys((*wanted_names, *responses))]
-        rows = self.folder.rows(model)
-        stored = [] if rows is None else [f"maps/{w}" for w in WAVES if f"maps/{w}" in rows.names]
-        wanted = [f"bins/{b}" for b in bins_needed(model, names)] + stored
-
-        def read() -> tuple[dict[str, Array], dict[str, Array], NDArray[np.int64]]:
-            pieces = list(self.folder.pieces(model, wanted))
-            means = [sample_means(model, piece.bins) for piece in pieces]
-            return (
-                {key: np.concatenate([m[key] for m in means]) for key in names},
-                {key: np.concatenate([p.maps[key] for p in pieces]) for key in pieces[0].maps},
-                np.concatenate([piece.keys for piece in pieces]),
-            )
-
-        samples, waves, keys = self.folder.consistent(read)
-        return improved_averages(model, samples, waves, keys, names=wanted_names, estimator=estimator)
+        point = self.measured(model, [name])
+        samples = point.plain.samples
+        if name not in samples:
+            raise UserError(f"observable {name!r} is a function of averages: read it from `table`")
+        try:
+            return improved_averages(
+                model, samples, point.waves, point.keys, names=[name], estimator=estimator
+            )[name]
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
     def point(self, **where: Any) -> Model:
         """Return the one point with the given parameters, L standing for Lx and Ly.
@@ -286,6 +306,13 @@ class Table:
 
         rows = "".join(line(row, "td") for row in body)
         return f"<table><thead>{line(head, 'th')}</thead><tbody>{rows}</tbody></table>"
+
+
+def _with_responses(names: Sequence[str]) -> tuple[str, ...]:
+    """Return averages, what derived ones are made of, and the responses whose fits hold some of them."""
+    rows = [row_of(name) for name in names]
+    parts = [part for row in rows for part in (row.of if row.kind == "derived" else (row.name,))]
+    return tuple(dict.fromkeys((*parts, *(STATIC[part] for part in parts if part in STATIC))))
 
 
 def _shortest(value: float, column: Sequence[float]) -> str:

@@ -16,6 +16,7 @@ from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.estimate import Estimate
 from sitqmc.qmc import PARAMETERS, PointAverages
 from sitqmc.qmc.model.parameters import parameters_of
+from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.runs.formatting import columns
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.point import RunPoint, main_peak
@@ -68,9 +69,46 @@ def final_rows(results: RunResults) -> list[list[str]]:
 def final_table(results: RunResults) -> str:
     """Return the table that ends a run, and below it the warnings that its last column counts."""
     lines = columns(final_rows(results))
+    gains = gain_rows(results)
+    if len(gains) > 1:
+        lines += ["", GAINS, *columns(gains)]
     for r in results.results:
         lines += [f"warning, {results.label(r)}: {text}" for text in r.warnings]
     return "\n".join(lines)
+
+
+GAINS = (
+    "times fewer samples for the same error than with plain averages (in brackets: by other wave vectors x "
+    "by functions of the mask)"
+)
+SHOWN_GAINS = ("rho_s", "kappa", "minus_k", "rho", "chi_s", "G_k0")
+
+
+def gain_rows(results: RunResults) -> list[list[str]]:
+    """Return head and rows: by how much the estimators reduce the number of samples, by point and average.
+
+    Of a correlator the median over its components is shown. Only a head if all averages are plain.
+    """
+    points = [r for r in results.results if r.averages.improved]
+    names = [n for n in SHOWN_GAINS if any(n in r.averages.improved for r in points)]
+    rows = [[*results.space.columns, *names]]
+    for r in points:
+        cells = [_gain_cell(r.averages.improved.get(name)) for name in names]
+        rows.append([*results.space.cells(r.model), *cells])
+    return rows
+
+
+def _gain_cell(one: Average | None) -> str:
+    """Return "31 (2.1 x 15)", total and parts; "1" where an average is plain."""
+    if one is None:
+        return NONE
+    moving = one.plain_error > 0
+    if not moving.any():
+        return NONE
+    total, fit = (float(np.median(g[moving])) for g in (one.gain, one.gain_of_fit))
+    if one.fit is None and fit <= 1:
+        return f"{total:.2g}"
+    return f"{total:.2g} ({fit:.2g} x {total / fit:.2g})"
 
 
 def quality_table(results: RunResults) -> str:
@@ -134,36 +172,46 @@ def _numbered(results: RunResults) -> Iterator[tuple[list[object], RunPoint]]:
 
 def average_rows(results: RunResults) -> Iterator[Row]:
     """Yield head and rows of averages.csv: one row for each point and scalar."""
-    yield (*PARAMETER_COLUMNS, "samples", "observable", "mean", "error", "tau_int", "thermalisation_p")
+    yield (*PARAMETER_COLUMNS, "samples", "observable", "mean", "error", "plain_mean", "plain_error",
+           "times_fewer_samples", "tau_int", "thermalisation_p")  # fmt: skip
     for cells, r in _numbered(results):
         for name, e in r.averages.values.items():
             if np.ndim(e.value) == 0:
                 check = r.averages.checks.get(name)
                 quality = (check.tau_int, check.thermalisation_p) if check else ("", "")
-                yield (*cells, e.n, name, e.value, e.error, *quality)
+                plain = r.averages.plain.get(name, e)
+                gain = (plain.error / e.error) ** 2 if e.error > 0 else 1.0
+                plain_cells = (float(plain.value), float(plain.error), float(gain))
+                yield (*cells, e.n, name, float(e.value), float(e.error), *plain_cells, *quality)
 
 
 def rho_rows(results: RunResults) -> Iterator[Row]:
     """Yield head and rows of rho.csv: one row for each point and Matsubara number."""
-    yield (*PARAMETER_COLUMNS, "n", "omega_n", "rho", "rho_error", "sigma_iw_over_sigma_Q", "sigma_iw_error")
+    yield (*PARAMETER_COLUMNS, "n", "omega_n", "rho", "rho_error", "rho_plain_error", "sigma_iw_over_sigma_Q",
+           "sigma_iw_error")  # fmt: skip
     for cells, r in _numbered(results):
         e = r.averages.values["rho"]
-        for n, (mean, error) in enumerate(zip(e.value, e.error, strict=True)):
+        plain = r.averages.plain.get("rho", e)
+        for n, (mean, error, before) in enumerate(zip(e.value, e.error, plain.error, strict=True)):
             w = 2 * math.pi * n / r.model.beta
             sigma = (SIGMA_Q * float(mean) / w, SIGMA_Q * float(error) / w) if n else ("", "")
-            yield (*cells, n, w, float(mean), float(error), *sigma)
+            yield (*cells, n, w, float(mean), float(error), float(before), *sigma)
 
 
 def _correlators(averages: PointAverages) -> Iterator[tuple[str, CorrelatorData]]:
-    """Yield rho(i w_n), chi_s(i w_n) and G(k = 0, tau) up to beta/2, as far as they were measured."""
+    """Yield rho(i w_n), chi_s(i w_n) and G(k = 0, tau) up to beta/2, as far as they were measured.
+
+    Responses that a fit over wave vectors improves are given at its frequencies.
+    """
     m = averages.model
     for name, kind in (("rho", "rho_iw"), ("chi_s", "chi_iw"), ("G_k0", "green_tau")):
-        table = averages.samples.get(name)
+        table, one = averages.samples.get(name), averages.improved.get(name)
         if table is None:
             continue
         if kind == "green_tau":
             table = table[:, : m.L_tau // 2 + 1]
-        grid = np.arange(table.shape[1]) * (m.eps if kind == "green_tau" else 1)
+        n = np.arange(table.shape[1]) if one is None or one.n is None else one.n
+        table, grid = table[:, n], n * (m.eps if kind == "green_tau" else 1)
         eps = None if kind == "green_tau" else m.eps
         with contextlib.suppress(ValueError):            # too few samples, or no signal
             data = CorrelatorData.from_samples(table, kind=cast(Any, kind), beta=m.beta, grid=grid, eps=eps)
@@ -179,13 +227,23 @@ def scale_rows(results: RunResults) -> Iterator[Row]:
     functionals = {"midpoint_frequency": midpoint_frequency, "quartile_ratio": quartile_ratio}
     for cells, r in _numbered(results):
         for name, data in _correlators(r.averages):
-            wanted = functionals | ({"sigma_low": midpoint_conductivity} if name == "rho" else {})
-            for quantity, function in wanted.items():
-                try:
-                    found = function(data)
-                except ValueError:                       # sigma_low: not all n were measured
-                    continue
+            for quantity, function in functionals.items():
+                found = function(data)
                 yield (*cells, name, quantity, float(found.value), float(found.error))
+            if name == "rho" and (low := low_frequency(r)) is not None:
+                yield (*cells, name, "sigma_low", float(low.value), float(low.error))
+
+
+def low_frequency(result: RunPoint) -> Estimate | None:
+    """Return beta^2 Lambda(beta/2)/pi in 4e^2/h; None where not all Matsubara numbers were measured."""
+    rho, m = result.averages.samples["rho"], result.model
+    try:
+        data = CorrelatorData.from_samples(
+            rho, kind="rho_iw", beta=m.beta, grid=np.arange(rho.shape[1]), eps=m.eps
+        )
+        return midpoint_conductivity(data)
+    except ValueError:                           # odd number of slices, or observables.n_max below L_tau/2
+        return None
 
 
 def _cross_check(result: RunPoint) -> tuple[Array, Array]:

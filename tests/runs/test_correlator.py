@@ -1,12 +1,18 @@
 """`Run.correlator`: averages of a stored run by every estimator, and what it says of wrong questions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import sitqmc
 from helpers import write_config
+from sitqmc.qmc.statistics.point_averages import derived
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.errors import UserError
+from sitqmc.runs.results.analysis import analyse_run
+from sitqmc.runs.results.run import Run
+from sitqmc.runs.results.tables import average_rows, final_table, gain_rows
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +26,8 @@ def run(tmp_path_factory):
 
 def test_mean_and_covariance_of_every_estimator(run):
     mean, covariance = run.correlator("rho", p=0.2, L=4, estimator="plain")
-    plain = next(a for a in run.averages if a.model.p == 0.2).values["rho"]
+    averages = next(a for a in run.averages if a.model.p == 0.2)
+    plain = averages.plain["rho"]
     np.testing.assert_allclose(mean, plain.value)
     np.testing.assert_allclose(np.sqrt(np.diag(covariance)), plain.error)
     for estimator in ("improved", "transverse", "masks"):
@@ -29,8 +36,52 @@ def test_mean_and_covariance_of_every_estimator(run):
         assert np.all(np.abs(one.mean - shown) < 6 * np.hypot(one.error, plain.error[one.n]))
         assert one.covariance.shape == (len(one.n),) * 2
     assert run.correlator("kappa", p=0.2).covariance.shape == ()
+    one = run.correlator("rho", p=0.2)
+    np.testing.assert_array_equal(averages.values["rho"].value[one.n], one.mean)
+    np.testing.assert_array_equal(averages.samples["rho"][:, one.n], one.samples)
     clean = run.correlator("rho_s", p=0.0)
     assert clean.error <= clean.plain_error * (1 + 1e-12)
+
+
+def test_averages_derived_from_improved_ones(run):
+    """Their errors hold the uncertainty of means of mask functions."""
+    averages = next(a for a in run.averages if a.model.p == 0.2)
+    values = averages.values
+    assert values["c"].pull(averages.plain["c"]) < 5
+    ratio = values["rho_s"].value / values["kappa"].value
+    assert values["c"].value == pytest.approx(np.sqrt(ratio), rel=0.02)
+    for name in ("c", "xi_tau", "xi_x", "winding_ratio_tau"):
+        scatter = derived(averages.model, averages.samples)[name].error
+        assert scatter <= values[name].error < 1.5 * averages.plain[name].error
+
+
+def test_the_table_and_the_plain_table(run):
+    """Run.table shows the estimator of the configuration; plain numbers are one key away."""
+    improved = run.table("rho_s", "kappa", "c").where(p=0.2)
+    averages = next(a for a in run.averages if a.model.p == 0.2)
+    for name in ("rho_s", "kappa", "c"):
+        assert improved[name][0] == averages.values[name].value
+        assert improved[f"{name}_error"][0] == averages.values[name].error
+    continuation = replace(run.config.continuation, estimator="plain")
+    plain = Run(run.folder, replace(run.config, continuation=continuation))
+    assert plain.table("kappa").where(p=0.2)["kappa"][0] == averages.plain["kappa"].value
+    assert not plain.averages[0].improved
+
+
+def test_csv_holds_plain_errors_beside_and_the_table_the_gains(run):
+    results = analyse_run(run, spectra=False)
+    head, *rows = average_rows(results)
+    rows = [dict(zip(head, row, strict=True)) for row in rows]
+    for r in results.results:
+        one = r.averages.improved["kappa"]
+        (row,) = (row for row in rows if row["observable"] == "kappa" and row["p"] == f"{r.model.p:.10g}")
+        assert (row["mean"], row["error"]) == (one.mean, one.error)
+        assert row["plain_error"] == pytest.approx(float(one.plain_error))
+        assert row["times_fewer_samples"] == pytest.approx(float(one.gain))
+    gains = gain_rows(results)
+    assert gains[0][2:] == ["p", "rho_s", "kappa", "minus_k", "rho", "chi_s", "G_k0"]
+    assert float(gains[2][5].split()[0]) > 1.5           # <-k_x> follows the number of bonds
+    assert "times fewer samples" in final_table(results)
 
 
 def test_wrong_questions_are_answered_in_one_line(run):

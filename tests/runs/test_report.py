@@ -21,6 +21,7 @@ from sitqmc.runs.results.report import report
 from sitqmc.runs.results.report.publish import publish
 from sitqmc.runs.results.report.report import remarks, report_page, unresolved_peaks
 from sitqmc.runs.results.run import load
+from sitqmc.runs.results.tables import low_frequency
 from sitqmc.runs.simulate.run import run
 
 VOID = {"meta", "img", "br"}
@@ -184,7 +185,7 @@ def test_low_frequency_value_is_shown(reader, made):
     both = np.concatenate([rho, rho[1:-1]])        # n and -n; the last of an even number of slices is its own
     signs = (-1.0) ** np.concatenate([np.arange(len(rho)), np.arange(1, len(rho) - 1)])
     expected = -2 * r.model.beta * (signs @ both)
-    shown = report._low_frequency(r)
+    shown = f"{low_frequency(r)}"
     digits = len(shown.split("(")[0].partition(".")[2])
     assert float(shown.split("(")[0]) == pytest.approx(expected, abs=0.51 * 10.0**-digits)
     assert shown in reader.words

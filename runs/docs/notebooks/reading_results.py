@@ -45,7 +45,9 @@ if not folder.exists():
 # ## 1. The table
 #
 # Values and errors are plain numbers: `table["rho_s"]`, `table["rho_s_error"]`. Errors are one standard
-# error of the disorder average. They contain thermal noise and the fluctuations between samples.
+# error of the disorder average. They contain thermal noise and the fluctuations between samples. Averages are
+# by the estimator of the configuration, see [estimators](../pages/explanation/estimators.md);
+# `averages[i].plain` holds plain averages.
 
 # %%
 results = load(folder)

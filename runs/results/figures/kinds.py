@@ -121,13 +121,13 @@ def _note(axis: Axes, text: str, place: Any) -> None:
 def _draw_rho(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
     """Draw rho(i w_n) with errors; the line is the transform of the continued sigma."""
     for r in members:
-        e, colour = r.averages.values["rho"], _colour(space, r)
-        omega = 2 * np.pi * np.arange(len(e.value)) / r.model.beta
+        (n, e), colour = r.averages.response("rho"), _colour(space, r)
+        omega = 2 * np.pi * n / r.model.beta
         axis.errorbar(omega, e.value, e.error, fmt="o", ms=1.8, lw=0.7, color=colour)
         axis.axhline(float(r.averages.values["minus_k"].value), color=colour, lw=0.6, ls=":")
         fit = rho_of_spectrum(r)
         if fit is not None:
-            axis.plot(omega, fit, color=colour, lw=0.7)
+            axis.plot(2 * np.pi * np.arange(len(fit)) / r.model.beta, fit, color=colour, lw=0.7)
     axis.set_xlabel(r"$\omega_n / E_J$")
     axis.set_ylabel(r"$\rho(i\omega_n) / E_J$")
     axis.set_ylim(bottom=0)
@@ -180,8 +180,8 @@ def _resolution_bar(axis: Axes, r: RunPoint, colour: Any) -> None:
 def _draw_scalar(axis: Axes, members: list[RunPoint], space: ParameterSpace) -> None:
     """Draw chi_s(i w_n), connected within each sample."""
     for r in members:
-        e = r.averages.values["chi_s"]
-        omega = 2 * np.pi * np.arange(len(e.value)) / r.model.beta
+        n, e = r.averages.response("chi_s")
+        omega = 2 * np.pi * n / r.model.beta
         axis.errorbar(omega, e.value, e.error, fmt="o-", ms=1.8, lw=0.7, color=_colour(space, r))
     axis.set_xlabel(r"$\omega_n / E_J$")
     axis.set_ylabel(r"$\chi_s(i\omega_n)\, E_J$")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sitqmc.continuation import CorrelatorData, PeakValue, midpoint_conductivity
+from sitqmc.continuation import PeakValue
 from sitqmc.qmc.observables import row_of
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.formatting import clock
@@ -25,7 +25,7 @@ from sitqmc.runs.results.figures.style import COLUMN, image
 from sitqmc.runs.results.point import RunPoint, main_peak
 from sitqmc.runs.results.report.html import STYLE, bullets, folded, page, pairs, section, table, tag, text
 from sitqmc.runs.results.report.html import figure as embedded
-from sitqmc.runs.results.tables import NONE, final_rows
+from sitqmc.runs.results.tables import GAINS, NONE, final_rows, gain_rows, low_frequency
 from sitqmc.runs.store.atomic import replace_text
 
 NAME = "report.html"
@@ -65,6 +65,7 @@ def report_page(results: RunResults) -> str:
         "main",
         section("Results", table(final_rows(results), "Main results by point"), tag("p", text(READING)),
                 tag("p", text(remark)) if remark else ""),
+        *_estimators(results),
         section("Figures", *_figures(results)),
         section("Spectra", tag("p", text(SPECTRA)),
                 table(_spectra(results), "sigma(omega) by point", (0, 1))),
@@ -122,6 +123,21 @@ def _header(results: RunResults) -> Iterator[str]:
     yield tag("div", tag("strong", text(heading)), bullets(found), class_="state bad", role="alert")
 
 
+ESTIMATORS = (
+    "Two estimators reduce the noise. Responses at q = 0 follow from those at all small wave vectors, which "
+    "are further independent numbers with a smooth disorder mean. Averages are regressed on functions of the "
+    "bond mask whose disorder means are known. [continuation] estimator = \"plain\" gives plain averages."
+)
+
+
+def _estimators(results: RunResults) -> Iterator[str]:
+    """Yield the section that says by how much the estimators help; nothing if all averages are plain."""
+    gains = gain_rows(results)
+    if len(gains) > 1:
+        caption = GAINS[0].upper() + GAINS[1:]
+        yield section("Estimators", tag("p", text(ESTIMATORS)), table(gains, caption))
+
+
 def _figures(results: RunResults) -> Iterator[str]:
     for name, kind in figure_kinds(results).items():
         drawn = draw(name, results)
@@ -138,13 +154,14 @@ def _spectra(results: RunResults) -> list[list[str]]:
     rows = [[*head, "components"]]
     for r in results.results:
         s, peak = r.spectrum, main_peak(r)
-        shape, fit = [NONE, NONE, NONE], [NONE, NONE]
+        shape, fit, low = [NONE, NONE, NONE], [NONE, NONE], low_frequency(r)
         if peak is not None:
             where = f"{peak.position}"
             shape = [where, f"{peak.width:.2g}", f"{_resolution(r, peak):.2g}"]
         if s is not None:
             fit = [f"{s.chi2:.1f} / {s.n_data}", f"{s.report.components} of {s.report.rows}"]
-        rows.append([results.label(r), s.method if s else NONE, *shape, _low_frequency(r), *fit])
+        low_text = NONE if low is None else f"{low}"
+        rows.append([results.label(r), s.method if s else NONE, *shape, low_text, *fit])
     return rows
 
 
@@ -169,19 +186,6 @@ def unresolved_peaks(results: RunResults) -> str:
     )
 
 
-def _low_frequency(r: RunPoint) -> str:
-    """Return beta^2 Lambda(beta/2)/pi of a point; "-" where not all Matsubara numbers were measured."""
-    rho = r.averages.samples["rho"]
-    try:
-        data = CorrelatorData.from_samples(
-            rho, kind="rho_iw", beta=r.model.beta, grid=np.arange(rho.shape[1]), eps=r.model.eps
-        )
-        value = midpoint_conductivity(data)
-    except ValueError:                           # odd number of slices, or observables.n_max below L_tau/2
-        return NONE
-    return f"{value}"
-
-
 def _checks(results: RunResults) -> Iterator[str]:
     for r in results.results:
         rows = [["observable", "tau_int", "thermalisation", "thermal", "outliers", "stuck"]]
@@ -198,13 +202,13 @@ def _checks(results: RunResults) -> Iterator[str]:
 
 def _averages(results: RunResults) -> Iterator[str]:
     for r in results.results:
-        rows = [["observable", "average", "unit", "meaning"]]
+        rows = [["observable", "average", "plain", "unit", "meaning"]]
         for name, e in r.averages.values.items():
             if np.ndim(e.value) == 0:
-                row = row_of(name)
-                rows.append([name, f"{e}", row.unit, row.text])
+                row, plain = row_of(name), r.averages.plain.get(name)
+                rows.append([name, f"{e}", NONE if plain is None else f"{plain}", row.unit, row.text])
         label = results.label(r)
-        yield folded(label, table(rows, f"Averages, {label}", (0, 2, 3)))
+        yield folded(label, table(rows, f"Averages, {label}", (0, 3, 4)))
 
 
 def _configuration(config: Config) -> Iterator[str]:
