@@ -11,7 +11,8 @@ import argparse
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from sitqmc.qmc.finite_size.collapse import Collapse, Scaling, collapse
 from sitqmc.qmc.finite_size.crossings import crossings, extrapolate_crossings
 from sitqmc.qmc.finite_size.dataset import scaling_data
 from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
+from sitqmc.qmc.model.model import Model
+from sitqmc.qmc.statistics.control_variates import MaskFunctions, mask_functions
 
 Array = NDArray[np.float64]
 
@@ -212,7 +215,29 @@ def seed_transition() -> list[Row]:
     return seed_crossings() + seed_pairs()
 
 
-def seed_crossings() -> list[Row]:
+def seed_masks() -> list[Row]:
+    """The same with functions of the mask: masks come from seeds, so data of finished runs suffice."""
+    rows = seed_crossings(functions_of) + seed_pairs(functions_of)
+    return [replace(row, quantity=f"{row.quantity}, masks") for row in rows]
+
+
+SEED, POPULATION = 337, 4096
+FunctionsOf = Callable[[dict[str, Array], NDArray[np.bool_]], "list[MaskFunctions]"]
+
+
+def functions_of(d: dict[str, Array], chosen: NDArray[np.bool_]) -> list[MaskFunctions]:
+    """Return the functions of the masks of some points of `seed_data`."""
+    points = zip(d["Lx"][chosen], d["L_tau"][chosen], d["p"][chosen], strict=True)
+    return [_functions(int(L), int(slices), float(p)) for L, slices, p in points]
+
+
+@cache
+def _functions(L: int, slices: int, p: float) -> MaskFunctions:
+    model = Model(Lx=L, Ly=L, L_tau=slices, eps=0.1, charging=3.0, action="cosine", p=p)
+    return mask_functions(model, SEED, range(400), population=POPULATION)
+
+
+def seed_crossings(functions: FunctionsOf | None = None) -> list[Row]:
     rows = []
     for name, low in (("wx2", 0.25), ("wtau2", 0.19)):
         d = seed_data(low, 0.38)
@@ -222,19 +247,25 @@ def seed_crossings() -> list[Row]:
             near = base & np.isin(d["Lx"], two)
             near &= (d["p"] >= max(p.min() for p in sizes)) & (d["p"] <= min(p.max() for p in sizes))
             degree = min(3, *(len(p) - 1 for p in sizes))    # few couplings at the largest size
-            (c,) = crossings(d["Lx"][near], d["p"][near], d[name][near], degree=degree, shared=True)
+            (c,) = crossings(
+                d["Lx"][near], d["p"][near], d[name][near], degree=degree, shared=True,
+                functions=functions(d, near) if functions else None,
+            )  # fmt: skip
             what = f"p where {name} of L = {two[0]:g}, {two[1]:g} cross"
             rows.append(Row("seed", what, *pair(c.coupling), 0.337, 0.0, PRX, f"height {c.height.value:.2f}"))
     return rows
 
 
-def seed_pairs() -> list[Row]:
+def seed_pairs(functions: FunctionsOf | None = None) -> list[Row]:
     d = seed_data(0.28, 0.38)
     rows, sizes = [], np.unique(d["Lx"])
     for small, large in itertools.pairwise(sizes):
         two = (d["Lx"] == small) | (d["Lx"] == large)
         windings = np.stack([d["wx2"], d["wtau2"]])[:, two]
-        points = scaling_data(d["Lx"][two], d["p"][two], windings, L_tau=d["L_tau"][two], shared=True)
+        points = scaling_data(
+            d["Lx"][two], d["p"][two], windings, L_tau=d["L_tau"][two], shared=True,
+            functions=functions(d, two) if functions else None,
+        )  # fmt: skip
         # The aspect ratios span a factor of four: up to the fourth power shows, where both sizes have three.
         shapes = len(np.unique(np.stack([d["Lx"][two], d["L_tau"][two]]), axis=1).T)
         if shapes < 4:                           # aspect ratios are not there yet
@@ -315,6 +346,7 @@ STUDIES: dict[str, tuple[Callable[[], list[Row]], tuple[str, ...]]] = {
             *(MAKE.format(name) for name in SEED_PARTS),
         ),
     ),
+    "seed_masks": (seed_masks, ()),
     "order": (order, (MAKE.format("order_clean"), MAKE.format("order_diluted"))),
 }
 """Rows, and the commands that make the data. What is not there yet (sigma_96, aspect_24) is left out."""

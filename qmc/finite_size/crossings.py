@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.dataset import BAD_FIT, ScalingData, chi2_p_value, scaling_data
+from sitqmc.qmc.statistics.control_variates import MaskFunctions
 
 Array = NDArray[np.float64]
 
@@ -42,6 +43,7 @@ def crossings(
     pairs: Sequence[tuple[float, float]] | None = None,
     degree: int = 2,
     shared: bool = False,
+    functions: Sequence[MaskFunctions] | None = None,
     draws: int = 400,
     seed: int = 1,
 ) -> list[Crossing]:
@@ -50,13 +52,12 @@ def crossings(
     Arguments as in `scaling_data`, samples (m, n). All crossings use the same draws, so their
     correlations can be read off them. ValueError if a pair has no crossing inside its data.
     """
-    points = scaling_data(L, coupling, samples, shared=shared)
+    points = scaling_data(L, coupling, samples, shared=shared, functions=functions)
     sizes = np.unique(points.L)
     wanted = list(pairs) if pairs is not None else list(itertools.pairwise(sizes))
     rng = np.random.default_rng(seed)
     means = [points.mean[0], *(points.bootstrap_means(rng)[0] for _ in range(draws))]
-    error = points.samples[0].std(axis=1, ddof=1) / np.sqrt(points.samples.shape[2])
-    return [_crossing(points, pair, means, error, degree) for pair in wanted]
+    return [_crossing(points, pair, means, points.error[0], degree) for pair in wanted]
 
 
 def _crossing(

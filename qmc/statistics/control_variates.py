@@ -46,11 +46,14 @@ class MaskFunctions:
     values      (samples, k): local counts, then the network; variance about one
     uncertainty (k, k), covariance of the means taken off
     counts      how many of them are local counts
+    population  (masks, k), error of the means by mask of the population: `uncertainty` is its square; points
+                with the same masks share it. None: nothing is known of it
     """
 
     values: Array
     uncertainty: Array
     counts: int
+    population: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,13 @@ class Controlled:
     samples      corrected averages of every sample, of the shape given
     common       covariance of all components (flat) that is common to all samples, since means are uncertain
     gain         variance of the plain mean over that of the corrected one, of the shape of one sample
+    slope        (k, m), coefficients of the functions of the mask, of all m components (flat)
     """
 
     samples: Array
     common: Array
     gain: Array
+    slope: Array
 
     @property
     def value(self) -> Array:
@@ -92,16 +97,17 @@ def mask_functions(
     if not is_disordered(model):
         raise ValueError("p = p_site = spread_J = spread_C = 0: a clean array has no mask to regress on")
     counts, network = _functions(model, seed, samples)
-    mean, uncertainty, scale = _network_means(model, seed, population)
+    mean, rest, scale = _network_means(model, seed, population)
     counts_scale = counts.std(axis=0)
     moving = counts_scale > 1e-12 * max(float(counts_scale.max()), 1e-300)
     counts = counts[:, moving] / counts_scale[moving]
     steady = scale > 1e-9 * np.maximum(np.abs(mean), 1e-9)
     network = (network - mean)[:, steady] / scale[steady]
     k = counts.shape[1]
-    whole = np.zeros((k + steady.sum(),) * 2)
-    whole[k:, k:] = uncertainty[np.ix_(steady, steady)] / np.outer(scale[steady], scale[steady])
-    return MaskFunctions(np.hstack([counts, network]), whole, k)
+    errors = np.zeros((population, k + steady.sum()), np.float32)
+    errors[:, k:] = rest[:, steady] / scale[steady]
+    uncertainty = errors.T.astype(float) @ errors
+    return MaskFunctions(np.hstack([counts, network]), uncertainty, k, errors)
 
 
 def is_disordered(model: Model) -> bool:
@@ -122,14 +128,14 @@ def _functions(model: Model, seed: int, samples: Sequence[int]) -> tuple[Array, 
 
 
 @lru_cache(maxsize=64)
-def _network_means(model: Model, seed: int, size: int) -> tuple[Array, Array, Array]:
-    """Disorder means of the network's functions, covariance of these means, standard deviations."""
+def _network_means(model: Model, seed: int, size: int) -> tuple[Array, NDArray[np.float32], Array]:
+    """Disorder means of the network's functions, their error by mask (size, k), standard deviations."""
     counts, network = _functions(model, seed, range(FIRST, FIRST + size))
     design = np.hstack([np.ones((size, 1)), counts])
     coefficients = np.linalg.lstsq(design, network, rcond=1e-10)[0]
     rest = network - design @ coefficients               # counts have mean zero: the constant is the mean
-    uncertainty = rest.T @ rest / (size * max(size - design.shape[1], 1))
-    return coefficients[0], uncertainty, network.std(axis=0)
+    rest /= np.sqrt(size * max(size - design.shape[1], 1))
+    return coefficients[0], rest.astype(np.float32), network.std(axis=0)
 
 
 def control(functions: MaskFunctions, samples: ArrayLike) -> Controlled:
@@ -142,18 +148,17 @@ def control(functions: MaskFunctions, samples: ArrayLike) -> Controlled:
         known = len(functions.values)
         raise ValueError(f"{len(given)} samples, functions of {known}: must be the same samples")
     flat = given.reshape(len(given), -1)
-    corrected, common = flat.copy(), np.zeros((flat.shape[1],) * 2)
+    corrected, slopes = flat.copy(), np.zeros((functions.values.shape[1], flat.shape[1]))
     moving = flat.std(axis=0) > 1e-12 * np.maximum(np.abs(flat).max(axis=0, initial=0.0), 1e-300)
     if len(flat) >= FEW and moving.any():
-        corrected[:, moving], slope = _corrected(functions, flat[:, moving])
-        common[np.ix_(moving, moving)] = slope.T @ functions.uncertainty @ slope
-    before = flat.var(axis=0)
+        corrected[:, moving], slopes[:, moving] = _corrected(functions, flat[:, moving])
+    before, common = flat.var(axis=0), slopes.T @ functions.uncertainty @ slopes
     after = corrected.var(axis=0) + np.diag(common) * (len(flat) - 1)
     worse = after >= before
     corrected[:, worse] = flat[:, worse]
-    common[worse], common[:, worse] = 0.0, 0.0
+    slopes[:, worse], common[worse], common[:, worse] = 0.0, 0.0, 0.0
     gain = np.where(worse | (after == 0), 1.0, before / np.where(after > 0, after, 1.0))
-    return Controlled(corrected.reshape(given.shape), common, gain.reshape(given.shape[1:]))
+    return Controlled(corrected.reshape(given.shape), common, gain.reshape(given.shape[1:]), slopes)
 
 
 def control_all(functions: MaskFunctions, samples: Mapping[str, Array]) -> dict[str, Controlled]:
@@ -180,7 +185,7 @@ def _coefficients(functions: MaskFunctions, chosen: NDArray[np.bool_], target: A
     best = np.zeros((k, target.shape[1]))
     centred = target - target.mean(axis=0)
     least = WORTHWHILE * np.sum(centred**2, axis=0) / (n - 1) ** 2          # of the mean, without functions
-    for count in sorted({1, functions.counts, k}):
+    for count in sorted({1, functions.counts, k} - {0}):
         Z = functions.values[chosen][:, :count]
         U, s, V = np.linalg.svd(Z - Z.mean(axis=0), full_matrices=False)
         kept = s > 1e-10 * s[0]

@@ -9,6 +9,9 @@ from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.collapse import Scaling, collapse
 from sitqmc.qmc.finite_size.crossings import crossings, extrapolate_crossings
 from sitqmc.qmc.finite_size.dataset import scaling_data
+from sitqmc.qmc.model.mask_functions import local_counts
+from sitqmc.qmc.model.model import Model
+from sitqmc.qmc.statistics.control_variates import MaskFunctions
 
 G_C, NU, Z, OMEGA = 0.35, 0.9, 1.4, 0.8
 SIZES = (8, 12, 16, 24)
@@ -272,3 +275,78 @@ def test_collapse_failures_say_what_to_do():
     L, g = grid(couplings=(0.40, 0.41, 0.42, 0.43))
     outside = collapse(scaling_data(L, g, noisy(winding(L, g), rng, noise=0.02)), Scaling(degree=2), draws=20)
     assert "lies outside the data" in outside.warnings[0]
+
+
+# ---- functions of the mask ---------------------------------------------------------------------------------
+
+
+def diluted(L, p, numbers, rng):
+    """An observable of real masks whose disorder mean is known, and local counts of the masks.
+
+    It is the winding times exp(a N)/<exp(a N)>, N the number of bonds: no linear function of the counts.
+    """
+    model = Model(Lx=L, Ly=L, L_tau=4, eps=0.1, charging=3.0, p=p)
+    drawn = [model.draw_disorder(5, s) for s in numbers]
+    bonds, a = np.array([d.bonds.sum() for d in drawn]), 0.25 / L
+    factor = np.exp(a * bonds - 2 * L**2 * np.log(p + (1 - p) * np.exp(a)))
+    values = winding(np.array([L]), np.array([p])) * factor + 0.01 * rng.standard_normal(len(drawn))
+    counts = local_counts(model, drawn)
+    counts = counts / counts.std(axis=0)
+    return values, MaskFunctions(counts, np.zeros((counts.shape[1],) * 2), counts.shape[1])
+
+
+@pytest.mark.parametrize("runs", [16, pytest.param(300, marks=pytest.mark.physics)])
+def test_crossings_of_masks_with_a_known_mean(runs):
+    """The corrected samples are drawn: errors shrink, and the pulls against the truth are unit normal."""
+    rng, found = np.random.default_rng(3), {"plain": [], "corrected": []}
+    L, p = grid((0.31, 0.35, 0.39), (4, 8))
+    for run in range(runs):
+        numbers = range(64 * run, 64 * (run + 1))
+        points = [diluted(int(size), float(g), numbers, rng) for size, g in zip(L, p, strict=True)]
+        samples, functions = np.array([x for x, _ in points]), [f for _, f in points]
+        for name, given in (("plain", None), ("corrected", functions)):
+            (c,) = crossings(L, p, samples, shared=True, functions=given, draws=50)
+            found[name].append(c.coupling)
+    pulls = np.array([e.pull(Estimate(G_C, 0.0)) for e in found["corrected"]])
+    assert abs(pulls.mean()) < 4 / np.sqrt(runs)
+    assert abs(pulls.std() - 1) < 0.15 + 2 / np.sqrt(runs)
+    errors = {name: np.median([e.error for e in some]) for name, some in found.items()}
+    print(f"pulls {pulls.mean():.3f} +- {pulls.std():.3f}, errors {errors}")
+    assert errors["corrected"] < 0.5 * errors["plain"]
+    assert np.std([e.value for e in found["corrected"]]) < 0.6 * np.std([e.value for e in found["plain"]])
+
+
+def test_uncertain_means_of_functions_are_in_the_errors():
+    """Functions with means from few masks that all points share: their error is common to the points."""
+    rng, pulls = np.random.default_rng(4), []
+    L, p = grid((0.31, 0.35, 0.39), (8, 12))
+    for _ in range(24):
+        values, functions = np.empty((len(L), 200)), [None] * len(L)
+        for size in (8, 12):
+            mask, population = rng.standard_normal(200), rng.standard_normal(400)
+            errors = ((population - population.mean()) / np.sqrt(400 * 399)).astype(np.float32)[:, None]
+            for i in np.flatnonzero(size == L):
+                noise = 0.06 * (1 + i / 8) * mask + 0.01 * rng.standard_normal(200)
+                values[i] = winding(L[i], p[i]) + noise
+                functions[i] = MaskFunctions(
+                    (mask - population.mean())[:, None], errors.T.astype(float) @ errors, 0, errors
+                )
+        (c,) = crossings(L, p, values, shared=True, functions=functions, draws=50)
+        pulls.append(c.coupling.pull(Estimate(G_C, 0.0)))
+        data = scaling_data(L, p, values, shared=True, functions=functions)
+        assert data.common[0, 1] == pytest.approx(np.sqrt(data.common[0, 0] * data.common[1, 1]))
+        assert data.common[0, 3] == 0
+        assert (data.error**2 > np.diag(data.common)).all()
+    assert abs(np.mean(pulls)) < 4 / np.sqrt(24)
+    assert 0.6 < np.std(pulls) < 1.5
+    f = collapse(data, Scaling(degree=2), draws=30)
+    assert abs(f.coupling_c.pull(Estimate(G_C, 0.0))) < 4
+    plain = collapse(scaling_data(L, p, values, shared=True), Scaling(degree=2), draws=30)
+    assert f.coupling_c.error < 0.9 * plain.coupling_c.error
+
+
+def test_functions_of_other_points_are_refused():
+    L, g = grid(sizes=(8, 12))
+    none = MaskFunctions(np.zeros((50, 1)), np.zeros((1, 1)), 1)
+    with pytest.raises(ValueError, match="functions of 1 points for 12: give those of every point"):
+        scaling_data(L, g, np.zeros((12, 50)), functions=[none])
