@@ -74,7 +74,7 @@ def _crossing(
     if not low < high:
         raise ValueError(f"L = {pair[0]:g} and {pair[1]:g}: their couplings do not overlap")
     centre, half = (low + high) / 2, (high - low) / 2
-    curves = [_Polynomial((points.coupling[i] - centre) / half, error[i], degree) for i in (small, large)]
+    curves = [Polynomial((points.coupling[i] - centre) / half, error[i], degree) for i in (small, large)]
     found = np.array([_root(curves[0].fit(y[small]), curves[1].fit(y[large])) for y in means])
     if not np.isfinite(found[0, 0]):
         raise ValueError(
@@ -108,7 +108,7 @@ def _crossing(
     )
 
 
-class _Polynomial:
+class Polynomial:
     """Weighted least squares of y(t) by a polynomial, prepared for many y."""
 
     def __init__(self, t: Array, error: Array, degree: int) -> None:
@@ -120,7 +120,13 @@ class _Polynomial:
         """Return the coefficients, highest power first."""
         return np.asarray(self.solve @ y)
 
+    def error_at(self, t: float) -> float:
+        """Return the standard error of the polynomial at t."""
+        row = np.vander([t], self.basis.shape[1])[0] @ self.solve
+        return float(np.sqrt(np.sum((row * self.error) ** 2)))
+
     def chi2(self, y: Array) -> float:
+        """Return the sum of squared residuals in standard errors."""
         return float(np.sum(((y - self.basis @ self.fit(y)) / self.error) ** 2))
 
 
