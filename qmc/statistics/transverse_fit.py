@@ -3,18 +3,21 @@
 The response of the whole array is the square of one Gaussian random number and does not self-average; the
 responses at other wave vectors are further independent numbers with a smooth disorder mean. The fit is
 
-    K(q, n) = K(n) h(P),    P = sum over m of phi_m(q, n) c_m(n),
+    K(q, n) = K(n) exp P(q, n),    P = sum over m of phi_m(q, n) c_m(n).
 
-h(P) = exp(P) or 1 + P, phi = q^2, (q^2)^2, q_x^4 + q_y^4, (q^2)^3 in q^ = 2 sin(q/2). At low frequency
-polynomials in q^2 converge only up to |q| = w_n/c, c a velocity: one function of c q/w_n may join them, a
-pole, a root or a logarithm. K(n), the response wanted, is free at every n. The coefficients c_m are smooth in
-n: polynomials in u = 2/(2 + n) whose terms have a Gaussian prior, narrower the higher the degree. All data
-have about the same relative noise, which fixes their weights; q = 0 is among the data.
+phi_m are polynomials in q^ = 2 sin(q/2) that vanish at q = 0: q^2 times those in q^2, and q_x^4 + q_y^4. At
+low frequency polynomials in q^2 converge only up to |q| = w_n/c, c a velocity: one function of
+c^2 q^2/(w_n^2 + M^2), M a mass, may join them, a pole, a root or a logarithm. K(n), the response wanted, is
+free at every n. The coefficients c_m are smooth in n: polynomials in u = 2/(2 + n). All coefficients have a
+Gaussian prior, narrower the higher the degree in n and in q^2. All data have about the same relative noise,
+which fixes their weights; q = 0 is among the data.
 
-Range in q, functions, h, and width and decay of the prior are averaged over by their Akaike weights; data
-out of range count as parameters of their own (Jay and Neil, PRD 103, 114502 (2021)). Where the fit is less
-certain than q = 0 alone, the value is that of q = 0 alone. The fit is linear in the data near its solution,
-so every disorder sample has a value, and their scatter is the covariance.
+Range in q, functions, and the widths of the prior are averaged over by their evidence, the probability of
+the data given the fit (MacKay, Neural Computation 4, 415 (1992)); data out of range count as parameters of
+their own (Jay and Neil, PRD 103, 114502 (2021)). Three terms make up the covariance of the response: the
+scatter of the samples, each of which has a value, since the fit is linear in the data near its solution; the
+spread between the fits; and the bias that a prior causes, on average over coefficients drawn from it.
+Where the fit is less certain than q = 0 alone, the value is that of q = 0 alone.
 """
 
 from collections.abc import Iterable
@@ -34,33 +37,35 @@ Integers = NDArray[np.int64]
 RADII = (1.0, 0.75, 0.5)
 """Ranges in |q| that are tried, in units of the largest one measured."""
 
-CURVES = (1, 3, 4)
-"""Numbers of polynomials in q that are tried: q^2; and both quartic ones; and (q^2)^3."""
+CURVES = 7
+"""Number of polynomials in q."""
 
-FORMS = ("", "pole", "root", "log")
-"""Functions of c q/w_n that are tried beside them."""
+FORMS = ("pole", "root", "log")
+"""Functions of c^2 q^2/(w_n^2 + M^2) that are tried beside them."""
 
 VELOCITIES = (0.4, 0.8)
 """Velocities c that are tried, in units of sqrt(E_C E_J), the one of spin waves."""
 
-LINKS = ("exp", "1 +")
-DEGREE = 5
+MASSES = (0.0, 0.5, 1.0)
+"""Masses M that are tried, in units of sqrt(E_C E_J)."""
+
+DEGREE = 7
 """Of the polynomials in u."""
 
 SCALE = 2.0
 """Matsubara number at which u = 1/2."""
 
-WIDE = 3.0
-"""Standard deviation of the prior of degree zero; q^2 is counted from 0 to 1."""
-
 WIDTHS = (0.1, 0.3, 1.0)
-"""Standard deviations of the prior of degree one that are tried."""
+"""Standard deviations of the prior of degree one in u that are tried; that of degree zero is 1."""
 
-DECAYS = (0.1, 0.3, 0.6)
-"""Ratios of standard deviations of the prior from one degree to the next that are tried."""
+DECAYS = (0.3, 0.6)
+"""Ratios of standard deviations of the prior from one degree in u to the next that are tried."""
+
+SLOPES = (0.1, 0.3, 0.6)
+"""Ratios of standard deviations of the prior from one degree in q^2 to the next that are tried."""
 
 PENALTY = 2.0
-"""Of a free parameter, and of a datum out of range, in units of chi^2 (Akaike)."""
+"""Of a datum out of range, in units of chi^2 (Akaike)."""
 
 NEGLIGIBLE = 1e-3
 """Weight, relative to the largest, below which a fit is left out of the average."""
@@ -71,20 +76,29 @@ REJECTED = 1e-3
 MOST, HOPELESS = 6, 30.0
 """Functions whose priors and ranges are varied: so many at most, within so much of the best score."""
 
-STEPS = 12
+ROUNDS = 3
+"""Of the linearised fit."""
 
 
 @dataclass(frozen=True)
 class WaveFit:
-    """One fit. radius: largest |q^| over the largest one measured; the other fields as in the text above."""
+    """One fit.
 
-    radius: float
-    curves: int
-    link: str
+    radius            largest |q^| over the largest one measured
+    form              one of FORMS, "" for none, with its velocity and mass
+    width, decay      of the prior in u, see WIDTHS and DECAYS
+    slope             of the prior in q^2, see SLOPES
+    curves            number of polynomials in q; 0 for q = 0 alone
+    """
+
+    radius: float = 1.0
     form: str = ""
     velocity: float = 0.0
-    width: float = 0.1
-    decay: float = 0.3
+    mass: float = 0.0
+    width: float = 0.3
+    decay: float = 0.6
+    slope: float = 0.3
+    curves: int = CURVES
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class TransverseFit:
     samples      value of every disorder sample, (samples, F); their mean is `value`
     value        (F,)
     covariance   (F, F) of `value`: scatter of the samples and `systematic`
-    systematic   (F, F), spread of the fits averaged over
+    systematic   (F, F), spread of the fits averaged over, and the bias that their priors cause
     plain_error  (F,), error of q = 0 alone
     radius       (F,), mean range in |q|/(2 pi) of the fits; 0 where q = 0 alone counts
     best         the fit of largest weight
@@ -152,8 +166,6 @@ def fit_transverse(
         return _plain_alone(shells, n, "no fit over wave vectors: it needs 2 samples and 2 wave vectors")
     noise = _noise(shells, n, high)
     joint = _joint_fits(shells, noise, n, high)
-    if not joint:
-        return _plain_alone(shells, n, "no fit over wave vectors: too few of them")
     average = _averaged(joint, shells)
     low = np.flatnonzero(usable & (n == 0) & static)
     for i in (i for i in low if _is_resolved(plain[:, i])):
@@ -171,7 +183,7 @@ class _Shells:
     samples  (samples, S, F);  data: their means (S, F)
     modes    independent random numbers in each shell, up to a factor (S,)
     q2, q4   of q^, over the largest q^2 (S,);  size: |q| (S,)
-    ratio    |q^|/w_n in units of 1/sqrt(E_C E_J), (S, F)
+    top      largest q^2;  w2: w_n^2 in units of E_C E_J (F,)
     """
 
     samples: Array
@@ -180,7 +192,8 @@ class _Shells:
     q2: Array
     q4: Array
     size: Array
-    ratio: Array
+    top: float
+    w2: Array
 
 
 def _shells(model: Model, plain: Array, waves: Array, numbers: Integers, n: Integers) -> _Shells:
@@ -205,7 +218,7 @@ def _shells(model: Model, plain: Array, waves: Array, numbers: Integers, n: Inte
     return _Shells(
         stacked, stacked.mean(axis=0), np.array(modes)[order], q2[order] / top,
         (q**4).sum(axis=1)[order] / top**2, np.array(sizes)[order],
-        np.sqrt(q2[order])[:, None] / np.maximum(2 * np.pi * n / model.beta, 1e-9) * np.sqrt(model.charging),
+        float(top), (2 * np.pi * n / model.beta) ** 2 / model.charging,
     )  # fmt: skip
 
 
@@ -221,13 +234,14 @@ def _is_resolved(values: Array) -> bool:
 class _Solution:
     """One fit of the frequencies `which`, at its solution; columns are the derivatives of ln K by c_mt.
 
-    score       Akaike's criterion
+    score       -2 ln evidence, up to a constant
     inside      shells in range (S,) of all
     constant    ln K(n) (frequencies,)
     prediction  (shells in range, frequencies)
     columns     (shells in range, frequencies, coefficients)
-    centred     the same less the weighted means over the shells
+    centred     the same less the weighted means over the shells, `means` (frequencies, coefficients)
     inverse     covariance of the coefficients
+    precision   of the prior (coefficients,)
     weight      inverse relative variances (shells in range, frequencies)
     """
 
@@ -239,23 +253,41 @@ class _Solution:
     prediction: Array
     columns: Array
     centred: Array
+    means: Array
     inverse: Array
+    precision: Array
     weight: Array
 
-    def propagate(self, shells: _Shells) -> tuple[Array, Array]:
-        """Return K(n) of every sample (samples, frequencies) and its relative residuals (samples, S, ..)."""
-        if self.fit.curves == 0:
-            return shells.samples[:, 0, self.which], np.zeros((len(shells.samples), 0, 0))
-        modes, k = shells.modes[self.inside], len(self.inverse)
-        share = modes / modes.sum()
-        relative = shells.samples[:, self.inside][:, :, self.which] / self.prediction - 1
+    def _moves(self) -> Array:
+        """Return the derivatives of the coefficients by the relative data, (data, coefficients)."""
+        weighted = self.weight[:, :, None] * self.centred
+        return np.asarray(weighted.reshape(self.weight.size, len(self.inverse)) @ self.inverse)
+
+    def influence(self, shells: _Shells) -> tuple[Array, Array]:
+        """Return B (S, frequencies, frequencies) and c: K of a sample is its data times B, plus c."""
+        F, inside, mean = len(self.which), self.inside, shells.data[self.inside][:, self.which]
+        share = shells.modes[inside] / shells.modes[inside].sum()
         # The prior pulls the coefficients by the same amount in every sample: only differences count.
-        deviation = (relative - relative.mean(axis=0)).reshape(len(relative), -1)
-        steps = deviation @ ((self.weight[:, :, None] * self.centred).reshape(-1, k) @ self.inverse)
-        means = np.tensordot(share, self.columns, 1)
-        shift = np.tensordot(relative, share, ([1], [0])) - steps @ means.T
-        moved = (steps @ self.columns.reshape(-1, k).T).reshape(relative.shape)
-        return np.exp(self.constant) * (1 + shift), relative - shift[:, None, :] - moved
+        pull = (self._moves() @ self.means.T).reshape(len(share), F, F)
+        weights = share[:, None, None] * np.eye(F) - pull
+        out = np.zeros((len(inside), F, F))
+        out[inside] = weights / self.prediction[:, :, None] * np.exp(self.constant)
+        pulled = np.einsum("qg,qgf->f", mean / self.prediction, pull)
+        return out, np.asarray(np.exp(self.constant) * pulled)
+
+    def prior_spread(self) -> Array:
+        """Return the covariance of the bias of K(n), if the coefficients are drawn from the prior."""
+        moved = np.exp(self.constant)[:, None] * (self.means @ self.inverse)
+        return np.asarray((moved * self.precision) @ moved.T)
+
+    def residuals(self, shells: _Shells) -> Array:
+        """Return the relative residuals of every sample, (samples, shells in range, frequencies)."""
+        share = shells.modes[self.inside] / shells.modes[self.inside].sum()
+        relative = shells.samples[:, self.inside][:, :, self.which] / self.prediction - 1
+        steps = (relative - relative.mean(axis=0)).reshape(len(relative), -1) @ self._moves()
+        shift = np.tensordot(relative, share, ([1], [0])) - steps @ self.means.T
+        moved = (steps @ self.columns.reshape(-1, len(self.inverse)).T).reshape(relative.shape)
+        return np.asarray(relative - shift[:, None, :] - moved)
 
     def leverage(self) -> Array:
         """Return the share of each datum in its own prediction, (shells in range, frequencies)."""
@@ -263,16 +295,30 @@ class _Solution:
         return np.asarray(self.weight / self.weight.sum(axis=0) + own)
 
 
-def _basis(shells: _Shells, fit: WaveFit, inside: NDArray[np.bool_], which: Integers) -> Array:
-    """Functions of q, (shells in range, frequencies, curves)."""
-    every = (shells.q2, shells.q2**2, shells.q4, shells.q2**3)
-    curves = [np.repeat(f[inside, None], len(which), axis=1) for f in every[: fit.curves]]
+def _polynomials(q2: Array, q4: Array) -> tuple[Array, Integers]:
+    """Polynomials in q (shells, CURVES), and their degrees in q^2 less one."""
+    x = 2 * q2 - 1
+    smooth = np.polynomial.legendre.legvander(x, 4) * q2[:, None]
+    uneven = q4 - 0.75 * q2**2                       # 3/4: mean over the directions
+    columns = (smooth[:, 0], smooth[:, 1], uneven, smooth[:, 2], uneven * x, smooth[:, 3], smooth[:, 4])
+    return np.stack(columns, axis=1), np.array([0, 1, 1, 2, 2, 3, 4])
+
+
+def _basis(shells: _Shells, fit: WaveFit, inside: NDArray[np.bool_], which: Integers) -> tuple[Array, Array]:
+    """Functions of q, (shells in range, frequencies, functions), and the widths of their priors."""
+    q2 = shells.q2[inside]
+    smooth, degree = _polynomials(q2, shells.q4[inside])
+    kept = min(fit.curves, len(q2) - 2)
+    columns = [np.repeat(f[:, None], len(which), axis=1) for f in smooth[:, :kept].T]
+    widths = fit.slope ** degree[:kept].astype(float)
     if fit.form:
-        x = (fit.velocity * shells.ratio[inside][:, which]) ** 2
-        root = np.sqrt(shells.q2[inside])[:, None]       # the root is of order one at high |q|, too
+        square = fit.velocity**2 * shells.top * q2[:, None]
+        x = square / np.maximum(shells.w2[which] + fit.mass**2, 1e-12)
+        root = np.sqrt(q2)[:, None]                  # the root is of order one at high |q|, too
         rise = root * np.sqrt(x) / (1 + np.sqrt(1 + x))
-        curves.append({"pole": x / (1 + x), "root": rise, "log": np.log1p(x) / 4}[fit.form])
-    return np.stack(curves, axis=2)
+        columns.append({"pole": x / (1 + x), "root": rise, "log": np.log1p(x) / 4}[fit.form])
+        widths = np.append(widths, 1.0)
+    return np.stack(columns, axis=2), widths
 
 
 def _design(n: Integers, terms: int) -> Array:
@@ -284,86 +330,59 @@ def _design(n: Integers, terms: int) -> Array:
 
 
 def _solve(shells: _Shells, noise: Array, n: Integers, which: Integers, fit: WaveFit) -> _Solution | None:
-    """Fit the frequencies `which`; None if data do not suffice or the curve leaves the positive numbers."""
-    limit = fit.radius**2 * (1 + 1e-9)
-    inside = np.asarray(shells.q2 <= limit)
-    phi, modes = _basis(shells, fit, inside, which), shells.modes[inside]
-    data = shells.data[inside][:, which]
+    """Fit the frequencies `which`; None if the data do not suffice."""
+    inside = np.asarray(shells.q2 <= fit.radius**2 * (1 + 1e-9))
+    if np.count_nonzero(inside) < 3:
+        return None
+    phi, widths = _basis(shells, fit, inside, which)
+    modes, data = shells.modes[inside], shells.data[inside][:, which]
     S, F = data.shape
-    if phi.shape[2] + 2 > S:
-        return None
     u = _design(n[which], min(DEGREE + 1, F))
-    flat = (phi[:, :, :, None] * u[None, :, None, :]).reshape(S, F, -1)
-    deviations = np.full(u.shape[1], WIDE)
+    columns = (phi[:, :, :, None] * u[None, :, None, :]).reshape(S, F, -1)
+    deviations = np.ones(u.shape[1])
     deviations[1:] = fit.width * fit.decay ** np.arange(u.shape[1] - 1)
-    precision = np.tile(1 / deviations**2, phi.shape[2])
-    weight = modes[:, None] / noise[which]
-    solve = _solve_exponential if fit.link == "exp" else _solve_polynomial
-    solved = solve(flat, weight, precision, data)
-    if solved is None:
-        return None
-    c, constant, prediction, columns, centred, normal = solved
-    inverse = np.asarray(np.linalg.inv(normal), np.float64)
-    chi2 = float(np.sum((data / prediction - 1) ** 2 * weight))
-    # Parameters that the data determine: the prior takes the place of the others.
-    free = F + len(c) - float(np.sum(np.diag(inverse) * precision))
-    score = chi2 + PENALTY * (free + (len(inside) - S) * F)
-    return _Solution(fit, which, score, inside, constant, prediction, columns, centred, inverse, weight)
-
-
-Solved = tuple[Array, Array, Array, Array, Array, Array]
-
-
-def _normal(columns: Array, weight: Array, precision: Array) -> tuple[Array, Array, Array, Array]:
-    """Means over the shells, columns less these, weighted columns (data, k), normal matrix with prior."""
-    share = weight[:, 0] / weight[:, 0].sum()
+    precision = 1 / np.outer(widths, deviations).ravel() ** 2
+    share, weight = modes / modes.sum(), modes[:, None] / noise[which]
     means = np.tensordot(share, columns, 1)
     centred = columns - means
-    weighted = (weight[:, :, None] * centred).reshape(-1, columns.shape[2])
-    return means, centred, weighted, weighted.T @ centred.reshape(weighted.shape) + np.diag(precision)
-
-
-def _solve_exponential(flat: Array, weight: Array, precision: Array, data: Array) -> Solved | None:
-    """h = exp: c, ln K(n), prediction, columns, centred columns, normal matrix."""
-    share = weight[:, 0] / weight[:, 0].sum()
-    means, centred, weighted, normal = _normal(flat, weight, precision)
-    target, c, constant = np.log(data), np.zeros(len(precision)), np.zeros(data.shape[1])
+    weighted = (weight[:, :, None] * centred).reshape(S * F, -1)
+    normal = weighted.T @ centred.reshape(S * F, -1) + np.diag(precision)
+    inverse = np.asarray(np.linalg.inv(normal), np.float64)
+    target, c, constant = np.log(data), np.zeros(len(precision)), np.zeros(F)
     # Then with relative residuals: the logarithm of a noisy mean is biased.
-    for _ in range(3):
-        step = np.linalg.solve(normal, weighted.T @ target.ravel() - precision * c)
+    for _ in range(ROUNDS):
+        step = inverse @ (weighted.T @ target.ravel() - precision * c)
         constant, c = constant + share @ target - means @ step, c + step
-        prediction = np.exp(constant + flat @ c)
+        prediction = np.exp(constant + columns @ c)
         target = data / prediction - 1
-    return c, constant, prediction, flat, centred, normal
+    chi2 = float(np.sum(target**2 * weight) + np.sum(c**2 * precision))
+    volume = float(np.linalg.slogdet(normal)[1] - np.sum(np.log(precision)))
+    score = chi2 + volume + F * (np.log(modes.sum()) + PENALTY * (len(inside) - S))
+    return _Solution(
+        fit, which, float(score), inside, constant, prediction, columns, centred, means, inverse, precision,
+        weight,
+    )  # fmt: skip
 
 
-def _solve_polynomial(flat: Array, weight: Array, precision: Array, data: Array) -> Solved | None:
-    """h = 1 + P, by Gauss-Newton steps; None if h is not positive."""
-    share = weight[:, 0] / weight[:, 0].sum()
-    c, constant = np.zeros(len(precision)), np.log(share @ data)
-    for _ in range(STEPS):
-        h = 1 + flat @ c
-        if np.any(h < 0.05):
-            return None
-        prediction, columns = np.exp(constant) * h, flat / h[:, :, None]
-        means, centred, weighted, normal = _normal(columns, weight, precision)
-        target = data / prediction - 1
-        step = np.linalg.solve(normal, weighted.T @ target.ravel() - precision * c)
-        more = share @ target - means @ step
-        c, constant = c + step, constant + more
-        if np.max(np.abs(more)) < 1e-5:
-            return c, constant, prediction, columns, centred, normal
-    return None
+def _alone(shells: _Shells, which: Integers) -> _Solution:
+    """q = 0 alone, as a fit that has all other data out of range."""
+    inside = shells.q2 == 0
+    data, none = shells.data[inside][:, which], np.zeros((1, len(which), 0))
+    score = len(which) * (np.log(shells.modes[inside].sum()) + PENALTY * (len(inside) - 1))
+    return _Solution(
+        WaveFit(radius=0.0, curves=0), which, float(score), inside, np.log(data[0]), data, none, none,
+        np.zeros((len(which), 0)), np.zeros((0, 0)), np.zeros(0), np.ones_like(data),
+    )  # fmt: skip
 
 
 def _noise(shells: _Shells, n: Integers, which: Integers) -> Array:
     """Relative variance of the disorder mean per mode, (F,), from the residuals of a flexible fit."""
     guess = np.full(shells.data.shape[1], 1e-12)     # the prior has no weight
     curves = max(1, min(4, len(shells.modes) - 3))
-    found = _solve(shells, guess, n, which, WaveFit(1.0, curves, "exp", width=1.0, decay=0.6))
+    found = _solve(shells, guess, n, which, WaveFit(width=1.0, slope=1.0, curves=curves))
     out = np.ones_like(guess)
     if found is not None:
-        variance = found.propagate(shells)[1].var(axis=0, ddof=1) / len(shells.samples)
+        variance = found.residuals(shells).var(axis=0, ddof=1) / len(shells.samples)
         free = np.maximum(1 - found.leverage(), 0.05)
         out[which] = np.maximum(np.mean(variance * shells.modes[:, None] / free, axis=0), 1e-30)
     return out
@@ -372,24 +391,21 @@ def _noise(shells: _Shells, n: Integers, which: Integers) -> Array:
 # ---- many fits ---------------------------------------------------------------------------------------------
 
 
-def _forms() -> list[tuple[str, float]]:
-    return [("", 0.0), *product(FORMS[1:], VELOCITIES)]
+def _forms() -> list[WaveFit]:
+    return [WaveFit(), *(WaveFit(1.0, *some) for some in product(FORMS, VELOCITIES, MASSES))]
 
 
 def _joint_fits(shells: _Shells, noise: Array, n: Integers, which: Integers) -> list[_Solution]:
     """Fits of all frequencies: first all functions, then all priors and ranges for the best of them."""
-    first = [WaveFit(1.0, curves, link, *form) for curves, link, form in product(CURVES, LINKS, _forms())]
+    first = _forms()
     found = _fits(shells, noise, n, which, first)
-    if not found:
-        return []
     least = min(s.score for s in found)
     best = [s.fit for s in sorted(found, key=lambda s: s.score)[:MOST] if s.score < least + HOPELESS]
-    priors = product(RADII, WIDTHS, DECAYS)
-    more = (
-        replace(fit, radius=radius, width=width, decay=decay)
-        for (radius, width, decay), fit in product(priors, best)
-        if radius == 1.0 or (width, decay) == (fit.width, fit.decay)
-    )
+    more = [
+        *(replace(fit, width=w, decay=d, slope=s)
+          for fit, w, d, s in product(best, WIDTHS, DECAYS, SLOPES)),
+        *(replace(fit, radius=radius) for fit, radius in product(best, RADII[1:])),
+    ]  # fmt: skip
     return [*found, *_fits(shells, noise, n, which, (fit for fit in more if fit not in first))]
 
 
@@ -403,11 +419,10 @@ def _fits(
 
 def _static_fits(shells: _Shells, n: Integers, i: int) -> list[_Solution]:
     """Fits of n = 0 by itself: static responses need not continue those of other frequencies."""
-    which, empty = np.array([i]), np.zeros(0)
-    single = (WaveFit(*some) for some in product(RADII, CURVES, LINKS))
-    score = PENALTY * len(shells.modes)
-    alone = _Solution(WaveFit(0.0, 0, "exp"), which, score, empty > 0, *[empty] * 6)
-    return [*_fits(shells, _noise(shells, n, which), n, which, single), alone]
+    which = np.array([i])
+    forms = [fit for fit in _forms() if not fit.form or fit.mass]        # without a mass they jump at q = 0
+    single = (replace(fit, radius=r, slope=s) for fit, r, s in product(forms, RADII, SLOPES))
+    return [*_fits(shells, _noise(shells, n, which), n, which, single), _alone(shells, which)]
 
 
 @dataclass(frozen=True)
@@ -428,17 +443,23 @@ class _Average:
 
 
 def _averaged(fits: list[_Solution], shells: _Shells) -> _Average:
-    """Average of alternatives for the same frequencies by their Akaike weights."""
+    """Average of alternatives for the same frequencies by their evidences."""
     score, which = np.array([s.score for s in fits]), fits[0].which
     weight = np.exp(-0.5 * (score - score.min()))
-    kept = np.flatnonzero(weight > NEGLIGIBLE)
-    share, count, F = weight[kept] / weight[kept].sum(), len(shells.samples), shells.data.shape[1]
-    out = _Average(np.full((count, F), np.nan), np.zeros((F, F)), np.full(F, np.nan))
-    samples = np.array([fits[k].propagate(shells)[0] for k in kept])
-    out.samples[:, which] = np.tensordot(share, samples, 1)
-    apart = samples.mean(axis=1) - out.samples[:, which].mean(axis=0)
-    out.spread[np.ix_(which, which)] = (apart * share[:, None]).T @ apart
-    out.radius[which] = share @ [fits[k].fit.radius for k in kept]
+    kept = [fits[k] for k in np.flatnonzero(weight > NEGLIGIBLE)]
+    share = weight[weight > NEGLIGIBLE] / weight[weight > NEGLIGIBLE].sum()
+    samples, F = shells.samples[:, :, which], shells.data.shape[1]
+    values, matrix, constant = [], np.zeros((samples.shape[1], len(which), len(which))), np.zeros(len(which))
+    for w, fit in zip(share, kept, strict=True):
+        B, c = fit.influence(shells)
+        values.append(np.einsum("qg,qgf->f", shells.data[:, which], B) + c)
+        matrix, constant = matrix + w * B, constant + w * c
+    out = _Average(np.full((len(samples), F), np.nan), np.zeros((F, F)), np.full(F, np.nan))
+    out.samples[:, which] = np.tensordot(samples, matrix, 2) + constant
+    apart = np.array(values) - share @ np.array(values)
+    prior = sum(w * fit.prior_spread() for w, fit in zip(share, kept, strict=True))
+    out.spread[np.ix_(which, which)] = (apart * share[:, None]).T @ apart + prior
+    out.radius[which] = share @ [fit.fit.radius for fit in kept]
     return out
 
 
@@ -483,7 +504,7 @@ def _quality(best: _Solution, shells: _Shells) -> tuple[float, int, float]:
     same mean and variance (Satterthwaite); estimated variances make it larger by (n - 1)/(n - 3).
     """
     samples = len(shells.samples)
-    flat = best.propagate(shells)[1].reshape(samples, -1)
+    flat = best.residuals(shells).reshape(samples, -1)
     free = (1 - best.leverage()).ravel() > 0.02
     flat = flat[:, free]
     deviation = flat - flat.mean(axis=0)
