@@ -48,6 +48,7 @@ def continue_conductivity(
     n: ArrayLike | None = None,
     kinetic: ArrayLike | None = None,
     stiffness: float | None = None,
+    covariance: ArrayLike | None = None,
     **options: Any,
 ) -> Spectrum:
     """Return sigma_reg(omega) from samples of the current response rho(i w_n).
@@ -58,6 +59,8 @@ def continue_conductivity(
     n            (n_points,) Matsubara integers; default 0, 1, ... n_points - 1
     kinetic      (n_samples,) values of <-k_x>: imposes the f-sum rule, exact only for eps -> 0
     stiffness    rho_s if known exactly; None: solved with the spectrum, rho(0) being one of the data
+    covariance   (n_points, n_points) of the mean, if it holds more than the scatter of the samples, see
+                 `CorrelatorData.from_samples`
     options      fields of `Options` as keywords
     returns      a `Spectrum`; `.sigma` is in units of 4e^2/h, `.values` in Q^2/hbar
     """
@@ -65,7 +68,9 @@ def continue_conductivity(
     if table.ndim != 2:
         raise ValueError(f"rho_samples have shape {table.shape}: give (n_samples, n_points)")
     grid = np.arange(table.shape[1]) if n is None else np.asarray(n)
-    data = CorrelatorData.from_samples(table, kind="rho_iw", beta=beta, grid=grid, eps=eps, kinetic=kinetic)
+    data = CorrelatorData.from_samples(
+        table, kind="rho_iw", beta=beta, grid=grid, eps=eps, kinetic=kinetic, covariance=covariance
+    )
     return continue_correlator(data, constant=stiffness, **options)
 
 

@@ -17,6 +17,7 @@ from sitqmc.continuation.data.input import (
     matsubara_numbers,
     real_samples,
     real_values,
+    scattered,
 )
 from sitqmc.continuation.kernels.kernels import (
     Array,
@@ -77,11 +78,17 @@ class CorrelatorData:
         grid: ArrayLike,
         eps: float | None = None,
         kinetic: ArrayLike | None = None,
+        covariance: ArrayLike | None = None,
     ) -> CorrelatorData:
         """Return the data of independent samples (disorder samples or rebinned bins).
 
-        samples  (n_samples, n_points)
-        kinetic  (n_samples,) values of <-k_x> on the same samples, to impose the f-sum rule (rho_iw only)
+        samples     (n_samples, n_points)
+        kinetic     (n_samples,) values of <-k_x> on the same samples, to impose the f-sum rule (rho_iw only)
+        covariance  (n_points, n_points) of the mean of the samples, if it holds more than their scatter, such
+                    as the spread between fits in `qmc.Average.covariance`. The samples kept scatter by it,
+                    around the same mean: jackknife and bootstrap errors contain it as well
+        raises      ValueError for samples or a covariance that no mean can have, or a covariance below the
+                    scatter of the samples
         """
         table = real_samples(samples, kind)
         if table.ndim != 2:
@@ -93,6 +100,8 @@ class CorrelatorData:
                 raise ValueError(f"kinetic has shape {extra.shape}: give one value per sample, {len(table)}")
             table = np.column_stack([table, extra])
         check_samples(table)
+        if covariance is not None:
+            table = scattered(table, covariance_of(covariance))
         mean = table.mean(axis=0)
         covariance = np.atleast_2d(np.cov(table, rowvar=False)) / len(table)
         joint = None

@@ -10,6 +10,7 @@ from sitqmc.continuation.kernels.kernels import Array
 MIN_SAMPLES = 4
 INTEGER = 1e-6             # distance from an integer that rounding of w_n explains, relative to the largest n
 NOISE = 5.0                # imaginary parts below so many errors are noise
+BELOW = 1e-3               # negative part of a covariance less a scatter that rounding and folds explain
 EVEN_RUN = 6               # consecutive even n that look like doubled integers
 
 
@@ -92,3 +93,38 @@ def check_samples(table: Array) -> None:
             f"{len(table)} samples, {distinct} of them different: samples occur twice, "
             "which makes the errors too small; read every file once"
         )
+
+
+def scattered(table: Array, covariance: Array) -> Array:
+    """Return samples (n_samples, columns) with the same mean whose first columns scatter by a covariance.
+
+    covariance  (points, points) of the mean; what it holds beside the scatter of the samples is added to
+                them along fixed directions in the space of samples, orthogonal to what they hold already
+    raises      ValueError for a wrong shape, or a covariance below the scatter of the samples
+    """
+    n, points = len(table), len(covariance)
+    if covariance.shape != (points, points) or points not in (table.shape[1], table.shape[1] - 1):
+        raise ValueError(
+            f"covariance has shape {covariance.shape}, samples {table.shape}: "
+            "give one row and one column for each point"
+        )
+    if not np.isfinite(covariance).all():
+        raise ValueError("covariance holds NaN or infinity: give that of the mean of the samples")
+    scatter = np.atleast_2d(np.cov(table[:, :points], rowvar=False)) / n
+    excess, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T) - scatter)
+    largest = max(float(np.diag(scatter).max()), float(np.diag(covariance).max()))
+    if excess[0] < -BELOW * largest:
+        raise ValueError(
+            f"covariance is below the scatter of the samples (eigenvalue {excess[0]:.2e} of the difference): "
+            "give that of the mean of these samples, not of one sample or of another estimator"
+        )
+    kept = excess > 1e-12 * largest
+    excess, vectors = excess[kept][-(n - 1) :], vectors[:, kept][:, -(n - 1) :]
+    occupied = np.column_stack([np.ones(n), table - table.mean(axis=0)])
+    if occupied.shape[1] + len(excess) > n:              # too few samples: orthogonal on average only
+        occupied = occupied[:, :1]
+    found = np.random.default_rng(0).standard_normal((n, len(excess)))
+    directions = np.linalg.qr(np.column_stack([occupied, found]))[0][:, occupied.shape[1] :]
+    out = table.copy()
+    out[:, :points] += np.sqrt(n * (n - 1)) * directions @ (np.sqrt(excess) * vectors).T
+    return out

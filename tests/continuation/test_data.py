@@ -196,3 +196,38 @@ def test_jackknife_and_propagation_agree_for_linear_quantities():
     assert np.allclose(steps.covariance(steps.vectors), direct, rtol=1e-6, atol=1e-12)
     with pytest.raises(ValueError, match="n_blocks = 41"):
         jackknife_replicas(samples, 41)
+
+
+def test_samples_scatter_by_a_larger_covariance():
+    """Spread between fits, beside the scatter of samples, reaches jackknife, bootstrap and <-k_x> alike."""
+    table, extra = draw(60), 0.1 * np.exp(-N / 5.0) * EXACT * 0.02
+    plain = CorrelatorData.from_samples(table, kind="rho_iw", beta=BETA, grid=N, eps=EPS)
+    wanted = plain.covariance + np.outer(extra, extra) + np.diag(extra**2)
+    kinetic = table[:, -1] * 1.1
+    for given in (None, kinetic):
+        data = CorrelatorData.from_samples(
+            table, kind="rho_iw", beta=BETA, grid=N, eps=EPS, kinetic=given, covariance=wanted
+        )
+        np.testing.assert_allclose(data.mean, plain.mean, rtol=1e-12)
+        np.testing.assert_allclose(data.covariance, wanted, rtol=1e-9, atol=1e-9 * wanted.max())
+        replicas = jackknife_replicas(data.samples[:, :20])
+        np.testing.assert_allclose(replicas.covariance(replicas.vectors), wanted, atol=1e-9 * wanted.max())
+    np.testing.assert_allclose(data.kinetic[2], np.cov(table.T, kinetic)[-1, :-1] / 60, rtol=1e-9)
+    few = CorrelatorData.from_samples(
+        table[:8], kind="rho_iw", beta=BETA, grid=N, eps=EPS,
+        covariance=np.cov(table[:8].T) / 8 + np.outer(extra, extra),
+    )
+    total = np.trace(np.cov(table[:8].T) / 8) + extra @ extra
+    assert np.trace(few.covariance) == pytest.approx(total, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("factor", "size", "message"),
+    [(0.5, 20, "covariance is below the scatter"), (1.0, 7, "covariance has shape"),
+     (np.nan, 20, "covariance holds NaN")],
+)
+def test_refuses_covariances_that_do_not_belong_to_the_samples(factor, size, message):
+    table = draw(60)
+    wrong = factor * np.cov(table.T)[:size, :size] / 60
+    with pytest.raises(ValueError, match=message):
+        CorrelatorData.from_samples(table, kind="rho_iw", beta=BETA, grid=N, eps=EPS, covariance=wrong)
