@@ -316,6 +316,8 @@ def _calibrate(normal: ThzScan, setup: FilmSetup, tc_k: float, priors: MountPrio
     raises  ValueError naming the likely mistake if no film on this substrate explains the scan
     """
     widths = priors.of_setup()
+    if model != "mattis_bardeen" and np.isfinite(setup.scattering_mev) and priors.scattering > 0:
+        widths["scattering_mev"] = setup.scattering_mev * priors.scattering
     calibration = fit_normal(normal, setup, tc_k, priors=widths, model=model)
     quality = calibration.fit.quality
     if is_hopeless(normal, calibration):

@@ -1,10 +1,12 @@
 """Mock films in mock spectrometers: synthetic scans with the imperfections of backward-wave oscillators.
 
 A random generator draws film, mode, one to four source bands with gain, phase, drift and error scale, turns
-of 2 pi between bands, path offset, leak, standing wave, loss of coherence in the substrate, outliers, and the
-assumed substrate and thickness. The truth is kept for comparison.
+of 2 pi between bands, path offset, leak, standing wave, loss of coherence in the substrate, outliers, the
+scattering rate, and the assumed substrate, thickness and period of the standing wave. The truth is kept for
+comparison.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +20,13 @@ from sitqmc.analytic.units import Array, Complex
 NOISE = 0.005
 """Relative standard error of |t|, and of theta in rad."""
 
+WIDTHS = {
+    "thickness_um": 1.0, "index": 0.01, "dispersion": 5e-3, "loss": 5e-4, "film_nm": 0.5, "scattering": 0.7,
+    "path_um": 20.0, "leak": 0.02, "standing": 0.01, "standing_period": 0.5, "damping": 0.02, "gain": 0.03,
+    "drift": 0.005, "outliers": 0.005, "noise": 0.4,
+}  # fmt: skip
+"""Widths of what may be wrong: the default priors of a mount; share of outliers; ln of the error scale."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MockFilm:
@@ -26,7 +35,8 @@ class MockFilm:
     normal, cold, tunnelling  the data
     further                   cold scans of the same mount at further temperatures
     believed                  film and substrate as the experimenter knows them
-    standing_period_thz       known period of the standing wave
+    scattering_mev            scattering rate as the experimenter guesses it
+    standing_period_thz       period of the standing wave as the experimenter guesses it
     edges_thz                 edges between the source bands
     film, sample, instrument  the truth
     """
@@ -35,6 +45,7 @@ class MockFilm:
     cold: ThzScan
     tunnelling: TunnellingCurve
     believed: FilmOnSubstrate
+    scattering_mev: float
     standing_period_thz: float
     edges_thz: tuple[float, ...]
     film: SyntheticFilm
@@ -48,38 +59,77 @@ class MockFilm:
         return float(nu[self.film.sigma(nu, self.cold.t_k).real.argmin()])
 
 
-def mock_film(rng: np.random.Generator, *, mode: bool, further_k: tuple[float, ...] = ()) -> MockFilm:
+def mock_film(
+    rng: np.random.Generator, *, mode: bool, further_k: tuple[float, ...] = (),
+    wrong: Mapping[str, float] | None = None,
+) -> MockFilm:  # fmt: skip
     """Return a random film, with or without a mode below the gap, in a random spectrometer.
 
     further_k  temperatures of cold scans besides the one at 2 K
+    wrong      deviations from the experimenter's belief that replace random ones, by names of WIDTHS and in
+               units of these: {"scattering": 2.0}
+    raises     ValueError for a name that is not in WIDTHS
     """
+    for name in wrong or {}:
+        if name not in WIDTHS:
+            raise ValueError(f"wrong = {name!r}: not known; use one of {', '.join(WIDTHS)}")
+    given = {name: WIDTHS[name] * size for name, size in (wrong or {}).items()}
+    other = rng.spawn(1)[0]
     film = _film(rng, mode)
+    film = replace(film, scattering_mev=60.0 * float(np.exp(given.get("scattering", 0.4 * other.normal()))))
     believed_plate = Substrate(thickness_um=1000.0, index=3.1, dispersion=0.01, loss=6e-4)
+    drawn = dict(zip(("thickness_um", "index", "dispersion", "loss"), rng.normal(size=4), strict=True))
+    widths = {"thickness_um": 1.0, "index": 0.01, "dispersion": 0.004, "loss": 3e-4}
+    shift = {name: given.get(name, widths[name] * drawn[name]) for name in drawn}
     plate = replace(
-        believed_plate, thickness_um=1000.0 + rng.normal(), index=3.1 + 0.01 * rng.normal(),
-        dispersion=0.01 + 0.004 * rng.normal(), loss=abs(6e-4 + 3e-4 * rng.normal()),
+        believed_plate, thickness_um=1000.0 + shift["thickness_um"], index=3.1 + shift["index"],
+        dispersion=0.01 + shift["dispersion"], loss=abs(6e-4 + shift["loss"]),
     )  # fmt: skip
     sample = FilmOnSubstrate(film_nm=film.film_nm, substrate=plate)
-    believed = FilmOnSubstrate(film_nm=film.film_nm + 0.5 * rng.normal(), substrate=believed_plate)
+    thickness = film.film_nm - given.get("film_nm", -0.5 * rng.normal())
+    believed = FilmOnSubstrate(film_nm=thickness, substrate=believed_plate)
+    instrument, guess = _instrument(film, sample, given, rng, other)
+    sample = replace(sample, coherence=1.0 - given.get("damping", rng.uniform(0.0, 0.08)))
+    count = int(rng.integers(1, 5))
+    edges = tuple(np.sort(rng.uniform(0.2, 1.2, count - 1)).tolist())
+    log_gains = 0.03 * rng.normal(size=count) + 0.03j * rng.normal(size=count)
+    if "gain" in given:
+        log_gains = given["gain"] * (-1.0) ** np.arange(count) * (1 + 1j)
+    gains = np.exp(log_gains)
+    spectrometer = _Spectrometer(
+        sample, instrument, edges, gains, given.get("drift", 0.005), given.get("outliers", 0.005),
+        given.get("noise", 0.0),
+    )  # fmt: skip
+    scans = [spectrometer.scan(film, t_k, rng) for t_k in (film.warm_k, film.cold_k)]
+    tunnelling = synthetic_tunnelling(film, rng)
+    return MockFilm(
+        normal=scans[0], cold=scans[1], tunnelling=tunnelling, believed=believed, scattering_mev=60.0,
+        standing_period_thz=guess, edges_thz=edges, film=film, sample=sample, instrument=instrument,
+        further=tuple(spectrometer.scan(film, t_k, rng) for t_k in further_k),
+    )  # fmt: skip
+
+
+def _instrument(
+    film: SyntheticFilm, sample: FilmOnSubstrate, given: Mapping[str, float], rng: np.random.Generator,
+    other: np.random.Generator,
+) -> tuple[Instrument, float]:  # fmt: skip
+    """Return the instrument and the period of the standing wave that the experimenter guesses."""
     leak = rng.uniform(0.01, 0.03) * np.exp(2j * np.pi * rng.uniform())
     # The leak is measured in the field past the sample: relative to the normal-state transmission.
     level = np.abs(transmission(np.array([0.5]), film.sigma(np.array([0.5]), film.warm_k), sample)[0])
+    if "leak" in given:
+        leak, level = given["leak"] * np.exp(2j * np.pi * other.uniform()), 1.0
+    path = given.get("path_um", 20 * rng.normal())
+    wave = 0.006 * rng.normal() + 0.006j * rng.normal()
+    if "standing" in given:
+        wave = given["standing"] * np.exp(2j * np.pi * other.uniform())
+    period = rng.uniform(0.1, 0.2)
+    guess = period * float(np.exp(given.get("standing_period", 0.3 * other.normal())))
     instrument = Instrument(
-        path_um=20 * rng.normal(), standing_cos=0.006 * rng.normal(), standing_sin=0.006 * rng.normal(),
-        standing_period_thz=rng.uniform(0.1, 0.2), leak_re=level * leak.real, leak_im=level * leak.imag,
+        path_um=path, standing_cos=wave.real, standing_sin=wave.imag, standing_period_thz=period,
+        leak_re=level * leak.real, leak_im=level * leak.imag,
     )  # fmt: skip
-    sample = replace(sample, coherence=1.0 - rng.uniform(0.0, 0.08))
-    count = int(rng.integers(1, 5))
-    edges = tuple(np.sort(rng.uniform(0.2, 1.2, count - 1)).tolist())
-    gains = np.exp(0.03 * rng.normal(size=count) + 0.03j * rng.normal(size=count))
-    scans = [_scan(film, sample, instrument, edges, gains, t_k, rng) for t_k in (film.warm_k, film.cold_k)]
-    tunnelling = synthetic_tunnelling(film, rng)
-    further = tuple(_scan(film, sample, instrument, edges, gains, t_k, rng) for t_k in further_k)
-    return MockFilm(
-        normal=scans[0], cold=scans[1], tunnelling=tunnelling, believed=believed,
-        standing_period_thz=instrument.standing_period_thz, edges_thz=edges, film=film, sample=sample,
-        instrument=instrument, further=further,
-    )  # fmt: skip
+    return instrument, guess
 
 
 def _film(rng: np.random.Generator, mode: bool) -> SyntheticFilm:
@@ -98,21 +148,36 @@ def _film(rng: np.random.Generator, mode: bool) -> SyntheticFilm:
     )  # fmt: skip
 
 
-def _scan(
-    film: SyntheticFilm, sample: FilmOnSubstrate, instrument: Instrument, edges: tuple[float, ...],
-    gains: Complex, t_k: float, rng: np.random.Generator,
-) -> ThzScan:  # fmt: skip
-    """Return one scan through the bands: gain, drift, turns, noise with an unknown scale, outliers."""
-    nu = frequencies_thz()
-    band = np.searchsorted(np.array(edges), nu)
-    drift = np.exp(0.005 * rng.normal(size=gains.size) + 0.005j * rng.normal(size=gains.size))
-    seen = instrument.apply(nu, transmission(nu, film.sigma(nu, t_k), sample)) * (gains * drift)[band]
-    scale = rng.uniform(0.7, 1.4, gains.size)[band] * NOISE
-    noise = rng.normal(size=(2, nu.size)) * scale
-    wild = rng.uniform(size=(2, nu.size)) < 0.005
-    noise[wild] *= 10
-    theta: Array = np.unwrap(np.angle(seen)) + 2 * np.pi * rng.integers(-1, 2, gains.size)[band]
-    t = np.abs(seen)
-    return thz_scan(
-        nu, t * (1 + noise[0]), theta + noise[1], t_k, t_error=NOISE * t, theta_error=NOISE, synthetic=True
-    )
+@dataclass(frozen=True, eq=False)
+class _Spectrometer:
+    """Sample and instrument, and what differs between the bands and the scans.
+
+    drift     standard deviation of the relative drift of a band between two scans
+    outliers  share of the points whose noise is ten times larger
+    noise     ln of the true noise over the given error, besides the random scale of every band
+    """
+
+    sample: FilmOnSubstrate
+    instrument: Instrument
+    edges: tuple[float, ...]
+    gains: Complex
+    drift: float
+    outliers: float
+    noise: float
+
+    def scan(self, film: SyntheticFilm, t_k: float, rng: np.random.Generator) -> ThzScan:
+        """Return one scan through the bands: gain, drift, turns, noise with an unknown scale, outliers."""
+        nu, count = frequencies_thz(), self.gains.size
+        band = np.searchsorted(np.array(self.edges), nu)
+        drift = np.exp(self.drift * rng.normal(size=count) + 1j * self.drift * rng.normal(size=count))
+        ideal = transmission(nu, film.sigma(nu, t_k), self.sample)
+        seen = self.instrument.apply(nu, ideal) * (self.gains * drift)[band]
+        scale = rng.uniform(0.7, 1.4, count)[band] * NOISE * np.exp(self.noise)
+        noise = rng.normal(size=(2, nu.size)) * scale
+        noise[rng.uniform(size=(2, nu.size)) < self.outliers] *= 10
+        theta: Array = np.unwrap(np.angle(seen)) + 2 * np.pi * rng.integers(-1, 2, count)[band]
+        t = np.abs(seen)
+        return thz_scan(
+            nu, t * (1 + noise[0]), theta + noise[1], t_k, t_error=NOISE * t, theta_error=NOISE,
+            synthetic=True,
+        )  # fmt: skip

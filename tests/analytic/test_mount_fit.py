@@ -17,7 +17,8 @@ from sitqmc.estimate import Estimate
 
 def believed(mock):
     instrument = Instrument(standing_period_thz=mock.standing_period_thz)
-    return FilmSetup(sample=mock.believed, sigma_n=3000.0, instrument=instrument)
+    rate = mock.scattering_mev
+    return FilmSetup(sample=mock.believed, sigma_n=3000.0, scattering_mev=rate, instrument=instrument)
 
 
 def joint_fit(mock, **options):
@@ -33,9 +34,8 @@ def test_derivatives_of_the_model():
     mock = mock_film(np.random.default_rng(1), mode=True)
     gap, edges = Estimate(mock.film.delta_mev(2.0), 0.01), np.array([0.4, 0.7])
     scans = (mock.normal, mock.cold, replace(mock.cold, t_k=3.0))
-    model = MountModel(
-        scans, believed(mock), mock.film.tc_k, gap, MountPriors(), edges, "finite_scattering"
-    )
+    model = MountModel(scans, believed(mock), mock.film.tc_k, gap, MountPriors(), edges, "finite_scattering")
+    model.wave_known = True
     u = 0.3 * np.random.default_rng(0).normal(size=len(model.names))
     slow = np.zeros((model.residuals(u).size, u.size))
     for k in range(u.size):
@@ -57,7 +57,11 @@ def test_film_with_a_mode():
     difference = (state.conductivity.sigma - mock.film.sigma(nu, 2.0)).real[nu < 1.0]
     assert np.sqrt(np.mean(difference**2)) < 0.03 * mock.film.sigma_n
     assert state.omega_thz.low <= mock.omega_thz() <= state.omega_thz.high
-    assert any("thickness_um" in line and "told apart" in line for line in out.inseparable)
+    assert any(
+        line.startswith("thickness of the substrate and path offset cannot be told apart (correlation +")
+        and "um and path offset " in line
+        for line in out.inseparable
+    )
 
 
 def test_film_without_a_mode():
@@ -107,12 +111,12 @@ def test_bad_priors_are_refused(name, value):
         MountPriors(**{name: value})
 
 
-def recovery(seed, count):
+def recovery(seed, count, wrong=None):
     """Return what the analysis recovers of `count` mock films; every second film has a mode."""
     rows = []
     for k in range(count):
         mode = bool(k % 2)
-        mock = mock_film(np.random.default_rng([seed, k]), mode=mode)
+        mock = mock_film(np.random.default_rng([seed, k]), mode=mode, wrong=wrong)
         out = joint_fit(mock)
         (state,) = out.states
         nu, unit, omega = state.conductivity.nu_thz, mock.film.sigma_n, state.omega_thz
@@ -139,9 +143,10 @@ def rms(x):
 
 
 @pytest.mark.physics
-def test_recovery_over_random_mounts():
-    """Forty mounts: unknown edges of bands, gains, turns, leak, offsets, lost coherence, outliers."""
-    found = recovery(2027, 40)
+@pytest.mark.parametrize("seed", [2027, 2031])
+def test_recovery_over_random_mounts(seed):
+    """Forty mounts: unknown edges, gains, leak, offsets, coherence, scattering rate, period, outliers."""
+    found = recovery(seed, 40)
     with_mode, without = found["mode"], ~found["mode"]
     assert np.abs(found["gap"]).max() < 0.02
     assert rms(found["stiffness"]) < 0.05
@@ -154,11 +159,49 @@ def test_recovery_over_random_mounts():
     assert not found["far"][seen].any()
 
 
+@pytest.mark.physics
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("scattering", 2.0), ("scattering", -2.0), ("thickness_um", 2.0), ("index", -2.0),
+        ("dispersion", 2.0), ("loss", -1.0), ("film_nm", 2.0), ("film_nm", -2.0), ("path_um", 2.0),
+        ("leak", 1.0), ("leak", 2.0), ("standing", 2.0), ("standing_period", 1.5),
+        ("standing_period", -1.5), ("damping", 4.0), ("gain", 2.0), ("drift", 2.0), ("outliers", 4.0),
+        ("noise", 1.0),
+    ],
+)  # fmt: skip
+def test_every_nuisance_may_be_wrong(name, size):
+    """One nuisance off by one to two widths of its prior, the others at random."""
+    found = recovery(4001, 6, {name: size})
+    assert np.abs(found["gap"]).max() < 0.02
+    assert rms(found["stiffness"]) < 0.02
+    assert rms(found["pull"]) < 2.0
+    assert (found["plain"] != found["mode"]).mean() > 0.8
+    assert not found["far"].any()
+
+
 def test_recovery_of_two_mounts():
-    """A small part of the test above, on other films."""
-    found = recovery(2028, 2)
+    """A small part of the tests above, on other films; scattering rate and period are far off."""
+    found = recovery(2028, 2, {"scattering": -1.5, "standing_period": 1.5})
     assert found["plain"].tolist() == [True, False]
     assert np.abs(found["gap"]).max() < 0.02
-    assert np.abs(found["stiffness"]).max() < 0.05
+    assert np.abs(found["stiffness"]).max() < 0.02
+    assert np.abs(found["pull"]).max() < 3
     assert found["sigma1"].max() < 0.05
     assert not found["far"].any()
+
+
+def test_prior_and_result_of_every_nuisance():
+    """Nuisances are listed in words with prior and result; a rate that is a factor of two off is found."""
+    mock = mock_film(np.random.default_rng([2026, 1]), mode=True, wrong={"scattering": -1.0})
+    known = {n.name: n for n in joint_fit(mock, edges_thz=mock.edges_thz).nuisances}
+    rate = known["scattering rate"]
+    assert rate.prior.value == 60.0
+    assert rate.estimate.value == pytest.approx(mock.film.scattering_mev, rel=0.15)
+    assert "(prior: 60 +- 42 meV)" in str(rate)
+    assert "(prior: free)" in str(known["sigma_n"])
+    period = known["period of the standing wave"].estimate
+    assert abs(period.value / mock.instrument.standing_period_thz - 1) < 0.02
+    assert known["gain of band 1"].prior == Estimate(1.0, 0.03)
+    with pytest.raises(ValueError, match="use one of thickness_um"):
+        mock_film(np.random.default_rng(1), mode=True, wrong={"thickness": 1.0})

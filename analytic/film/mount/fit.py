@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
-from sitqmc.analytic.film.mount.band_edges import find_band_edges
 from sitqmc.analytic.film.mount.model import MountModel, MountPriors
+from sitqmc.analytic.film.mount.nuisances import Nuisance, inseparable, nuisances
 from sitqmc.analytic.film.mount.state import FilmState, film_state
+from sitqmc.analytic.film.mount.structure import find_structure
 from sitqmc.analytic.film.transmission_fit import FilmSetup, Model
 from sitqmc.analytic.measurements.scans import ThzScan
 from sitqmc.analytic.numerics.goodness_of_fit import Z_MAX, FitQuality, assess_fit
@@ -31,9 +32,6 @@ MISFIT = 1.5
 GAP_STARTS = (-1.0, -0.5, 0.0, 0.5)
 """Starts of the gap, in prior widths, if no tunnelling curve fixes it."""
 
-SAME = 0.9
-"""Correlation beyond which two parameters cannot be told apart."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MountFit:
@@ -46,6 +44,8 @@ class MountFit:
     corrected    the scans in the given order, without gain and phase of the bands, with rescaled errors
     edges_thz    edges of the source bands, given or found
     error_scale  factor on the given errors, one per band and column
+    nuisances    prior and result of everything uncertain about film, substrate and spectrometer; empty if
+                 the fit is rejected
     inseparable  sentences on parameters that the scans cannot tell apart, with their correlation
     """
 
@@ -56,6 +56,7 @@ class MountFit:
     corrected: tuple[ThzScan, ...]
     edges_thz: tuple[float, ...]
     error_scale: Array
+    nuisances: tuple[Nuisance, ...]
     inseparable: tuple[str, ...]
 
 
@@ -67,9 +68,8 @@ def fit_mount(
     """Fit all scans of one mount jointly.
 
     scans      at least one above and one below tc_k, in any order
-    setup      best knowledge of film, substrate and instrument; sigma_n is a first guess. The scattering rate
-               is taken as exact: a factor of two shifts J_s by up to 4 %, far outside its error, and can
-               imitate an excess conductivity
+    setup      best knowledge of film, substrate and instrument; sigma_n is a first guess
+    priors     what is uncertain about them; default: the widths of MountPriors
     delta_mev  gap at the lowest temperature from tunnelling with its error; None: BCS value within 20 %
     edges_thz  frequencies at which the source changes; None: found from the data; (): one source
     rng        random numbers of the intervals of Omega and of the peak; default: a fixed seed
@@ -81,28 +81,32 @@ def fit_mount(
         raise ValueError(f"scans at {temperatures} K, Tc = {tc_k:g} K: need one above, one below")
     bcs = float(gap_mev(min(scan.t_k for scan in scans), tc_k)) * 1.15
     gap = Estimate(bcs, 0.2 * bcs) if delta_mev is None else delta_mev
-    known = np.array(sorted(edges_thz or ()))
-
-    def problem_with(edges: Array) -> MountModel:
-        return MountModel(scans, setup, tc_k, gap, priors or MountPriors(), edges, model)
-
-    problem = problem_with(known)
-    u = _first_fit(problem)
+    problem = MountModel(
+        scans, setup, tc_k, gap, priors or MountPriors(), np.array(sorted(edges_thz or ())), model
+    )
+    problem, u, scales = _with_structure(problem, _first_fit(problem), edges=edges_thz is None)
+    u, covariance, best = _maximise(problem, u)
     scales = _reweight(problem, u)
-    for _ in range(2 if edges_thz is None else 0):
-        more = find_band_edges(problem, u)
-        if not more.size:
+    u, covariance, best = _maximise(problem, u)
+    return _result(problem, u, covariance, best, scales, rng or np.random.default_rng(0))
+
+
+def _with_structure(problem: MountModel, u: Array, *, edges: bool) -> tuple[MountModel, Array, Array]:
+    """Return the problem with band edges and standing wave of the data, its maximum and error scales."""
+    scales = _reweight(problem, u)
+    for _ in range(2):
+        if not edges and problem.wave_known:
             break
-        known, smooth = np.sort(np.concatenate([known, more])), u[: problem.smooth]
-        excess = u[problem.base :]
-        problem = problem_with(known)
-        u = np.concatenate([smooth, np.zeros(problem.base - problem.smooth), excess])
+        more, wave = find_structure(problem, u, edges=edges)
+        if not more.size and problem.wave_known:
+            break
+        problem, u = problem.with_edges(more, u)
+        problem.wave_known = True
+        if wave is not None:
+            u = problem.with_wave(u, wave.period_thz, wave.cosine, wave.sine)
         u = _maximise(problem, u)[0]
         scales = _reweight(problem, u)
-    u, covariance, best = _maximise(problem, u)
-    scales = _reweight(problem, u)
-    u, covariance, best = _maximise(problem, u)
-    return _result(problem, u, covariance, best, known, scales, rng or np.random.default_rng(0))
+    return problem, u, scales
 
 
 def _first_fit(problem: MountModel) -> Array:
@@ -188,14 +192,16 @@ def _reweight(problem: MountModel, u: Array) -> Array:
 
 
 def _result(
-    problem: MountModel, u: Array, covariance: Array, best: float, edges: Array, scales: Array,
+    problem: MountModel, u: Array, covariance: Array, best: float, scales: Array,
     rng: np.random.Generator,
 ) -> MountFit:  # fmt: skip
     """Return the quantities of the film; none if the fit is rejected."""
     quality = _quality(problem, u, covariance)
     states = []
     for k in problem.cold if quality.fits else ():
-        starts = (u, np.zeros_like(u)) if len(problem.scans) == 2 else (u,)
+        blank = np.zeros_like(u)
+        blank[problem.wave_at()] = u[problem.wave_at()]
+        starts = (u, blank) if len(problem.scans) == 2 else (u,)
         without = min(_maximise(problem, start, (k,))[2] for start in starts)
         effective = float(np.sum(1 - np.diag(covariance)[problem.excess_at[k]]))
         p_value = float(chi2_distribution.sf(max(without - best, 0.0), max(effective, 1.0)))
@@ -206,16 +212,18 @@ def _result(
         t, t_error = scan.t / np.abs(factor), scan.t_error / np.abs(factor) / by_t
         theta, theta_error = scan.theta - np.angle(factor), scan.theta_error / by_theta
         corrected.append(replace(scan, t=t, t_error=t_error, theta=theta, theta_error=theta_error))
+    known = nuisances(problem, u, covariance) if quality.fits else ()
     return MountFit(
         quality=quality, states=tuple(states), setup=problem.setup_at(u),
         variations=_variations(problem, u, covariance), corrected=tuple(corrected),
-        edges_thz=tuple(edges.tolist()), error_scale=scales, inseparable=_inseparable(problem, covariance),
+        edges_thz=tuple(problem.edges.tolist()), error_scale=scales, nuisances=known,
+        inseparable=inseparable(problem, covariance, known) if known else (),
     )  # fmt: skip
 
 
 def _variations(problem: MountModel, u: Array, covariance: Array) -> tuple[FilmSetup, ...]:
     """Return setups one standard deviation off along the principal axes, at fixed gains of the bands."""
-    chosen = np.arange(2, 3 + len(problem.widths))
+    chosen = np.arange(2, problem.smooth - len(problem.gap_at))
     bands = np.arange(problem.smooth, problem.base)
     cross, of_bands = covariance[np.ix_(chosen, bands)], covariance[np.ix_(bands, bands)]
     conditional = covariance[np.ix_(chosen, chosen)] - cross @ np.linalg.solve(of_bands, cross.T)
@@ -226,17 +234,6 @@ def _variations(problem: MountModel, u: Array, covariance: Array) -> tuple[FilmS
         at[chosen] += np.sqrt(max(w, 0.0)) * axes[:, k]
         setups.append(problem.setup_at(at))
     return tuple(setups)
-
-
-def _inseparable(problem: MountModel, covariance: Array) -> tuple[str, ...]:
-    """Return a sentence for every pair of parameters with a correlation beyond SAME."""
-    deviation = np.sqrt(np.diag(covariance)).clip(1e-12)
-    correlation = covariance / np.outer(deviation, deviation)
-    return tuple(
-        f"{problem.names[j]} and {problem.names[i]} cannot be told apart "
-        f"(correlation {correlation[i, j]:+.2f})"
-        for i in range(problem.base) for j in range(i) if abs(correlation[i, j]) > SAME
-    )  # fmt: skip
 
 
 def _quality(problem: MountModel, u: Array, covariance: Array) -> FitQuality:

@@ -6,9 +6,9 @@ The conductivity of the film below Tc is the one of a superconductor with the ga
 
 where x is a smooth real function (Gaussian prior), KK its Kramers-Kronig transform, and dD the change of the
 superfluid weight. By the sum rule dD is -(2/pi) int x, within a prior. Every cold scan has its own excess.
-All scans share substrate, thickness of the film, path, leak, standing wave, coherence, and gain and phase of
-each source band. The bands of every later scan drift against the first. The gaps of several cold scans follow
-the BCS temperature dependence within a prior.
+All scans share substrate, thickness and scattering rate of the film, path, leak, standing wave, coherence,
+and gain and phase of each band of the source. The bands of every later scan drift against the first. The
+gaps of several cold scans follow the BCS temperature dependence within a prior.
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,11 @@ class MountPriors:
 
     thickness_um, index, dispersion, loss   of the substrate
     film_nm                                 thickness of the film
+    scattering                              ln of the scattering rate; 0.7 is a factor of two
     path_um                                 optical path of the sample scan
     leak                                    each part of the leak, relative to the empty path
     standing                                both amplitudes of the standing wave
+    standing_period                         ln of its period; a wide prior starts a search
     damping                                 typical loss of coherence per round trip in the substrate
     gain                                    of each source band: relative gain, and phase in rad
     drift                                   of each band between the scans: relative gain, and phase in rad
@@ -65,9 +67,11 @@ class MountPriors:
     dispersion: float = 5e-3
     loss: float = 5e-4
     film_nm: float = 0.5
+    scattering: float = 0.7
     path_um: float = 20.0
     leak: float = 0.02
     standing: float = 0.01
+    standing_period: float = 0.5
     damping: float = 0.02
     gain: float = 0.03
     drift: float = 0.005
@@ -81,6 +85,13 @@ class MountPriors:
         for f in fields(self):
             checked_scalar(f"MountPriors.{f.name}", getattr(self, f.name), at_least=0.0)
         checked_scalar("MountPriors.excess_width_thz", self.excess_width_thz, above=0.0)
+
+    def of_logarithms(self, setup: FilmSetup, model: Model) -> dict[str, float]:
+        """Return the widths of logarithms by names of the parameters of a setup; none of an infinite rate."""
+        widths = {"standing_period_thz": self.standing_period} if self.standing > 0 else {}
+        if model != "mattis_bardeen" and np.isfinite(setup.scattering_mev):
+            widths["scattering_mev"] = self.scattering
+        return {name: width for name, width in widths.items() if width > 0}
 
     def of_setup(self) -> dict[str, float]:
         """Return the widths by names of the parameters of a setup."""
@@ -116,6 +127,8 @@ class MountModel:
     ) -> None:  # fmt: skip
         self.scans, self.setup, self.model, self.tc_k = tuple(scans), setup, model, tc_k
         self.gap, self.priors, self.widths = gap, priors, priors.of_setup()
+        self.log_widths = priors.of_logarithms(setup, model)
+        self.edges = edges
         self.band = [np.searchsorted(edges, scan.nu_thz) for scan in self.scans]
         self.bands = edges.size + 1
         self.cold = [k for k, scan in enumerate(scans) if scan.t_k < tc_k]
@@ -123,7 +136,36 @@ class MountModel:
         self.excess = {k: excess_process(scans[k].nu_thz, priors) for k in self.cold}
         self._name_parameters()
         self.weights = [np.ones((2, scan.nu_thz.size)) for scan in self.scans]
-        self._cached: dict[tuple[int, float], tuple[Complex, float]] = {}
+        self.wave_known = not self._period_is_open()
+        self._cached: dict[tuple[int, float, float], tuple[Complex, float]] = {}
+
+    def with_edges(self, more: Array, u: Array) -> tuple["MountModel", Array]:
+        """Return the model with further band edges, and the point u in it, with equal gains of all bands."""
+        edges = np.sort(np.concatenate([self.edges, more]))
+        new = MountModel(self.scans, self.setup, self.tc_k, self.gap, self.priors, edges, self.model)
+        new.wave_known = self.wave_known
+        if not more.size:
+            new.weights = self.weights
+            return new, u
+        bands = np.zeros(new.base - new.smooth)
+        return new, np.concatenate([u[: self.smooth], bands, u[self.base :]])
+
+    def with_wave(self, u: Array, period_thz: float, cosine: float, sine: float) -> Array:
+        """Return the point u with another standing wave, its amplitudes in widths of their prior."""
+        name = "standing_period_thz"
+        ratio = np.log(period_thz / self.setup.instrument.standing_period_thz) / self.log_widths[name]
+        out = u.copy()
+        out[self.wave_at()] = cosine, sine, ratio
+        return out
+
+    def _period_is_open(self) -> bool:
+        """Return whether a standing wave may exist whose phase at the highest frequency is open."""
+        instrument = self.setup.instrument
+        if instrument.standing_cos or instrument.standing_sin:
+            return False
+        highest = max(float(scan.nu_thz[-1]) for scan in self.scans)
+        turns = highest / instrument.standing_period_thz
+        return 2 * np.pi * turns * self.log_widths.get("standing_period_thz", 0.0) > 0.5
 
     def _name_parameters(self) -> None:
         """Set the names of all parameters and where each kind begins.
@@ -131,6 +173,7 @@ class MountModel:
         First the smooth ones, then gain and phase of the bands, then their drifts, then weight and excess.
         """
         self.names = ["ln sigma_n", "ln delta", *self.widths, "ln damping"]
+        self.names += [f"ln {name}" for name in self.log_widths]
         deviating = [k for k in self.cold if k != self.coldest]
         self.gap_at = {k: len(self.names) + i for i, k in enumerate(deviating)}
         self.names += [f"gap at {self.scans[k].t_k:g} K" for k in deviating]
@@ -148,17 +191,29 @@ class MountModel:
             self.names += [f"weight at {self.scans[k].t_k:g} K", *(f"z{i}" for i in range(count - 1))]
 
     def free(self, plain: Sequence[int] = ()) -> Array:
-        """Return 1 for free parameters, 0 for the excess of the scans in `plain`."""
+        """Return 1 for free parameters, 0 for the excess of the scans in `plain`.
+
+        A standing wave stays as it is until its period is known.
+        """
         scale = np.ones(len(self.names))
+        if not self.wave_known:
+            scale[self.wave_at()] = 0.0
         for k in plain:
             scale[self.excess_at[k]] = 0.0
         return scale
+
+    def wave_at(self) -> list[int]:
+        """Return the places of both amplitudes and of the period of the standing wave."""
+        names = ("standing_cos", "standing_sin", "ln standing_period_thz")
+        return [self.names.index(name) for name in names if name in self.names]
 
     def setup_at(self, u: Array) -> FilmSetup:
         """Return film, substrate and instrument at a point."""
         values = self.setup.values()
         new = {name: values[name] + width * u[2 + k] for k, (name, width) in enumerate(self.widths.items())}
         new["sigma_n"] = values["sigma_n"] * np.exp(u[0])
+        for name in self.log_widths:
+            new[name] = values[name] * self._log_factor(u, name)
         for name, least in LEAST.items():
             new[name] = max(new[name], least)
         new["loss"] = 0.5 * (new["loss"] + np.hypot(new["loss"], SOFT * self.widths["loss"]))
@@ -174,18 +229,29 @@ class MountModel:
             delta *= gap_mev(self.scans[k].t_k, self.tc_k) / gap_mev(self.scans[self.coldest].t_k, self.tc_k)
         return float(delta)
 
+    def rate_at(self, u: Array) -> float:
+        """Return the scattering rate in meV at a point; infinite in the dirty limit."""
+        if self.model == "mattis_bardeen":
+            return np.inf
+        return self.setup.scattering_mev * self._log_factor(u, "scattering_mev")
+
+    def _log_factor(self, u: Array, name: str) -> float:
+        """Return the factor on a parameter of the setup whose logarithm is uncertain."""
+        if name not in self.log_widths:
+            return 1.0
+        return float(np.exp(self.log_widths[name] * np.clip(u[self.names.index(f"ln {name}")], -5.0, 5.0)))
+
     def _superconductor(self, u: Array, k: int) -> tuple[Complex, float]:
         """Return sigma/sigma_n and lim hbar omega sigma2/sigma_n in meV of scan k without excess."""
-        delta = self.delta_at(u, k)
-        if (k, delta) not in self._cached:
-            if len(self._cached) > 6 * len(self.cold):
+        delta, rate = self.delta_at(u, k), self.rate_at(u)
+        if (k, delta, rate) not in self._cached:
+            if len(self._cached) > 10 * len(self.cold):
                 self._cached.clear()
-            scan, unit = self.scans[k], self.setup.updated({"sigma_n": 1.0})
-            rate = np.inf if self.model == "mattis_bardeen" else self.setup.scattering_mev
+            scan, unit = self.scans[k], self.setup.updated({"sigma_n": 1.0, "scattering_mev": rate})
             gamma = self.setup.gamma_mev if self.model == "dynes" else 0.0
             sigma = film_sigma(scan.nu_thz, unit, delta, scan.t_k, self.model)
-            self._cached[k, delta] = sigma, stiffness_slope_mev(delta, rate, scan.t_k, gamma)
-        return self._cached[k, delta]
+            self._cached[k, delta, rate] = sigma, stiffness_slope_mev(delta, rate, scan.t_k, gamma)
+        return self._cached[k, delta, rate]
 
     def density_change_mev(self, u: Array, k: int) -> float:
         """Return the change of lim hbar omega sigma2/sigma_n of scan k by the excess, in meV."""
