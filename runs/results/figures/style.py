@@ -63,7 +63,7 @@ def ordered_colour(rank: float) -> tuple[float, float, float, float]:
 
     viridis is ordered, safe for colour-blind readers, and keeps its order in grey.
     """
-    red, green, blue, alpha = matplotlib.colormaps["viridis"](0.92 * rank)
+    red, green, blue, alpha = matplotlib.colormaps["viridis"](0.88 * rank)
     return float(red), float(green), float(blue), float(alpha)
 
 

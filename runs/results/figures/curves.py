@@ -1,0 +1,97 @@
+"""How a spectrum is drawn: strong where the data resolve it, thin and grey elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from sitqmc.continuation import Spectrum
+from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY
+
+Array = NDArray[np.float64]
+
+UNRESOLVED = "0.55"          # grey of what the data do not resolve
+NEGLIGIBLE = 0.03            # the frequency axis ends where bands stay below this share of the largest value
+
+LABELS = {
+    "rho_iw": r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part",
+    "lambda_tau": r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part",
+    "green_tau": r"$P(\omega)\, E_J$",
+    "chi_tau": r"$\chi''(\omega)\, E_J$",
+    "chi_iw": r"$\chi''(\omega)\, E_J$",
+}
+"""Label of the ordinate by kind of correlator."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A spectrum as it is drawn: sigma in 4e^2/h, P or chi'', with its 68 % band.
+
+    resolved  (omega,) whether the averaging kernel is no wider than the main peak, and omega is not below T;
+              without a peak, no wider than omega
+    """
+
+    omega: Array
+    value: Array
+    low: Array
+    high: Array
+    resolution: Array
+    resolved: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, s: Spectrum) -> Curve:
+        """Return the curve of a spectrum."""
+        if s.kind in CONDUCTIVITY:
+            value, (low, high) = s.sigma, s.sigma_band()
+        else:
+            value, (low, high) = s.spectral, s.band()
+            low, high = s.omega * low, s.omega * high
+        peaks = s.peaks(limit=1)
+        scale = peaks[0].width if peaks else s.omega
+        resolved = (s.resolution <= scale) & (s.omega * s.beta >= 1.0)
+        return cls(s.omega, value, low, high, s.resolution, resolved)
+
+    @property
+    def end(self) -> float:
+        """Frequency above which the band is negligible."""
+        above = np.flatnonzero(self.high > NEGLIGIBLE * float(self.value.max()))
+        return float(self.omega[above[-1]]) if above.size else float(self.omega[-1])
+
+
+def draw_curve(axis: Axes, curve: Curve, colour: Any, label: str | None = None) -> None:
+    """Draw line and band, strong where the spectrum is resolved."""
+    axis.fill_between(curve.omega, curve.low, curve.high, color=UNRESOLVED, alpha=0.16, lw=0, zorder=1)
+    axis.plot(curve.omega, curve.value, color=UNRESOLVED, lw=0.6, zorder=2)
+    inside = curve.resolved
+    axis.fill_between(curve.omega, curve.low, curve.high, where=list(inside), color=colour, alpha=0.38, lw=0,
+                      zorder=3)  # fmt: skip
+    axis.plot(curve.omega, np.where(inside, curve.value, np.nan), color=colour, lw=1.4, zorder=4, label=label)
+
+
+def draw_peak(axis: Axes, curve: Curve, where: float, colour: Any) -> None:
+    """Draw the width of the averaging kernel at a peak: the data resolve nothing narrower."""
+    half = float(np.interp(where, curve.omega, curve.resolution)) / 2
+    height = float(np.interp(where, curve.omega, curve.value))
+    axis.errorbar(where, height, xerr=half, color=colour, lw=0.8, capsize=2, capthick=0.8, zorder=5)
+
+
+def key(cross_check: str = "", peak: bool = True, colour: Any = "0.15") -> tuple[list[Any], list[str]]:
+    """Return handles and words of the legend of curves.
+
+    cross_check  name of the method whose curve is dotted; "": there is none
+    """
+    entries: list[tuple[Any, str]] = [
+        (Patch(fc=colour, alpha=0.45), "resolved, 68 % band"),
+        (Patch(fc=UNRESOLVED, alpha=0.3), r"not resolved: kernel wider than the peak, or $\omega < T$"),
+    ]
+    if peak:
+        entries.append((Line2D([], [], color=colour, lw=0.8, marker="|", ms=5), "resolution at the peak"))
+    if cross_check:
+        entries.append((Line2D([], [], color=colour, lw=0.7, ls=":"), f"cross-check, {cross_check}"))
+    return [handle for handle, _ in entries], [words for _, words in entries]

@@ -1,0 +1,184 @@
+"""Panels of the figures of a run, drawn from averages and spectra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from sitqmc.qmc.finite_size.crossings import Crossing, crossings
+from sitqmc.qmc.model.parameters import symbol
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.figures.curves import LABELS, Curve, draw_curve, draw_peak
+from sitqmc.runs.results.figures.style import BLUE, GREY, RED, ordered_colour
+from sitqmc.runs.results.point import RunPoint, main_peak, rho_of_spectrum
+
+DEGREE = 2                   # of the polynomials whose crossing is marked
+MANY_BINS = 40               # most bars of a histogram
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: its axes, the points in it, and the run that they belong to.
+
+    below  axes under the panel that share its abscissa, in a figure with residuals
+    """
+
+    axis: Axes
+    members: list[RunPoint]
+    results: RunResults
+    below: Axes | None = None
+
+    def colour(self, r: RunPoint) -> tuple[float, float, float, float]:
+        """Return the colour of a point."""
+        return colour_of(self.results, r)
+
+    def scanned(self, r: RunPoint) -> float:
+        """Return the value of the scanned parameter."""
+        return float(self.results.space.row(r.model)[self.results.space.colour])
+
+
+def colour_of(results: RunResults, r: RunPoint) -> tuple[float, float, float, float]:
+    """Return the colour of a point, by its rank in the scanned parameter."""
+    return ordered_colour(results.space.rank(r.model))
+
+
+def note(axis: Axes, text: str, place: Any) -> None:
+    """Write a remark where the curves leave room."""
+    axis.legend([Line2D([], [], alpha=0)], [text], loc=place, handlelength=0, handletextpad=0)
+
+
+def draw_sigma(panel: Panel) -> None:
+    """Draw sigma(omega) of one point with its band, the cross-check, and the resolution at the peak."""
+    axis, (r,) = panel.axis, panel.members
+    if r.spectrum is None:
+        axis.text(0.5, 0.5, "not computed:\nsee the warnings", transform=axis.transAxes, ha="center")
+        return
+    curve, colour, peak = Curve.of(r.spectrum), panel.colour(r), main_peak(r)
+    draw_curve(axis, curve, colour)
+    if r.cross_check is not None and r.cross_check is not r.spectrum:
+        axis.plot(r.cross_check.omega, r.cross_check.sigma, color=colour, lw=0.7, ls=":", zorder=4)
+    if peak is not None:
+        draw_peak(axis, curve, peak.position.value, colour)
+    axis.axvspan(0, 1 / r.model.beta, color="0.9", lw=0, zorder=0)
+    shown = [Curve.of(p.spectrum).end for p in panel.results.results if p.spectrum is not None]
+    axis.set_xlim(0, max(shown))
+    axis.set_ylim(0, 1.05 * float(curve.high[curve.omega <= max(shown)].max()))
+    axis.set_xlabel(r"$\omega / E_J$")
+    axis.set_ylabel(LABELS["rho_iw"].replace(", regular part", ""))
+
+
+def draw_rho(panel: Panel) -> None:
+    """Draw rho(i w_n) with errors and the transform of the continued sigma; below: their difference."""
+    axis, below = panel.axis, panel.below
+    assert below is not None
+    below.axhspan(-1, 1, color="0.9", lw=0, zorder=0)
+    below.axhline(0, color=GREY, lw=0.6)
+    for r in panel.members:
+        (n, e), colour = r.averages.response("rho"), panel.colour(r)
+        omega = 2 * np.pi * n / r.model.beta
+        axis.errorbar(omega, e.value, e.error, fmt="o", ms=1.8, lw=0.7, color=colour)
+        axis.axhline(float(r.averages.values["minus_k"].value), color=colour, lw=0.6, ls=":")
+        fit = rho_of_spectrum(r)
+        if fit is not None:
+            axis.plot(2 * np.pi * np.arange(len(fit)) / r.model.beta, fit, color=colour, lw=0.7)
+            known = e.error > 0
+            pull = (e.value - fit[n])[known] / e.error[known]
+            below.plot(omega[known], pull, ".-", ms=2, lw=0.4, color=colour)
+    below.set_xlabel(r"$\omega_n / E_J$")
+    below.set_ylabel("residual\n(std. errors)")
+    reach = 1.1 * max(3.0, float(np.abs(below.dataLim.intervaly).max()) if below.has_data() else 3.0)
+    below.set_ylim(-reach, reach)
+    axis.set_ylabel(r"$\rho(i\omega_n) / E_J$")
+    axis.set_ylim(bottom=0)
+    axis.set_xlim(left=-0.02 * axis.get_xlim()[1])
+    note(axis, "line: from $\\sigma(\\omega)$; dotted: $\\langle -k_x \\rangle$", "lower right")
+
+
+def draw_scalar(panel: Panel) -> None:
+    """Draw chi_s(i w_n), connected within each sample."""
+    axis = panel.axis
+    for r in panel.members:
+        n, e = r.averages.response("chi_s")
+        omega = 2 * np.pi * n / r.model.beta
+        axis.errorbar(omega, e.value, e.error, fmt="o-", ms=1.8, lw=0.5, color=panel.colour(r))
+    axis.set_xlabel(r"$\omega_n / E_J$")
+    axis.set_ylabel(r"$\chi_s(i\omega_n)\, E_J$")
+    axis.set_xlim(left=-0.02 * axis.get_xlim()[1])
+
+
+def draw_scan(panel: Panel) -> None:
+    """Draw rho_s, kappa and <-k_x> against the scanned parameter, and where two sizes cross."""
+    axis, space = panel.axis, panel.results.space
+    x = [panel.scanned(r) for r in panel.members]
+    kinds = (("rho_s", r"$\rho_s$", BLUE, "o-"), ("kappa", r"$\kappa$", RED, "s--"),
+             ("minus_k", r"$\langle -k_x \rangle$", GREY, "^:"))  # fmt: skip
+    for name, label, colour, mark in kinds:
+        e = [r.averages.values[name] for r in panel.members]
+        mean, error = [v.value for v in e], [v.error for v in e]
+        axis.errorbar(x, mean, error, fmt=mark, color=colour, ms=3, lw=0.7, capsize=1.5, label=label)
+    found = critical_point(panel.results)
+    if found is not None and min(x) <= found.coupling.value <= max(x):
+        c, (small, large) = found.coupling, found.sizes
+        axis.axvspan(c.value - c.error, c.value + c.error, color="0.85", lw=0, zorder=0)
+        axis.axvline(c.value, color="0.3", lw=0.7, zorder=0,
+                     label=f"crossing of $\\langle W_x^2\\rangle$, L = {small:g}, {large:g}:\n"
+                           f"{symbol(space.colour)}$_{{,c}}$ = {c}")  # fmt: skip
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel(symbol(space.colour))
+    axis.set_ylabel(r"$\rho_s$, $\langle -k_x \rangle$ ($E_J$); $\kappa$ ($1/E_J$)")
+    axis.legend(title="lines guide the eye", title_fontsize=6.5, alignment="left")
+
+
+def critical_point(results: RunResults) -> Crossing | None:
+    """Return where <W_x^2> of the two largest sizes cross in the scanned parameter; None if nothing does.
+
+    <W_x^2> = beta rho_s of a square array has no dimension: at a critical point all sizes share its value.
+    """
+    space = results.space
+    if "L" not in space.varied or space.colour in ("L", "L_tau", "beta", "eps"):
+        return None
+    others = set(space.distinguishing) - {"L", "L_tau", "beta", space.colour}
+    if others:
+        return None
+    n = min(r.averages.n_samples for r in results.results)
+    sizes = [float(r.model.Lx) for r in results.results]
+    couplings = [float(space.row(r.model)[space.colour]) for r in results.results]
+    winding = [r.model.beta * r.averages.samples["rho_s"][:n] for r in results.results]
+    try:
+        return crossings(sizes, couplings, winding, degree=DEGREE, shared=True)[-1]
+    except ValueError:                           # few samples or couplings, or no crossing
+        return None
+
+
+def draw_alpha(panel: Panel) -> None:
+    """Draw chi^2/N of maximum entropy against alpha, and the chosen alpha."""
+    axis = panel.axis
+    for r in panel.members:
+        if r.cross_check is None:
+            continue
+        scan, colour = r.cross_check.scan, panel.colour(r)
+        chi2 = scan.chi2 / r.cross_check.n_data
+        axis.loglog(scan.alpha, chi2, color=colour)
+        axis.loglog(scan.alpha[scan.chosen], chi2[scan.chosen], "o", ms=3.5, color=colour)
+    axis.axhline(1.0, color="0.6", lw=0.6, ls="--")
+    axis.set_xlabel(r"$\alpha$ (dot: chosen)")
+    axis.set_ylabel(r"$\chi^2 / N$")
+
+
+def draw_samples(panel: Panel) -> None:
+    """Draw the distribution of rho_s over the disorder samples, and its mean."""
+    axis = panel.axis
+    tables = [r.averages.samples["rho_s"] for r in panel.members]
+    count = int(np.clip(np.sqrt(max(map(len, tables))), 4, MANY_BINS))
+    edges = np.histogram_bin_edges(np.concatenate(tables), bins=count)
+    for r, values in zip(panel.members, tables, strict=True):
+        colour = panel.colour(r)
+        axis.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.25, lw=0)
+        axis.hist(values, edges, histtype="step", color=colour, lw=0.9)
+        axis.axvline(float(np.mean(values)), color=colour, lw=0.7, ls=":")
+    axis.set_xlabel(r"$\rho_s / E_J$ of one sample (dotted: mean)")
+    axis.set_ylabel("samples")
