@@ -60,6 +60,18 @@ def main_peak(result: RunPoint) -> PeakValue | None:
     return peaks[0] if peaks else None
 
 
+def peak_resolution(result: RunPoint, peak: PeakValue) -> float:
+    """Return the width of the averaging kernel at a peak of the spectrum of this point."""
+    assert result.spectrum is not None
+    return float(np.interp(peak.position.value, result.spectrum.omega, result.spectrum.resolution))
+
+
+def is_resolved(result: RunPoint, peak: PeakValue) -> bool:
+    """Return whether the averaging kernel is no wider than the peak, and the errors are below the values."""
+    known = all(e.error < abs(e.value) for e in (peak.position, peak.height))
+    return known and peak_resolution(result, peak) <= peak.width
+
+
 def rho_of_spectrum(result: RunPoint) -> Array | None:
     """Return rho(i w_n) (n_max + 1,) of the continued sigma, to be compared with the data."""
     s, model = result.spectrum, result.model

@@ -19,18 +19,24 @@ from sitqmc.qmc.model.parameters import parameters_of
 from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.runs.formatting import columns
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.point import RunPoint, main_peak
+from sitqmc.runs.results.point import RunPoint, is_resolved, main_peak
 from sitqmc.runs.store.atomic import replace_text
 
 Array = NDArray[np.float64]
 Row = Sequence[object]
 
 NONE = "-"
+NOT_RESOLVED = "n.r."
+UNRESOLVED = (
+    "n.r.: not resolved; the averaging kernel of the data is wider than the peak, or the error exceeds the "
+    "value"
+)
 SIGMA_Q = 2 * math.pi
 """One natural unit Q^2/hbar in 4e^2/h."""
 
 RESULT_COLUMNS = (
-    "samples", "rho_s", "kappa", "<-k_x>", "sum rule", "peak w/E_J", "peak sigma/sigma_Q", "chi2/N", "checks",
+    "samples", "rho_s", "kappa", "<-k_x>", "sum rule", "peak omega/E_J", "peak sigma/sigma_Q", "chi2/N",
+    "checks",
 )  # fmt: skip
 """Columns of the final table after the parameters."""
 
@@ -48,16 +54,25 @@ def _text(value: Estimate | None) -> str:
 
 
 def _row(results: RunResults, result: RunPoint) -> list[str]:
-    values, peak, s = result.averages.values, main_peak(result), result.spectrum
+    values, s = result.averages.values, result.spectrum
     averages = [f"{values[k]}" for k in ("rho_s", "kappa", "minus_k")]
-    height = None if peak is None else peak.height.scaled(SIGMA_Q)
     count = len(result.warnings)
     return [
         *results.space.cells(result.model), str(result.averages.n_samples), *averages,
-        _text(sum_rule(result)), _text(peak.position if peak else None), _text(height),
+        _text(sum_rule(result)), *peak_texts(result),
         f"{s.chi2 / s.n_data:.2f}" if s else NONE,
         f"{count} warning{'s' * (count != 1)}" if count else "ok",
     ]  # fmt: skip
+
+
+def peak_texts(result: RunPoint) -> tuple[str, str]:
+    """Return position and height of the main peak; "n.r." if the peak is not resolved."""
+    peak = main_peak(result)
+    if peak is None:
+        return NONE, NONE
+    if not is_resolved(result, peak):
+        return NOT_RESOLVED, NOT_RESOLVED
+    return f"{peak.position}", f"{peak.height.scaled(SIGMA_Q)}"
 
 
 def final_rows(results: RunResults) -> list[list[str]]:
@@ -68,7 +83,10 @@ def final_rows(results: RunResults) -> list[list[str]]:
 
 def final_table(results: RunResults) -> str:
     """Return the table that ends a run, and below it the warnings that its last column counts."""
-    lines = columns(final_rows(results))
+    rows = final_rows(results)
+    lines = columns(rows)
+    if any(NOT_RESOLVED in row for row in rows):
+        lines.append(UNRESOLVED)
     gains = gain_rows(results)
     if len(gains) > 1:
         lines += ["", GAINS, *columns(gains)]
@@ -165,7 +183,8 @@ def _exact(value: Any) -> Any:
     return short if float(short) == value else repr(value)
 
 
-def _numbered(results: RunResults) -> Iterator[tuple[list[object], RunPoint]]:
+def numbered(results: RunResults) -> Iterator[tuple[list[object], RunPoint]]:
+    """Yield the cells of `PARAMETER_COLUMNS` and the result of every point."""
     for number, r in zip(results.numbers, results.results, strict=True):
         yield parameter_cells(number, r.model), r
 
@@ -174,7 +193,7 @@ def average_rows(results: RunResults) -> Iterator[Row]:
     """Yield head and rows of averages.csv: one row for each point and scalar."""
     yield (*PARAMETER_COLUMNS, "samples", "observable", "mean", "error", "plain_mean", "plain_error",
            "times_fewer_samples", "tau_int", "thermalisation_p")  # fmt: skip
-    for cells, r in _numbered(results):
+    for cells, r in numbered(results):
         for name, e in r.averages.values.items():
             if np.ndim(e.value) == 0:
                 check = r.averages.checks.get(name)
@@ -189,7 +208,7 @@ def rho_rows(results: RunResults) -> Iterator[Row]:
     """Yield head and rows of rho.csv: one row for each point and Matsubara number."""
     yield (*PARAMETER_COLUMNS, "n", "omega_n", "rho", "rho_error", "rho_plain_error", "sigma_iw_over_sigma_Q",
            "sigma_iw_error")  # fmt: skip
-    for cells, r in _numbered(results):
+    for cells, r in numbered(results):
         e = r.averages.values["rho"]
         plain = r.averages.plain.get("rho", e)
         for n, (mean, error, before) in enumerate(zip(e.value, e.error, plain.error, strict=True)):
@@ -225,7 +244,7 @@ def scale_rows(results: RunResults) -> Iterator[Row]:
     """
     yield (*PARAMETER_COLUMNS, "correlator", "quantity", "value", "error")
     functionals = {"midpoint_frequency": midpoint_frequency, "quartile_ratio": quartile_ratio}
-    for cells, r in _numbered(results):
+    for cells, r in numbered(results):
         for name, data in _correlators(r.averages):
             for quantity, function in functionals.items():
                 found = function(data)
@@ -260,7 +279,7 @@ def sigma_rows(results: RunResults) -> Iterator[Row]:
     yield (*PARAMETER_COLUMNS, "omega", "sigma_over_sigma_Q", "low_68", "high_68", "low_statistical",
            "high_statistical", "resolution", f"{CROSS_CHECK}_over_sigma_Q",
            f"{CROSS_CHECK}_statistical_error")  # fmt: skip
-    for cells, r in _numbered(results):
+    for cells, r in numbered(results):
         s = r.spectrum
         if s is not None:
             bands = (*s.sigma_band(), *s.sigma_band(kind="statistical"))

@@ -30,7 +30,7 @@ def test_tables_and_figures(reference):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     table = (out / "table.txt").read_text()
     assert table in said
-    for column in ("rho_s", "kappa", "<-k_x>", "sum rule", "peak w/E_J", "checks"):
+    for column in ("rho_s", "kappa", "<-k_x>", "sum rule", "peak omega/E_J", "checks"):
         assert column in table.splitlines()[0]
     rho = np.genfromtxt(out / "rho.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     assert len(rho) == 2 * 3

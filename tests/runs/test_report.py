@@ -1,6 +1,7 @@
 """The page that tells a run, the figures in it and beside it."""
 
 import base64
+import csv
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,16 +11,23 @@ import numpy as np
 import pytest
 
 from helpers import write_config
+from sitqmc.continuation import PeakValue
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.observables import AVERAGES
 from sitqmc.runs.cli import main as cli
 from sitqmc.runs.config.config import load_config
+from sitqmc.runs.results import tables
 from sitqmc.runs.results.analysis import analyse_run
+from sitqmc.runs.results.figures import chains, panels
 from sitqmc.runs.results.figures import kinds as figures
-from sitqmc.runs.results.figures.kinds import figure_kinds
+from sitqmc.runs.results.figures.curves import Curve
+from sitqmc.runs.results.figures.kinds import MOST_PANELS, figure_kinds
+from sitqmc.runs.results.point import is_resolved
 from sitqmc.runs.results.report import html as page
 from sitqmc.runs.results.report import report
 from sitqmc.runs.results.report.publish import publish
-from sitqmc.runs.results.report.report import remarks, report_page, unresolved_peaks
+from sitqmc.runs.results.report.report import remarks, report_page
+from sitqmc.runs.results.report.symbols import symbols
 from sitqmc.runs.results.run import load
 from sitqmc.runs.results.tables import low_frequency
 from sitqmc.runs.simulate.run import run
@@ -76,27 +84,54 @@ def reader(made):
     return Reader((made[0] / "report.html").read_text(encoding="utf-8"))
 
 
-def test_nothing_is_loaded_from_elsewhere(reader):
+def test_nothing_is_loaded_from_elsewhere(reader, made):
     assert not {"script", "link", "iframe", "object", "base"} & set(reader.tags)
     for _, attributes in reader.attributes:
         for name, value in attributes.items():
             assert not name.startswith("on")
-            if name in ("src", "href", "srcset", "action"):
-                assert value.startswith("data:")
+            if name in ("src", "href", "srcset", "action") and not value.startswith(("data:", "#")):
+                assert (made[0] / value).is_file()
     assert "url(" not in page.STYLE
     assert "@import" not in page.STYLE
 
 
 def test_every_figure_is_inside_and_described(reader, made):
     images = reader.of("img")
-    assert len(images) == len(figure_kinds(made[1])) == 5
+    assert len(images) == len(figure_kinds(made[1])) == 9
     for image in images:
         head, _, data = image["src"].partition(",")
         assert head == "data:image/svg+xml;base64"
         root = ElementTree.fromstring(base64.b64decode(data))
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert len(image["alt"]) > 40
-    assert len({image["alt"] for image in images}) == 5
+    assert len({image["alt"] for image in images}) == 9
+
+
+def test_every_figure_has_its_numbers_beside_it(reader, made):
+    """The link of each figure leads to a csv file with a head and rows of the same length."""
+    links = [a["href"] for a in reader.of("a") if not a["href"].startswith("#")]
+    assert links == [kind.table for kind in figure_kinds(made[1]).values()]
+    for name in links:
+        with open(made[0] / name, newline="") as file:
+            head, *rows = csv.reader(file)
+        assert rows
+        assert {len(row) for row in rows} == {len(head)}, name
+
+
+def test_the_contents_lead_to_every_section(reader):
+    links = [a["href"][1:] for a in reader.of("a") if a["href"].startswith("#")]
+    assert links == [section["id"] for section in reader.of("section")]
+    assert {"results", "figures", "how-to-cite"} <= set(links)
+
+
+@pytest.mark.parametrize(("plain", "markup"), [
+    ("rho_s", "<i>ρ</i><sub>s</sub>"), ("<-k_x>", "⟨−<i>k</i><sub>x</sub>⟩"), ("p", "<i>p</i>"),
+    ("chi2/N", "<i>χ</i><sup>2</sup>/N"), ("L_tau = 8", "<i>L</i><sub>τ</sub> = 8"),
+    ("G_k0", "<i>G</i><sub>k0</sub>"),
+    ("a process, 3 of x", "a process, 3 of x"), ("1/E_J & <b>", "1/<i>E</i><sub>J</sub> &amp; &lt;b&gt;"),
+])  # fmt: skip
+def test_symbols_are_typeset(plain, markup):
+    assert symbols(plain) == markup
 
 
 def test_headings_come_in_order(reader):
@@ -120,7 +155,8 @@ def test_numbers_warnings_configuration_provenance_are_told(reader, made):
     for word in re.findall(r"\d\.\d+\(\d+\)", table):
         assert word in reader.words
     found = remarks(results)
-    assert all(remark in reader.words for remark in found)
+    whole = (out / "report.html").read_text(encoding="utf-8")
+    assert all(symbols(remark) in whole for remark in found)
     assert all(any(w in remark for remark in found) for r in results.results for w in r.warnings)
     numba = results.header.history[0]["numba"]
     for word in ("therm_sweeps", "alpha_rule", "sweeps_per_measurement", numba, "git"):
@@ -140,7 +176,7 @@ def test_every_average_is_explained(made):
 
 def test_a_clean_run_says_so_and_an_incomplete_one_what_is_missing(made):
     _, results = made
-    clean = results.replaced(replace(r, warnings=()) for r in results.results)
+    clean = results.replaced(replace(r, warnings=(), spectra={}) for r in results.results)
     assert remarks(clean) == []
     assert "All checks passed." in report_page(clean)
     disorder = replace(results.config.disorder, samples=20)
@@ -160,22 +196,42 @@ def test_a_point_without_spectrum_is_reported_all_the_same(made):
     single = made[1].replaced([bare])
     assert "scan" not in figure_kinds(single)
     reader = Reader(report_page(single))
-    assert len(reader.of("img")) == 4
-    assert any("sigma(omega) was not computed" in word for word in reader.words)
+    assert len(reader.of("img")) == 8
+    assert "was not computed" in reader.text
     assert figure_kinds(made[1].replaced([])) == {}
 
 
-def test_unresolved_peaks_are_named(made):
-    """A peak narrower than the resolution; the same data with a resolution much finer than the peak."""
-    first = made[1].results[0]
-    s = first.spectrum
-    shape = np.exp(-0.5 * ((s.omega - 5) / 0.5) ** 2)
-    coarse = replace(s, values=shape, resolution=np.full(s.omega.size, 2.0))
-    fine = replace(coarse, resolution=np.full(s.omega.size, 0.1))
-    seen = [made[1].replaced([replace(first, spectra={"maxent": s})]) for s in (coarse, fine)]
-    assert "the shape of the peak" in unresolved_peaks(seen[0])
-    assert unresolved_peaks(seen[1]) == ""
-    assert "Not resolved" in report_page(seen[0])
+def test_unresolved_peaks_are_named(made, monkeypatch):
+    """A peak narrower than the resolution; then finer; an error above the value."""
+    peak = PeakValue(Estimate(5.0, 0.1), Estimate(0.1, 0.01), 1.2, 0.1)
+    for module in (report, tables):
+        monkeypatch.setattr(module, "main_peak", lambda r: peak)
+
+    def with_resolution(width):
+        points = []
+        for r in made[1].results:
+            s = replace(r.spectrum, resolution=np.full(r.spectrum.omega.size, width))
+            points.append(replace(r, warnings=(), spectra={"maxent": s}))
+        return made[1].replaced(points)
+
+    seen = [with_resolution(width) for width in (2.0, 0.1)]
+    heads = ["".join(report._header(one)) for one in seen]
+    assert "not resolved: the peak of" in heads[0]
+    assert "All checks passed" not in heads[0]
+    assert "All checks passed" in heads[1]
+    assert tables.peak_texts(seen[0].results[0]) == ("n.r.", "n.r.")
+    assert tables.peak_texts(seen[1].results[0]) == ("5.00(10)", "0.628(63)")
+    assert "wider than the peak" in tables.final_table(seen[0])
+    assert "n.r." not in tables.final_table(seen[1])
+    assert not is_resolved(seen[1].results[0], replace(peak, height=Estimate(30.0, 180.0)))
+
+
+def test_a_curve_is_strong_where_the_kernel_is_narrower_than_the_peak(made):
+    s = made[1].results[0].spectrum
+    shape = np.exp(-0.5 * ((s.omega - 5) / 0.5) ** 2)        # 1.18 wide
+    resolution = np.where(s.omega < 5, 1.0, 2.0)
+    curve = Curve.of(replace(s, values=shape, resolution=resolution))
+    assert curve.resolved.tolist() == ((s.omega < 5) & (s.omega * s.beta >= 1)).tolist()
 
 
 def test_low_frequency_value_is_shown(reader, made):
@@ -197,7 +253,7 @@ def test_command(made, capsys, tmp_path):
     said = capsys.readouterr().out
     assert (out / "table.txt").read_text() in said
     assert str(tmp_path / "r.html") in said.splitlines()[-1]
-    expected = [".csv"] * 4 + [".html"] + [".pdf"] * 5 + [".svg"] * 5 + [".txt"] * 2
+    expected = [".csv"] * 10 + [".html"] + [".pdf"] * 9 + [".svg"] * 9 + [".txt"] * 2
     assert sorted(p.suffix for p in tmp_path.iterdir()) == expected
     assert (tmp_path / "r.html").read_text() == (out / "report.html").read_text()
     for name in ("table.txt", "averages.csv", "sigma.csv", "scales.csv"):
@@ -238,6 +294,56 @@ def test_two_panels_take_the_page(made):
     results = made[1].replaced([first, second, bigger])
     figure = figures.draw("rho", results)
     assert figure.get_figwidth() * MM == pytest.approx(183)
-    assert len([axis for axis in figure.axes if axis.get_visible()]) == 2
+    assert len([axis for axis in figure.axes if axis.get_visible()]) == 4        # residuals below each panel
     ranks = [results.space.rank(r.model) for r in results.results]
     assert ranks[0] != ranks[1] == ranks[2]
+
+
+def test_many_points_share_a_figure_with_one_panel_each(made):
+    first = made[1].results[0]
+    points = [replace(first, averages=replace(first.averages, model=replace(first.model, p=i / 100)))
+              for i in range(MOST_PANELS + 8)]  # fmt: skip
+    many = made[1].replaced(points)
+    kind = figures.KINDS["sigma"]
+    titles = [*figures.members_of_panels(kind, many)]
+    assert len(titles) == MOST_PANELS
+    assert (titles[0], titles[-1]) == ("$p$ = 0", "$p$ = 0.19")
+    assert f"{MOST_PANELS} of {MOST_PANELS + 8} points are shown" in figures.caption(kind, many)
+
+
+def test_the_crossing_of_two_sizes_is_marked(made):
+    """Curves <W_x^2> = 1 + L (0.2 - p) cross at p = 0.2, whatever the size."""
+    rng, first, points = np.random.default_rng(5), made[1].results[0], []
+    for size in (4, 8):
+        for p in (0.1, 0.15, 0.2, 0.25, 0.3):
+            model = replace(first.model, Lx=size, Ly=size, p=p)
+            rho_s = (1 + size * (0.2 - p) + 0.05 * rng.normal(size=50)) / model.beta
+            samples = first.averages.samples | {"rho_s": rho_s}
+            points.append(replace(first, averages=replace(first.averages, model=model, samples=samples)))
+    results = made[1].replaced(points)
+    found = panels.critical_point(results)
+    assert found.sizes == (4, 8)
+    assert abs(found.coupling.value - 0.2) < 4 * found.coupling.error < 0.04
+    legend = figures.draw("scan", results).axes[0].get_legend().get_texts()
+    assert "crossing of" in legend[0].get_text() + legend[-1].get_text()
+    assert panels.critical_point(made[1]) is None
+
+
+def test_drift_and_autocorrelation_of_bins():
+    """AR(1) series of known correlation 0.6^t, with a drift of -1 in the first bin, given in two pieces."""
+    rng = np.random.default_rng(7)
+    n, count, a = 4000, 40, 0.6
+    bins = np.empty((n, count))
+    bins[:, 0] = rng.normal(size=n)
+    for t in range(1, count):
+        bins[:, t] = a * bins[:, t - 1] + np.sqrt(1 - a**2) * rng.normal(size=n)
+    bins += rng.normal(size=(n, 1))                # disorder: a constant of each chain
+    plain = chains.summary_of([bins[:1000], bins[1000:]])
+    assert np.allclose(plain.means, bins.mean(axis=1))
+    # The mean of a correlated chain takes tau_int times the variance of independent bins.
+    assert np.allclose(plain.correlation[:4], a ** np.arange(4), atol=0.08)
+    assert np.all(np.abs(plain.drift) < 4.5 * plain.drift_error)
+    assert plain.drift_error.max() < 0.02
+    bins[:, 0] -= 1
+    assert chains.summary_of([bins]).drift[0] == pytest.approx(-1, abs=0.1)
+    assert chains.summary_of([bins[:1]]) is None

@@ -1,17 +1,23 @@
-"""Panels drawn from stored bins and maps: thermalisation, autocorrelation, one disorder sample."""
+"""Panels drawn from stored bins and maps: samples, one sample, thermalisation, autocorrelation.
+
+Each has a function that returns its numbers; the csv files beside the figures hold the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from sitqmc.qmc import Model
+from sitqmc.runs.config.config import Config
+from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.panels import Panel
 from sitqmc.runs.results.figures.style import RED
-from sitqmc.runs.results.point import RunPoint
 from sitqmc.runs.store.run_folder import RunFolder
 from sitqmc.runs.store.samples import PointSamples
 
@@ -20,84 +26,154 @@ Array = NDArray[np.float64]
 TRACED = "rho_s_x"
 """Observable of the traces: winding numbers are the slowest of what every chain measures."""
 
+LEAST_BARS, MOST_BARS = 4, 40
+"""Bars of a histogram."""
 
-def _pieces(panel: Panel, model: Model, name: str) -> Iterator[PointSamples]:
+
+@dataclass(frozen=True, eq=False)
+class ChainSummary:
+    """What the figures need of the traced bins of a point, summed over its samples.
+
+    means        (n_samples,) mean of every chain
+    drift        (n_bins,) mean over samples of a bin minus the mean of its chain, and its standard error
+    correlation  (n_bins // 2,) autocorrelation of bins over its value at distance 0, and its standard error
+    """
+
+    means: Array
+    drift: Array
+    drift_error: Array
+    correlation: Array
+    correlation_error: Array
+
+
+def _pieces(results: RunResults, model: Model, name: str) -> Iterator[PointSamples]:
     """Yield the stored samples of a point in pieces of bounded memory; none if the file lacks the point."""
-    folder = RunFolder(panel.results.path)
+    folder = RunFolder(results.path)
     if folder.rows(model) is not None:
         yield from folder.pieces(model, [name])
 
 
-def _bins(panel: Panel, r: RunPoint) -> Array:
-    """Return bins (n_samples, n_bins) of the traced observable, as many as the shortest chain has."""
-    tables = [piece.bins[TRACED] for piece in _pieces(panel, r.model, f"bins/{TRACED}")]
-    count = min((table.shape[1] for table in tables), default=0)
-    return np.concatenate([table[:, :count] for table in tables]) if tables else np.zeros((0, 0))
+def summarise_chains(results: RunResults, model: Model) -> ChainSummary | None:
+    """Return the summary of a point up to the end of its shortest chain; None for fewer than two samples."""
+    return summary_of(piece.bins[TRACED] for piece in _pieces(results, model, f"bins/{TRACED}"))
+
+
+def summary_of(pieces: Iterable[Array]) -> ChainSummary | None:
+    """Return the summary of bins (samples, bins) that come in pieces; None for fewer than two samples.
+
+    The mean of a short chain takes var/n_bins from every product of two bins; that is added again.
+    """
+    means, sums = list[Array](), list[tuple[int, Array, Array]]()
+    for bins in pieces:
+        count = bins.shape[1]
+        change = bins - bins.mean(axis=1, keepdims=True)
+        lags = range(count // 2)
+        products = np.array([(change[:, : count - t] * change[:, t:]).mean(axis=1) for t in lags])
+        products = products + products[:1] / (count - 1)
+        means.append(bins.mean(axis=1))
+        sums.append((count, _two_moments(change.T), _two_moments(products)))
+    if sum(map(len, means)) < 2:
+        return None
+    count = min(n for n, _, _ in sums)
+    n = sum(map(len, means))
+    drift, error = _mean_and_error(sum(a[:, :count] for _, a, _ in sums), n)
+    product, spread = _mean_and_error(sum(a[:, : count // 2] for _, _, a in sums), n)
+    scale = product[0] if len(product) and product[0] > 0 else 1.0
+    spread[:1] = 0.0
+    return ChainSummary(np.concatenate(means), drift, error, product / scale, spread / scale)
+
+
+def _two_moments(table: Array) -> Array:
+    """Return the sums over samples of (m, n) and of its square, (2, m)."""
+    return np.array([table.sum(axis=1), (table**2).sum(axis=1)])
+
+
+def _mean_and_error(moments: Any, n: int) -> tuple[Array, Array]:
+    """Return mean and standard error (m,) from the sums (2, m) over n samples."""
+    mean = moments[0] / n
+    return mean, np.sqrt(np.maximum(moments[1] / n - mean**2, 0.0) / (n - 1))
+
+
+def bin_sweeps(config: Config) -> float:
+    """Return the sweeps in a bin."""
+    return config.schedule.measurements_per_bin * config.schedule.sweeps_per_measurement
+
+
+def sweeps_of_bins(config: Config, count: int) -> Array:
+    """Return the sweeps at the middle of every bin, thermalisation included."""
+    return config.schedule.therm_sweeps + bin_sweeps(config) * (np.arange(count) + 0.5)
+
+
+def edges_of(tables: Iterable[Array]) -> Array:
+    """Return the edges of the bars of a histogram of several tables."""
+    values = [*tables]
+    count = int(np.clip(np.sqrt(max(map(len, values))), LEAST_BARS, MOST_BARS))
+    return np.asarray(np.histogram_bin_edges(np.concatenate(values), bins=count), dtype=float)
+
+
+def first_map(results: RunResults, model: Model) -> tuple[tuple[int, int], Array] | None:
+    """Return (seed, number) of the first sample and its local compressibility; None if not stored."""
+    first = next(_pieces(results, model, "maps/kappa_loc"), None)
+    if first is None or "kappa_loc" not in first.maps:
+        return None
+    seed, number = first.keys[0].tolist()
+    return (seed, number), first.maps["kappa_loc"][0]
+
+
+def _summaries(panel: Panel) -> Iterator[tuple[ChainSummary, Any]]:
+    """Yield summary and colour of the points of a panel."""
+    for r in panel.members:
+        summary = summarise_chains(panel.results, r.model)
+        if summary is not None:
+            yield summary, panel.colour(r)
+
+
+def draw_samples(panel: Panel) -> None:
+    """Draw the distribution of rho_s over the disorder samples, and its mean."""
+    axis, found = panel.axis, [*_summaries(panel)]
+    edges = edges_of(s.means for s, _ in found) if found else np.zeros(0)
+    for summary, colour in found:
+        axis.hist(summary.means, edges.tolist(), histtype="stepfilled", color=colour, alpha=0.25, lw=0)
+        axis.hist(summary.means, edges.tolist(), histtype="step", color=colour, lw=0.9)
+        axis.axvline(float(summary.means.mean()), color=colour, lw=0.7, ls=":")
+    axis.set_xlabel(r"$\rho_{s,x} / E_J$ of one sample (dotted: mean)")
+    axis.set_ylabel("samples")
 
 
 def draw_thermalisation(panel: Panel) -> None:
-    """Draw the mean over samples of every bin minus the mean of all bins, in E_J."""
-    axis, schedule = panel.axis, panel.results.config.schedule
+    """Draw the mean over samples of every bin minus the mean of its chain."""
+    axis, config = panel.axis, panel.results.config
     axis.axhline(0, color="0.6", lw=0.6, ls="--")
-    sweeps = schedule.measurements_per_bin * schedule.sweeps_per_measurement
-    for r in panel.members:
-        bins = _bins(panel, r)
-        if len(bins) < 2:
-            continue
-        # The mean of a sample is subtracted: what remains is the chain's own noise, not the disorder.
-        change = bins - bins.mean(axis=1, keepdims=True)
-        error = change.std(axis=0, ddof=1) / np.sqrt(len(bins))
-        x = schedule.therm_sweeps + sweeps * (np.arange(bins.shape[1]) + 0.5)
-        axis.errorbar(x, change.mean(axis=0), error, fmt=".-", ms=2.5, lw=0.6, color=panel.colour(r))
-    axis.axvspan(0, schedule.therm_sweeps, color="0.9", lw=0, zorder=0)
+    for summary, colour in _summaries(panel):
+        x = sweeps_of_bins(config, len(summary.drift))
+        axis.errorbar(x, summary.drift, summary.drift_error, fmt=".-", ms=2.5, lw=0.6, color=colour)
+    axis.axvspan(0, config.schedule.therm_sweeps, color="0.9", lw=0, zorder=0)
     axis.set_xlim(left=0)
     axis.set_xlabel("sweeps (grey: thermalisation)")
-    axis.set_ylabel(r"$\rho_s$ of a bin minus mean, $E_J$")
+    axis.set_ylabel(r"$\rho_{s,x}$ of a bin minus mean, $E_J$")
 
 
 def draw_autocorrelation(panel: Panel) -> None:
     """Draw the normalised autocorrelation of the bins of rho_s, averaged over samples."""
-    axis, schedule = panel.axis, panel.results.config.schedule
-    sweeps = schedule.measurements_per_bin * schedule.sweeps_per_measurement
+    axis, sweeps = panel.axis, bin_sweeps(panel.results.config)
     axis.axhline(0, color="0.6", lw=0.6, ls="--")
-    for r in panel.members:
-        bins = _bins(panel, r)
-        if len(bins) < 2 or bins.shape[1] < 4:
-            continue
-        correlation, error = autocorrelation(bins)
-        axis.errorbar(sweeps * np.arange(len(correlation)), correlation, error, fmt=".-", ms=2.5, lw=0.6,
-                      color=panel.colour(r))  # fmt: skip
+    for summary, colour in _summaries(panel):
+        y, error = summary.correlation, summary.correlation_error
+        axis.errorbar(sweeps * np.arange(len(y)), y, error, fmt=".-", ms=2.5, lw=0.6, color=colour)
     axis.set_ylim(top=1.05)
     axis.set_xlabel("distance of two bins, sweeps")
-    axis.set_ylabel(r"autocorrelation of $\rho_s$")
-
-
-def autocorrelation(bins: Array) -> tuple[Array, Array]:
-    """Return autocorrelation (n_bins // 2,) of bins (n_samples, n_bins), and its error over samples.
-
-    The mean of a short chain removes var/n_bins from every product; that is added back.
-    """
-    count = bins.shape[1]
-    change = bins - bins.mean(axis=1, keepdims=True)
-    products = [
-        (change[:, : count - t] * change[:, t:]).mean(axis=1) if t else (change**2).mean(axis=1)
-        for t in range(count // 2)
-    ]  # fmt: skip
-    table = np.array(products)
-    table = table + table[0] / (count - 1)
-    mean, error = table.mean(axis=1), table.std(axis=1, ddof=1) / np.sqrt(table.shape[1])
-    return np.asarray(mean / mean[0]), np.where(np.arange(len(mean)) == 0, 0.0, error / mean[0])
+    axis.set_ylabel(r"autocorrelation of $\rho_{s,x}$")
 
 
 def draw_map(panel: Panel) -> None:
     """Draw the local compressibility of the first sample, and its missing bonds."""
     axis, (r,) = panel.axis, panel.members
-    first = next(_pieces(panel, r.model, "maps/kappa_loc"), None)
-    if first is None:
-        axis.set_axis_off()
+    found = first_map(panel.results, r.model)
+    if found is None:
+        axis.text(0.5, 0.5, "no map stored", transform=axis.transAxes, ha="center")
         return
-    seed, number = first.keys[0].tolist()
-    image = axis.imshow(first.maps["kappa_loc"][0], origin="lower", cmap="viridis", vmin=0)
+    (seed, number), values = found
+    image = axis.imshow(values, origin="lower", cmap="viridis", vmin=0)
     missing = ~r.model.draw_disorder(seed, number).bonds
     axis.add_collection(LineCollection(list(_half_bonds(missing)), colors=RED, linewidths=1.0))
     axis.set(xlim=(-0.5, r.model.Lx - 0.5), ylim=(-0.5, r.model.Ly - 0.5), xlabel="x", ylabel="y")

@@ -4,7 +4,7 @@ Colours follow the parameter that is scanned, so that one legend below serves al
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.qmc.model.parameters import symbol
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures import chains, curves, panels
+from sitqmc.runs.results.figures import chains, curves, numbers, panels
 from sitqmc.runs.results.figures.panels import Panel
 from sitqmc.runs.results.figures.style import (
     COLUMN,
@@ -32,7 +32,8 @@ from sitqmc.runs.results.figures.style import (
     styled,
 )
 from sitqmc.runs.results.point import RunPoint, main_peak
-from sitqmc.runs.store.atomic import replace_file
+from sitqmc.runs.results.tables import Row, as_csv
+from sitqmc.runs.store.atomic import replace_file, replace_text
 
 LEGEND_MM, LETTER_MM = 6.5, 1.15                 # width of a legend entry and of each of its letters
 MOST_PANELS = 12                                 # panels of a figure with one for each point
@@ -48,7 +49,8 @@ class FigureKind:
     draw       draws a panel
     title      heading in the report
     caption    text below the figure
-    table      csv file with the numbers of the figure; "": run.h5 holds them
+    table      csv file with the numbers of the figure
+    numbers    yields head and rows of this file; None: it is a table of the run
     scan       needs several values of the scanned parameter, and has no legend of its values
     each       one panel for every point, on a shared frequency axis
     residuals  has axes for residuals under each panel
@@ -58,7 +60,8 @@ class FigureKind:
     draw: Draw
     title: str
     caption: str
-    table: str = ""
+    table: str
+    numbers: Callable[[RunResults], Iterator[Row]] | None = None
     scan: bool = False
     each: bool = False
     residuals: bool = False
@@ -71,14 +74,27 @@ def figure_kinds(results: RunResults) -> dict[str, FigureKind]:
     return {name: d for name, d in KINDS.items() if results.results and (scanned or not d.scan)}
 
 
-def write_figures(folder: Path, results: RunResults, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
-    """Write every figure in every format as NAME.FORMAT; UserError for an unknown format."""
+def draw_all(results: RunResults) -> dict[str, NotebookFigure]:
+    """Return all figures that these results allow, by name."""
+    return {name: draw(name, results) for name in figure_kinds(results)}
+
+
+def write_figures(
+    folder: Path, results: RunResults, drawn: Mapping[str, Figure], formats: Sequence[str] = ("png", "pdf")
+) -> list[Path]:
+    """Write every figure in every format as NAME.FORMAT, and its numbers as NAME.csv if no table has them.
+
+    drawn   the figures of `draw_all`
+    raises  UserError for an unknown format
+    """
     made = []
-    for name in figure_kinds(results):
-        figure = draw(name, results)
+    for name, chosen in figure_kinds(results).items():
+        if chosen.numbers is not None:
+            replace_text(folder / chosen.table, as_csv(chosen.numbers(results)))
+            made.append(folder / chosen.table)
         for kind in formats:
             path = folder / f"{name}.{kind}"
-            replace_file(path, partial(save_figure, figure, kind, name))
+            replace_file(path, partial(save_figure, drawn[name], kind, name))
             made.append(path)
     return made
 
@@ -171,8 +187,7 @@ def caption(kind: FigureKind, results: RunResults) -> str:
     shown = sum(map(len, members_of_panels(kind, results).values()))
     if shown == len(results.results):
         return kind.caption
-    where = kind.table or "run.h5"
-    return f"{kind.caption} {shown} of {len(results.results)} points are shown; {where} has all."
+    return f"{kind.caption} {shown} of {len(results.results)} points are shown; {kind.table} has all."
 
 
 KINDS = {
@@ -180,9 +195,9 @@ KINDS = {
         panels.draw_sigma, "Conductivity",
         "Regular part of the conductivity in units of 4e²/h, with its 68 % band. Colour: the averaging "
         "kernel of the data is no wider than the peak, and ω ≥ T. Thin grey line: the data do not resolve "
-        "such a structure there, and the shape of the curve is that of the prior. Bar: width of the averaging "
-        "kernel at the peak; a narrower peak would look the same. Dotted: cross-check by another method; "
-        "where it leaves the band, the shape depends on the method.",
+        "such a structure there, and the shape of the curve is that of the prior. Bar: width of the "
+        "averaging kernel at the peak; a narrower peak would look the same. Dotted: cross-check by another "
+        "method; where it leaves the band, the shape depends on the method.",
         table="sigma.csv", each=True, legend="spectra",
     ),
     "scan": FigureKind(
@@ -202,33 +217,37 @@ KINDS = {
     "chi_s": FigureKind(
         panels.draw_scalar, "Scalar response",
         "Connected response of the bond energy, the scalar (Higgs) channel, measured in the same samples. "
-        "The lines guide the eye.",
+        "The lines guide the eye.", table="chi_s.csv", numbers=numbers.scalar_rows,
     ),
     "alpha": FigureKind(
         panels.draw_alpha, "Choice of the weight of the entropy",
         "χ² per datum of the maximum-entropy fit against the weight α of the entropy, and the chosen α. If a "
         "curve stays far from 1 everywhere, kernel, covariance and data are not consistent.",
+        table="alpha.csv", numbers=numbers.alpha_rows,
     ),
     "samples": FigureKind(
-        panels.draw_samples, "Disorder samples",
+        chains.draw_samples, "Disorder samples",
         "Superfluid stiffness of single disorder samples. The width holds the disorder and the Monte Carlo "
         "noise of single chains; the standard error of the mean is smaller by the root of the number of "
-        "samples.",
+        "samples.", table="samples.csv", numbers=numbers.sample_rows,
     ),
     "map": FigureKind(
         chains.draw_map, "One sample",
         "Local compressibility of the first disorder sample of each point. Red: missing bonds. Samples of "
-        "the same number are nested: a larger p removes further bonds.", each=True, legend="none",
+        "the same number are nested: a larger p removes further bonds.", table="map.csv",
+        numbers=numbers.map_rows, each=True, legend="none",
     ),
     "thermalisation": FigureKind(
         chains.draw_thermalisation, "Thermalisation",
         "Superfluid stiffness in each bin minus the mean of its chain, averaged over all samples, with one "
         "standard error. A trend in the first bins means that the thermalisation (grey) is too short.",
+        table="thermalisation.csv", numbers=numbers.thermalisation_rows,
     ),
     "autocorrelation": FigureKind(
         chains.draw_autocorrelation, "Autocorrelation",
         "Normalised autocorrelation of the bins of the superfluid stiffness within a chain, averaged over "
         "all samples. Bins are independent where it is zero; the lines guide the eye.",
+        table="autocorrelation.csv", numbers=numbers.autocorrelation_rows,
     ),
 }  # fmt: skip
 """Kinds of figures by name of the file, in the order of the report."""

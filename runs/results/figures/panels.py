@@ -17,7 +17,6 @@ from sitqmc.runs.results.figures.style import BLUE, GREY, RED, ordered_colour
 from sitqmc.runs.results.point import RunPoint, main_peak, rho_of_spectrum
 
 DEGREE = 2                   # of the polynomials whose crossing is marked
-MANY_BINS = 40               # most bars of a histogram
 
 
 @dataclass(frozen=True)
@@ -167,18 +166,3 @@ def draw_alpha(panel: Panel) -> None:
     axis.axhline(1.0, color="0.6", lw=0.6, ls="--")
     axis.set_xlabel(r"$\alpha$ (dot: chosen)")
     axis.set_ylabel(r"$\chi^2 / N$")
-
-
-def draw_samples(panel: Panel) -> None:
-    """Draw the distribution of rho_s over the disorder samples, and its mean."""
-    axis = panel.axis
-    tables = [r.averages.samples["rho_s"] for r in panel.members]
-    count = int(np.clip(np.sqrt(max(map(len, tables))), 4, MANY_BINS))
-    edges = np.histogram_bin_edges(np.concatenate(tables), bins=count)
-    for r, values in zip(panel.members, tables, strict=True):
-        colour = panel.colour(r)
-        axis.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.25, lw=0)
-        axis.hist(values, edges, histtype="step", color=colour, lw=0.9)
-        axis.axvline(float(np.mean(values)), color=colour, lw=0.7, ls=":")
-    axis.set_xlabel(r"$\rho_s / E_J$ of one sample (dotted: mean)")
-    axis.set_ylabel("samples")

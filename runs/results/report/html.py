@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -18,17 +18,24 @@ def tag(name: str, *inside: str, **attributes: str) -> str:
     return f"<{name}{words}>{''.join(inside)}</{name}>"
 
 
-def table(rows: Sequence[Sequence[str]], caption: str = "", words: Collection[int] = (0,)) -> str:
+def table(
+    rows: Sequence[Sequence[str]], caption: str = "", words: Collection[int] = (0,),
+    heads: Callable[[str], str] = text,
+) -> str:  # fmt: skip
     """Return a table of plain texts; the first row is the head. It scrolls sideways on a narrow page.
 
     words  columns of words, flush left; the others hold numbers
+    heads  turns the text of a head, of a caption and of a cell of words into HTML
     """
     head, *body = rows
     kind = ["word" if i in words else "number" for i in range(len(head))]
-    said = tag("caption", text(caption)) if caption else ""
-    heads = (tag("th", text(c), scope="col", class_=k) for c, k in zip(head, kind, strict=True))
-    cells = tag("thead", tag("tr", *heads))
-    lines = ((tag("td", text(c), class_=k) for c, k in zip(row, kind, strict=True)) for row in body)
+    said = tag("caption", heads(caption)) if caption else ""
+    top = (tag("th", heads(c), scope="col", class_=k) for c, k in zip(head, kind, strict=True))
+    cells = tag("thead", tag("tr", *top))
+    lines = (
+        (tag("td", heads(c) if k == "word" else text(c), class_=k) for c, k in zip(row, kind, strict=True))
+        for row in body
+    )
     cells += tag("tbody", *(tag("tr", *line) for line in lines))
     return tag("div", tag("table", said, cells), class_="wide", tabindex="0", role="region",
                aria_label=caption or "table")  # fmt: skip
@@ -39,28 +46,48 @@ def pairs(rows: Iterable[tuple[str, str]]) -> str:
     return tag("dl", *(tag("dt", text(name)) + tag("dd", text(value)) for name, value in rows))
 
 
-def bullets(lines: Iterable[str]) -> str:
-    """Return a list of plain texts."""
-    return tag("ul", *(tag("li", text(line)) for line in lines))
+def bullets(lines: Iterable[str], words: Callable[[str], str] = text) -> str:
+    """Return a list of plain texts; `words` turns them into HTML."""
+    return tag("ul", *(tag("li", words(line)) for line in lines))
 
 
 def folded(summary: str, inside: str) -> str:
-    """Return a section that opens on a click; it is open in print."""
-    return tag("details", tag("summary", text(summary)), inside)
+    """Return a section that opens on a click; it is open in print. Both arguments are HTML."""
+    return tag("details", tag("summary", summary), inside)
 
 
-def figure(data: bytes, kind: str, alt: str, caption: str, *, wide: bool = True) -> str:
-    """Return an embedded image with caption, so that the page is one file; `wide`: as wide as the page."""
+def figure(
+    data: bytes, kind: str, alt: str, caption: str, *, title: str = "", link: str = "", wide: bool = True
+) -> str:
+    """Return an embedded image with heading and caption, so that the page is one file.
+
+    link  file beside the page with the numbers of the figure
+    wide  the image takes the width of the page
+    """
     source = f"data:{MIME[kind]};base64,{base64.b64encode(data).decode()}"
     picture = f'<img src="{source}" alt="{text(alt)}">'
     if wide:  # scrolls sideways on a narrow screen, where its words would be too small
         picture = tag("div", picture, class_="wide", tabindex="0", role="region", aria_label=alt)
-    return tag("figure", picture, tag("figcaption", text(caption)), class_="all" if wide else "one")
+    numbers = f" Numbers: {tag('a', text(link), href=link)}." if link else ""
+    said = tag("figcaption", text(caption), numbers)
+    heading = tag("h3", text(title)) if title else ""
+    return tag("figure", heading, picture, said, class_="all" if wide else "one")
 
 
 def section(title: str, *inside: str) -> str:
     """Return a second-level heading with its contents."""
-    return tag("section", tag("h2", text(title)), *inside)
+    return tag("section", tag("h2", text(title)), *inside, id=anchor(title))
+
+
+def anchor(title: str) -> str:
+    """Return the name of a section in links."""
+    return title.lower().replace(" ", "-")
+
+
+def contents(titles: Iterable[str]) -> str:
+    """Return links to the sections of the page."""
+    entries = (tag("li", tag("a", text(title), href=f"#{anchor(title)}")) for title in titles)
+    return tag("nav", tag("ul", *entries), aria_label="contents")
 
 
 def page(title: str, style: str, body: str) -> str:
@@ -73,7 +100,7 @@ def page(title: str, style: str, body: str) -> str:
 STYLE = """
 :root { --ink: #1f2328; --faint: #59636e; --line: #d8dee4; --good: #116329; --bad: #9a3412; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; color: var(--ink); background: #fff;
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 75rem; color: var(--ink); background: #fff;
   font: 400 1rem/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif;
   overflow-wrap: anywhere; }
 h1 { font-size: 1.7rem; font-weight: 300; line-height: 1.2; margin: 0 0 .3rem; }
@@ -91,16 +118,23 @@ th, td { padding: .25rem .5rem; text-align: right; border-bottom: 1px solid var(
   white-space: nowrap; }
 th { font-weight: 600; white-space: normal; vertical-align: bottom; }
 .word { text-align: left; } th:first-child, td:first-child { padding-left: 0; }
-figure { margin: 1rem 0 1.6rem; } figcaption { max-width: 46rem; color: var(--faint); font-size: .9rem; }
+nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; max-width: none; }
+a { color: #0b57a4; } sub, sup { line-height: 0; font-size: .75em; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr));
+  gap: 0 2.4rem; align-items: start; }
+.figures .all { grid-column: 1 / -1; min-width: 0; } figure h3 { margin-top: 0; }
+figure { margin: 1rem 0 1.6rem; min-width: 0; }
+figcaption { max-width: 46rem; color: var(--faint); font-size: .9rem; }
 img { display: block; max-width: 100%; height: auto; margin: 0 0 .4rem; }
-figure.one img { width: 34rem; } figure.all img { width: 100%; } figure .wide { margin: 0; }
+figure.one img { width: 100%; max-width: 36rem; } figure.all img { width: 100%; } figure .wide { margin: 0; }
+.settings { columns: 24rem; column-gap: 2.4rem; } .settings > div { break-inside: avoid; }
 dl { display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: .15rem 1rem; font-size: .9rem;
   margin: .3rem 0; }
 dt { color: var(--faint); } dd { margin: 0; }
 pre { font-size: .8rem; white-space: pre-wrap; background: #f6f8fa; padding: .8rem; }
 details { margin: .4rem 0; } summary { cursor: pointer; padding: .3rem 0; }
+@media (max-width: 48rem) { figure.all img { width: 44rem; max-width: none; } }
 @media (max-width: 30rem) { body { padding: 1rem .8rem 3rem; } h1 { font-size: 1.4rem; }
-  figure.all img { width: 44rem; max-width: none; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 9.5pt; } .wide { overflow: visible; }
   table { font-size: 6.5pt; } th, td { padding: .1rem .3rem; white-space: normal; }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures.kinds import write_figures
+from sitqmc.runs.results.figures.kinds import draw_all, write_figures
 from sitqmc.runs.results.report.report import NAME, write_report
 from sitqmc.runs.results.tables import final_table, write_tables
 
@@ -32,7 +32,9 @@ def write_all(
 ) -> list[Path]:
     """Write tables, figures and report; arguments as of `publish`. Returns the paths of all files."""
     page = page or results.path.parent / NAME
+    drawn = draw_all(results)
+    report = write_report(page, results, drawn)  # first: a figure saved as PNG has another layout afterwards
     return [
-        *write_tables(page.parent, results), *write_figures(page.parent, results, formats or FORMATS),
-        write_report(page, results),
+        *write_tables(page.parent, results), *write_figures(page.parent, results, drawn, formats or FORMATS),
+        report,
     ]  # fmt: skip

@@ -9,27 +9,47 @@ The page contains its figures, loads nothing, and runs no script.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from sitqmc.continuation import PeakValue
 from sitqmc.qmc.observables import row_of
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.formatting import clock
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures.kinds import draw, figure_kinds
+from sitqmc.runs.results.figures.kinds import caption, draw_all, figure_kinds
 from sitqmc.runs.results.figures.style import COLUMN, image
-from sitqmc.runs.results.point import RunPoint, main_peak
-from sitqmc.runs.results.report.html import STYLE, bullets, folded, page, pairs, section, table, tag, text
+from sitqmc.runs.results.point import is_resolved, main_peak, peak_resolution
+from sitqmc.runs.results.report.html import (
+    STYLE,
+    bullets,
+    contents,
+    folded,
+    page,
+    pairs,
+    section,
+    table,
+    tag,
+    text,
+)
 from sitqmc.runs.results.report.html import figure as embedded
-from sitqmc.runs.results.tables import GAINS, NONE, final_rows, gain_rows, low_frequency
+from sitqmc.runs.results.report.symbols import symbols
+from sitqmc.runs.results.tables import (
+    GAINS,
+    NONE,
+    NOT_RESOLVED,
+    final_rows,
+    gain_rows,
+    low_frequency,
+    peak_texts,
+)
 from sitqmc.runs.store.atomic import replace_text
+from sitqmc.runs.store.provenance import package_version
 
 NAME = "report.html"
-RESOLVED = 0.5               # a peak is resolved if the resolution is below this fraction of its width
 NAMED_POINTS = 4             # points named in one remark
 
 READING = (
@@ -38,10 +58,10 @@ READING = (
     "up to O(eps). Energies in E_J, times in 1/E_J, conductivities in 4e²/h."
 )
 SPECTRA = (
-    "Resolution is the width of the averaging kernel at the peak. Where it is not much smaller than the "
-    "width of the peak, the method determines that width, not the array. χ² counts the independent "
-    "combinations of the data. The low-frequency value needs no continuation: β²Λ(β/2)/π in 4e²/h, equal to "
-    "σ(0) if σ is flat below 2πT."
+    "Resolution is the width of the averaging kernel at the peak. n.r., not resolved: the averaging kernel "
+    "is wider than the peak, or the error exceeds the value; the data determine neither place nor width. "
+    "χ² counts the independent combinations of the data. The low-frequency value needs no continuation: "
+    "β²Λ(β/2)/π in 4e²/h, equal to σ(0) if σ is flat below 2πT."
 )
 CHECKS = (
     "tau_int is the integrated autocorrelation time in measurements. For Green functions (G, S) it is "
@@ -52,29 +72,34 @@ CHECKS = (
 )
 
 
-def write_report(path: Path, results: RunResults) -> Path:
-    """Write the report to a file; return its path."""
-    replace_text(path, report_page(results))
+def write_report(path: Path, results: RunResults, drawn: Mapping[str, Figure] | None = None) -> Path:
+    """Write the report to a file; return its path. `drawn` holds its figures, if they are drawn already."""
+    replace_text(path, report_page(results, drawn))
     return path
 
 
-def report_page(results: RunResults) -> str:
-    """Return the whole page."""
-    remark = unresolved_peaks(results)
-    body = tag("header", *_header(results)) + tag(
-        "main",
-        section("Results", table(final_rows(results), "Main results by point"), tag("p", text(READING)),
-                tag("p", text(remark)) if remark else ""),
-        *_estimators(results),
-        section("Figures", *_figures(results)),
-        section("Spectra", tag("p", text(SPECTRA)),
-                table(_spectra(results), "sigma(omega) by point", (0, 1))),
-        section("Checks", tag("p", text(CHECKS)), *_checks(results)),
-        section("Averages", *_averages(results)),
-        section("Configuration", *_configuration(results.config)),
-        section("Provenance", *_provenance(results.header.history)),
-    )
+def report_page(results: RunResults, drawn: Mapping[str, Figure] | None = None) -> str:
+    """Return the whole page; `drawn` as in `write_report`."""
+    drawn = draw_all(results) if drawn is None else drawn
+    parts = {
+        "Results": [_table(final_rows(results), "Main results by point"), tag("p", symbols(READING))],
+        "Estimators": [*_estimators(results)],
+        "Figures": [tag("div", *_figures(results, drawn), class_="figures")],
+        "Spectra": [tag("p", symbols(SPECTRA)), _table(_spectra(results), "sigma(omega) by point", (0, 1))],
+        "Checks": [tag("p", symbols(CHECKS)), *_checks(results)],
+        "Averages": [*_averages(results)],
+        "Configuration": [*_configuration(results.config)],
+        "Provenance": [*_provenance(results.header.history)],
+        "How to cite": [*_citation(results.header.history)],
+    }
+    parts = {title: inside for title, inside in parts.items() if inside}
+    body = tag("header", *_header(results), contents(parts))
+    body += tag("main", *(section(title, *inside) for title, inside in parts.items()))
     return page(f"{results.name} · sitqmc", STYLE, body)
+
+
+def _table(rows: Sequence[Sequence[str]], caption: str, words: Collection[int] = (0,)) -> str:
+    return table(rows, caption, words, heads=symbols)
 
 
 def remarks(results: RunResults) -> list[str]:
@@ -91,6 +116,8 @@ def remarks(results: RunResults) -> list[str]:
     if lacking:
         samples, all_ = sum(min(made.get(m, 0), wanted) for m in planned), wanted * len(planned)
         out.insert(0, f"unfinished: {samples} of {all_} samples; {len(lacking)} points lack some")
+    if unresolved := unresolved_peaks(results):
+        out.append(unresolved)
     if results.failures:
         numbers = ", ".join(sorted({str(f["sample"]) for f in results.failures}))
         out.insert(0, f"excluded from all averages: {_counted(len(results.failures), 'sample')} ({numbers})")
@@ -113,14 +140,14 @@ def _header(results: RunResults) -> Iterator[str]:
     samples = sum(r.averages.n_samples for r in results.results)
     yield tag("h1", text(results.name))
     yield tag("p", text(
-        f"{_counted(len(results.results), 'point')}, {samples} disorder samples; "
-        f"{results.space.shared}"), class_="faint")  # fmt: skip
+        f"{_counted(len(results.results), 'point')}, {samples} disorder samples; ")
+        + symbols(results.space.shared), class_="faint")  # fmt: skip
     found = remarks(results)
     if not found:
         yield tag("div", tag("strong", "All checks passed."), class_="state", role="status")
         return
     heading = f"{_counted(len(found), 'remark')} to read before the numbers"
-    yield tag("div", tag("strong", text(heading)), bullets(found), class_="state bad", role="alert")
+    yield tag("div", tag("strong", text(heading)), bullets(found, symbols), class_="state bad", role="alert")
 
 
 ESTIMATORS = (
@@ -131,21 +158,22 @@ ESTIMATORS = (
 
 
 def _estimators(results: RunResults) -> Iterator[str]:
-    """Yield the section that says by how much the estimators help; nothing if all averages are plain."""
+    """Yield text and table that say by how much the estimators help; nothing if all averages are plain."""
     gains = gain_rows(results)
     if len(gains) > 1:
-        caption = GAINS[0].upper() + GAINS[1:]
-        yield section("Estimators", tag("p", text(ESTIMATORS)), table(gains, caption))
+        heading = GAINS[0].upper() + GAINS[1:]
+        yield tag("p", text(ESTIMATORS))
+        yield _table(gains, heading)
 
 
-def _figures(results: RunResults) -> Iterator[str]:
+def _figures(results: RunResults, drawn: Mapping[str, Figure]) -> Iterator[str]:
     for name, kind in figure_kinds(results).items():
-        drawn = draw(name, results)
-        alt = f"{kind.title} of {len(results.results)} points. {kind.caption}"
-        yield tag("h3", text(kind.title))
+        picture, said = drawn[name], caption(kind, results)
+        alt = f"{kind.title} of {len(results.results)} points. {said}"
         yield embedded(
-            image(drawn, "svg", name), "svg", alt, kind.caption, wide=drawn.get_figwidth() > 1.2 * COLUMN
-        )
+            image(picture, "svg", name), "svg", alt, said, title=kind.title, link=kind.table,
+            wide=picture.get_figwidth() > 1.2 * COLUMN,
+        )  # fmt: skip
 
 
 def _spectra(results: RunResults) -> list[list[str]]:
@@ -156,8 +184,8 @@ def _spectra(results: RunResults) -> list[list[str]]:
         s, peak = r.spectrum, main_peak(r)
         shape, fit, low = [NONE, NONE, NONE], [NONE, NONE], low_frequency(r)
         if peak is not None:
-            where = f"{peak.position}"
-            shape = [where, f"{peak.width:.2g}", f"{_resolution(r, peak):.2g}"]
+            width = f"{peak.width:.2g}" if is_resolved(r, peak) else NOT_RESOLVED
+            shape = [peak_texts(r)[0], width, f"{peak_resolution(r, peak):.2g}"]
         if s is not None:
             fit = [f"{s.chi2:.1f} / {s.n_data}", f"{s.report.components} of {s.report.rows}"]
         low_text = NONE if low is None else f"{low}"
@@ -165,24 +193,16 @@ def _spectra(results: RunResults) -> list[list[str]]:
     return rows
 
 
-def _resolution(r: RunPoint, peak: PeakValue) -> float:
-    """Return the resolution of the continuation at a peak of the spectrum of this point."""
-    assert r.spectrum is not None
-    return float(np.interp(peak.position.value, r.spectrum.omega, r.spectrum.resolution))
-
-
 def unresolved_peaks(results: RunResults) -> str:
     """Return a sentence on the peaks whose shape the data do not resolve; empty if there are none."""
     peaks = [(r, main_peak(r)) for r in results.results]
-    names = [
-        results.label(r) for r, peak in peaks if peak and _resolution(r, peak) > RESOLVED * peak.width
-    ]
+    names = [results.label(r) for r, peak in peaks if peak and not is_resolved(r, peak)]
     if not names:
         return ""
     return (
-        f"Not resolved: the shape of the peak of sigma(omega) at {_listed(names, len(results.results))}. "
-        "The resolution there exceeds half the width of the peak; a narrower peak, or several, would look "
-        "the same."
+        f"not resolved: the peak of sigma(omega) at {_listed(names, len(results.results))}. The averaging "
+        "kernel of the data is wider than the peak, or the error exceeds the value; a narrower peak, or "
+        "several, would look the same."
     )
 
 
@@ -197,7 +217,8 @@ def _checks(results: RunResults) -> Iterator[str]:
             ])  # fmt: skip
         label, count = results.label(r), len(r.warnings)
         summary = f"{label}: {_counted(count, 'warning') if count else 'no warnings'}"
-        yield folded(summary, (bullets(r.warnings) if count else "") + table(rows, f"Checks, {label}"))
+        inside = (bullets(r.warnings, symbols) if count else "") + table(rows, f"Checks, {label}")
+        yield folded(symbols(summary), inside)
 
 
 def _averages(results: RunResults) -> Iterator[str]:
@@ -208,15 +229,17 @@ def _averages(results: RunResults) -> Iterator[str]:
                 row, plain = row_of(name), r.averages.plain.get(name)
                 rows.append([name, f"{e}", NONE if plain is None else f"{plain}", row.unit, row.text])
         label = results.label(r)
-        yield folded(label, table(rows, f"Averages, {label}", (0, 3, 4)))
+        cells = table(rows, f"Averages, {label}", (0, 3, 4))
+        yield folded(symbols(label), cells)
 
 
 def _configuration(config: Config) -> Iterator[str]:
     """Yield every value in force, defaults included."""
     resolved = config.resolved()
-    for name, values in resolved.items():
-        yield tag("h3", text(f"[{name}]"))
-        yield pairs((key, json.dumps(value)) for key, value in _flat(values))
+    yield tag("div", *(
+        tag("div", tag("h3", text(f"[{name}]")), pairs((key, json.dumps(v)) for key, v in _flat(values)))
+        for name, values in resolved.items()
+    ), class_="settings")  # fmt: skip
     yield folded("As JSON", tag("pre", text(json.dumps(resolved, indent=1))))
 
 
@@ -230,3 +253,23 @@ def _provenance(history: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield pairs((key, clock(v) if key == "wall_seconds" else str(v)) for key, v in call.items())
     if not history:
         yield tag("p", "Nothing is recorded.")
+
+
+ARTICLES = (
+    "D. Sherman et al., Nature Physics 11, 188 (2015): the physics",
+    "M. Swanson et al., Physical Review X 4, 021007 (2014): conductivity across the transition",
+    "N. Prokof'ev and B. Svistunov, Physical Review Letters 87, 160601 (2001): the worm algorithm",
+    "F. Alet and E. S. Sørensen, Physical Review E 68, 026702 (2003): its directed form",
+)
+"""The references of CITATION.cff."""
+
+
+def _citation(history: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield what a paper that uses these results should cite: the package in the version of the last call."""
+    version = history[-1].get("version", package_version()) if history else package_version()
+    yield tag("p", text("Cite the package in the version that made the run, and the articles below."))
+    yield tag("pre", text(
+        "@software{sitqmc,\n  title   = {sitqmc: quantum Monte Carlo of the disorder-driven "
+        "superconductor-insulator transition},\n  author  = {{The sitqmc developers}},\n"
+        f"  version = {{{version}}}\n}}"))  # fmt: skip
+    yield bullets(ARTICLES)

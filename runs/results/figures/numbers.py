@@ -1,0 +1,80 @@
+"""Numbers behind the figures that no table of a run holds: one csv file each, named as the figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.figures import chains
+from sitqmc.runs.results.tables import PARAMETER_COLUMNS, Row, numbered
+
+
+def scalar_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of chi_s.csv: one row for each point and Matsubara number."""
+    yield (*PARAMETER_COLUMNS, "n", "omega_n", "chi_s", "chi_s_error")
+    for cells, r in numbered(results):
+        numbers, e = r.averages.response("chi_s")
+        for n, mean, error in zip(numbers.tolist(), e.value, e.error, strict=True):
+            yield (*cells, n, 2 * math.pi * n / r.model.beta, float(mean), float(error))
+
+
+def alpha_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of alpha.csv: one row for each point and alpha of the cross-check."""
+    yield (*PARAMETER_COLUMNS, "alpha", "chi2_over_N", "chosen")
+    for cells, r in numbered(results):
+        if r.cross_check is not None:
+            scan = r.cross_check.scan
+            for i, (alpha, chi2) in enumerate(zip(scan.alpha, scan.chi2, strict=True)):
+                yield (*cells, float(alpha), float(chi2) / r.cross_check.n_data, int(i == scan.chosen))
+
+
+def sample_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of samples.csv: one row for each point and bar of the histogram over all points."""
+    yield (*PARAMETER_COLUMNS, f"{chains.TRACED}_from", f"{chains.TRACED}_to", "samples")
+    found = [*_summaries(results)]
+    edges = chains.edges_of(summary.means for _, summary in found) if found else np.zeros(0)
+    for cells, summary in found:
+        counts, _ = np.histogram(summary.means, edges)
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+            yield (*cells, float(low), float(high), int(count))
+
+
+def map_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of map.csv: one row for each point and site of the first sample."""
+    yield (*PARAMETER_COLUMNS, "seed", "sample", "y", "x", "kappa_loc", "bond_along_x", "bond_along_y")
+    for cells, r in numbered(results):
+        found = chains.first_map(results, r.model)
+        if found is not None:
+            (seed, number), values = found
+            bonds = r.model.draw_disorder(seed, number).bonds.astype(int)
+            for y, x in np.ndindex(values.shape):
+                along = int(bonds[0, y, x]), int(bonds[1, y, x])
+                yield (*cells, seed, number, y, x, float(values[y, x]), *along)
+
+
+def thermalisation_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of thermalisation.csv: one row for each point and bin."""
+    yield (*PARAMETER_COLUMNS, "sweeps", f"{chains.TRACED}_minus_mean", "error")
+    for cells, summary in _summaries(results):
+        x = chains.sweeps_of_bins(results.config, len(summary.drift))
+        for row in zip(x, summary.drift, summary.drift_error, strict=True):
+            yield (*cells, *map(float, row))
+
+
+def autocorrelation_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of autocorrelation.csv: one row for each point and distance."""
+    yield (*PARAMETER_COLUMNS, "sweeps", "autocorrelation", "error")
+    for cells, summary in _summaries(results):
+        for lag, row in enumerate(zip(summary.correlation, summary.correlation_error, strict=True)):
+            yield (*cells, lag * chains.bin_sweeps(results.config), *map(float, row))
+
+
+def _summaries(results: RunResults) -> Iterator[tuple[list[object], chains.ChainSummary]]:
+    """Yield cells and summary of the points with at least two samples."""
+    for cells, r in numbered(results):
+        summary = chains.summarise_chains(results, r.model)
+        if summary is not None:
+            yield cells, summary
