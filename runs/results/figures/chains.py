@@ -90,8 +90,9 @@ def _two_moments(table: Array) -> Array:
 
 def _mean_and_error(moments: Any, n: int) -> tuple[Array, Array]:
     """Return mean and standard error (m,) from the sums (2, m) over n samples."""
-    mean = moments[0] / n
-    return mean, np.sqrt(np.maximum(moments[1] / n - mean**2, 0.0) / (n - 1))
+    mean, square = np.asarray(moments / n, dtype=float)
+    error: Array = np.sqrt(np.maximum(square - mean**2, 0.0) / (n - 1))
+    return mean, error
 
 
 def bin_sweeps(config: Config) -> float:
@@ -101,7 +102,8 @@ def bin_sweeps(config: Config) -> float:
 
 def sweeps_of_bins(config: Config, count: int) -> Array:
     """Return the sweeps at the middle of every bin, thermalisation included."""
-    return config.schedule.therm_sweeps + bin_sweeps(config) * (np.arange(count) + 0.5)
+    middle = np.arange(count, dtype=np.float64) + 0.5
+    return np.asarray(config.schedule.therm_sweeps + bin_sweeps(config) * middle, dtype=float)
 
 
 def edges_of(tables: Iterable[Array]) -> Array:
