@@ -13,7 +13,7 @@ determinant, so a wide band of the theory costs probability. A theory fits if
 * the amplitude lies within AMPLITUDE_ERRORS errors of its prior.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.numerics.goodness_of_fit import FitQuality
 from sitqmc.analytic.units import SIGMA_Q_S, Array, mev_to_thz, sheet_to_sigma, thz_to_mev
 from sitqmc.estimate import Estimate
+from sitqmc.result import SavedResult, lines_of
 
 P_MIN = 0.05
 BETTER = 9.0
@@ -38,7 +39,7 @@ GRID = 300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TheoryCurve:
+class TheoryCurve(SavedResult):
     """Regular part of sigma1 of a simulation.
 
     omega        energies in E_J, shape (n,), increasing, > 0
@@ -115,7 +116,7 @@ def at_frequencies(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(SavedResult):
     """Best agreement of one theory curve with sigma_H, and the verdict.
 
     e_j_mev            best value with the interval -2 ln L <= minimum + 1 (a point if E_J was given)
@@ -127,6 +128,7 @@ class Comparison:
     weight_ratio       measured over theoretical weight in the window, amplitude included
     minus_2_log_l      -2 ln L at the best E_J, with the prior of the amplitude
     quality            chi^2, posterior predictive p-value, verdict and a sentence
+    theory, data, thickness_nm   what was compared
     """
 
     e_j_mev: Estimate
@@ -138,6 +140,13 @@ class Comparison:
     weight_ratio: float
     minus_2_log_l: float
     quality: FitQuality
+    theory: TheoryCurve | None = None
+    data: ExcessConductivity | None = None
+    thickness_nm: float = float("nan")
+
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines of the report."""
+        return lines_of(self.report())
 
     def report(self) -> str:
         """Return the comparison as text, one line each."""
@@ -289,7 +298,7 @@ def compare(
         e_j_mev=best, e_j_stiffness_mev=from_stiffness, amplitude=match.amplitude, peak_thz=peak,
         e_j_agrees=bool(abs(best.pull(from_stiffness)) < 3) if known else None, measured_peak_thz=measured,
         weight_ratio=float(np.trapezoid(data.sigma_h, data.nu_thz) / np.trapezoid(match.model, data.nu_thz)),
-        minus_2_log_l=match.minus_2_log_l,
+        minus_2_log_l=match.minus_2_log_l, theory=theory, data=data, thickness_nm=thickness_nm,
         quality=_verdict(likelihood, match, p_value, abs(measured.pull(peak)), at_edge),
     )  # fmt: skip
 
@@ -342,12 +351,19 @@ def compare_film(
 
 
 @dataclass(frozen=True, kw_only=True)
-class FamilyComparison:
+class FamilyComparison(SavedResult):
     """Comparison of several disorder strengths with one film: best p, and every comparison."""
 
     p: Estimate
     best: Comparison
     each: Mapping[float, Comparison]
+
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Yield the best p, the verdict at every p, and the comparison at the best."""
+        yield "p", str(self.p)
+        for p, one in self.each.items():
+            yield f"p = {p:g}", f"-2 ln L = {one.minus_2_log_l:.4g}, {one.quality.text}"
+        yield from self.best.summary()
 
 
 def compare_family(

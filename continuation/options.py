@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from sitqmc.continuation.data.default_models import DefaultModel
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.result import Result
 
 AlphaRule = Literal["curvature", "classic", "bryan"]
 RULES: tuple[str, ...] = get_args(AlphaRule)
@@ -17,7 +18,7 @@ MIN_DRAWS = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Options:
+class Options(Result):
     """Choices of a continuation. Every field is a keyword of `continue_correlator`.
 
     method      name of a method, see `methods.METHODS`; None: the method with the largest weight in the

@@ -3,7 +3,6 @@ from . import continuation as continuation
 from . import qmc as qmc
 from . import runs as runs
 from ._version import __version__ as __version__
-from .analytic.comparison import compare as compare
 from .analytic.film.analysis import analyse_film as analyse_film
 from .continuation.scan.scan import continue_scan as continue_scan
 from .continuation.solve import continue_conductivity as continue_conductivity
@@ -14,5 +13,6 @@ from .runs.config.config import Config as Config
 from .runs.formats.measured.read import read_scan as read_scan
 from .runs.jobs.start import plan as plan
 from .runs.jobs.start import run as run
-from .runs.results.figures.kinds import draw as draw
+from .runs.results.figures.objects import draw as draw
+from .runs.results.film import compare as compare
 from .runs.results.run import load as load

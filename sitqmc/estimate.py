@@ -20,6 +20,9 @@ NORMAL_SCORES = {0.68: 1.0, 0.95: 1.959964}
 UNRESOLVED = 10.0
 """A value smaller than its error divided by this is printed as zero: none of its digits is known."""
 
+MOST_SHOWN = 6
+"""Values of a longer array are not all shown at the end of a cell."""
+
 LARGEST = 1e7
 """Numbers from here on are printed with a power of ten."""
 
@@ -163,3 +166,16 @@ class Estimate:
 
     def __str__(self) -> str:
         return format(self, "")
+
+    def __repr__(self) -> str:
+        """Return the first and last values of a long array."""
+        size = np.size(self.value)
+        if size <= MOST_SHOWN:
+            return f"Estimate({self})"
+        value, error = np.ravel(self.value), np.ravel(self.error)
+        ends = [concise(float(value[i]), float(error[i])) for i in (0, 1, 2, -1)]
+        shape = " x ".join(map(str, np.shape(self.value)))
+        return f"Estimate({shape} values: {', '.join(ends[:3])}, ..., {ends[3]})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{self!r}</code>"

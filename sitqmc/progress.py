@@ -22,6 +22,7 @@ log = logging.getLogger("sitqmc")
 DELAY = 1.0
 """Seconds before a bar appears: what is done sooner needs none."""
 
+COUNTER = "{desc}: {n_fmt} {unit}, {elapsed} elapsed"
 BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} {unit}, {elapsed} elapsed{postfix}"
 
 
@@ -37,10 +38,12 @@ class Bar:
             for item in items:
                 ...
                 bar.update()
+
+    total  None: not known; the steps are counted
     """
 
     def __init__(
-        self, total: int, text: str = "", unit: str = "steps", *, done: int = 0, quiet: bool = False,
+        self, total: int | None, text: str = "", unit: str = "steps", *, done: int = 0, quiet: bool = False,
         delay: float = DELAY, keep: bool = False,
     ) -> None:  # fmt: skip
         self.bar: Any = None
@@ -49,7 +52,7 @@ class Bar:
 
             self.bar = tqdm(
                 total=total, initial=done, desc=text or None, unit=unit, delay=delay, leave=keep,
-                bar_format=BAR,
+                bar_format=COUNTER if total is None else BAR,
             )  # fmt: skip
 
     def __enter__(self) -> Bar:

@@ -5,7 +5,7 @@ Omega and a test of the plain BCS superconductor. The inversion of the cold scan
 source bands, gives sigma1 and sigma2, excess conductivity, missing weight, and J_s as a cross-check.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,6 +46,7 @@ from sitqmc.analytic.optics.film_on_substrate import transmission
 from sitqmc.analytic.superconductor.matsubara import film_stiffness_mev, penetration_depth_nm
 from sitqmc.analytic.units import Array, mev_to_thz
 from sitqmc.estimate import Estimate
+from sitqmc.result import SavedResult, lines_of
 
 FEWEST_PAIRS = 6
 """Resonance pairs below which all points of the scan enter the cross-check of the superfluid density."""
@@ -55,7 +56,7 @@ DISAGREEMENT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FilmAnalysis:
+class FilmAnalysis(SavedResult):
     """All results for one film.
 
     mount                 joint fit of all scans, None without a normal scan
@@ -101,6 +102,10 @@ class FilmAnalysis:
     def rejected(self) -> bool:
         """Whether the joint fit is rejected; then no quantity of the film is given."""
         return self.mount is not None and not self.mount.quality.fits
+
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines of the report."""
+        return lines_of(self.report())
 
     def report(self) -> str:
         """Return the results as text, one line each."""

@@ -22,10 +22,11 @@ from sitqmc.analytic.numerics.kramers_kronig import smooth_transform_matrix
 from sitqmc.analytic.superconductor.matsubara import stiffness_slope_mev
 from sitqmc.analytic.units import Array, Complex, mev_to_thz, thz_to_mev
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result, SavedResult
 
 
 @dataclass(frozen=True, kw_only=True)
-class Background:
+class Background(Result):
     """Superconductor without a mode: a setup, a gap in meV, a temperature in K and a conductivity model."""
 
     setup: FilmSetup
@@ -49,7 +50,7 @@ class Background:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ExcessConductivity:
+class ExcessConductivity(SavedResult):
     """sigma_H at measured frequencies (n,), with covariance (n, n), in ohm^-1 cm^-1."""
 
     nu_thz: Array
@@ -72,7 +73,7 @@ class ExcessConductivity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperfluidDensity:
+class SuperfluidDensity(Result):
     """Superfluid density of a film.
 
     omega_sigma2_mev  D = lim hbar omega sigma2 in meV ohm^-1 cm^-1
@@ -84,7 +85,7 @@ class SuperfluidDensity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MissingWeight:
+class MissingWeight(Result):
     """int (sigma1_normal - sigma1_super) d(hbar omega) in meV ohm^-1 cm^-1.
 
     window    integral over the measured frequencies

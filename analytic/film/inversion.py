@@ -17,13 +17,14 @@ from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.optics.film_on_substrate import transmission
 from sitqmc.analytic.optics.inversion import invert
 from sitqmc.analytic.units import Array, Complex
+from sitqmc.result import SavedResult
 
 MAX_STEPS = 200
 CONVERGED = 1e-8  # relative change of sigma; its error is of order 1e-2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MeasuredConductivity:
+class MeasuredConductivity(SavedResult):
     """Measured conductivity.
 
     nu_thz       frequencies, shape (n,)

@@ -23,6 +23,7 @@ from sitqmc.analytic.superconductor.dynes import dynes_conductivity
 from sitqmc.analytic.superconductor.gap import gap_mev
 from sitqmc.analytic.units import Array, Complex
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result
 
 Model = Literal["mattis_bardeen", "finite_scattering", "dynes"]
 POSITIVE = ("sigma_n", "scattering_mev", "film_nm", "thickness_um")
@@ -71,7 +72,7 @@ class FilmSetup:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FilmFit:
+class FilmFit(Result):
     """A fit of one or several scans.
 
     fit         values, errors, correlations and quality

@@ -11,10 +11,11 @@ from sitqmc.analytic.numerics.least_squares import FitResult, FreeParameter, fit
 from sitqmc.analytic.superconductor.tunnelling import tunnelling_conductance
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TunnelFit:
+class TunnelFit(Result):
     """Result; `fit` holds values and errors of delta_mev, gamma_mev, t_k, level, slope and curvature."""
 
     fit: FitResult

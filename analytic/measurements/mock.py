@@ -16,6 +16,7 @@ from sitqmc.analytic.measurements.synthetic import SyntheticFilm, frequencies_th
 from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission
 from sitqmc.analytic.optics.instrument import Instrument
 from sitqmc.analytic.units import Array, Complex
+from sitqmc.result import Result
 
 NOISE = 0.005
 """Relative standard error of |t|, and of theta in rad."""
@@ -29,7 +30,7 @@ WIDTHS = {
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MockFilm:
+class MockFilm(Result):
     """Scans of one film, the experimenter's belief, and the truth.
 
     normal, cold, tunnelling  the data

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitqmc.analytic.units import Array, Complex
+from sitqmc.result import Result
 
 NOISE_FLOOR = 5.0
 """Smallest |t| in units of its error that enters an analysis; ln|t| and theta of weaker points are biased."""
@@ -24,7 +25,7 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ThzScan:
+class ThzScan(Result):
     """Transmission relative to the empty path. Arrays have shape (n_freq,); frequencies increase.
 
     nu_thz              frequencies in THz
@@ -69,7 +70,7 @@ class ThzScan:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TunnellingCurve:
+class TunnellingCurve(Result):
     """dI/dV in any unit against bias in mV, shape (n_bias,), bias increasing, with its standard error."""
 
     bias_mv: Array

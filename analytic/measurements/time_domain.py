@@ -13,13 +13,14 @@ import numpy as np
 
 from sitqmc.analytic.measurements.scans import NOISE_FLOOR, DataError, ThzScan, thz_scan
 from sitqmc.analytic.units import Array, Complex
+from sitqmc.result import Result
 
 EDGE = 0.05
 """Part of a window over which each end is tapered to zero."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Trace:
+class Trace(Result):
     """Repeated time-domain traces.
 
     time_ps  evenly spaced times in ps, shape (n_time,)

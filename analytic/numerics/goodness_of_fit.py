@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import chi2 as chi2_distribution
 
 from sitqmc.analytic.units import Array
+from sitqmc.result import Result
 
 P_MIN = 1e-3
 """A model with a smaller p-value is rejected."""
@@ -19,7 +20,7 @@ Z_MAX = 4.0
 
 
 @dataclass(frozen=True)
-class FitQuality:
+class FitQuality(Result):
     """Result of both tests.
 
     chi2, dof      chi^2 and the number of degrees of freedom

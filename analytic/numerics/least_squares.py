@@ -14,6 +14,8 @@ import numpy as np
 from sitqmc.analytic.numerics.goodness_of_fit import FitQuality, assess_fit
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
+from sitqmc.progress import Bar
+from sitqmc.result import Result
 
 Residuals = Callable[[Mapping[str, float]], list[Array]]
 Standardised = Callable[[Mapping[str, float]], Array]
@@ -33,7 +35,7 @@ class FreeParameter:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FitResult:
+class FitResult(Result):
     """Result of a fit.
 
     values       every parameter, fixed ones included
@@ -130,10 +132,15 @@ def _minimise(
     def values(current: lmfit.Parameters) -> dict[str, float]:
         return {n: start[n] + scale[n] * float(x) for n, x in current.valuesdict().items()}
 
-    outcome = lmfit.minimize(
-        lambda current: standardised(values(current)), parameters, method="leastsq", scale_covar=False,
-        calc_covar=False, max_nfev=max_evaluations,
-    )  # fmt: skip
+    with Bar(None, "fit", "evaluations") as bar:
+        def followed(current: lmfit.Parameters) -> Array:
+            bar.update()
+            return standardised(values(current))
+
+        outcome = lmfit.minimize(
+            followed, parameters, method="leastsq", scale_covar=False, calc_covar=False,
+            max_nfev=max_evaluations,
+        )  # fmt: skip
     if not outcome.success:
         raise ValueError(f"the fit did not converge ({outcome.message.strip()}): change the start values")
     return values(outcome.params)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result
 
 Form = Literal["critical", "gaussian"]
 EXPONENT: dict[Form, float] = {"critical": 1.0, "gaussian": 0.5}
@@ -50,7 +51,7 @@ SUBGAP_CONDUCTIVITY_EXPONENT = UniversalRatio(  # sigma ~ omega^5 below the Higg
 
 
 @dataclass(frozen=True)
-class MassScaling:
+class MassScaling(Result):
     """Fit of m_H = prefactor Tc^exponent.
 
     form       "critical" or "gaussian"

@@ -20,12 +20,13 @@ from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.options import Options, resolve
 from sitqmc.continuation.solve import continue_correlator
 from sitqmc.continuation.spectrum.spectrum import Spectrum
+from sitqmc.result import SavedResult
 
 CENTRAL = 0.98       # share of the weight of the truth in the frequencies where coverage is counted
 
 
 @dataclass(frozen=True, eq=False)
-class ClosureTest:
+class ClosureTest(SavedResult):
     """Spectra of synthetic data and their truth.
 
     grid     common frequency grid

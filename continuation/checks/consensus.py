@@ -30,6 +30,8 @@ from sitqmc.continuation.solve import continue_correlator
 from sitqmc.continuation.spectrum.features import Feature, feature_estimate
 from sitqmc.continuation.spectrum.spectrum import Spectrum
 from sitqmc.estimate import Estimate
+from sitqmc.progress import followed
+from sitqmc.result import SavedResult
 
 BAND_SIGMA = 2.0
 SLACK = 0.05           # differences below this share of the largest value do not count
@@ -38,7 +40,7 @@ POOL = 400             # samples in the pooled band
 
 
 @dataclass(frozen=True, eq=False)
-class Consensus:
+class Consensus(SavedResult):
     """Spectra of all methods on one grid and their summary.
 
     spectra       by method name
@@ -123,7 +125,10 @@ def consensus(
     nodes = default_grid(data).omega if omega is None else omega
     options = Options(omega=nodes, constant=constant, seed=seed)
     methods = methods_for(data.kind)
-    spectra = {name: continue_correlator(data, replace(options, method=name)) for name in methods}
+    spectra = {
+        name: continue_correlator(data, replace(options, method=name))
+        for name in followed(methods, len(methods), "consensus", "methods")
+    }
     best = spectra[DEFAULT_METHOD]
     limit = POOR_FIT * max(best.n_data, best.chi2)
     votes = {name: m.vote for name, m in methods.items() if m.vote > 0 and spectra[name].chi2 <= limit}

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.result import Result
 
 ABSENT = 1e-30      # factor inside a hard gap: small enough for zero, but it has a logarithm
 
 
 @dataclass(frozen=True, eq=False)
-class Constraint:
+class Constraint(Result):
     """Equation weight * int_0^inf omega^power A d omega + constant * rho_s = value +- error.
 
     covariance  (n_points,) of the value with the data, or None if independent

@@ -27,6 +27,7 @@ from sitqmc.continuation.kernels.kernels import (
     sum_kernel,
     tau_kernel,
 )
+from sitqmc.result import Result
 
 Kind = Literal["rho_iw", "lambda_tau", "green_tau", "chi_tau", "chi_iw"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -35,7 +36,7 @@ HEAVY_TAIL = 6.0     # a mean excess kurtosis above this makes the covariance it
 
 
 @dataclass(frozen=True, eq=False)
-class CorrelatorData:
+class CorrelatorData(Result):
     """Mean and covariance of one correlator.
 
     kind        rho_iw (current response), lambda_tau, green_tau, chi_tau, chi_iw

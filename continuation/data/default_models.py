@@ -8,13 +8,14 @@ import numpy as np
 
 from sitqmc.continuation.data.linear_system import LinearSystem
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.result import Result
 
 GAUSSIAN_WIDTHS = (0.6, 1.0, 1.6, 2.5, 4.0, 6.3, 10.0)    # in units of the characteristic frequency
 FLOOR = 1e-8     # a default model may be small, but where it is zero the spectrum could never be non-zero
 
 
 @dataclass(frozen=True)
-class DefaultModel:
+class DefaultModel(Result):
     """A name and the values (omega,) of a positive function."""
 
     name: str

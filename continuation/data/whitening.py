@@ -28,6 +28,7 @@ import numpy as np
 from sitqmc.continuation.data.linear_system import LinearSystem
 from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.result import Result
 
 SIGNAL_CUT = 1e-9
 EIGEN_FLOOR = 1e-10
@@ -38,7 +39,7 @@ CONSTANT_WEIGHT = 1.0       # scale of the constant's column relative to the ker
 
 
 @dataclass(frozen=True)
-class WhiteningReport:
+class WhiteningReport(Result):
     """What the five rules did.
 
     rows          data points that came in

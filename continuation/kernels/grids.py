@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.result import Result
 
 
 @dataclass(frozen=True)
-class FrequencyGrid:
+class FrequencyGrid(Result):
     """Nodes omega (n,), ascending from 0, and quadrature weights (n,), same unit."""
 
     omega: Array

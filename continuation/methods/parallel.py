@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from sitqmc.progress import followed
+
 MOST = 8               # the ensemble of priors does not occupy more
 
 Item = TypeVar("Item")
@@ -32,13 +34,18 @@ def allowed() -> int:
     return min(cores, MOST)
 
 
-def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> list[Result]:
-    """Return [function(item), ...] in order, computed on `threads` threads; 0: as many as `allowed`."""
-    count = threads or allowed()
+def mapped(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, text: str = "continuation"
+) -> list[Result]:
+    """Return [function(item), ...] in order, computed on `threads` threads; 0: as many as `allowed`.
+
+    text  name of the progress bar
+    """
+    count, todo = threads or allowed(), list(items)
     if count == 1:
-        return [function(item) for item in items]
+        return list(followed(map(function, todo), len(todo), text))
     with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(function, items))
+        return list(followed(pool.map(function, todo), len(todo), text))
 
 
 @cache

@@ -19,10 +19,11 @@ from sitqmc.continuation.data.whitening import whiten
 from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.spectrum.features import window_weights
+from sitqmc.result import Result
 
 
 @dataclass(frozen=True)
-class WeightBounds:
+class WeightBounds(Result):
     """Bounds on the integral of A over [low, high] at a stated probability.
 
     lower, upper  bounds on the weight

@@ -21,6 +21,7 @@ from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.whitening import hartlap_factor
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result
 
 MAX_STATES = 3
 WINDOWS = 12
@@ -41,7 +42,7 @@ class DecayFit:
 
 
 @dataclass(frozen=True)
-class ExcitationGap:
+class ExcitationGap(Result):
     """Lowest excitation energy, averaged over models, and the single fits.
 
     energy  its posterior part is the scatter between models, which does not contain the noise of the data:

@@ -14,11 +14,12 @@ from sitqmc.continuation.data.linear_system import CUTOFF
 from sitqmc.continuation.kernels.grids import sinh_grid
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process.method import CENTRAL, made_to_fit
+from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
 from sitqmc.continuation.methods.parallel import mapped, single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.model_free.functionals import scale_of
 from sitqmc.continuation.options import Options, resolve
-from sitqmc.continuation.scan.posterior import PointPosterior, central_mean
+from sitqmc.continuation.scan.posterior import central_mean
 from sitqmc.continuation.scan.priors import ROUGH, PriorFamily, all_families, chains_of_settings
 from sitqmc.continuation.scan.process import (
     ScanEquations,
@@ -31,6 +32,7 @@ from sitqmc.continuation.solve import negative_stiffness, spectrum_of
 from sitqmc.continuation.spectrum.features import find_peaks
 from sitqmc.continuation.spectrum.solution import Solution
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum
+from sitqmc.result import SavedResult
 
 MIN_SCAN = 3               # points of a scan
 MARGIN = 5.0               # base shapes whose ln evidence is lower by more are left out after a first look
@@ -42,7 +44,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class ScanSpectra:
+class ScanSpectra(SavedResult):
     """Spectra of all points of a scan from one posterior.
 
     at          (points,) scanned parameter
@@ -229,7 +231,7 @@ def _solution(
     target = float(weights @ np.array([mode.chi2[p] for mode in modes]))
     reported, scan = made_to_fit(problem, median, target)
     return Solution(
-        posterior=PointPosterior(
+        posterior=ProcessPosterior(
             problem.kernel, weights, centre, spread, draws, reported, np.asarray(response)
         ),
         scan=scan, scans={"posterior median": scan}, default=median / problem.grid.weights,

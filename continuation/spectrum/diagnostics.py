@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
+from sitqmc.result import Result
 
 
 @dataclass(frozen=True)
-class AlphaScan:
+class AlphaScan(Result):
     """Scan of the regularisation strength alpha (of the temperature Theta for stochastic sampling).
 
     All arrays have the shape (n_alpha,), in descending alpha; NaN where a method has no such number.

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from sitqmc.continuation.spectrum.features import lowest_peak, onset, optical_gap
 from sitqmc.continuation.spectrum.spectrum import Spectrum
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result
 
 
 @dataclass(frozen=True)
-class HiggsScales:
+class HiggsScales(Result):
     """Energy scales; None where the spectrum was not given, NaN where the spectrum lacks the feature."""
 
     m_h_sigma: Estimate

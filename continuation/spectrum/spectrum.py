@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,12 +25,13 @@ from sitqmc.continuation.spectrum.features import (
 from sitqmc.continuation.spectrum.posterior import Posterior, combined_error, with_combined_error
 from sitqmc.continuation.spectrum.resolution import averaging_kernels
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result, SavedResult
 
 CONDUCTIVITY = ("rho_iw", "lambda_tau")
 
 
 @dataclass(frozen=True, eq=False)
-class SumRule:
+class SumRule(Result):
     """f-sum rule rho_s + (2/pi) int sigma_reg = <-k_x>.
 
     found     left side, from the spectrum
@@ -60,7 +62,7 @@ class SumRule:
 
 
 @dataclass(frozen=True)
-class PeakValue:
+class PeakValue(Result):
     """Peak with errors on position and height; width is the full width at half height."""
 
     position: Estimate
@@ -70,7 +72,7 @@ class PeakValue:
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(SavedResult):
     """Non-negative even spectrum A(omega): sigma_reg, P/omega or chi''/omega.
 
     grid         frequencies (n_omega,) and quadrature weights, in the unit of 1/beta
@@ -109,6 +111,22 @@ class Spectrum:
     posterior_error: Array
     resolution: Array
     warnings: tuple[str, ...] = field(default=())
+
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Yield what a reader wants first: data, fit, sum rule, peaks, resolution, remarks."""
+        yield "kind", f"{self.kind}, beta = {self.beta:.6g}"
+        yield "method", self.method
+        yield "omega", f"{len(self.omega)} frequencies from {self.omega[0]:.3g} to {self.omega[-1]:.3g}"
+        yield "chi2", f"{self.chi2:.3g} for {self.n_data} data, which fix {self.n_effective:.1f} parameters"
+        if self.constant is not None:
+            yield "rho_s" if self.kind == "rho_iw" else "constant", str(self.constant)
+        if self.sum_rule is not None:
+            yield "sum rule", str(self.sum_rule.found)
+        for peak in self.peaks(limit=3):
+            width = float(np.interp(peak.position.value, self.omega, self.resolution))
+            yield "peak", f"omega = {peak.position}, A = {peak.height}, resolution {width:.2g}"
+        for remark in self.warnings:
+            yield "warning", remark
 
     @property
     def omega(self) -> Array:

@@ -23,6 +23,7 @@ from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import SCALARS
 from sitqmc.qmc.statistics.allocation import missing_bins
 from sitqmc.qmc.statistics.thermalisation import burn_in_bins, hot_cold_z
+from sitqmc.result import Result
 
 Array = NDArray[np.float64]
 
@@ -92,7 +93,7 @@ def _misses(result: ChainResult, target: Mapping[str, float]) -> bool:
 
 
 @dataclass(frozen=True)
-class StartCheck:
+class StartCheck(Result):
     """Comparison of cold starts (no currents) with hot ones (random currents), on the same samples.
 
     z             name -> difference in standard errors, over all bins of the schedule

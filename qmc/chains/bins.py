@@ -12,6 +12,7 @@ from sitqmc.qmc.measure.green import green_bins
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import AT, MAP_AT, MAPS, MEASURED, OBSERVABLES, SCALARS, SERIES, WAVES
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time
+from sitqmc.result import Result
 
 Array = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ NOT_MEASURED = -1.0
 
 
 @dataclass(frozen=True)
-class ChainResult:
+class ChainResult(Result):
     """Bins, maps and cost of one finished chain.
 
     bins           name -> float64 (bins, ...), see `OBSERVABLES`

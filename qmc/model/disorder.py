@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sitqmc.qmc.model.random_streams import DISORDER, DISORDER_E_C, DISORDER_E_J, DISORDER_SITES, generator
+from sitqmc.result import Result
 
 Bonds = NDArray[np.bool_]
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disorder:
+class Disorder(Result):
     """Disorder of one sample, constant along imaginary time. All arrays are read-only.
 
     bonds   bool (2, Ly, Lx), True where a bond is present: bonds[0, y, x] joins (x, y) to (x+1, y),

@@ -27,6 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ive
 
+from sitqmc.result import Result
+
 Action = Literal["rotor", "cosine", "villain"]
 ACTIONS: tuple[Action, ...] = ("rotor", "cosine", "villain")
 
@@ -40,7 +42,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LinkWeights:
+class LinkWeights(Result):
     """Weight and estimators of one kind of link, as functions of J = 0 .. j_max (even in J but for n_g).
 
     weight   w(J)/w(0) without charge offset

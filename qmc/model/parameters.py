@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from sitqmc.result import Result
+
 __all__ = ["PARAMETERS", "Parameter", "ParameterSpace", "parameters_of"]
 
 
@@ -77,7 +79,7 @@ def parameters_of(model: object) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class ParameterSpace:
+class ParameterSpace(Result):
     """The models of a run and what tells them apart; the one place that decides it.
 
     models  `Model`s, or mappings of their fields

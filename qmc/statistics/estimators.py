@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.estimate import Estimate
+from sitqmc.result import SavedResult
 
 if TYPE_CHECKING:
     from sitqmc.qmc.statistics.transverse_fit import TransverseFit
@@ -33,7 +34,7 @@ STATIC = {"rho_s": "rho"}
 
 
 @dataclass(frozen=True)
-class Average:
+class Average(SavedResult):
     """Disorder average of one quantity; unpacks as (mean, covariance).
 
     n            Matsubara numbers of the components of a response, None for other quantities

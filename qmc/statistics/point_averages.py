@@ -18,6 +18,7 @@ from sitqmc.qmc.statistics.allocation import VarianceSums
 from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time, average, jackknife, squared_mean
 from sitqmc.qmc.statistics.thermalisation import DifferenceSums, outliers, stuck_by_activity, winding_activity
+from sitqmc.result import Result
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ WINDINGS = ("rho_s_x", "rho_s_y", "kappa")
 
 
 @dataclass(frozen=True)
-class QualityCheck:
+class QualityCheck(Result):
     """Quality of one observable.
 
     tau_int            in measurements, mean over samples
@@ -47,7 +48,7 @@ class QualityCheck:
 
 
 @dataclass(frozen=True)
-class PointAverages:
+class PointAverages(Result):
     """Averages of one point.
 
     samples   per-sample means: scalars (n,), correlators (n, m); see `sample_means`

@@ -30,6 +30,7 @@ from scipy.stats import chi2 as chi2_distribution
 
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.wave_vectors import lattice_wave_vectors, multiplicity
+from sitqmc.result import SavedResult
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -102,7 +103,7 @@ class WaveFit:
 
 
 @dataclass(frozen=True)
-class TransverseFit:
+class TransverseFit(SavedResult):
     """Response at q = 0 from all wave vectors, F frequencies.
 
     n            Matsubara numbers (F,)

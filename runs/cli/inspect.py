@@ -58,11 +58,17 @@ def _export(arguments: argparse.Namespace) -> int:
     path = Path(arguments.output)
     if path.suffix not in (".csv", ".nc"):
         raise UserError(f"{path}: the file name must end in .csv or .nc")
-    from sitqmc.runs.results.analysis import analyse_run
-    from sitqmc.runs.results.export import write_csv, write_netcdf
     from sitqmc.runs.results.run import load
 
-    results = analyse_run(load(folder_of(arguments.folder)), spectra=False)
-    (write_csv if path.suffix == ".csv" else write_netcdf)(results, path)
+    run = load(folder_of(arguments.folder))
+    if path.suffix == ".csv":
+        from sitqmc.runs.results.analysis import analyse_run
+        from sitqmc.runs.results.export.table import write_csv
+
+        write_csv(analyse_run(run, spectra=False), path)
+    else:
+        from sitqmc.runs.results.export.netcdf import write_netcdf
+
+        write_netcdf(run.results, path)
     print(path)
     return 0

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from sitqmc.progress import Bar
+from sitqmc.progress import Bar, log
 from sitqmc.qmc import Model
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.config.given import Given
@@ -17,6 +17,8 @@ from sitqmc.runs.jobs.plan import TRIAL_SECONDS
 from sitqmc.runs.jobs.plan import plan as planned
 from sitqmc.runs.results.analysis import RunResults, analyse_run
 from sitqmc.runs.results.run import Run
+from sitqmc.runs.results.stored import keep
+from sitqmc.runs.simulate.lock import exclusive_lock
 from sitqmc.runs.simulate.mpi import map_over_ranks, wait_for_all
 from sitqmc.runs.simulate.processes import available_cores
 from sitqmc.runs.simulate.run import run as simulate
@@ -52,7 +54,8 @@ def run(
     with Stop(seconds).listening() as stop:
         try:
             simulate_and_analyse(
-                config, stop, processes=processes, retry=retry, finish=write_all if report else None
+                config, stop, processes=processes, retry=retry, again=False,
+                finish=write_all if report else None,
             )
         except Stopped as reason:
             if str(reason) != "signal SIGINT":
@@ -85,21 +88,36 @@ def plan(
 
 def simulate_and_analyse(
     config: Config, stop: Stop, *, processes: int | None = None, comm: Any = None, quiet: bool = False,
-    retry: bool = False, finish: Callable[[RunResults], object] | None = None,
+    retry: bool = False, again: bool = True, finish: Callable[[RunResults], object] | None = None,
 ) -> None:  # fmt: skip
     """Simulate what is missing, then continue all points, shared among the ranks of `comm`.
 
+    again   continue the correlators also where run.h5 holds the spectra of the same samples
     finish  is called with the results on rank 0
     raises  as of `simulate.run.run`
     """
     simulate(config, processes=processes, comm=comm, quiet=quiet, stop=stop, retry=retry)
     try:
-        results = analyse_run(Run(RunFolder(config.output.path), config), _share(comm, stop, quiet))
-        if results is not None and finish is not None:
-            finish(results)
+        found = Run(RunFolder(config.output.path), config)
+        if not again and comm is None and found.stored is not None:
+            return
+        results = analyse_run(found, _share(comm, stop, quiet))
+        if results is not None:
+            _keep(found.folder, results, stop)
+            if finish is not None:
+                finish(results)
     finally:
         if comm is not None:                     # sleep while rank 0 draws: the end of MPI would spin
             wait_for_all(comm)
+
+
+def _keep(folder: RunFolder, results: RunResults, stop: Stop) -> None:
+    """Write the spectra into run.h5, unless another run has begun here."""
+    try:
+        with exclusive_lock(folder.folder, stop):
+            keep(folder, results)
+    except UserError as error:
+        log.warning("%s: the spectra are not kept: %s", folder.path, error)
 
 
 def _share(comm: Any, stop: Stop, quiet: bool) -> Any:

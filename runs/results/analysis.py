@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
-from sitqmc.qmc import ParameterSpace
+from sitqmc.qmc import Model, ParameterSpace
+from sitqmc.result import Result
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.results.point import PointResult, RunPoint, continue_point
-from sitqmc.runs.results.run import MeasuredPoint, Run
+from sitqmc.runs.results.point import MeasuredPoint, PointResult, RunPoint, continue_point
 from sitqmc.runs.store.run_file import Failure, RunHeader
 
 Job = tuple[Config, MeasuredPoint]
@@ -20,8 +20,31 @@ Share = Callable[[Callable[[], Sequence[Job]], Callable[[Job], RunPoint]], "list
 """share(jobs, do): jobs() is called on one rank; returns [do(job), ...] there, None on the others."""
 
 
+class Source(Protocol):
+    """A run on the disk, of which only what an analysis reads is named here."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def header(self) -> RunHeader: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def models(self) -> tuple[Model, ...]: ...
+
+    @property
+    def failures(self) -> tuple[Failure, ...]: ...
+
+    def check_names(self, names: Iterable[str]) -> None: ...
+
+    def measured(self, model: Model, names: Sequence[str] | None = None) -> MeasuredPoint: ...
+
+
 @dataclass(frozen=True, eq=False)
-class RunResults:
+class RunResults(Result):
     """Results of all points of a run: what tables, figures, report and export are made from.
 
     path      run.h5
@@ -69,16 +92,16 @@ class RunResults:
 
 @overload
 def analyse_run(
-    run: Run, share: None = None, *, spectra: bool = ..., names: Sequence[str] | None = ...
+    run: Source, share: None = None, *, spectra: bool = ..., names: Sequence[str] | None = ...
 ) -> RunResults: ...
 @overload
 def analyse_run(
-    run: Run, share: Share, *, spectra: bool = ..., names: Sequence[str] | None = ...
+    run: Source, share: Share, *, spectra: bool = ..., names: Sequence[str] | None = ...
 ) -> RunResults | None: ...
 
 
 def analyse_run(
-    run: Run, share: Share | None = None, *, spectra: bool = True, names: Sequence[str] | None = None
+    run: Source, share: Share | None = None, *, spectra: bool = True, names: Sequence[str] | None = None
 ) -> RunResults | None:
     """Return averages and spectra of every point of a run, finished or not.
 

@@ -2,19 +2,30 @@
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sitqmc.analytic import ExcessConductivity, FilmAnalysis, TheoryCurve, compare, mev_to_thz
+from sitqmc.analytic import (
+    Comparison,
+    ExcessConductivity,
+    FamilyComparison,
+    FilmAnalysis,
+    TheoryCurve,
+    compare_family,
+    mev_to_thz,
+)
+from sitqmc.analytic import compare as compare_curve
 from sitqmc.analytic.film.inversion import MeasuredConductivity
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
 from sitqmc.runs.errors import UnreadableFile, UserError
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.point import RunPoint
+from sitqmc.runs.results.point import PointResult, RunPoint
+from sitqmc.runs.results.run import Run
 
 LAYOUT = 1
 DRAWS, FEWEST_DRAWS = 400, 20
@@ -155,10 +166,78 @@ def compare_run(
             yield results.label(point), "no sigma(omega): " + "; ".join(point.warnings)
             continue
         try:
-            found = compare(
+            found = compare_curve(
                 theory, film.sigma_h, film.thickness_nm, amplitude=amplitude,
                 film_stiffness_mev=film.stiffness_mev,
             )  # fmt: skip
         except ValueError as error:
             raise UserError(f"{film.name}: {error}") from None
         yield results.label(point), found.report()
+
+
+Film = FilmAnalysis | FilmRecord | str | Path
+"""An analysed film, its record, or the folder that `sitqmc film` has written."""
+
+
+def compare(
+    theory: Run | RunResults | RunPoint | TheoryCurve, film: Film, *, e_j_mev: float | None = None,
+    search_mev: tuple[float, float] | None = None, amplitude: Estimate | None = None, **where: Any,
+) -> Comparison | FamilyComparison:  # fmt: skip
+    """Compare sigma(omega) of a simulation with the excess conductivity of a film.
+
+        comparison = sitqmc.compare(run, film, p=0.1)
+
+    theory   a run, one of its points, or a curve
+    film     an analysed film, or the folder that `sitqmc film` has written
+    where    parameters that single out points of a run, such as p=0.1
+    e_j_mev, search_mev, amplitude   as of `sitqmc.analytic.compare`
+    returns  the comparison of one point; of several points that differ in p, `FamilyComparison` with the
+             best p
+    raises   UserError if there is no spectrum or sigma_H to compare
+    """
+    curves = _curves(theory, where)
+    record = _record(film)
+    options: dict[str, Any] = {
+        "e_j_mev": e_j_mev, "search_mev": search_mev, "amplitude": amplitude,
+        "film_stiffness_mev": record.stiffness_mev,
+    }  # fmt: skip
+    try:
+        if len(curves) == 1:
+            (curve,) = curves.values()
+            return compare_curve(curve, record.sigma_h, record.thickness_nm, **options)
+        return compare_family(curves, record.sigma_h, record.thickness_nm, **options)
+    except ValueError as error:
+        raise UserError(f"{record.name}: {error}") from None
+
+
+def _curves(
+    theory: Run | RunResults | RunPoint | TheoryCurve, where: dict[str, Any]
+) -> dict[float, TheoryCurve]:
+    """Return the curves by p; UserError if points differ in something else or have no spectrum."""
+    if isinstance(theory, TheoryCurve):
+        return {0.0: theory}
+    if isinstance(theory, PointResult):
+        points: Sequence[RunPoint] = [theory]
+    elif isinstance(theory, RunResults):
+        points = theory.results
+    else:
+        points = [theory.point(**where)] if where else theory.points
+    found = {point.model.p: theory_curve(point) for point in points}
+    if len(found) < len(points):
+        raise UserError("the points differ in more than p; name one, such as L=16, p=0.1")
+    missing = [p for p, curve in found.items() if curve is None]
+    if missing:
+        raise UserError(f"p = {missing[0]:g}: has no spectrum; see the warnings of the point")
+    return {p: curve for p, curve in found.items() if curve is not None}
+
+
+def _record(film: Film) -> FilmRecord:
+    if isinstance(film, FilmRecord):
+        return film
+    if not isinstance(film, FilmAnalysis):
+        return read_film(Path(film))
+    if film.rejected:
+        raise UserError("the joint fit of the film is rejected: it has no sigma_H to compare with")
+    below = film.sigma_h.below(float(mev_to_thz(2 * film.background.delta_mev)))
+    thickness = float(film.background.setup.sample.film_nm)
+    return FilmRecord("film", thickness, film.stiffness_mev, below)

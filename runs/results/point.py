@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import PeakValue, Spectrum, continue_conductivity, current_kernel
 from sitqmc.continuation.methods import CROSS_CHECK
-from sitqmc.estimate import Estimate
+from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, PointAverages
+from sitqmc.result import Result, SavedResult
 from sitqmc.runs.config.config import Config
+from sitqmc.runs.errors import UserError
 
 Array = NDArray[np.float64]
 AnySpectrum = TypeVar("AnySpectrum")
 
 
 @dataclass(frozen=True)
-class PointResult(Generic[AnySpectrum]):
+class PointResult(Result, Generic[AnySpectrum]):
     """Averages of a point with what was continued from them.
 
     spectra   by name. Of a run: sigma(omega) by method of continuation, the configured method first; empty if
@@ -52,6 +54,58 @@ class PointResult(Generic[AnySpectrum]):
 
 RunPoint = PointResult[Spectrum]
 """A point of a run."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredPoint:
+    """What a store holds of one point, for averages by any estimator.
+
+    plain   plain averages
+    waves   responses by wave vector, (samples, waves, frequencies) by name; empty if there are none
+    keys    (samples, 2), seed and number of every sample
+    names   averages that are wanted, None: all
+    """
+
+    plain: PointAverages
+    waves: Mapping[str, Array]
+    keys: NDArray[np.int64]
+    names: tuple[str, ...] | None = None
+
+    def averages(self, estimator: str) -> PointAverages:
+        """Return the averages by an estimator; UserError if the data do not allow it."""
+        if estimator == "plain":
+            return self.plain
+        # Imported here: functions of the mask are compiled, and some commands do without.
+        from sitqmc.qmc.statistics.improved import improve
+
+        try:
+            return improve(self.plain, self.waves, self.keys, names=self.names, estimator=estimator)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
+
+@dataclass(frozen=True, eq=False)
+class Scan(SavedResult):
+    """A scalar average against a parameter.
+
+    x         values of the parameter, ascending
+    estimate  the average at each of them
+    """
+
+    name: str
+    parameter: str
+    x: NDArray[Any]
+    estimate: Estimate
+    unit: str = "1"
+
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Yield the value at every point."""
+        for x, value, error in zip(self.x, self.estimate.value, self.estimate.error, strict=True):
+            yield f"{self.parameter} = {x:g}" if isinstance(x, float) else str(x), concise(value, error)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Unpack as (x, value, error)."""
+        return iter((self.x, self.estimate.value, self.estimate.error))
 
 
 def main_peak(result: RunPoint) -> PeakValue | None:

@@ -1,11 +1,15 @@
-"""A run on the disk, for notebooks: `sitqmc.load("results/my-run").table("rho_s", "kappa")`."""
+"""A run on the disk, for notebooks: `sitqmc.load("results/my-run").table("rho_s", "kappa")`.
+
+Figures and xarray are imported when they are asked for: most readers do without.
+"""
 
 from __future__ import annotations
 
 import html
 import importlib
+import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +22,15 @@ from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
 from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, WAVES, bins_needed, row_of
 from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, WAVES_OF, Average
+from sitqmc.qmc.statistics.jackknife import jackknife
+from sitqmc.result import MOST_LINES
+from sitqmc.runs.config.checks import refuse_unknown
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns
+from sitqmc.runs.results.analysis import RunResults, analyse_run
+from sitqmc.runs.results.point import MeasuredPoint, RunPoint, Scan
+from sitqmc.runs.results.stored import save_copy, stored_points
 from sitqmc.runs.store.run_file import Failure, RunHeader
 from sitqmc.runs.store.run_folder import Inventory, RunFolder
 from sitqmc.runs.store.samples import PointSamples
@@ -28,34 +38,6 @@ from sitqmc.runs.store.samples import PointSamples
 Array = NDArray[np.float64]
 
 MAIN = ("rho_s", "kappa", "minus_k", "energy")
-
-
-@dataclass(frozen=True, eq=False)
-class MeasuredPoint:
-    """What a store holds of one point, for averages by any estimator.
-
-    plain   plain averages
-    waves   responses by wave vector, (samples, waves, frequencies) by name; empty if there are none
-    keys    (samples, 2), seed and number of every sample
-    names   averages that are wanted, None: all
-    """
-
-    plain: PointAverages
-    waves: Mapping[str, Array]
-    keys: NDArray[np.int64]
-    names: tuple[str, ...] | None = None
-
-    def averages(self, estimator: str) -> PointAverages:
-        """Return the averages by an estimator; UserError if the data do not allow it."""
-        if estimator == "plain":
-            return self.plain
-        # Imported here: functions of the mask are compiled, and some commands do without.
-        from sitqmc.qmc.statistics.improved import improve
-
-        try:
-            return improve(self.plain, self.waves, self.keys, names=self.names, estimator=estimator)
-        except ValueError as error:
-            raise UserError(str(error)) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +83,32 @@ class Run:
         found = self.folder.models(self.config)
         return tuple(found if self.chosen is None else (m for m in found if m in set(self.config.models)))
 
+    @cached_property
+    def results(self) -> RunResults:
+        """Averages and spectra of all points: those in run.h5, or those of an analysis, which takes seconds.
+
+        raises  UserError if there is no finished sample
+        """
+        return self.stored or analyse_run(self)
+
     @property
-    def points(self) -> Iterator[PointSamples]:
-        """All samples of one point at a time, in the order of `models`."""
-        return self.folder.points(self.models)
+    def stored(self) -> RunResults | None:
+        """The results in run.h5; None if they are missing or the samples have changed since."""
+        points = stored_points(self.folder, self.models, self.config)
+        return None if points is None else RunResults(self.path, self.header, tuple(points), self.failures)
+
+    @property
+    def points(self) -> tuple[RunPoint, ...]:
+        """Every point with `.model`, `.averages`, `.spectrum`, `.spectra` and `.warnings`, see `results`."""
+        return self.results.results
+
+    def point(self, **where: Any) -> RunPoint:
+        """Return the one point with the given parameters, such as p=0.1, L=16, see `model`."""
+        return self.points[self.models.index(self.model(**where))]
+
+    def iter_samples(self, names: Sequence[str] | None = None) -> Iterator[PointSamples]:
+        """Yield all samples of one point at a time, in the order of `models`; `names` as of `samples`."""
+        return self.folder.points(self.models, names)
 
     def samples(self, index: int, names: Sequence[str] | None = None) -> PointSamples:
         """Return all samples of one point of `models`; `names` as of `RunFolder.points`."""
@@ -132,9 +136,7 @@ class Run:
     def check_names(self, names: Iterable[str]) -> None:
         """Raise UserError for an average that the run does not have."""
         known = self.known()
-        for name in names:
-            if name not in known:
-                raise UserError(f"observable {name!r}: not in this run; known: {', '.join(known)}")
+        refuse_unknown(names, known, "observable of this run", "")
 
     def known(self) -> list[str]:
         """Return the names of all averages that the first point has."""
@@ -182,7 +184,7 @@ class Run:
         where      parameters that single out the point, such as p=0.1, L=16
         raises     UserError for an unknown name or estimator, or if `where` fits no point or several
         """
-        model = self.point(**where)
+        model = self.model(**where)
         self.check_names([name])
         # Imported here: functions of the mask are compiled, and most commands do without.
         from sitqmc.qmc.statistics.improved import improved_averages
@@ -198,22 +200,26 @@ class Run:
         except ValueError as error:
             raise UserError(str(error)) from None
 
-    def point(self, **where: Any) -> Model:
-        """Return the one point with the given parameters, L standing for Lx and Ly.
+    def model(self, **where: Any) -> Model:
+        """Return the parameters of the one point with the given parameters, L standing for Lx and Ly.
 
         raises  UserError if no point or several have them
         """
+        found = self._matching(where)
+        if len(found) == 1:
+            return found[0]
+        told = ", ".join(f"{key} = {value}" for key, value in where.items()) or "no parameter given"
+        labels = "; ".join(self.space.label(m) for m in found or self.models)
+        raise UserError(f"{told}: {len(found)} points of this run; name one of {labels}")
+
+    def _matching(self, where: Mapping[str, Any]) -> list[Model]:
+        """Return the points with the given parameters; UserError for a name that is no parameter."""
+        where = dict(where)
         length = where.pop("L", None)
         wanted = where if length is None else {**where, "Lx": length, "Ly": length}
         known = {f.name for f in fields(Model)} | {"beta"}
-        if unknown := [key for key in wanted if key not in known]:
-            raise UserError(f"{unknown[0]}: no parameter of a point; known: L, {', '.join(sorted(known))}")
-        found = [m for m in self.models if all(_same(getattr(m, key), v) for key, v in wanted.items())]
-        if len(found) == 1:
-            return found[0]
-        told = ", ".join(f"{key} = {value}" for key, value in wanted.items()) or "no parameter given"
-        labels = "; ".join(self.space.label(m) for m in found or self.models)
-        raise UserError(f"{told}: {len(found)} points of this run; name one of {labels}")
+        refuse_unknown(wanted, ("L", *sorted(known)), "parameter of a point", "")
+        return [m for m in self.models if all(_same(getattr(m, key), v) for key, v in wanted.items())]
 
     def failed_samples(self, model: Model) -> dict[int, str]:
         """Return number -> reason of the samples of a point that failed."""
@@ -247,13 +253,92 @@ class Run:
 
     def estimate(self, averages: PointAverages, name: str) -> Estimate:
         """Return a scalar average; UserError for an unknown name or a correlator."""
-        known = [key for key, e in averages.values.items() if np.ndim(e.value) == 0]
-        if name not in known:
-            raise UserError(f"observable {name!r} is no scalar of this run; known: {', '.join(known)}")
+        known = [key for key in self.known() if not row_of(key).axes]
+        refuse_unknown((name,), known, "scalar of this run", "")
         return averages.values[name]
+
+    def evaluate(self, function: Callable[..., Any], **where: Any) -> Estimate:
+        """Return a function of disorder averages at every point, with jackknife errors over the samples.
+
+            run.evaluate(lambda rho_s, kappa: np.sqrt(rho_s / kappa))
+
+        function  its arguments are named like averages, see `known`; it gets numbers, or arrays of
+                  correlators, and returns a number or an array
+        where     parameters that the points must have, such as L=16
+        returns   one value for each point, in the order of `models`: (points,) or (points, ...)
+        raises    UserError for an unknown name, and if no point matches
+        """
+        names = list(inspect.signature(function).parameters)
+        known = [name for name in self.known() if row_of(name).kind != "derived"]
+        refuse_unknown(names, known, "average of a sample", "")
+        models = self._matching(where)
+        if not models:
+            raise UserError(f"{where}: no point of this run has these parameters")
+        estimator = self.config.continuation.estimator
+        points = [self.measured(model, names).averages(estimator) for model in models]
+        found = [jackknife(function, *(point.samples[name] for name in names)) for point in points]
+        return Estimate(np.array([e.value for e in found]), np.array([e.error for e in found]))
+
+    def scan(self, name: str, by: str = "", **where: Any) -> Scan:
+        """Return a scalar average against the scanned parameter, by the estimator of the configuration.
+
+        by      the parameter; the one that tells the points apart if empty
+        where   parameters that the points must have, such as L=16
+        raises  UserError if the points differ in more than one parameter
+        """
+        models = self._matching(where)
+        space = ParameterSpace(models)
+        try:
+            by = space.known(by or space.colour)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        panels = space.panels(by, math=False)
+        if len(panels) != 1:
+            several = "; ".join(panels) or "no point"
+            raise UserError(f"several scans in {by}: {several}; name one, such as L=16")
+        ((_, members),) = panels.items()
+        averages = dict(zip(self.models, self.averages_of(name), strict=True))
+        found = [self.estimate(averages[models[i]], name) for i in members]
+        return Scan(
+            name=name, parameter=by, x=np.array([space.rows[i][by] for i in members]),
+            estimate=Estimate([e.value for e in found], [e.error for e in found]), unit=row_of(name).unit,
+        )  # fmt: skip
+
+    def plot(self, name: str = "sigma", ax: Any = None) -> Any:
+        """Draw a figure of the run, see `sitqmc.draw`.
+
+        ax       axes of matplotlib to draw into; None: a new figure
+        returns  the axes, or the new figure, which a notebook shows
+        """
+        from sitqmc.runs.results.figures.objects import draw
+
+        return draw(name, self.results, ax)
+
+    def save(self, path: str | Path | None = None) -> Path:
+        """Write samples, averages and spectra to one file; `load` reads it.
+
+        path    a new .h5 file; None: run.h5 of this run
+        raises  UserError if the file exists already or cannot be written
+        """
+        return save_copy(self.folder, self.results, None if path is None else Path(path))
+
+    def to_xarray(self) -> Any:
+        """Return averages, samples and spectra as an xarray.Dataset with named axes, units and covariances.
+
+        raises  ImportError if xarray is not installed: pip install 'sitqmc[notebook]'
+        """
+        from sitqmc.runs.results.export.dataset import to_xarray
+
+        return to_xarray(self.results)
 
     def __str__(self) -> str:
         return f"{self.path}\n{self.table()}"
+
+    def __repr__(self) -> str:
+        return _first_lines(str(self))
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(str(self.path))}</p>{self.table()._repr_html_()}"
 
 
 class Table:
@@ -296,10 +381,14 @@ class Table:
     def __str__(self) -> str:
         return "\n".join(columns(self.rows()))
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return _first_lines(str(self))
 
     def _repr_html_(self) -> str:
         head, *body = self.rows()
+        body, rest = body[: MOST_LINES - 2], body[MOST_LINES - 2 :]
+        if rest:
+            body.append([f"... {len(rest)} more", *[""] * (len(head) - 1)])
 
         def line(cells: Iterable[str], tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
@@ -313,6 +402,15 @@ def _with_responses(names: Sequence[str]) -> tuple[str, ...]:
     rows = [row_of(name) for name in names]
     parts = [part for row in rows for part in (row.of if row.kind == "derived" else (row.name,))]
     return tuple(dict.fromkeys((*parts, *(STATIC[part] for part in parts if part in STATIC))))
+
+
+def _first_lines(text: str) -> str:
+    """Return the first lines of a text that a notebook shows."""
+    lines = text.splitlines()
+    if len(lines) <= MOST_LINES:
+        return text
+    rest = len(lines) - MOST_LINES + 1
+    return "\n".join([*lines[: MOST_LINES - 1], f"... {rest} more; print(...) shows all"])
 
 
 def _shortest(value: float, column: Sequence[float]) -> str:
@@ -329,7 +427,7 @@ def _same(value: Any, wanted: Any) -> bool:
 
 
 def load(path: str | Path) -> Run:
-    """Return the run in a folder, samples not yet merged included, or of a run.h5.
+    """Return the run in a folder, samples not yet merged included, or of a run.h5 or a file of `Run.save`.
 
     raises  UserError if there is no run
     """

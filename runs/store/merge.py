@@ -11,7 +11,7 @@ from sitqmc.runs.config.config import Config, parse_config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.store.atomic import remove_leftovers, replace_file
 from sitqmc.runs.store.provenance import provenance
-from sitqmc.runs.store.run_file import RunHeader, write_run_file
+from sitqmc.runs.store.run_file import KeptResult, RunHeader, write_run_file
 from sitqmc.runs.store.run_folder import Inventory, RunFolder, take_inventory
 from sitqmc.runs.store.samples import SampleRows
 
@@ -71,6 +71,19 @@ def merge(folder: RunFolder, config: Config, history: History | None = None) -> 
     if folder.parts.exists() and not any(folder.parts.iterdir()):
         folder.parts.rmdir()
     return folder.inventory()
+
+
+def keep_results(folder: RunFolder, results: Sequence[KeptResult], out: Path | None = None) -> None:
+    """Write results of the analysis into the run file, whose samples stay what they are.
+
+    out     another file, which gets the samples of the checkpoints too
+    raises  WriteFailed if the disk is full; the old file then stays
+    """
+    found = take_inventory([folder.path]) if out is None else folder.inventory()
+    header = found.header
+    assert header is not None
+    groups = merged_groups(header.config, found)
+    replace_file(out or folder.path, lambda beside: write_run_file(beside, header, groups, results))
 
 
 def pool(out: Path, sources: Sequence[Path]) -> Inventory:

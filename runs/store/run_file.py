@@ -2,6 +2,8 @@
 
     /                     format = "sitqmc-run", version = 3, config (JSON), provenance of the first call;
                           head: config, history (provenance of all calls), failed (excluded samples)
+    /results              of the analysis, if it is complete: head as of `write_run_file`
+    /results/0000/        one point as a record, see `records`; spectra/NAME/band is its 68 % band
     /points/0000/         attributes: the model's parameters, beta; head: the model
         sample            int64 (samples,)           number of the disorder sample
         seed              int64 (samples,)           seed of its bond mask and chain
@@ -20,8 +22,8 @@ seal, one seed) and 2 (one hash of the whole file) are read, not written.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,7 @@ import numpy as np
 
 from sitqmc.qmc.observables import AXES, MAPS, OBSERVABLES
 from sitqmc.runs.errors import UnreadableFile, UserError
+from sitqmc.runs.store.records import read_record, write_record
 from sitqmc.runs.store.samples import GroupSummary, SampleSource, summarise
 from sitqmc.runs.store.sealed import (
     COMPRESSED_ABOVE,
@@ -131,10 +134,27 @@ def _read_header(file: OpenFile, path: Path) -> RunHeader:
     return RunHeader(head["config"], head["history"], head["failed"], path)
 
 
+@dataclass(frozen=True)
+class KeptResult:
+    """Result of one point as it lies in a run file.
+
+    source  what it was made from, as plain values: it counts only while these are the same
+    value   the result: any dataclass of the package
+    arrays  further arrays for other programs, by the name they have in the file
+    """
+
+    source: dict[str, Any]
+    value: Any
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
 def write_run_file(
-    beside: Path, header: RunHeader, groups: Iterable[tuple[Model, SampleSource | None]]
+    beside: Path,
+    header: RunHeader,
+    groups: Iterable[tuple[Model, SampleSource | None]],
+    results: Sequence[KeptResult] = (),
 ) -> None:
-    """Write a run file with the given groups, in their order, piece by piece."""
+    """Write a run file with the given groups, in their order, piece by piece, and results of its analysis."""
     with writing(beside) as file:
         points = file.create_group("points")
         for i, (model, samples) in enumerate(groups):
@@ -146,6 +166,31 @@ def write_run_file(
         file.attrs["wall_seconds"] = sum(float(entry.get("wall_seconds", 0.0)) for entry in header.history)
         head = {"config": header.table, "history": header.history, "failed": header.failed}
         write_head(file, head | {"arrays": []})
+        if results:
+            _write_results(file.create_group("results"), results)
+
+
+def _write_results(group: h5py.Group, results: Sequence[KeptResult]) -> None:
+    write_head(group, {"sources": [result.source for result in results]})
+    for i, result in enumerate(results):
+        place = group.create_group(f"{i:04d}")
+        write_record(place, result.value)
+        for name, array in result.arrays.items():
+            place[name] = array
+
+
+def read_results(path: Path, wanted: Sequence[dict[str, Any]]) -> list[Any] | None:
+    """Return the results that were made from the wanted sources; None if one of them is missing.
+
+    raises  FileNotFoundError; UnreadableFile if the file is damaged
+    """
+    with reading(path) as file:
+        if "results" not in file:
+            return None
+        sources = read_head(file["results"])["sources"]
+        if any(source not in sources for source in wanted):
+            return None
+        return [read_record(file[f"results/{sources.index(source):04d}"]) for source in wanted]
 
 
 def _write_point(file: NewFile, group: h5py.Group, model: Model, samples: SampleSource | None) -> None:

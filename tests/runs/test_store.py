@@ -10,6 +10,7 @@ import pytest
 import sitqmc.runs.store.sealed
 from helpers import CONFIG, DEFAULTS, datasets, write_config
 from sitqmc import runs
+from sitqmc.progress import printed_messages
 from sitqmc.qmc import OBSERVABLES, Chains, run_chain
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config, parse_config
@@ -27,7 +28,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def simulate(path, **options):
-    run(load_config(path), processes=1, quiet=True, **options)
+    with printed_messages():
+        run(load_config(path), processes=1, quiet=True, **options)
 
 
 def read_points(path):
@@ -94,7 +96,8 @@ def test_samples_and_points_are_added(folder):
 def test_points_that_are_no_longer_asked_for_are_kept(folder, capsys):
     simulate(write_config(folder))
     path = edited(write_config(folder), ("[0.0, 0.2]", "[0.2, 0.3]"))
-    run(load_config(path), processes=1)
+    with printed_messages():
+        run(load_config(path), processes=1)
     assert "1 stored points are not in this configuration" in capsys.readouterr().out
     assert [data.model.p for data in read_points(folder / "out/run.h5")] == [0.2, 0.3, 0.0]
 
@@ -307,7 +310,7 @@ def test_load_gives_tables_with_errors(folder):
     assert table._repr_html_().count("<tr>") == 3
     assert "rho_s_error" not in str(table)
     assert set(loaded.history[0]) >= {"sitqmc", "git", "numpy", "host", "workers"}
-    with pytest.raises(UserError, match="known: "):
+    with pytest.raises(UserError, match="did you mean 'rho_s'"):
         loaded.table("rho")
 
 
@@ -320,11 +323,12 @@ def test_export_csv_and_netcdf(folder):
     averages = runs.load("out").averages
     np.testing.assert_allclose(rho["mean"], averages[3].values["rho"].value, rtol=1e-10)
     with h5py.File("a.nc") as file:
-        assert file["rho_s"].dims[0][0].name == "/point"
+        assert [file["rho"].dims[i][0].name for i in range(3)] == ["/L_tau", "/p", "/n"]
         assert file["rho_s"].attrs["units"] == "E_J"
-        np.testing.assert_array_equal(file["rho_error"][3], averages[3].values["rho"].error)
-        assert np.isnan(file["rho"][0]).sum() == 1           # 3 of 4 frequencies
-        assert file["action"].asstr()[0] == "cosine"
+        np.testing.assert_array_equal(file["rho_error"][1, 1], averages[3].values["rho"].error)
+        assert np.isnan(file["rho"][0, 0]).sum() == 1        # 3 of 4 frequencies
+        np.testing.assert_allclose(file["omega_n"][1, 0, 1], 2 * np.pi / 1.5)
+        assert file.attrs["action"] == "cosine"
     for name in ("a.nc", "out/run.h5"):
         opened_by_xarray(name)
 
@@ -334,7 +338,7 @@ def opened_by_xarray(name):
     pytest.importorskip("h5netcdf")
     group = None if name.endswith(".nc") else "points/0001"
     with xarray.open_dataset(name, engine="h5netcdf", group=group) as data:
-        assert ("point" if group is None else "sample") in data.dims
+        assert ("L_tau" if group is None else "sample") in data.dims
 
 
 def damaged_variants(whole, rng, count):
@@ -397,7 +401,8 @@ def test_damaged_parts_are_set_aside_and_made_again(folder, monkeypatch, capsys)
     data[len(data) // 2] ^= 16
     parts[1].write_bytes(bytes(data))
     parts[2].write_bytes(b"")
-    run(config, processes=1)
+    with printed_messages():
+        run(config, processes=1)
     said = capsys.readouterr().out
     assert said.count("its samples will be simulated again") == 3
     simulate(edited(path, ('"out"', '"whole"')))

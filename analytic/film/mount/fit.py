@@ -22,6 +22,7 @@ from sitqmc.analytic.numerics.scatter import POINTS, scatter_error
 from sitqmc.analytic.superconductor.gap import gap_mev
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result
 
 HUBER = 2.5
 """Residual in standard errors beyond which a datum loses weight."""
@@ -34,7 +35,7 @@ GAP_STARTS = (-1.0, -0.5, 0.0, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MountFit:
+class MountFit(Result):
     """Result of the joint fit.
 
     quality      test of the residuals

@@ -10,6 +10,7 @@ from sitqmc.analytic.film.mount.model import STEP, MountModel
 from sitqmc.analytic.superconductor.matsubara import film_stiffness_mev
 from sitqmc.analytic.units import Array, mev_to_thz
 from sitqmc.estimate import Estimate
+from sitqmc.result import Result
 
 DRAWS, FEWEST = 8000, 200
 """Draws of sigma1 for the interval of Omega, and the fewest that are used."""
@@ -26,7 +27,7 @@ had values of about 1e-3 or less. Films with a mode have values below 1e-30.
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FilmState:
+class FilmState(Result):
     """A film at one temperature below Tc.
 
     t_k                temperature

@@ -30,7 +30,7 @@ def solve(problem: Problem) -> Solution:
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
     x, found = made_to_fit(problem, median, target)
     return Solution(
-        posterior=ProcessPosterior(K, modes, draws, x), scan=found,
+        posterior=ProcessPosterior.of_mixture(K, modes, draws, x), scan=found,
         scans={"posterior median": found}, default=median / problem.grid.weights,
         alpha=float(found.alpha[found.chosen]), n_effective=n_effective,
         description=f"log-Gaussian process, {len(modes.modes)} priors",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.gaussian_process.process import Mixture
+from sitqmc.continuation.methods.gaussian_process.process import Mixture, lognormal_quantile
 from sitqmc.continuation.spectrum.posterior import sampled_error
 
 
@@ -13,25 +15,36 @@ from sitqmc.continuation.spectrum.posterior import sampled_error
 class ProcessPosterior:
     """Modes for the pointwise quantiles, samples for everything else.
 
-    draws (n_draws, omega), reported (omega,)
+    kernel (m, omega); weights (modes,); centre and spread (modes, omega) of ln x; draws (n, omega);
+    reported (omega,); own_response (omega, m), of a scan: to the data of this point alone
     """
 
     kernel: Array
-    mixture: Mixture
+    weights: Array
+    centre: Array
+    spread: Array
     draws: Array
     reported: Array
+    own_response: Array
+
+    @classmethod
+    def of_mixture(cls, kernel: Array, mixture: Mixture, draws: Array, reported: Array) -> ProcessPosterior:
+        """Return the posterior of a mixture of modes; it keeps no more of them than it needs."""
+        centre = np.log(np.maximum([mode.x for mode in mixture.modes], 1e-300))
+        spread = np.array([mode.log_error for mode in mixture.modes])
+        return cls(kernel, mixture.weights, centre, spread, draws, reported, mixture.response(kernel))
 
     def functional_error(self, G: Array) -> Array:
         """Return the 68 % quantile of the distance of the samples."""
         return sampled_error(self.draws, self.reported, G)
 
     def response(self) -> Array:
-        """Return the linear response of the mean over the modes."""
-        return self.mixture.response(self.kernel)
+        """Return the linear response of the mean over the modes; data of other points are held."""
+        return self.own_response
 
     def quantile(self, q: float) -> Array:
         """Return the pointwise quantile of the mixture of log-normals."""
-        return self.mixture.quantile(q)
+        return lognormal_quantile(self.weights, self.centre, self.spread, q)
 
     @property
     def has_pointwise_samples(self) -> bool:

@@ -15,7 +15,7 @@ from sitqmc.qmc import allocate_effort, gamma_method
 from sitqmc.runs import load
 from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.results.analysis import analyse_run
-from sitqmc.runs.results.export import write_csv
+from sitqmc.runs.results.export.table import write_csv
 from sitqmc.runs.results.figures.style import NotebookFigure
 from sitqmc.runs.simulate.run import run
 

@@ -261,19 +261,25 @@ def draw_comparison(theory: TheoryCurve, data: ExcessConductivity, answer: Compa
     """Draw sigma_H and the simulated sigma(omega) on the axes of the film, at the best E_J and amplitude."""
     with styled():
         figure = new_figure(4.5, 3.0)
-        axis = figure.subplots()
-        nu, curve = to_laboratory(theory, answer.e_j_mev.value, thickness_nm)
-        sigma, error = curve.value, curve.error
-        shown = nu <= 1.1 * data.nu_thz[-1]
-        sigma, error = answer.amplitude.value * sigma[shown], answer.amplitude.value * error[shown]
-        axis.errorbar(data.nu_thz, data.sigma_h, data.error, fmt="o", ms=3, lw=0.9, color=BLUE,
-                      label=r"$\sigma_H$")
-        e_j = answer.e_j_mev
-        axis.plot(nu[shown], sigma, color=RED,
-                  label=f"theory, $E_J$ = {e_j.value:.3f} [{e_j.low:.3f}, {e_j.high:.3f}] meV, "
-                        f"amplitude {answer.amplitude.value:.3g}")
-        axis.fill_between(nu[shown], sigma - error, sigma + error, color=RED, alpha=0.2, lw=0)
-        axis.axhline(0, color=GREY, lw=0.8)
-        axis.set(xlabel=NU, ylabel=rf"$\sigma_H$ {CONDUCTIVITY}")
-        axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.14), ncols=2, columnspacing=1.2)
+        paint_comparison(figure.subplots(), theory, data, answer, thickness_nm)
         return _judged(figure, answer.quality, "Theory")
+
+
+def paint_comparison(
+    axis: Axes, theory: TheoryCurve, data: ExcessConductivity, answer: Comparison, thickness_nm: float
+) -> None:
+    """Draw sigma_H and the simulated sigma(omega) into axes."""
+    nu, curve = to_laboratory(theory, answer.e_j_mev.value, thickness_nm)
+    sigma, error = curve.value, curve.error
+    shown = nu <= 1.1 * data.nu_thz[-1]
+    sigma, error = answer.amplitude.value * sigma[shown], answer.amplitude.value * error[shown]
+    axis.errorbar(data.nu_thz, data.sigma_h, data.error, fmt="o", ms=3, lw=0.9, color=BLUE,
+                  label=r"$\sigma_H$")
+    e_j = answer.e_j_mev
+    axis.plot(nu[shown], sigma, color=RED,
+              label=f"theory, $E_J$ = {e_j.value:.3f} [{e_j.low:.3f}, {e_j.high:.3f}] meV, "
+                    f"amplitude {answer.amplitude.value:.3g}")
+    axis.fill_between(nu[shown], sigma - error, sigma + error, color=RED, alpha=0.2, lw=0)
+    axis.axhline(0, color=GREY, lw=0.8)
+    axis.set(xlabel=NU, ylabel=rf"$\sigma_H$ {CONDUCTIVITY}")
+    axis.legend(loc="upper left", bbox_to_anchor=(0.0, 1.14), ncols=2, columnspacing=1.2)

@@ -1,0 +1,1 @@
+"""Averages and spectra for other programs."""
