@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from sitqmc.continuation.data.default_models import DefaultModel
 from sitqmc.continuation.kernels.kernels import Array
@@ -75,7 +76,29 @@ class Options(Result):
             raise ValueError(f"threads = {self.threads}: must be >= 0; 0 means as many as allowed")
 
 
-def resolve(options: Options | None, changes: dict[str, Any]) -> Options:
+class OptionKeys(TypedDict, total=False):
+    """Fields of `Options` as keywords: type checkers see a misspelt one, editors complete them."""
+
+    method: str | None
+    constant: float | None
+    gap: float | None
+    onset_power: tuple[float, float] | None
+    default: str | Array | list[DefaultModel]
+    omega: Array | None
+    omega_max: float | None
+    n_omega: int
+    n_blocks: int | None
+    seed: int
+    threads: int
+    alpha_rule: AlphaRule
+    average: bool
+    alpha_top: float
+    n_draws: int
+    edge: Edge
+    amplitudes: bool
+
+
+def resolve(options: Options | None, changes: Mapping[str, Any]) -> Options:
     """Return options with keyword changes; raise TypeError naming the nearest known keyword."""
     known = [f.name for f in fields(Options)]
     for key in changes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,7 @@ from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods import DEFAULT_METHOD, METHODS, Method
 from sitqmc.continuation.methods.parallel import single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
-from sitqmc.continuation.options import Options, resolve
+from sitqmc.continuation.options import OptionKeys, Options, resolve
 from sitqmc.continuation.spectrum.posterior import with_combined_error
 from sitqmc.continuation.spectrum.resolution import averaging_kernels
 from sitqmc.continuation.spectrum.solution import Solution
@@ -25,7 +25,7 @@ TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that c
 
 
 def continue_correlator(
-    data: CorrelatorData, options: Options | None = None, **changes: Any
+    data: CorrelatorData, options: Options | None = None, **changes: Unpack[OptionKeys]
 ) -> Spectrum:
     """Return the spectrum of any correlator, with bands.
 
@@ -49,7 +49,7 @@ def continue_conductivity(
     kinetic: ArrayLike | None = None,
     stiffness: float | None = None,
     covariance: ArrayLike | None = None,
-    **options: Any,
+    **options: Unpack[OptionKeys],
 ) -> Spectrum:
     """Return sigma_reg(omega) from samples of the current response rho(i w_n).
 
@@ -71,10 +71,10 @@ def continue_conductivity(
     data = CorrelatorData.from_samples(
         table, kind="rho_iw", beta=beta, grid=grid, eps=eps, kinetic=kinetic, covariance=covariance
     )
-    return continue_correlator(data, constant=stiffness, **options)
+    return continue_correlator(data, resolve(Options(constant=stiffness), options))
 
 
-def cutoff_dependence(data: CorrelatorData, factor: float = 1.6, **changes: Any) -> float:
+def cutoff_dependence(data: CorrelatorData, factor: float = 1.6, **changes: Unpack[OptionKeys]) -> float:
     """Return the largest change of A, in units of its error, when omega_max is multiplied by `factor`.
 
     Only frequencies that hold the central 98 % of the weight are compared. Below about 1 the cut-off does

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,7 @@ from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPoster
 from sitqmc.continuation.methods.parallel import mapped, single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.model_free.functionals import scale_of
-from sitqmc.continuation.options import Options, resolve
+from sitqmc.continuation.options import OptionKeys, Options, resolve
 from sitqmc.continuation.scan.posterior import central_mean
 from sitqmc.continuation.scan.priors import ROUGH, PriorFamily, all_families, chains_of_settings
 from sitqmc.continuation.scan.process import (
@@ -76,7 +76,7 @@ def continue_scan(
     options: Options | None = None,
     *,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: Unpack[OptionKeys],
 ) -> ScanSpectra:
     """Return the spectra of all points of a scan, from one posterior.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import PeakValue, Spectrum, continue_conductivity, current_kernel
 from sitqmc.continuation.methods import CROSS_CHECK
+from sitqmc.continuation.options import AlphaRule
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, PointAverages
 from sitqmc.result import Result, SavedResult
@@ -163,7 +164,7 @@ def conductivity(config: Config, averages: PointAverages, method: str) -> Spectr
         n=None if improved is None else improved.n,
         kinetic=samples["minus_k"] if c.f_sum else None,
         method=method,
-        alpha_rule=c.alpha_rule,
+        alpha_rule=cast(AlphaRule, c.alpha_rule),
         omega_max=c.omega_max or None,
         n_omega=c.omega_points,
         n_blocks=min(c.blocks, averages.n_samples),

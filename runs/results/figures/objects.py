@@ -27,6 +27,7 @@ from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.film import paint_comparison
 from sitqmc.runs.results.figures.kinds import KINDS
 from sitqmc.runs.results.figures.kinds import draw as figure_of_run
+from sitqmc.runs.results.figures.panels import Panel
 from sitqmc.runs.results.figures.style import (
     COLUMN,
     PANEL,
@@ -59,7 +60,7 @@ def draw(name: str, run: HasResults | RunResults, ax: Axes | None = None) -> Any
         raise UserError(f"figure {name!r}: not known; {hint}")
     if ax is None:
         return figure_of_run(name, results)
-    KINDS[name].draw(ax, list(results.results), results.space)
+    KINDS[name].draw(Panel(ax, list(results.results), results))
     return ax
 
 
