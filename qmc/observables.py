@@ -61,6 +61,13 @@ def _frequency_count(model: Model, n_max: int) -> int:
     return len(matsubara_numbers(model.L_tau))
 
 
+def _boson_count(model: Model, n_max: int) -> int:
+    """Return the number of waves of G(k, tau)."""
+    from sitqmc.qmc.model.wave_vectors import boson_waves
+
+    return len(boson_waves(model.Lx, model.Ly))
+
+
 AXES: dict[str, Axis] = {
     "n": Axis("Matsubara number", lambda model, n_max: n_max + 1),
     "slice": Axis("number of the time slice", lambda model, n_max: model.L_tau),
@@ -69,6 +76,7 @@ AXES: dict[str, Axis] = {
     "y": Axis("row", lambda model, n_max: model.Ly),
     "x": Axis("column", lambda model, n_max: model.Lx),
     "wave": Axis("number of the wave, see model.wave_vectors", _wave_count),
+    "boson_wave": Axis("number of the wave along an axis, see model.wave_vectors.boson_waves", _boson_count),
     "wave_n": Axis("number of the Matsubara frequency, see model.wave_vectors", _frequency_count),
 }
 """Every axis that an observable may have, beside those of samples and bins."""
@@ -95,7 +103,7 @@ class Observable:
               worm:     from the waiting times of the worm in a bin
               map:      by site, averaged over the chain
               wave:     by wave vector and Matsubara frequency, averaged over the chain
-              worm map: by distance, from the waiting times of the worm in the chain
+              worm map: by distance or wave vector, from the waiting times of the worm in the chain
               sample:   from the means of a sample, see `of` and `subtract`
               derived:  a function of disorder means, see `statistics.point_averages`
     of        sample: the bins it is made of. One name: its mean, connected by `subtract`; two names: the
@@ -197,6 +205,8 @@ ROWS: tuple[Observable, ...] = (
                "response of the charge of a site to its own potential, beta <n(r)^2>, not connected",
                ("y", "x"), "map"),
     Observable("G_r0", "1", "equal-time G by distance, per Lx Ly", ("y", "x"), "worm map"),
+    Observable("G_k", "1", "G(k, tau) per Lx Ly at the lowest wave vectors along x, then along y",
+               ("boson_wave", "slice"), "worm map"),
     Observable("K_T", "E_J", "transverse current response K_T(q, i w_n)", ("wave", "wave_n"), "wave"),
     Observable("chi_s_q", "1/E_J", "scalar response chi_s(q, i w_n) per site; meaningless at n = 0",
                ("wave", "wave_n"), "wave"),
@@ -232,6 +242,8 @@ MAPS = _rows("map", "worm map", "wave")
 """Maps of a chain, and responses by wave vector, by name."""
 WAVES = tuple(_rows("wave"))
 """Responses by wave vector, in the order of `Measured.waves`."""
+NOT_MEASURED = -1.0
+"""Map by wave vector of a chain begun by a version that did not measure it; files refuse NaN."""
 AVERAGES = _rows("measured", "worm", "sample", "derived")
 """Everything that `PointAverages.values` may hold, by name."""
 

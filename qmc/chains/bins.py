@@ -10,15 +10,25 @@ from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.loop import BatchState
 from sitqmc.qmc.measure.green import green_bins
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.observables import AT, MAP_AT, MAPS, MEASURED, OBSERVABLES, SCALARS, SERIES, WAVES
+from sitqmc.qmc.observables import (
+    AT,
+    MAP_AT,
+    MAPS,
+    MEASURED,
+    NOT_MEASURED,
+    OBSERVABLES,
+    SCALARS,
+    SERIES,
+    WAVES,
+)
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time
 from sitqmc.result import Result
 
 Array = NDArray[np.float64]
 
 
-NOT_MEASURED = -1.0
-"""Response by wave vector of a chain begun by a version that did not measure it; files refuse NaN."""
+BOSON_UNKNOWN = -1e6
+"""Value of G(k, tau) below which the state of a chain came from a version that did not measure it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,8 @@ class ChainResult(Result):
 
     bins           name -> float64 (bins, ...), see `OBSERVABLES`
     maps           name -> float64 (Ly, Lx), means over the chain, see `observables.MAPS`; also K_T and
-                   chi_s_q, float64 (waves, frequencies), unless `Schedule.transverse` is false
+                   chi_s_q, float64 (waves, frequencies), unless `Schedule.transverse` is false, and G_k,
+                   float64 (waves, slices)
     twist_current  float64 (2, Ly, Lx), E_J: current through the bonds along x and y in response to a
                    small twist along x, <W_x J(r)>/beta with J summed over time. It has no divergence; the sum
                    of its x part over y is rho_s_x Ly/Lx at every x
@@ -63,9 +74,14 @@ def chain_result(
     named = {name: batch.scalars[c, :, getattr(AT, name)].copy() for name in SCALARS}
     for name, part in slices.items():
         named[name] = batch.arrays[c, :, part].reshape(bins, *MEASURED[name].shape(model, n_max)).copy()
+    boson = batch.boson[c] / bins
+    boson[:, 0] += share                         # head and tail on one site, see `green_bins`
+    if boson.size and boson.min() < BOSON_UNKNOWN:
+        boson[:] = NOT_MEASURED
     green, G_r0 = green_bins(batch.times[c], batch.distances[c], share)
     sums = batch.sums.maps[c].reshape(-1, model.Ly, model.Lx)
-    maps = {name: sums[at] / measurements for name, at in MAP_AT._asdict().items()} | {"G_r0": G_r0}
+    maps = {name: sums[at] / measurements for name, at in MAP_AT._asdict().items()}
+    maps |= {"G_r0": G_r0, "G_k": boson}
     if batch.sums.waves.size:
         waves = batch.sums.waves[c] / measurements
         # K_T is a sum of squares; chi_s_q is connected by a contact term and may be negative.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sitqmc.jit import inlined, kernel
 from sitqmc.qmc.measure.estimators import Measured, Operators, Work
 from sitqmc.qmc.measure.kernels import add_winding_moments, measure
+from sitqmc.qmc.model.wave_vectors import BOSON_WAVES
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.link_by_link import run_worms_link_by_link
 from sitqmc.qmc.worm.packing import Words
@@ -49,13 +50,16 @@ class BatchState(NamedTuple):
     counters   int64 (replicas, COLUMNS): steps and attempts in both halves of the thermalisation, steps
                after it, worms per measurement (0 during thermalisation), measurements made, unused random
                numbers of 32 bits, reads of the windings since the last measurement
-    green      uint64 (replicas * (2 L_tau + 4 Lx Ly),), waiting times of the worm, see `worm.run_worms`
+    green      uint64 (replicas * (2 L_tau + 4 Lx Ly + (Lx + Ly) L_tau),), waiting times of the worm, see
+               `worm.run_worms`
     sums       of the current bin; its maps over all bins
     series     float64 (replicas, bins, measurements per bin, len(SERIES))
     scalars    float64 (replicas, bins, len(SCALARS)), finished bins
     arrays     float64 (replicas, bins, width), finished bins, see `observables.array_slices`
     times      float64 (replicas, bins, 2 L_tau), waiting times per attempt by tau distance
     distances  float64 (replicas, bins, Ly, Lx), waiting times per attempt at tau distance 0 by space distance
+    boson      float64 (replicas, waves, L_tau), waiting times per attempt, transformed to `boson_waves`, sums
+               over the bins
     """
 
     words: Words
@@ -69,6 +73,7 @@ class BatchState(NamedTuple):
     arrays: Array
     times: Array
     distances: Array
+    boson: Array
 
 
 @kernel
@@ -85,6 +90,17 @@ def _is_thermalised(i: int, counters: Integers, enough: float, wanted: float) ->
 
 
 @kernel
+def _add_boson(green: NDArray[np.uint64], L: int, scale: float, out: Array) -> None:
+    """Add the cosine transforms of waiting times, (L L_tau,) by distance and tau, to out (waves, L_tau)."""
+    L_tau = out.shape[1]
+    for m in range(len(out)):
+        for x in range(L):
+            factor = scale * np.cos(2 * np.pi * ((m + 1) * x % L) / L)
+            for k in range(L_tau):
+                out[m, k] += factor * green[x * L_tau + k]
+
+
+@kernel
 def _store_bin(i: int, b: int, per_bin: int, unit: float, batch: BatchState) -> None:
     """Store the means of bin b of replica i and set its sums to zero."""
     for k in range(batch.scalars.shape[2]):
@@ -94,14 +110,19 @@ def _store_bin(i: int, b: int, per_bin: int, unit: float, batch: BatchState) -> 
         batch.arrays[i, b, k] = batch.sums.arrays[i, k] / per_bin
         batch.sums.arrays[i, k] = 0.0
     Ly, Lx, times = batch.distances.shape[2], batch.distances.shape[3], batch.times.shape[2]
-    start = i * (times + 4 * Lx * Ly)
+    stride = batch.green.size // len(batch.counters)
+    start = i * stride
     scale = unit / (-(-per_bin // GREEN_SHARE) * batch.counters[i, WORMS])
     for k in range(times):
         batch.times[i, b, k] = scale * batch.green[start + k]
     for y in range(2 * Ly):                      # differences of coordinates become periodic distances
         for x in range(2 * Lx):
             batch.distances[i, b, y % Ly, x % Lx] += scale * batch.green[start + times + y * 2 * Lx + x]
-    batch.green[start : start + times + 4 * Lx * Ly] = _u(0)
+    along_x, waves_x = start + times + 4 * Lx * Ly, min(BOSON_WAVES, Lx // 2)
+    along_y = along_x + Lx * (times // 2)
+    _add_boson(batch.green[along_x:along_y], Lx, scale, batch.boson[i, :waves_x])
+    _add_boson(batch.green[along_y : start + stride], Ly, scale, batch.boson[i, waves_x:])
+    batch.green[start : start + stride] = _u(0)
 
 
 @inlined

@@ -16,6 +16,7 @@ from sitqmc.qmc.chains.loop import RANDOM_BUFFER, BatchState
 from sitqmc.qmc.chains.schedule import Schedule
 from sitqmc.qmc.measure.estimators import Measured
 from sitqmc.qmc.model.model import Model
+from sitqmc.qmc.model.wave_vectors import boson_waves
 from sitqmc.qmc.observables import SCALARS, SERIES
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.memory import zeros_in_large_pages
@@ -88,8 +89,13 @@ class Replicas:
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `save` returned, also for shorter chains; ValueError if it does not fit."""
         empty = self.save()
-        if "sums/waves" not in state:            # of an older version: see `bins.NOT_MEASURED`
+        if "sums/waves" not in state:            # of an older version: see `observables.NOT_MEASURED`
             state = {**state, "sums/waves": np.full_like(empty["sums/waves"], UNKNOWN)}
+        if "boson" not in state:
+            green = np.asarray(state["green"])
+            more = np.zeros((len(green), empty["green"].shape[1] - green.shape[1]), green.dtype)
+            unknown = np.full_like(empty["boson"], UNKNOWN)
+            state = {**state, "boson": unknown, "green": np.hstack([green, more])}
         if empty.keys() != state.keys():
             raise ValueError(f"state: entries differ: {', '.join(sorted(empty.keys() ^ state.keys()))}")
         state = {name: _longer(name, np.asarray(state[name]), empty[name]) for name in empty}
@@ -114,6 +120,7 @@ class Replicas:
         summed = ("scalars", "maps", "waves", "winding_moments")
         out |= {f"sums/{name}": getattr(sums, name) for name in summed}
         out |= {f"bins/{name}": getattr(batch, name) for name in ("scalars", "times", "distances")}
+        out["boson"] = batch.boson
         for name, part in self.slices.items():
             out[f"sums/{name}"], out[f"bins/{name}"] = sums.arrays[:, part], batch.arrays[..., part]
         return out
@@ -141,13 +148,14 @@ def new_replicas(
         lanes=lanes,
         numbers=np.zeros(count * RANDOM_BUFFER, np.uint64),
         counters=np.zeros((count, loop.COLUMNS), np.int64),
-        green=np.zeros(count * (2 * model.L_tau + 4 * model.sites), np.uint64),
+        green=np.zeros(count * ((2 + model.Lx + model.Ly) * model.L_tau + 4 * model.sites), np.uint64),
         sums=sums,
         series=np.zeros((count, bins, per_bin, len(SERIES))),
         scalars=np.zeros((count, bins, len(SCALARS))),
         arrays=np.zeros((count, bins, sums.arrays.shape[1])),
         times=np.zeros((count, bins, 2 * model.L_tau)),
         distances=np.zeros((count, bins, model.Ly, model.Lx)),
+        boson=np.zeros((count, len(boson_waves(model.Lx, model.Ly)), model.L_tau)),
     )
     replicas = Replicas(batch, new_registers(model, layout, count), slices)
     replicas.words[:] = words

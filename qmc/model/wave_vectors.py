@@ -20,6 +20,9 @@ SHARE_OF_ZONE = 0.4
 WAVES_PER_ROOT = 1.8
 """Largest |q| L/(2 pi) measured, over sqrt(L): large arrays have enough waves within a smaller range."""
 
+BOSON_WAVES = 4
+"""Wave vectors along each direction at which G(k, tau) is measured."""
+
 STEP = 1.125
 """Ratio of successive Matsubara numbers measured, beyond 8."""
 
@@ -68,6 +71,13 @@ def multiplicity(waves: Integers, Lx: int, Ly: int) -> Integers:
 def lattice_wave_vectors(waves: Integers, Lx: int, Ly: int) -> Array:
     """Return q^ = 2 sin(q/2) of each wave, (waves, 2)."""
     return np.asarray(2 * np.sin(np.pi * waves / np.array([Lx, Ly])))
+
+
+def boson_waves(Lx: int, Ly: int) -> Integers:
+    """Return the waves (waves, 2) at which G(k, tau) is measured: the lowest along x, then along y."""
+    along_x, along_y = min(BOSON_WAVES, Lx // 2), min(BOSON_WAVES, Ly // 2)
+    return np.array([*((m, 0) for m in range(1, along_x + 1)), *((0, m) for m in range(1, along_y + 1))],
+                    dtype=np.int64).reshape(-1, 2)  # fmt: skip
 
 
 def measured_waves(model: Model) -> Integers:

@@ -70,7 +70,7 @@ def _fits(
             continue
         measured = waves.get(key)
         n_kept = n[n < samples[name].shape[1]]
-        # A mark of `chains.bins.NOT_MEASURED` is negative in K_T too, which is a sum of squares.
+        # A mark of `observables.NOT_MEASURED` is negative in K_T too, which is a sum of squares.
         if measured is None or np.any(waves.get("K_T", measured) < 0):
             if estimator == "transverse":
                 raise ValueError(

@@ -13,7 +13,8 @@ from scipy.special import erfc
 
 from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
-from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, row_of, sample_bins
+from sitqmc.qmc.model.wave_vectors import boson_waves
+from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, NOT_MEASURED, row_of, sample_bins
 from sitqmc.qmc.statistics.allocation import VarianceSums
 from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time, average, jackknife, squared_mean
@@ -109,6 +110,28 @@ def _sample_mean(model: Model, bins: Mapping[str, Array], name: str) -> Array:
         zero = mean[..., 0] if row.axes else mean
         zero -= row.subtract.factor(model) * squared_mean(bins[row.subtract.name])
     return np.asarray(mean)
+
+
+def boson_means(model: Model, G_k: Array) -> tuple[NDArray[np.int64], Array]:
+    """Return the waves (waves, 2) and G(k, tau) of every sample, (samples, waves, L_tau).
+
+    G_k     (samples, waves, L_tau), the map of that name of every sample
+    raises  ValueError if it was not measured in all samples
+
+    On a square the waves are those along x, with the mean of both directions; without charge offset both
+    halves in tau are averaged.
+    """
+    if np.any(G_k == NOT_MEASURED):
+        raise ValueError(
+            "G_k: some samples were begun by a version that did not measure it; run them again from the start"
+        )
+    waves, mean = boson_waves(model.Lx, model.Ly), G_k
+    if model.Lx == model.Ly:
+        half = len(waves) // 2
+        waves, mean = waves[:half], (G_k[:, :half] + G_k[:, half:]) / 2
+    if not model.n_g:
+        mean = (mean + mean[..., -np.arange(model.L_tau) % model.L_tau]) / 2
+    return waves, mean
 
 
 def average_point(

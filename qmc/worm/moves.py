@@ -34,19 +34,23 @@ def relocate_worm(r, row, registers, words):  # type: ignore[no-untyped-def]
 def record_waiting(waiting, site, column, L_tau, Lx, middle, row, registers, green):  # type: ignore[no-untyped-def]
     """Add a waiting time of the head at `site` of `column` to the histograms of the Green function.
 
-    middle  place of space distance zero, from the start of the histograms of the replica
+    middle  place of space distance zero, from the start of the histograms of the replica, see `run_worms`
     """
     start = registers[row + reg.GREEN] - _u(1)
     tail_column = registers[row + reg.TAIL_COLUMN]
     k = site - registers[row + reg.TAIL] - (column - tail_column) * L_tau
     k += L_tau * (k >> _u(63))                   # add a period if negative
     green[start + L_tau * _u(column != tail_column) + k] += waiting
+    y = (column * registers[reg.LX_RECIPROCAL]) >> registers[reg.LX_RECIPROCAL_SHIFT]
+    tail_y = (tail_column * registers[reg.LX_RECIPROCAL]) >> registers[reg.LX_RECIPROCAL_SHIFT]
+    dy = y - tail_y
+    dx = (column - y * Lx) - (tail_column - tail_y * Lx)
     if k == _u(0):
-        first = registers[row + reg.BASE] // L_tau
-        column -= first
-        tail_column -= first
-        place = middle + column + column // Lx * Lx - tail_column - tail_column // Lx * Lx
-        green[start + place] += waiting
+        green[start + middle + _u(2) * Lx * dy + dx] += waiting
+    along = start + _u(2) * (middle - L_tau - Lx) + k    # behind the distances at tau distance zero
+    left, down = dx >> _u(63), dy >> _u(63)
+    green[along + ((dx ^ (_u(0) - left)) + left) * L_tau] += waiting
+    green[along + (Lx + (dy ^ (_u(0) - down)) + down) * L_tau] += waiting
 
 
 @inlined

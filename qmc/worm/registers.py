@@ -20,6 +20,7 @@ _u = np.uint64
 SITES, L_TAU, LX, RECIPROCAL, RECIPROCAL_SHIFT, SPACE_MASK, TIME_MASK, TIME_SHIFT, WRAP_SHIFT = (
     _u(n) for n in range(9)
 )
+LX_RECIPROCAL, LX_RECIPROCAL_SHIFT = _u(9), _u(10)
 STEP = _u(12)           # change of HEAD by a step along d, at STEP + 2 d + wrap
 UNIT = _u(24)           # what a step along d adds to the word, at UNIT + d
 SHIFT = _u(30)          # lowest bit of field d
@@ -52,9 +53,12 @@ def new_registers(model: Model, layout: Layout, replicas: int) -> Registers:
     volume, first, width = model.sites * model.L_tau, int(ROWS), int(WIDTH)
     registers = np.zeros(first + replicas * width, np.uint64)
     registers[SITES], registers[L_TAU], registers[LX] = volume, model.L_tau, model.Lx
-    # site // L_tau = site * RECIPROCAL >> RECIPROCAL_SHIFT, exactly for all sites below 2^31.
-    shift = 31 + int(model.L_tau - 1).bit_length()
-    registers[RECIPROCAL], registers[RECIPROCAL_SHIFT] = -(-(1 << shift) // model.L_tau), shift
+    # site // L_tau = site * RECIPROCAL >> RECIPROCAL_SHIFT, exactly below 2^31; columns likewise.
+    for length, at, shift_at in (
+        (model.L_tau, RECIPROCAL, RECIPROCAL_SHIFT), (model.Lx, LX_RECIPROCAL, LX_RECIPROCAL_SHIFT)
+    ):  # fmt: skip
+        shift = 31 + int(length - 1).bit_length()
+        registers[at], registers[shift_at] = -(-(1 << shift) // length), shift
     registers[SPACE_MASK] = (1 << layout.shift(4)) - 1
     registers[TIME_SHIFT], registers[TIME_MASK] = layout.shift(4), (1 << 2 * layout.time_bits) - 1
     registers[WRAP_SHIFT] = layout.shift(6)

@@ -50,7 +50,8 @@ def run_worms(
     words    uint32 or uint64, of all replicas one after the other
     numbers  random numbers, one per trial, beginning at the place in the register NUMBERS of a replica
     green    per replica 2 L_tau waiting times by tau distance, first at space distance zero, then at all
-             others; then 4 Lx Ly by space distance at tau distance zero. None: nothing is recorded, and
+             others; then 4 Lx Ly by space distance at tau distance zero; then (Lx + Ly) L_tau by distance
+             along x and tau, whatever that along y, and the other way round. None: nothing is recorded, and
              the compiled function contains no code for it
 
     Returns (t, row) of a replica without attempts left, before its trial t; or t = BLOCK.

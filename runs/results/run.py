@@ -23,6 +23,7 @@ from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
 from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, WAVES, bins_needed, row_of
 from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, WAVES_OF, Average
 from sitqmc.qmc.statistics.jackknife import jackknife
+from sitqmc.qmc.statistics.point_averages import boson_means
 from sitqmc.result import MOST_LINES
 from sitqmc.runs.config.checks import refuse_unknown
 from sitqmc.runs.config.config import Config
@@ -36,6 +37,8 @@ from sitqmc.runs.store.run_folder import Inventory, RunFolder
 from sitqmc.runs.store.samples import PointSamples
 
 Array = NDArray[np.float64]
+
+BOSON = "G_k"
 
 MAIN = ("rho_s", "kappa", "minus_k", "energy")
 
@@ -179,24 +182,42 @@ class Run:
     def correlator(self, name: str, *, estimator: str = DEFAULT_ESTIMATOR, **where: Any) -> Average:
         """Return one average of one point by an estimator; unpacks as (mean, covariance).
 
-        name       rho, chi_s or any other average of the run, see `known`
+        name       rho, chi_s or any other average of the run, see `known`; or G_k, G(k, tau) at the lowest
+                   wave vectors, (waves, L_tau), see `qmc.statistics.point_averages.boson_means`
         estimator  improved (transverse currents and functions of the mask), transverse, masks or plain
         where      parameters that single out the point, such as p=0.1, L=16
         raises     UserError for an unknown name or estimator, or if `where` fits no point or several
         """
         model = self.model(**where)
-        self.check_names([name])
         # Imported here: functions of the mask are compiled, and most commands do without.
         from sitqmc.qmc.statistics.improved import improved_averages
 
-        point = self.measured(model, [name])
-        samples = point.plain.samples
+        if name == BOSON:
+            (samples, keys), waves = self._boson(model), dict[str, Array]()
+        else:
+            self.check_names([name])
+            point = self.measured(model, [name])
+            samples, waves, keys = point.plain.samples, dict(point.waves), point.keys
         if name not in samples:
             raise UserError(f"observable {name!r} is a function of averages: read it from `table`")
         try:
-            return improved_averages(
-                model, samples, point.waves, point.keys, names=[name], estimator=estimator
-            )[name]
+            return improved_averages(model, samples, waves, keys, names=[name], estimator=estimator)[name]
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
+    def _boson(self, model: Model) -> tuple[dict[str, Array], NDArray[np.int64]]:
+        """Return G(k, tau) of every sample of a point under its name, and the keys of the samples."""
+        rows = self.folder.rows(model)
+        if rows is None or f"maps/{BOSON}" not in rows.names:
+            raise UserError(f"{BOSON}: not measured in this run: an older version made it; run it again")
+
+        def read() -> tuple[Array, NDArray[np.int64]]:
+            pieces = list(self.folder.pieces(model, [f"maps/{BOSON}"]))
+            return np.concatenate([p.maps[BOSON] for p in pieces]), np.concatenate([p.keys for p in pieces])
+
+        found, keys = self.folder.consistent(read)
+        try:
+            return {BOSON: boson_means(model, found)[1]}, keys
         except ValueError as error:
             raise UserError(str(error)) from None
 

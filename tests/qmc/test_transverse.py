@@ -12,6 +12,7 @@ from sitqmc.qmc.measure.estimators import BOND_ENERGY
 from sitqmc.qmc.measure.transverse import add_waves
 from sitqmc.qmc.measure.wave_tables import new_wave_work, wave_tables
 from sitqmc.qmc.model.wave_vectors import (
+    boson_waves,
     default_radius,
     matsubara_numbers,
     measured_waves,
@@ -113,15 +114,19 @@ def test_chains_against_the_transfer_matrix(case):
     waves, n = wave_numbers(case.Lx, case.Ly, radius), matsubara_numbers(case.L_tau)
     truth = _exact(case, tuple(map(tuple, waves.tolist())))
     assert truth["truncation"] < 1e-6
-    for name, key, first in (("K_T", "K_T", 0), ("chi_s_q", "chi_s_q", 1)):
+    boson = [waves.tolist().index(wave) for wave in boson_waves(case.Lx, case.Ly).tolist()]
+    for name, first, exact in (
+        ("K_T", 0, truth["K_T"][:, n]), ("chi_s_q", 1, truth["chi_s_q"][:, n[1:]]),
+        ("G_k", 0, truth["G_q"][boson]),
+    ):  # fmt: skip
         found = np.array([chain.maps[name] for chain in chains])[:, :, first:]
-        exact = truth[key][:, n[first:]]
         error = found.std(axis=0, ddof=1) / np.sqrt(CHAINS)
         still = error < 1e-9 * np.abs(exact).max()       # nothing flows across a cut
         np.testing.assert_allclose(found.mean(axis=0)[still], exact[still], atol=1e-9)
         z = (found.mean(axis=0) - exact)[~still] / error[~still]
         assert len(z) > 3
-        assert np.all(error < 0.01 * np.abs(truth[key][:, n]).max()), (name, error)
+        largest = np.abs(truth[name][:, n] if name in truth else exact).max()
+        assert np.all(error < 0.01 * largest), (name, error)
         assert np.abs(z).max() < 4.5, (name, z)
 
 
@@ -133,6 +138,18 @@ def test_transverse_waves_along_an_axis_are_rho_t():
     for name, wave in (("rho_t_x", [0, 1]), ("rho_t_y", [1, 0])):
         found = result.maps["K_T"][waves.index(wave), 0]
         assert found == pytest.approx(result.bins[name].mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{m.action}-{m.Lx}x{m.Ly}")
+def test_boson_at_equal_times_and_without_wave_vector(model):
+    """The momentum distribution and G(k = 0, tau) are made of other histograms of the same waiting times."""
+    result = _finished(model, [model.draw_disorder(1, 0)], schedule=SHORT).results()[0]
+    G, waves = result.maps["G_k"], boson_waves(model.Lx, model.Ly).tolist()
+    assert G.shape == (len(waves), model.L_tau)
+    for wave, values in zip(waves, G, strict=True):
+        S = result.bins["S_x"][:, wave[0]] if wave[0] else result.bins["S_y"][:, wave[1]]
+        assert values[0] == pytest.approx(S.mean(), rel=1e-10)
+        assert np.all(np.abs(values) <= result.bins["G_k0"].mean(axis=0) + 1e-12)
 
 
 def test_measuring_changes_no_other_observable():
@@ -156,7 +173,7 @@ def test_resumed_chains_and_lone_chains_give_the_same_bits():
     alone.restore(state)
     while not alone.finished:
         alone.step()
-    for name in ("K_T", "chi_s_q"):
+    for name in ("K_T", "chi_s_q", "G_k"):
         assert alone.results()[0].maps[name].tobytes() == together[2].maps[name].tobytes()
 
 

@@ -43,6 +43,20 @@ def test_mean_and_covariance_of_every_estimator(run):
     assert clean.error <= clean.plain_error * (1 + 1e-12)
 
 
+def test_boson_by_wave_vector(run):
+    """G(k, tau) of L = 4 has two waves; S is its value at equal times, G_k0 continues it to k = 0."""
+    one = run.correlator("G_k", p=0.2)
+    assert one.samples.shape == (30, 2, 8)
+    assert one.covariance.shape == (16, 16)
+    plain = run.correlator("G_k", p=0.2, estimator="plain")
+    averages = next(a for a in run.averages if a.model.p == 0.2)
+    S = (averages.plain["S_x"].value + averages.plain["S_y"].value) / 2
+    np.testing.assert_allclose(plain.mean[:, 0], S[1:])
+    np.testing.assert_allclose(plain.mean[:, 1:], plain.mean[:, :0:-1])
+    assert np.all(plain.mean[0] < averages.plain["G_k0"].value)
+    assert np.all(np.abs(one.mean - plain.mean) < 6 * np.hypot(one.error, plain.error))
+
+
 def test_averages_derived_from_improved_ones(run):
     """Their errors hold the uncertainty of means of mask functions."""
     averages = next(a for a in run.averages if a.model.p == 0.2)

@@ -61,13 +61,15 @@ def test_chains_go_on_from_kept_states(folder, capsys):
     assert "3 of them from a checkpoint" in said.out
     assert said.err == ""
     # Responses by wave vector were not measured in the first bins: they are marked as unknown.
-    later = ("/state/", "maps/K_T", "maps/chi_s_q")
+    later = ("/state/", "maps/K_T", "maps/chi_s_q", "maps/G_k")
     extended, whole = ({name: values for name, values in datasets(f"{output}/run.h5").items()
                         if not any(word in name for word in later)}
                        for output in ("out", "whole"))  # fmt: skip
     with h5py.File("out/run.h5") as file:
         unknown = []
-        file.visititems(lambda name, item: unknown.append(item[()]) if name.endswith("maps/K_T") else None)
-    assert unknown
+        file.visititems(
+            lambda name, item: unknown.append(item[()]) if name.endswith(("maps/K_T", "maps/G_k")) else None
+        )
+    assert len(unknown) > 1
     assert all((values == -1).all() for values in unknown)
     assert extended == whole
