@@ -385,5 +385,11 @@ def compare_family(
         )
         for p in order
     }  # fmt: skip
+    return best_of_family(each)
+
+
+def best_of_family(each: Mapping[float, Comparison]) -> FamilyComparison:
+    """Return the best p with its interval, from the comparisons of several p with the same film."""
+    order = sorted(each)
     interval = _interval(np.array(order), np.array([each[p].minus_2_log_l for p in order]))
     return FamilyComparison(p=interval, best=each[interval.value], each=each)

@@ -7,6 +7,8 @@ source bands, gives sigma1 and sigma2, excess conductivity, missing weight, and 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +99,23 @@ class FilmAnalysis(SavedResult):
     penetration_depth_nm: Estimate
     weight: MissingWeight
     notes: tuple[str, ...]
+
+    def to_pandas(self) -> Any:
+        """Return a pandas DataFrame of sigma1, sigma2, sigma_H with errors, one row per resonance pair.
+
+        raises  ImportError if pandas is not installed
+        """
+        return import_module("pandas").DataFrame(
+            {
+                "nu_thz": self.pairs.nu_thz,
+                "sigma1": self.pairs.sigma.real,
+                "sigma1_error": self.pairs.sigma1_error,
+                "sigma2": self.pairs.sigma.imag,
+                "sigma2_error": self.pairs.sigma2_error,
+                "sigma_h": self.sigma_h.sigma_h,
+                "sigma_h_error": self.sigma_h.error,
+            }
+        )
 
     @property
     def rejected(self) -> bool:

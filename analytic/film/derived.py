@@ -144,7 +144,7 @@ def local_parabolas(at: Array, nu_thz: Array, width_thz: float, stretch: float =
 
 def extremum_thz(
     nu_thz: Array, values: Array, covariance: Array, window_thz: tuple[float, float], *, largest: bool,
-    rng: np.random.Generator, width_thz: float = 0.04, draws: int = 1000,
+    rng: np.random.Generator | None = None, width_thz: float = 0.04, draws: int = 1000,
 ) -> Estimate:  # fmt: skip
     """Return the position of the maximum (minimum) of a smoothed curve, with a bootstrap interval of 68 %.
 
@@ -154,6 +154,7 @@ def extremum_thz(
     values, covariance  shapes (n,), (n, n)
     window_thz          searched range, at least 4 points inside
     width_thz           half-width of the smoothing parabolas
+    rng                 random numbers of the draws; default: a fixed seed
     raises              ValueError if the window holds fewer than 4 points
     """
     inside = (nu_thz >= window_thz[0]) & (nu_thz <= window_thz[1])
@@ -163,6 +164,7 @@ def extremum_thz(
     smooth, smoother = (local_parabolas(fine, nu_thz, width_thz, stretch) for stretch in (1.0, 1.5))
     value, other = (float(fine[int(np.argmax(sign * m @ values))]) for m in (smooth, smoother))
     used = np.any(smooth != 0, axis=0)
+    rng = rng or np.random.default_rng(0)
     noisy = rng.multivariate_normal(values[used], covariance[np.ix_(used, used)], size=draws, method="eigh")
     found = fine[np.argmax(sign * noisy @ smooth[:, used].T, axis=1)]
     low, high = np.quantile(found, [0.16, 0.84])
@@ -174,17 +176,23 @@ def extremum_thz(
 
 
 def omega_minimum(
-    measured: MeasuredConductivity, window_thz: tuple[float, float], rng: np.random.Generator
+    measured: MeasuredConductivity, window_thz: tuple[float, float], rng: np.random.Generator | None = None
 ) -> Estimate:
-    """Return Omega = argmin sigma1 in THz inside the window, with a bootstrap interval of 68 %."""
+    """Return Omega = argmin sigma1 in THz inside the window, with a bootstrap interval of 68 %.
+
+    rng  random numbers of the interval; default: a fixed seed
+    """
     covariance = measured.covariance_of(1)
     return extremum_thz(measured.nu_thz, measured.sigma.real, covariance, window_thz, largest=False, rng=rng)
 
 
 def excess_peak(
-    sigma_h: ExcessConductivity, window_thz: tuple[float, float], rng: np.random.Generator
+    sigma_h: ExcessConductivity, window_thz: tuple[float, float], rng: np.random.Generator | None = None
 ) -> Estimate:
-    """Return the frequency of the maximum of sigma_H in THz, with a bootstrap interval of 68 %."""
+    """Return the frequency of the maximum of sigma_H in THz, with a bootstrap interval of 68 %.
+
+    rng  random numbers of the interval; default: a fixed seed
+    """
     return extremum_thz(
         sigma_h.nu_thz, sigma_h.sigma_h, sigma_h.covariance, window_thz, largest=True, rng=rng
     )

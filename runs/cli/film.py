@@ -1,6 +1,7 @@
 """Commands of the laboratory side: film analyses scans of a film, compare puts a run beside it."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ from sitqmc.runs.cli.arguments import RUN_HELP, folder_of
 from sitqmc.runs.errors import UserError
 
 if TYPE_CHECKING:
-    from sitqmc.analytic import FilmSetup, ThzScan
+    from sitqmc.analytic import FilmSetup, MountPriors, ThzScan
 
 
 def add_commands(commands: Any) -> None:
@@ -28,6 +29,11 @@ def add_commands(commands: Any) -> None:
     film.add_argument("--substrate", metavar="NAME", help="such as sapphire_o, mgo, si; or its index")
     film.add_argument("--substrate-thickness", type=float, metavar="UM", help="of the substrate")
     film.add_argument("--standing-period", type=float, metavar="THZ", help="period of a standing wave")
+    film.add_argument("--scattering", type=float, default=60.0, metavar="MEV", help="rate (default: 60)")
+    film.add_argument(
+        "--prior", action="append", default=[], metavar="NAME=WIDTH",
+        help="width of what is uncertain, such as leak=0.03; may be repeated (names: MountPriors)",
+    )  # fmt: skip
     film.add_argument(
         "--sigma-n", type=float, default=3000.0, metavar="S/CM",
         help="first guess of the normal conductivity (default: 3000)",
@@ -73,16 +79,17 @@ def _analyse(arguments: argparse.Namespace) -> None:
     from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
     from sitqmc.runs.results.film import write_film
 
-    setup, cold = _setup(arguments), _cold(arguments)
+    setup, priors, cold = _setup(arguments), _priors(arguments), _cold(arguments)
+    curve = read_tunnelling(arguments.tunnelling) if arguments.tunnelling else None
     found = analyse_film(
         cold, setup, arguments.tc, normal=read_scan(arguments.normal) if arguments.normal else None,
         further=[read_scan(name) for name in arguments.further],
-        tunnelling=read_tunnelling(arguments.tunnelling) if arguments.tunnelling else None,
+        tunnelling=curve, priors=priors,
     )  # fmt: skip
     first = Path(arguments.scan[0])
     folder = Path(arguments.output) if arguments.output else Path(f"{first.stem}_film")
     print(found.report())
-    for path in write_film(folder, found):
+    for path in write_film(folder, found, curve):
         print(path)
 
 
@@ -103,7 +110,29 @@ def _setup(arguments: argparse.Namespace) -> "FilmSetup":
     if arguments.standing_period is not None:
         instrument = Instrument(standing_period_thz=arguments.standing_period)
     sample = FilmOnSubstrate(film_nm=arguments.thickness, substrate=plate)
-    return FilmSetup(sample=sample, sigma_n=arguments.sigma_n, instrument=instrument)
+    return FilmSetup(
+        sample=sample, sigma_n=arguments.sigma_n, scattering_mev=arguments.scattering, instrument=instrument
+    )
+
+
+def _priors(arguments: argparse.Namespace) -> "MountPriors":
+    """Return the widths of the command line; the period of a standing wave is open if none is given.
+
+    raises  UserError for an unknown name or a width that is no number
+    """
+    from sitqmc.analytic import MountPriors
+
+    known = {f.name for f in fields(MountPriors)}
+    widths: dict[str, float] = {} if arguments.standing_period is None else {"standing_period": 0.05}
+    for text in arguments.prior:
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise UserError(f"--prior {text}: {name!r} is not known; use one of {', '.join(sorted(known))}")
+        try:
+            widths[name] = float(value)
+        except ValueError:
+            raise UserError(f"--prior {text}: {value!r} is no number; write {name}=0.1") from None
+    return MountPriors(**widths)
 
 
 def _cold(arguments: argparse.Namespace) -> "ThzScan":

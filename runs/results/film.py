@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,17 +15,23 @@ from sitqmc.analytic import (
     FamilyComparison,
     FilmAnalysis,
     TheoryCurve,
+    TunnellingCurve,
     compare_family,
     mev_to_thz,
 )
 from sitqmc.analytic import compare as compare_curve
+from sitqmc.analytic.comparison import best_of_family
 from sitqmc.analytic.film.inversion import MeasuredConductivity
+from sitqmc.analytic.film.mount.nuisances import Nuisance
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
 from sitqmc.runs.errors import UnreadableFile, UserError
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.point import PointResult, RunPoint
 from sitqmc.runs.results.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LAYOUT = 1
 DRAWS, FEWEST_DRAWS = 400, 20
@@ -42,35 +48,65 @@ class FilmRecord:
     sigma_h: ExcessConductivity
 
 
-def write_film(folder: Path, film: FilmAnalysis) -> list[Path]:
+def write_film(folder: Path, film: FilmAnalysis, tunnelling: TunnellingCurve | None = None) -> list[Path]:
     """Write tables, figures, film.json and one page; existing files of these names are replaced.
 
     A film whose joint fit is rejected gets the page alone.
+    tunnelling  the measured curve, for its figure
     """
-    from sitqmc.runs.results.figures.film import draw_excess, draw_pairs
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be created ({error.strerror}); choose another folder") from None
-    paths, figures = [], {}
+    paths: list[Path] = []
     if not film.rejected:
         paths += [*_tables(folder, film), _json(folder, film)]
+    figures = _figures(film, tunnelling)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png")
+        paths.append(folder / f"{name}.png")
+    page = folder / "film.html"
+    page.write_text(_page(folder.name, film, list(figures)), encoding="utf-8")
+    return [*paths, page]
+
+
+def _figures(film: FilmAnalysis, tunnelling: TunnellingCurve | None) -> "dict[str, Figure]":
+    """Return the figures of the page by name; none of a rejected film but its tunnelling curve."""
+    from sitqmc.runs.results.figures.film import draw_correlation, draw_excess, draw_pairs, draw_tunnelling
+
+    figures: dict[str, Figure] = {}
+    if not film.rejected:
         figures["sigma"] = draw_pairs(film.pairs, film.background)
         figures["excess"] = draw_excess(
             film.pairs, film.background, film.sigma_h, film.omega, film.peak, film.plain.fit.quality
         )
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png")
-        paths.append(folder / f"{name}.png")
-    images = "\n".join(f'<img src="{name}.png" alt="{name}">' for name in figures)
-    page = folder / "film.html"
-    page.write_text(
-        f"<!doctype html><meta charset='utf-8'><title>{html.escape(folder.name)}</title>\n"
-        f"<h1>{html.escape(folder.name)}</h1>\n<pre>{html.escape(film.report())}</pre>\n{images}\n",
-        encoding="utf-8",
+    if tunnelling is not None and film.tunnelling is not None:
+        figures["tunnelling"] = draw_tunnelling(tunnelling, film.tunnelling)
+    if film.mount is not None and not film.rejected:
+        figures["correlation"] = draw_correlation(film.mount)
+    return figures
+
+
+def _page(name: str, film: FilmAnalysis, figures: list[str]) -> str:
+    """Return the page: results, prior and result of every nuisance, figures."""
+    title, known = html.escape(name), film.mount.nuisances if film.mount else ()
+
+    def row(nuisance: Nuisance) -> str:
+        prior = f"{nuisance.prior.value:.5g} ± {nuisance.prior.error:.2g}"
+        cells = (
+            nuisance.name, prior if nuisance.prior.is_known else "free", str(nuisance.estimate), nuisance.unit
+        )  # fmt: skip
+        return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+
+    table = (
+        "<h2>What the fit adjusted</h2>\n<table><tr><th>quantity</th><th>prior</th><th>result</th>"
+        "<th>unit</th></tr>\n" + "\n".join(map(row, known)) + "\n</table>"
     )
-    return [*paths, page]
+    images = "\n".join(f'<img src="{figure}.png" alt="{figure}">' for figure in figures)
+    return (
+        f"<!doctype html><meta charset='utf-8'><title>{title}</title>\n<h1>{title}</h1>\n"
+        f"<pre>{html.escape(film.report())}</pre>\n{images}\n{table if known else ''}\n"
+    )
 
 
 def _tables(folder: Path, film: FilmAnalysis) -> list[Path]:
@@ -156,10 +192,11 @@ def theory_curve(point: RunPoint) -> TheoryCurve | None:
 def compare_run(
     results: RunResults, film: FilmRecord, amplitude: Estimate | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Yield the label and the comparison in words of every point of a run.
+    """Yield the label and the comparison in words of every point of a run, and the best p if p differs.
 
     amplitude  prior of a free factor between array and film; None: 1
     """
+    family: dict[float, Comparison] = {}
     for point in results.results:
         theory = theory_curve(point)
         if theory is None:
@@ -173,6 +210,15 @@ def compare_run(
         except ValueError as error:
             raise UserError(f"{film.name}: {error}") from None
         yield results.label(point), found.report()
+        family[point.model.p] = found
+    if 1 < len(family) == len(results.results):
+        best = best_of_family(family)
+        low, high = best.p.interval()
+        yield (
+            "best p",
+            f"p = {best.p.value:g}, interval {low:.4g} to {high:.4g} (-2 ln L <= minimum + 1), from "
+            f"{len(family)} values\nat this p, theory: {best.best.quality.text}",
+        )
 
 
 Film = FilmAnalysis | FilmRecord | str | Path

@@ -57,6 +57,13 @@ def test_film_with_a_mode():
     difference = (state.conductivity.sigma - mock.film.sigma(nu, 2.0)).real[nu < 1.0]
     assert np.sqrt(np.mean(difference**2)) < 0.03 * mock.film.sigma_n
     assert state.omega_thz.low <= mock.omega_thz() <= state.omega_thz.high
+    n = nu.size
+    assert state.covariance.shape == (n + 3, n + 3)
+    np.testing.assert_allclose(state.covariance[:n, :n], state.sigma_h.covariance)
+    assert state.covariance[n, n] ** 0.5 == pytest.approx(state.stiffness_mev.error)
+    assert abs(state.missing_weight.pull(np.pi / 2 * mock.film.omega_sigma2_mev())) < 3
+    assert state.missing_weight.error < 0.04 * state.missing_weight.value
+    assert 0.1 < state.window_weight.value / state.missing_weight.value < 1
     assert any(
         line.startswith("thickness of the substrate and path offset cannot be told apart (correlation +")
         and "um and path offset " in line

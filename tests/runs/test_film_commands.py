@@ -1,19 +1,21 @@
 """The commands film and compare, each as a user meets it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers import write_config
-from sitqmc.analytic import SYNTHETIC_FILMS, film_stiffness_mev, substrate
+from sitqmc.analytic import SYNTHETIC_FILMS, TheoryCurve, film_stiffness_mev, substrate
 from sitqmc.analytic.measurements.scans import DataError, mean_scan
 from sitqmc.analytic.measurements.synthetic import synthetic_scan
+from sitqmc.estimate import Estimate
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formats.films import bundled_films
-from sitqmc.runs.results.film import read_film
+from sitqmc.runs.results.film import compare_run, read_film
 from sitqmc.runs.simulate.run import run
 
 MOUNT = ["--tc", "5", "--thickness", "20", "--substrate", "3.097", "--substrate-thickness", "1000.3",
@@ -35,7 +37,8 @@ def film_folder(tmp_path_factory):
 
 def test_film_writes_tables_figures_and_a_page(film_folder):
     names = {path.name for path in film_folder.iterdir()}
-    tables, figures = {"sigma.csv", "pairs.csv", "excess.csv"}, {"sigma.png", "excess.png"}
+    tables = {"sigma.csv", "pairs.csv", "excess.csv"}
+    figures = {"sigma.png", "excess.png", "tunnelling.png", "correlation.png"}
     assert names == tables | figures | {"film.json", "film.html"}
     film, found = SYNTHETIC_FILMS["5.0K"], read_film(film_folder)
     truth = film_stiffness_mev(film.omega_sigma2_mev(), film.film_nm)
@@ -45,7 +48,10 @@ def test_film_writes_tables_figures_and_a_page(film_folder):
     expected = film.sigma(table["nu_thz"], 2.0)
     low = table["nu_thz"] < 0.8
     assert np.abs(table["sigma1"] - expected.real)[low].max() < 0.1 * film.sigma_n
-    assert "J_s = " in (film_folder / "film.html").read_text()
+    page = (film_folder / "film.html").read_text()
+    assert "J_s = " in page
+    assert "<td>scattering rate</td><td>60 ± 42</td>" in page
+    assert 'img src="correlation.png"' in page
 
 
 def test_show_fits_nothing(capsys, tmp_path, monkeypatch):
@@ -63,6 +69,8 @@ def test_show_fits_nothing(capsys, tmp_path, monkeypatch):
         ([*MOUNT, "--substrate", "glue"], "substrate 'glue' is not listed; known: sapphire_o"),
         ([*MOUNT, "--further", "x.txt"], "x.txt: cannot be read"),
         ([*MOUNT, "--tc", "1"], "no gap above Tc"),
+        ([*MOUNT, "--prior", "leek=0.1"], "'leek' is not known; use one of damping"),
+        ([*MOUNT, "--prior", "leak=little"], "'little' is no number; write leak=0.1"),
     ],
 )
 def test_bad_input_is_one_line(capsys, arguments, words, tmp_path, monkeypatch):
@@ -91,6 +99,25 @@ def test_compare_of_a_run_with_a_film(capsys, tmp_path, film_folder, monkeypatch
     text = capsys.readouterr().out
     assert "theory: " in text
     assert "E_J of the stiffness" in text
+
+
+def test_best_p_of_a_run_has_an_interval(film_folder):
+    """Curves at three p with one film: every comparison in words, then p with its interval."""
+    film, omega = read_film(film_folder), np.linspace(0.05, 40.0, 400)
+    points = [SimpleNamespace(model=SimpleNamespace(p=p), warnings=()) for p in (0.1, 0.15, 0.2)]
+
+    def curve(point):
+        sigma = 0.1 + 0.3 * np.exp(-(((omega - 10 + 20 * point.model.p) / 2) ** 2))
+        return TheoryCurve(omega=omega, sigma=sigma, error=0.01 + 0 * omega, rho_s=0.3, rho_s_error=0.01)
+
+    results = SimpleNamespace(results=points, label=lambda point: f"p = {point.model.p}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sitqmc.runs.results.film.theory_curve", curve)
+        found = list(compare_run(results, film, Estimate(1.0, 100.0)))
+    assert [label for label, _ in found] == ["p = 0.1", "p = 0.15", "p = 0.2", "best p"]
+    assert "errors" in found[0][1]
+    assert "interval" in found[-1][1]
+    assert "from 3 values" in found[-1][1]
 
 
 def test_repeats_give_mean_and_error():

@@ -47,6 +47,8 @@ class MountFit(Result):
     error_scale  factor on the given errors, one per band and column
     nuisances    prior and result of everything uncertain about film, substrate and spectrometer; empty if
                  the fit is rejected
+    names        of the parameters of film, substrate, instrument and bands
+    correlation  their correlation matrix
     inseparable  sentences on parameters that the scans cannot tell apart, with their correlation
     """
 
@@ -58,6 +60,8 @@ class MountFit(Result):
     edges_thz: tuple[float, ...]
     error_scale: Array
     nuisances: tuple[Nuisance, ...]
+    names: tuple[str, ...]
+    correlation: Array
     inseparable: tuple[str, ...]
 
 
@@ -213,11 +217,14 @@ def _result(
         t, t_error = scan.t / np.abs(factor), scan.t_error / np.abs(factor) / by_t
         theta, theta_error = scan.theta - np.angle(factor), scan.theta_error / by_theta
         corrected.append(replace(scan, t=t, t_error=t_error, theta=theta, theta_error=theta_error))
+    deviation = np.sqrt(np.diag(covariance)).clip(1e-12)[: problem.base]
+    correlation = covariance[: problem.base, : problem.base] / np.outer(deviation, deviation)
     known = nuisances(problem, u, covariance) if quality.fits else ()
     return MountFit(
         quality=quality, states=tuple(states), setup=problem.setup_at(u),
         variations=_variations(problem, u, covariance), corrected=tuple(corrected),
         edges_thz=tuple(problem.edges.tolist()), error_scale=scales, nuisances=known,
+        names=tuple(problem.names[: problem.base]), correlation=correlation,
         inseparable=inseparable(problem, covariance, known) if known else (),
     )  # fmt: skip
 

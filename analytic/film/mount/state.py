@@ -7,8 +7,9 @@ import numpy as np
 from sitqmc.analytic.film.derived import ExcessConductivity
 from sitqmc.analytic.film.inversion import MeasuredConductivity
 from sitqmc.analytic.film.mount.model import STEP, MountModel
+from sitqmc.analytic.film.transmission_fit import film_sigma
 from sitqmc.analytic.superconductor.matsubara import film_stiffness_mev
-from sitqmc.analytic.units import Array, mev_to_thz
+from sitqmc.analytic.units import Array, mev_to_thz, thz_to_mev
 from sitqmc.estimate import Estimate
 from sitqmc.result import Result
 
@@ -36,6 +37,9 @@ class FilmState(Result):
     sigma_h            excess of sigma1 over the superconductor without a mode, with its covariance
     omega_sigma2_mev   lim hbar omega sigma2 in meV ohm^-1 cm^-1
     stiffness_mev      J_s
+    window_weight      int (sigma1_normal - sigma1) d(hbar omega) over the scan in meV ohm^-1 cm^-1
+    missing_weight     the same over all energies, (pi/2) lim hbar omega sigma2 by the sum rule
+    covariance         of sigma_H at all frequencies, J_s, window_weight and missing_weight, in this order
     omega_thz          frequency of the smallest sigma1 below the gap
     peak_thz           frequency of the largest sigma_H below the gap
     plain_fits         whether the superconductor without excess describes the scans
@@ -50,6 +54,9 @@ class FilmState(Result):
     sigma_h: ExcessConductivity
     omega_sigma2_mev: Estimate
     stiffness_mev: Estimate
+    window_weight: Estimate
+    missing_weight: Estimate
+    covariance: Array
     omega_thz: Estimate
     peak_thz: Estimate
     plain_fits: bool
@@ -83,17 +90,25 @@ def film_state(
         statistical=total[: 2 * n, : 2 * n], misfit=np.full(n, np.nan), t_k=scan.t_k,
     )  # fmt: skip
     own = slice(2 * n, 3 * n)
-    density, stiffness, delta = (Estimate(value[i], error[i]) for i in (-3, -2, -1))
+    density, delta, stiffness, in_scan, weight = (Estimate(value[i], error[i]) for i in range(-5, 0))
+    joint = np.r_[2 * n : 3 * n, 3 * n + 2 : 3 * n + 5]
     return FilmState(
         t_k=scan.t_k, delta_mev=delta, conductivity=conductivity,
         sigma_h=ExcessConductivity(nu_thz=nu, sigma_h=value[own], covariance=total[own, own]),
         omega_sigma2_mev=density, stiffness_mev=stiffness, omega_thz=omega, peak_thz=peak,
+        window_weight=in_scan, missing_weight=weight, covariance=total[np.ix_(joint, joint)],
         plain_fits=p_value > REJECT, p_value=p_value,
     )  # fmt: skip
 
 
 def _propagated(problem: MountModel, u: Array, covariance: Array, k: int) -> tuple[Array, Array]:
-    """Return sigma1, sigma2, sigma_H, lim hbar omega sigma2, J_s, Delta in one array, and its covariance."""
+    """Return all quantities in one array, and their covariance.
+
+    The array holds sigma1, sigma2, sigma_H, lim hbar omega sigma2, Delta, J_s, and the missing weight in the
+    scan and in total.
+    """
+    nu, steps = problem.scans[k].nu_thz, np.diff(thz_to_mev(problem.scans[k].nu_thz))
+    area = 0.5 * (np.concatenate([steps, [0.0]]) + np.concatenate([[0.0], steps]))
     z = slice(problem.excess_at[k].start + 1, problem.excess_at[k].stop)
 
     def stacked(at: Array) -> Array:
@@ -101,7 +116,10 @@ def _propagated(problem: MountModel, u: Array, covariance: Array, k: int) -> tup
         setup = problem.setup_at(at)
         sigma_h = setup.sigma_n * (problem.excess[k].sigma1 @ at[z])
         j_s = film_stiffness_mev(density, setup.sample.film_nm)
-        return np.concatenate([sigma.real, sigma.imag, sigma_h, [density, j_s, problem.delta_at(at, k)]])
+        normal = film_sigma(nu, setup, 0.0, problem.scans[k].t_k, problem.model).real
+        weights = [area @ (normal - sigma.real), 0.5 * np.pi * density]
+        others = [density, problem.delta_at(at, k), j_s, *weights]
+        return np.concatenate([sigma.real, sigma.imag, sigma_h, others])
 
     # Gains and drifts of the bands do not enter.
     chosen = np.r_[0 : problem.smooth, problem.excess_at[k]]

@@ -20,6 +20,7 @@ from sitqmc.analytic import (
     FitQuality,
     FitResult,
     MeasuredConductivity,
+    MountFit,
     TheoryCurve,
     ThzScan,
     TunnelFit,
@@ -211,7 +212,7 @@ def draw_excess(measured: MeasuredConductivity, background: Background, sigma_h:
         return _judged(figure, plain, "Plain BCS film")
 
 
-def draw_correlation(fit: FitResult) -> NotebookFigure:
+def draw_correlation(fit: FitResult | MountFit) -> NotebookFigure:
     """Draw the correlation matrix of the fitted parameters, with numbers in the cells."""
     with styled():
         n = len(fit.names)
@@ -222,8 +223,8 @@ def draw_correlation(fit: FitResult) -> NotebookFigure:
             value = round(float(fit.correlation[i, j]), 2)
             axis.text(j, i, f"{value:.2f}" if value else "0", ha="center", va="center", fontsize=5,
                       color="white" if abs(value) > 0.6 else "black")
-        axis.set_xticks(range(n), fit.names, rotation=60, ha="right", rotation_mode="anchor")
-        axis.set_yticks(range(n), fit.names)
+        axis.set_xticks(range(n), list(fit.names), rotation=60, ha="right", rotation_mode="anchor")
+        axis.set_yticks(range(n), list(fit.names))
         figure.colorbar(image, ax=axis, label="correlation", shrink=0.8)
         return _judged(figure, None if fit.quality.fits else fit.quality, "Fit")
 
