@@ -162,6 +162,7 @@ def conductivity(config: Config, averages: PointAverages, method: str) -> Spectr
         averages.model.beta,
         eps=averages.model.eps,
         n=None if improved is None else improved.n,
+        covariance=None if improved is None else improved.covariance,
         kinetic=samples["minus_k"] if c.f_sum else None,
         method=method,
         alpha_rule=cast(AlphaRule, c.alpha_rule),

@@ -233,8 +233,10 @@ def _correlators(averages: PointAverages) -> Iterator[tuple[str, CorrelatorData]
         table, grid = table[:, n], n * (m.eps if kind == "green_tau" else 1)
         eps = None if kind == "green_tau" else m.eps
         with contextlib.suppress(ValueError):            # too few samples, or no signal
-            data = CorrelatorData.from_samples(table, kind=cast(Any, kind), beta=m.beta, grid=grid, eps=eps)
-            yield name, data
+            yield name, CorrelatorData.from_samples(
+                table, kind=cast(Any, kind), beta=m.beta, grid=grid, eps=eps,
+                covariance=None if one is None else one.covariance[: len(n), : len(n)],
+            )  # fmt: skip
 
 
 def scale_rows(results: RunResults) -> Iterator[Row]:
