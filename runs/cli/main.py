@@ -6,13 +6,20 @@ import sys
 from collections.abc import Sequence
 
 from sitqmc.progress import printed_messages
-from sitqmc.runs.cli import film, inspect, prepare, report, reproduce, simulate, submit
+from sitqmc.runs.cli import film, inspect, prepare, reproduce, simulate, spectra, submit
 from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.simulate.stop import STOPPED
 from sitqmc.runs.simulate.threads import one_blas_thread
 from sitqmc.runs.store.provenance import package_version
 
 BAD_INPUT = 2
+SHELLS = ("bash", "zsh", "fish")
+PATHS = {
+    "config", "configs", "covariance", "file", "film", "folder", "further", "normal", "output", "run", "scan",
+    "sources", "tunnelling",
+}  # fmt: skip
+"""Arguments that are completed by the names of files."""
+
 EPILOG = """\
 a first run:
   sitqmc init my.toml          write a commented configuration, then edit it
@@ -23,7 +30,7 @@ a first run:
 
 exit status: 0 done, 1 failed, 2 bad input, 75 stopped with all work saved (start again), 130 interrupted
 """
-GROUPS = (prepare, simulate, inspect, report, reproduce, submit, film)
+GROUPS = (prepare, simulate, inspect, spectra, reproduce, submit, film)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +70,27 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in GROUPS:
         group.add_commands(commands)
+    completion = commands.add_parser(
+        "completion", help="completion of commands and options by tab",
+        description="Print the completion script of a shell. bash: sitqmc completion bash > "
+        "~/.local/share/bash-completion/completions/sitqmc; zsh: into a folder of $fpath as _sitqmc; "
+        "fish: sitqmc completion fish > ~/.config/fish/completions/sitqmc.fish",
+    )  # fmt: skip
+    completion.add_argument("shell", choices=SHELLS)
+    completion.set_defaults(command=_completion)
     return parser
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    parser = _parser()
+    for command in parser._subparsers._group_actions[0].choices.values():  # type: ignore[union-attr]
+        for action in command._actions:
+            if action.dest in PATHS:
+                action.complete = shtab.FILE
+    print(shtab.complete(parser, shell=arguments.shell))
+    return 0
 
 
 def _say(message: object) -> None:

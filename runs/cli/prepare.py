@@ -1,4 +1,4 @@
-"""Commands before a run: init, plan, doctor."""
+"""Commands before a run: init, plan, doctor, schema."""
 
 import argparse
 from pathlib import Path
@@ -32,6 +32,15 @@ def add_commands(commands: Any) -> None:
         description="Check packages, kernels, threads, HDF5, MPI. Exit status 1 if something is wrong.",
     )  # fmt: skip
     doctor.set_defaults(command=_doctor)
+
+    schema = commands.add_parser(
+        "schema", help="JSON schema of the configuration, for editors",
+        description="Print the JSON schema of the configuration file, or write it. Editors with a TOML "
+        "language server complete keys with it; the first line of a TOML file names it: "
+        "#:schema ./sitqmc.schema.json",
+    )  # fmt: skip
+    schema.add_argument("-o", "--output", help="file to write, such as sitqmc.schema.json (default: print)")
+    schema.set_defaults(command=_schema)
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -67,3 +76,15 @@ def _doctor(arguments: argparse.Namespace) -> int:
     well, text = doctor()
     print(text)
     return 0 if well else 1
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from sitqmc.runs.config.schema import schema_text
+    from sitqmc.runs.store.atomic import replace_text
+
+    if not arguments.output:
+        print(schema_text(), end="")
+        return 0
+    replace_text(Path(arguments.output), schema_text())
+    print(f"{arguments.output} written; first line of a configuration: #:schema {arguments.output}")
+    return 0

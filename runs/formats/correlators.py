@@ -63,6 +63,11 @@ def read_samples(
     return CorrelatorData.from_samples(table, kind=kind, beta=beta, grid=grid, eps=eps)
 
 
+def count_columns(path: str | Path) -> int:
+    """Return the number of columns of a text table; ValueError of one line if it cannot be read."""
+    return int(_numbers(path).shape[1])
+
+
 def read_correlator_h5(
     path: str | Path,
     *,

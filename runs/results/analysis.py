@@ -92,22 +92,26 @@ class RunResults(Result):
 
 @overload
 def analyse_run(
-    run: Source, share: None = None, *, spectra: bool = ..., names: Sequence[str] | None = ...
+    run: Source, share: None = None, *, spectra: bool = ..., names: Sequence[str] | None = ...,
+    models: Sequence[Model] | None = ...,
 ) -> RunResults: ...
 @overload
 def analyse_run(
-    run: Source, share: Share, *, spectra: bool = ..., names: Sequence[str] | None = ...
+    run: Source, share: Share, *, spectra: bool = ..., names: Sequence[str] | None = ...,
+    models: Sequence[Model] | None = ...,
 ) -> RunResults | None: ...
 
 
 def analyse_run(
-    run: Source, share: Share | None = None, *, spectra: bool = True, names: Sequence[str] | None = None
+    run: Source, share: Share | None = None, *, spectra: bool = True, names: Sequence[str] | None = None,
+    models: Sequence[Model] | None = None,
 ) -> RunResults | None:
     """Return averages and spectra of every point of a run, finished or not.
 
     share    divides the points among processes; None: all of them are continued here
     spectra  whether the correlators are continued, which takes seconds for each point
     names    averages that are wanted, without spectra and checks; None: all
+    models   points that are wanted; None: all
     returns  None on ranks that only helped
     raises   UserError if there is no finished sample
     """
@@ -117,7 +121,8 @@ def analyse_run(
             raise UserError(f"{run.path}: no finished samples yet; nothing to analyse")
         if names is not None:
             run.check_names(names)
-        return [(run.config, run.measured(model, names)) for model in run.models]
+        chosen = run.models if models is None else models
+        return [(run.config, run.measured(model, names)) for model in chosen]
 
     def do(job: Job) -> RunPoint:
         config, measured = job

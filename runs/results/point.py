@@ -9,7 +9,15 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation import PeakValue, Spectrum, continue_conductivity, current_kernel
+from sitqmc.continuation import (
+    CorrelatorData,
+    PeakValue,
+    Spectrum,
+    continue_conductivity,
+    continue_correlator,
+    current_kernel,
+)
+from sitqmc.continuation.data.correlator import Kind
 from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.continuation.options import AlphaRule
 from sitqmc.estimate import Estimate, concise
@@ -149,6 +157,48 @@ def continue_point(config: Config, averages: PointAverages) -> RunPoint:
         spectra.clear()
         warnings.append(f"sigma(omega) was not computed: {error}")
     return PointResult(averages, spectra, tuple(warnings))
+
+
+SPECTRA = {"sigma": "rho", "P": "G_k0", "chi_s": "chi_s", "chi_c": "chi_c", "P_loc": "G_loc"}
+"""Correlator that is continued, by the name of its spectrum: sigma(omega), P(omega), chi''(omega)."""
+
+KINDS: dict[str, Kind] = {
+    "rho": "rho_iw", "chi_s": "chi_iw", "chi_c": "chi_iw", "G_k0": "green_tau", "G_loc": "green_tau",
+}  # fmt: skip
+"""Kind of a correlator, for its continuation."""
+
+
+def correlator_data(averages: PointAverages, name: str) -> CorrelatorData:
+    """Return a correlator of `KINDS` with its covariance over samples; G(tau) up to beta/2.
+
+    A response that a fit over wave vectors improves is given at the frequencies of the fit.
+    raises  ValueError for too few samples, or no signal
+    """
+    m, kind, one = averages.model, KINDS[name], averages.improved.get(name)
+    table = averages.samples[name]
+    if kind == "green_tau":
+        table = table[:, : m.L_tau // 2 + 1]
+    n = np.arange(table.shape[1]) if one is None or one.n is None else one.n
+    in_time = kind == "green_tau"
+    return CorrelatorData.from_samples(
+        table[:, n], kind=kind, beta=m.beta, grid=n * (m.eps if in_time else 1),
+        eps=None if in_time else m.eps,
+        covariance=None if one is None else one.covariance[: len(n), : len(n)],
+    )  # fmt: skip
+
+
+def spectrum_of(config: Config, averages: PointAverages, name: str) -> Spectrum:
+    """Return a spectrum of `SPECTRA` by the method of the configuration.
+
+    raises  ValueError if the data cannot be continued
+    """
+    if name == "sigma":
+        return conductivity(config, averages, config.continuation.method)
+    c = config.continuation
+    return continue_correlator(
+        correlator_data(averages, SPECTRA[name]), method=c.method, alpha_rule=c.alpha_rule,
+        omega_max=c.omega_max or None, n_omega=c.omega_points, n_blocks=min(c.blocks, averages.n_samples),
+    )  # fmt: skip
 
 
 def conductivity(config: Config, averages: PointAverages, method: str) -> Spectrum:

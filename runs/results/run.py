@@ -242,6 +242,25 @@ class Run:
         refuse_unknown(wanted, ("L", *sorted(known)), "parameter of a point", "")
         return [m for m in self.models if all(_same(getattr(m, key), v) for key, v in wanted.items())]
 
+    def points_where(self, chosen: Mapping[str, Sequence[str]]) -> list[Model]:
+        """Return the points whose parameters have one of the given values, as text; {"p": ["0.1", "0.2"]}.
+
+        raises  UserError for an unknown parameter, or if no point is left
+        """
+        try:
+            wanted = {self.space.known(key): values for key, values in chosen.items()}
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        found = [
+            m for m, row in zip(self.models, self.space.rows, strict=True)
+            if all(any(_is_text(row[key], text) for text in texts) for key, texts in wanted.items())
+        ]  # fmt: skip
+        if chosen and not found:
+            told = ", ".join(f"{key} = {','.join(texts)}" for key, texts in chosen.items())
+            labels = "; ".join(self.space.label(m) for m in self.models)
+            raise UserError(f"{told}: no point of this run; its points are {labels}")
+        return found
+
     def failed_samples(self, model: Model) -> dict[int, str]:
         """Return number -> reason of the samples of a point that failed."""
         return {n: f["error"] for (m, _, n), f in self._inventory.excluded.items() if m == model}
@@ -438,6 +457,14 @@ def _shortest(value: float, column: Sequence[float]) -> str:
     """Return six digits of a value, or all where six do not tell it from the others."""
     short = f"{value:g}"
     return short if all(f"{x:g}" != short or x == value for x in column) else repr(value)
+
+
+def _is_text(value: Any, text: str) -> bool:
+    """Return whether a text is the value of a parameter, numbers up to rounding."""
+    try:
+        return _same(float(value), float(text))
+    except ValueError:
+        return str(value) == text
 
 
 def _same(value: Any, wanted: Any) -> bool:

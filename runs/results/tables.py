@@ -6,20 +6,21 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import CorrelatorData, midpoint_conductivity, midpoint_frequency, quartile_ratio
 from sitqmc.continuation.methods import CROSS_CHECK
+from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum
 from sitqmc.estimate import Estimate
 from sitqmc.qmc import PARAMETERS, PointAverages
 from sitqmc.qmc.model.parameters import parameters_of
 from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.runs.formatting import columns
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.point import RunPoint, is_resolved, main_peak
+from sitqmc.runs.results.point import RunPoint, correlator_data, is_resolved, main_peak
 from sitqmc.runs.store.atomic import replace_text
 
 Array = NDArray[np.float64]
@@ -218,25 +219,11 @@ def rho_rows(results: RunResults) -> Iterator[Row]:
 
 
 def _correlators(averages: PointAverages) -> Iterator[tuple[str, CorrelatorData]]:
-    """Yield rho(i w_n), chi_s(i w_n) and G(k = 0, tau) up to beta/2, as far as they were measured.
-
-    Responses that a fit over wave vectors improves are given at its frequencies.
-    """
-    m = averages.model
-    for name, kind in (("rho", "rho_iw"), ("chi_s", "chi_iw"), ("G_k0", "green_tau")):
-        table, one = averages.samples.get(name), averages.improved.get(name)
-        if table is None:
-            continue
-        if kind == "green_tau":
-            table = table[:, : m.L_tau // 2 + 1]
-        n = np.arange(table.shape[1]) if one is None or one.n is None else one.n
-        table, grid = table[:, n], n * (m.eps if kind == "green_tau" else 1)
-        eps = None if kind == "green_tau" else m.eps
-        with contextlib.suppress(ValueError):            # too few samples, or no signal
-            yield name, CorrelatorData.from_samples(
-                table, kind=cast(Any, kind), beta=m.beta, grid=grid, eps=eps,
-                covariance=None if one is None else one.covariance[: len(n), : len(n)],
-            )  # fmt: skip
+    """Yield rho(i w_n), chi_s(i w_n) and G(k = 0, tau) up to beta/2, as far as they were measured."""
+    for name in ("rho", "chi_s", "G_k0"):
+        if name in averages.samples:
+            with contextlib.suppress(ValueError):        # too few samples, or no signal
+                yield name, correlator_data(averages, name)
 
 
 def scale_rows(results: RunResults) -> Iterator[Row]:
@@ -287,3 +274,28 @@ def sigma_rows(results: RunResults) -> Iterator[Row]:
             bands = (*s.sigma_band(), *s.sigma_band(kind="statistical"))
             for row in zip(s.omega, s.sigma, *bands, s.resolution, *_cross_check(r), strict=True):
                 yield (*cells, *(float(x) for x in row))
+
+
+def spectrum_rows(spectrum: Spectrum) -> Iterator[Row]:
+    """Yield head and rows of a spectrum that belongs to no run: sigma in 4e^2/h, P or chi'', by frequency."""
+    if spectrum.kind in CONDUCTIVITY:
+        name, value, (low, high) = "sigma_over_sigma_Q", spectrum.sigma, spectrum.sigma_band()
+    else:
+        name, value = "spectral_function", spectrum.spectral
+        low, high = (spectrum.omega * end for end in spectrum.band())
+    yield ("omega", name, "low_68", "high_68", "resolution")
+    for row in zip(spectrum.omega, value, low, high, spectrum.resolution, strict=True):
+        yield tuple(map(float, row))
+
+
+def spectrum_text(spectrum: Spectrum) -> str:
+    """Return what a reader should know of a spectrum: fit, constant, peaks, remarks."""
+    lines = [f"{spectrum.method}: chi2 = {spectrum.chi2:.1f} for {spectrum.n_data} data"]
+    if spectrum.constant is not None:
+        lines.append(f"constant: {spectrum.constant}")
+    for peak in spectrum.peaks(limit=3):
+        kernel = float(np.interp(peak.position.value, spectrum.omega, spectrum.resolution))
+        resolved = kernel <= peak.width and peak.position.error < peak.position.value
+        place = f"{peak.position}" if resolved else f"n.r., near {peak.position.value:.2g}"
+        lines.append(f"peak: {place}, width {peak.width:.2g}, resolution {kernel:.2g}")
+    return "\n".join([*lines, *(f"warning: {text}" for text in spectrum.warnings)])

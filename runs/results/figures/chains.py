@@ -169,7 +169,7 @@ def draw_autocorrelation(panel: Panel) -> None:
 
 def draw_map(panel: Panel) -> None:
     """Draw the local compressibility of the first sample, and its missing bonds."""
-    axis, (r,) = panel.axis, panel.members
+    axis, r = panel.axis, panel.members[0]
     found = first_map(panel.results, r.model)
     if found is None:
         axis.text(0.5, 0.5, "no map stored", transform=axis.transAxes, ha="center")

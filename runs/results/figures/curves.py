@@ -13,6 +13,16 @@ from numpy.typing import NDArray
 
 from sitqmc.continuation import Spectrum
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY
+from sitqmc.runs.results.figures.style import (
+    BLUE,
+    COLUMN,
+    MM,
+    PANEL,
+    NotebookFigure,
+    finished,
+    new_figure,
+    styled,
+)
 
 Array = NDArray[np.float64]
 
@@ -20,8 +30,8 @@ UNRESOLVED = "0.55"          # grey of what the data do not resolve
 NEGLIGIBLE = 0.03            # the frequency axis ends where bands stay below this share of the largest value
 
 LABELS = {
-    "rho_iw": r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part",
-    "lambda_tau": r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part",
+    "rho_iw": r"$\sigma_1(\omega)\;/\;(4e^2/h)$",
+    "lambda_tau": r"$\sigma_1(\omega)\;/\;(4e^2/h)$",
     "green_tau": r"$P(\omega)\, E_J$",
     "chi_tau": r"$\chi''(\omega)\, E_J$",
     "chi_iw": r"$\chi''(\omega)\, E_J$",
@@ -95,3 +105,28 @@ def key(cross_check: str = "", peak: bool = True, colour: Any = "0.15") -> tuple
     if cross_check:
         entries.append((Line2D([], [], color=colour, lw=0.7, ls=":"), f"cross-check, {cross_check}"))
     return [handle for handle, _ in entries], [words for _, words in entries]
+
+
+def paint_spectrum(axis: Axes, spectrum: Spectrum, colour: Any) -> Curve:
+    """Draw a spectrum with its band, the resolution at its peak, and omega < T in grey; return the curve."""
+    curve, peaks = Curve.of(spectrum), spectrum.peaks(limit=1)
+    draw_curve(axis, curve, colour)
+    if peaks:
+        draw_peak(axis, curve, peaks[0].position.value, colour)
+    axis.axvspan(0, 1 / spectrum.beta, color="0.9", lw=0, zorder=0)
+    axis.set(xlim=(0, curve.end), ylim=(0, 1.05 * float(curve.high[curve.omega <= curve.end].max())))
+    axis.set_ylabel(LABELS[spectrum.kind])
+    return curve
+
+
+def draw_single(spectrum: Spectrum, title: str) -> NotebookFigure:
+    """Return the figure of one spectrum that belongs to no run; energies in the unit of 1/beta."""
+    with styled():
+        figure = new_figure(COLUMN, PANEL + 9 * MM)
+        axis = figure.add_subplot()
+        paint_spectrum(axis, spectrum, BLUE)
+        axis.set(title=title, xlabel=r"$\omega$ (unit of $1/\beta$)")
+        axis.set_ylabel(LABELS[spectrum.kind].replace(r"\, E_J", ""))
+        peak = bool(spectrum.peaks(limit=1))
+        figure.legend(*key(peak=peak, colour=BLUE), loc="outside lower center", handlelength=1.2)
+        return finished(figure)

@@ -104,7 +104,11 @@ def draw(name: str, results: RunResults) -> NotebookFigure:
 
     The figure "sigma" has one panel for each point.
     """
-    kind = KINDS[name]
+    return draw_kind(KINDS[name], results)
+
+
+def draw_kind(kind: FigureKind, results: RunResults) -> NotebookFigure:
+    """Return a figure of any kind, listed in `KINDS` or not."""
     members = members_of_panels(kind, results)
     with styled():
         figure = NotebookFigure() if not members else _panels(kind, members, results)
@@ -167,7 +171,7 @@ def _colours(figure: Figure, results: RunResults) -> None:
 
 def _parts(figure: Figure, results: RunResults) -> None:
     """Draw below all panels what the parts of a spectrum mean."""
-    checked = any(r.cross_check is not r.spectrum for r in results.results)
+    checked = any(r.cross_check not in (None, r.spectrum) for r in results.results)
     _legend(figure, *curves.key(CROSS_CHECK if checked else "", any(map(main_peak, results.results))))
 
 
@@ -192,7 +196,7 @@ def caption(kind: FigureKind, results: RunResults) -> str:
 
 KINDS = {
     "sigma": FigureKind(
-        panels.draw_sigma, "Conductivity",
+        panels.draw_spectrum, "Conductivity",
         "Regular part of the conductivity in units of 4e²/h, with its 68 % band. Colour: the averaging "
         "kernel of the data is no wider than the peak, and ω ≥ T. Thin grey line: the data do not resolve "
         "such a structure there, and the shape of the curve is that of the prior. Bar: width of the "

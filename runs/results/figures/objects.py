@@ -24,11 +24,13 @@ from sitqmc.qmc import Average, TransverseFit
 from sitqmc.qmc.model.parameters import symbol
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.results.figures.curves import paint_spectrum
 from sitqmc.runs.results.figures.film import paint_comparison
 from sitqmc.runs.results.figures.kinds import KINDS
 from sitqmc.runs.results.figures.kinds import draw as figure_of_run
 from sitqmc.runs.results.figures.panels import Panel
 from sitqmc.runs.results.figures.style import (
+    BLUE,
     COLUMN,
     PANEL,
     finished,
@@ -93,16 +95,8 @@ def _label(kind: str) -> str:
 
 @_paint.register
 def _(value: Spectrum, ax: Axes) -> None:
-    is_sigma = value.kind in CONDUCTIVITY
-    y = value.sigma if is_sigma else value.values
-    low, high = value.sigma_band() if is_sigma else value.band()
-    (line,) = ax.plot(value.omega, y)
-    ax.fill_between(value.omega, low, high, color=line.get_color(), alpha=0.2, lw=0)
-    ax.axvspan(0, 1 / value.beta, color="0.9", lw=0, zorder=0)
-    ax.set_xlim(0, _end(value.omega, high))
-    ax.set_ylim(bottom=0)
+    paint_spectrum(ax, value, BLUE)
     ax.set_xlabel(r"$\omega$")
-    ax.set_ylabel(r"$\sigma_1(\omega)\;/\;(4e^2/h)$, regular part" if is_sigma else _label(value.kind))
 
 
 def _end(omega: Any, high: Any) -> float:

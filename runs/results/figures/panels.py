@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from sitqmc.qmc.finite_size.crossings import Crossing, crossings
 from sitqmc.qmc.model.parameters import symbol
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures.curves import LABELS, Curve, draw_curve, draw_peak
+from sitqmc.runs.results.figures.curves import Curve, paint_spectrum
 from sitqmc.runs.results.figures.style import BLUE, GREY, RED, ordered_colour
-from sitqmc.runs.results.point import RunPoint, main_peak, rho_of_spectrum
+from sitqmc.runs.results.point import RunPoint, rho_of_spectrum
 
 DEGREE = 2                   # of the polynomials whose crossing is marked
 
@@ -50,32 +50,27 @@ def note(axis: Axes, text: str, place: Any) -> None:
     axis.legend([Line2D([], [], alpha=0)], [text], loc=place, handlelength=0, handletextpad=0)
 
 
-def draw_sigma(panel: Panel) -> None:
-    """Draw sigma(omega) of one point with its band, the cross-check, and the resolution at the peak."""
-    axis, (r,) = panel.axis, panel.members
-    if r.spectrum is None:
-        axis.text(0.5, 0.5, "not computed:\nsee the warnings", transform=axis.transAxes, ha="center")
-        return
-    curve, colour, peak = Curve.of(r.spectrum), panel.colour(r), main_peak(r)
-    draw_curve(axis, curve, colour)
-    if r.cross_check is not None and r.cross_check is not r.spectrum:
-        axis.plot(r.cross_check.omega, r.cross_check.sigma, color=colour, lw=0.7, ls=":", zorder=4)
-    if peak is not None:
-        draw_peak(axis, curve, peak.position.value, colour)
-    axis.axvspan(0, 1 / r.model.beta, color="0.9", lw=0, zorder=0)
-    shown = [Curve.of(p.spectrum).end for p in panel.results.results if p.spectrum is not None]
-    axis.set_xlim(0, max(shown))
-    axis.set_ylim(0, 1.05 * float(curve.high[curve.omega <= max(shown)].max()))
+def draw_spectrum(panel: Panel) -> None:
+    """Draw the spectra of the points with their bands, the cross-checks, and the resolution at the peaks."""
+    axis, end, top = panel.axis, 0.0, 0.0
+    everywhere = [Curve.of(r.spectrum).end for r in panel.results.results if r.spectrum is not None]
+    for r in panel.members:
+        if r.spectrum is None:
+            axis.text(0.5, 0.5, "not computed:\nsee the warnings", transform=axis.transAxes, ha="center")
+            continue
+        colour, end = panel.colour(r), max(everywhere)
+        curve = paint_spectrum(axis, r.spectrum, colour)
+        if r.cross_check is not None and r.cross_check is not r.spectrum:
+            axis.plot(r.cross_check.omega, r.cross_check.sigma, color=colour, lw=0.7, ls=":", zorder=4)
+        top = max(top, 1.05 * float(curve.high[curve.omega <= end].max()))
     axis.set_xlabel(r"$\omega / E_J$")
-    axis.set_ylabel(LABELS["rho_iw"].replace(", regular part", ""))
+    if end and top > 0:
+        axis.set(xlim=(0, end), ylim=(0, top))
 
 
 def draw_rho(panel: Panel) -> None:
     """Draw rho(i w_n) with errors and the transform of the continued sigma; below: their difference."""
     axis, below = panel.axis, panel.below
-    assert below is not None
-    below.axhspan(-1, 1, color="0.9", lw=0, zorder=0)
-    below.axhline(0, color=GREY, lw=0.6)
     for r in panel.members:
         (n, e), colour = r.averages.response("rho"), panel.colour(r)
         omega = 2 * np.pi * n / r.model.beta
@@ -84,17 +79,25 @@ def draw_rho(panel: Panel) -> None:
         fit = rho_of_spectrum(r)
         if fit is not None:
             axis.plot(2 * np.pi * np.arange(len(fit)) / r.model.beta, fit, color=colour, lw=0.7)
-            known = e.error > 0
-            pull = (e.value - fit[n])[known] / e.error[known]
-            below.plot(omega[known], pull, ".-", ms=2, lw=0.4, color=colour)
-    below.set_xlabel(r"$\omega_n / E_J$")
-    below.set_ylabel("residual\n(std. errors)")
-    reach = 1.1 * max(3.0, float(np.abs(below.dataLim.intervaly).max()) if below.has_data() else 3.0)
-    below.set_ylim(-reach, reach)
+            if below is not None:
+                known = e.error > 0
+                pull = (e.value - fit[n])[known] / e.error[known]
+                below.plot(omega[known], pull, ".-", ms=2, lw=0.4, color=colour)
+    (axis if below is None else below).set_xlabel(r"$\omega_n / E_J$")
+    if below is not None:
+        _frame_residuals(below)
     axis.set_ylabel(r"$\rho(i\omega_n) / E_J$")
     axis.set_ylim(bottom=0)
     axis.set_xlim(left=-0.02 * axis.get_xlim()[1])
     note(axis, "line: from $\\sigma(\\omega)$; dotted: $\\langle -k_x \\rangle$", "lower right")
+
+
+def _frame_residuals(axis: Axes) -> None:
+    """Draw zero and one standard error, and centre the ordinate."""
+    reach = 1.1 * max(3.0, float(np.abs(axis.dataLim.intervaly).max()) if axis.has_data() else 3.0)
+    axis.axhspan(-1, 1, color="0.9", lw=0, zorder=0)
+    axis.axhline(0, color=GREY, lw=0.6)
+    axis.set(ylim=(-reach, reach), ylabel="residual\n(std. errors)")
 
 
 def draw_scalar(panel: Panel) -> None:

@@ -1,24 +1,59 @@
-"""One figure of one observable: a scalar against a parameter, or a correlator against its own axis."""
+"""One figure or table of one quantity: a scalar against a parameter, a correlator, or a spectrum."""
 
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from sitqmc.qmc import PARAMETERS, Model
 from sitqmc.qmc.observables import row_of
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.results.analysis import RunResults
+from sitqmc.runs.formatting import columns
+from sitqmc.runs.results.analysis import RunResults, analyse_run
+from sitqmc.runs.results.figures.curves import Curve
+from sitqmc.runs.results.figures.kinds import KINDS, draw_kind
 from sitqmc.runs.results.figures.style import MM, finished, new_figure, ordered_colour, save_figure, styled
+from sitqmc.runs.results.point import SPECTRA, PointResult, RunPoint, spectrum_of
+from sitqmc.runs.results.run import Run
+from sitqmc.runs.results.tables import PARAMETER_COLUMNS, Row, as_csv, numbered
 from sitqmc.runs.store.atomic import replace_file
 
 FEW = 5                      # more lines than this have their legend outside the axes
 SIZE = 140 * MM, 97 * MM
 
 
-def show(results: RunResults, observable: str, parameter: str, path: Path) -> None:
-    """Draw an observable and write it as PNG; UserError for an unknown observable or parameter."""
+def results_of(run: Run, quantity: str, models: Sequence[Model], spectrum: bool) -> RunResults:
+    """Return what `show` needs of some points of a run: averages, or the spectrum that is asked for.
+
+    raises  UserError for a quantity that the run does not have, or data that cannot be continued
+    """
+    if not spectrum:
+        return analyse_run(run, names=[quantity], models=models)
+    names = [SPECTRA[quantity], *(["minus_k"] if quantity == "sigma" else [])]
+    results, points = analyse_run(run, names=names, models=models), list[RunPoint]()
+    for r in results.results:
+        try:
+            found = spectrum_of(run.config, r.averages, quantity)
+        except ValueError as error:
+            raise UserError(f"{results.label(r)}: {quantity} cannot be continued: {error}") from None
+        points.append(PointResult(r.averages, {found.method: found}, found.warnings))
+    return results.replaced(points)
+
+
+def show(results: RunResults, observable: str, parameter: str) -> Figure:
+    """Return the figure of an observable, or of a spectrum where the results have one.
+
+    raises  UserError for an unknown parameter
+    """
+    if results.results[0].spectrum is not None:
+        return draw_kind(replace(KINDS["sigma"], title=observable), results)
     with styled():
         figure = new_figure(*SIZE)
         axis = figure.add_subplot()
@@ -31,9 +66,57 @@ def show(results: RunResults, observable: str, parameter: str, path: Path) -> No
             figure.legend(loc="outside right upper")
         elif lines > 1:
             axis.legend()
-        finished(figure)
-    title = f"{observable} of {results.name}"
-    replace_file(path, lambda beside: save_figure(figure, "png", title, beside))
+        return finished(figure)
+
+
+def write_shown(results: RunResults, observable: str, parameter: str, path: Path) -> None:
+    """Write the figure of `show` as png, pdf or svg, by the name of the file."""
+    figure, title = show(results, observable, parameter), f"{observable} of {results.name}"
+    kind = path.suffix.lstrip(".")
+    replace_file(path, lambda beside: save_figure(figure, kind, title, beside))
+
+
+def shown_text(results: RunResults, observable: str, kind: str) -> str:
+    """Return the numbers of the figure as text: csv, json (a list of records), or a table."""
+    head, *rows = shown_rows(results, observable)
+    if kind == "csv":
+        return as_csv([head, *rows])
+    if kind == "json":
+        return json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1) + "\n"
+    hidden = set(PARAMETER_COLUMNS) - set(results.space.columns)
+    kept = [i for i, name in enumerate(head) if name not in hidden]
+    cells = [[_cell(row[i]) for i in kept] for row in (head, *rows)]
+    return "\n".join(columns(cells)) + "\n"
+
+
+def shown_rows(results: RunResults, observable: str) -> Iterator[Row]:
+    """Yield head and rows: one for each point, or for each point and frequency, time or index."""
+    first = results.results[0]
+    if first.spectrum is not None:
+        yield (*PARAMETER_COLUMNS, "omega", observable, "low_68", "high_68", "resolution", "resolved")
+        for cells, r in numbered(results):
+            if r.spectrum is not None:
+                c = Curve.of(r.spectrum)
+                table = zip(c.omega, c.value, c.low, c.high, c.resolution, strict=True)
+                for numbers, resolved in zip(table, c.resolved, strict=True):
+                    yield (*cells, *map(float, numbers), int(resolved))
+    elif np.ndim(first.averages.values[observable].value) == 0:
+        yield (*PARAMETER_COLUMNS, "samples", observable, "error")
+        for cells, r in numbered(results):
+            e = r.averages.values[observable]
+            yield (*cells, r.averages.n_samples, float(e.value), float(e.error))
+    else:
+        name, _ = _abscissa(observable, first.model, 1)
+        yield (*PARAMETER_COLUMNS, name.split(" ")[0], observable, "error")
+        for cells, r in numbered(results):
+            e = r.averages.values[observable]
+            _, x = _abscissa(observable, r.model, len(e.value))
+            for triple in zip(x, e.value, e.error, strict=True):
+                yield (*cells, *map(float, triple))
+
+
+def _cell(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _scalar(axis: Axes, results: RunResults, observable: str, parameter: str) -> None:
