@@ -196,8 +196,9 @@ def spectrum_of(config: Config, averages: PointAverages, name: str) -> Spectrum:
         return conductivity(config, averages, config.continuation.method)
     c = config.continuation
     return continue_correlator(
-        correlator_data(averages, SPECTRA[name]), method=c.method, alpha_rule=c.alpha_rule,
-        omega_max=c.omega_max or None, n_omega=c.omega_points, n_blocks=min(c.blocks, averages.n_samples),
+        correlator_data(averages, SPECTRA[name]), method=c.method,
+        alpha_rule=cast(AlphaRule, c.alpha_rule), omega_max=c.omega_max or None, n_omega=c.omega_points,
+        n_blocks=min(c.blocks, averages.n_samples),
     )  # fmt: skip
 
 

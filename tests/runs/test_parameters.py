@@ -13,8 +13,9 @@ from sitqmc.qmc import Model, ParameterSpace
 from sitqmc.qmc.model.parameters import PARAMETERS, parameters_of
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.jobs import plan, status
-from sitqmc.runs.results import export, tables
+from sitqmc.runs.results import tables
 from sitqmc.runs.results.analysis import analyse_run
+from sitqmc.runs.results.export import table as export
 from sitqmc.runs.results.figures import kinds as figures
 from sitqmc.runs.results.figures import show
 from sitqmc.runs.results.run import load

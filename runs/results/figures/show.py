@@ -43,16 +43,16 @@ def results_of(run: Run, quantity: str, models: Sequence[Model], spectrum: bool)
             found = spectrum_of(run.config, r.averages, quantity)
         except ValueError as error:
             raise UserError(f"{results.label(r)}: {quantity} cannot be continued: {error}") from None
-        points.append(PointResult(r.averages, {found.method: found}, found.warnings))
+        points.append(PointResult(r.averages, {quantity: found}, found.warnings))
     return results.replaced(points)
 
 
 def show(results: RunResults, observable: str, parameter: str) -> Figure:
-    """Return the figure of an observable, or of a spectrum where the results have one.
+    """Return the figure of an observable, or of the spectrum of this name where the results have one.
 
     raises  UserError for an unknown parameter
     """
-    if results.results[0].spectrum is not None:
+    if observable in results.results[0].spectra:
         return draw_kind(replace(KINDS["sigma"], title=observable), results)
     with styled():
         figure = new_figure(*SIZE)
@@ -92,7 +92,7 @@ def shown_text(results: RunResults, observable: str, kind: str) -> str:
 def shown_rows(results: RunResults, observable: str) -> Iterator[Row]:
     """Yield head and rows: one for each point, or for each point and frequency, time or index."""
     first = results.results[0]
-    if first.spectrum is not None:
+    if observable in first.spectra:
         yield (*PARAMETER_COLUMNS, "omega", observable, "low_68", "high_68", "resolution", "resolved")
         for cells, r in numbered(results):
             if r.spectrum is not None:
