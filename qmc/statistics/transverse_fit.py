@@ -219,7 +219,7 @@ def _shells(model: Model, plain: Array, waves: Array, numbers: Integers, n: Inte
     return _Shells(
         stacked, stacked.mean(axis=0), np.array(modes)[order], q2[order] / top,
         (q**4).sum(axis=1)[order] / top**2, np.array(sizes)[order],
-        float(top), (2 * np.pi * n / model.beta) ** 2 / model.charging,
+        float(top), np.asarray((2 * np.pi * n / model.beta) ** 2 / model.charging, np.float64),
     )  # fmt: skip
 
 
