@@ -243,7 +243,7 @@ MAPS = _rows("map", "worm map", "wave")
 WAVES = tuple(_rows("wave"))
 """Responses by wave vector, in the order of `Measured.waves`."""
 NOT_MEASURED = -1.0
-"""Map by wave vector of a chain begun by a version that did not measure it; files refuse NaN."""
+"""Map by wave vector of a chain that was started by a version that did not measure it; files refuse NaN."""
 AVERAGES = _rows("measured", "worm", "sample", "derived")
 """Everything that `PointAverages.values` may hold, by name."""
 

@@ -1,4 +1,4 @@
-"""Arrays as users bring them: physical Matsubara frequencies, errors without covariance, complex values."""
+"""Input arrays: physical Matsubara frequencies, errors without covariance, complex values."""
 
 from __future__ import annotations
 

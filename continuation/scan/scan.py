@@ -153,7 +153,7 @@ def _equations(problems: list[Problem]) -> ScanEquations:
 def _all_modes(
     problems: list[Problem], families: list[PriorFamily], threads: int, progress: Progress | None
 ) -> list[ScanMode]:
-    """Return the modes of all priors whose base shape is not excluded by a first look."""
+    """Return the modes of all priors whose base shape is not excluded by a coarse search."""
     equations = _equations(problems)
     first = mapped(lambda family: find_mode(equations, family.prior(ROUGH)), families, threads)
     best = max(mode.log_evidence for mode in first)

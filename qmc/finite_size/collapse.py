@@ -114,7 +114,7 @@ def collapse(
     points   from `scaling_data`
     start    (coupling_c, nu, z) to begin with; a coarse search over the data's range if None
     draws    bootstrap draws for the errors
-    raises   ValueError for too few data, terms that they cannot tell apart, or a z that nothing determines
+    raises   ValueError for too few data, coefficients that the data do not determine, or an undetermined z
     """
     fit = _CollapseFit(points, scaling or Scaling())
     best, chi2 = fit.best(points.mean, start)
@@ -192,7 +192,7 @@ class _CollapseFit:
         self._check_terms()
 
     def _check_terms(self) -> None:
-        """ValueError if the data cannot tell the terms apart, so that anything would fit."""
+        """Raise ValueError if the data do not determine all coefficients."""
         p = self.points
         middle = {"coupling_c": p.coupling.mean() + 0.1 * np.ptp(p.coupling), "inverse_nu": 1.1, "z": 1.3}
         design = self._design(np.array([middle[name] for name in self.free]), self.points.mean)[1]
@@ -201,8 +201,8 @@ class _CollapseFit:
             couplings = len(np.unique(p.coupling))
             shapes = len(np.unique(np.stack([p.L, p.L_tau]), axis=1).T)
             raise ValueError(
-                f"the data tell {rank} of {design.shape[1]} coefficients apart: {couplings} couplings allow "
-                f"a degree below {couplings}, {shapes} pairs of L and L_tau an aspect_degree below {shapes}"
+                f"the data determine {rank} of {design.shape[1]} coefficients: {couplings} couplings allow a "
+                f"degree below {couplings}, {shapes} pairs of L and L_tau an aspect_degree below {shapes}"
             )
 
     def _white(self) -> Array:

@@ -155,6 +155,6 @@ def _two_levels(bins: ArrayLike) -> Array:
     bins = np.asarray(bins, float)
     if bins.ndim < 2 or bins.shape[0] < 2 or bins.shape[1] < 2:
         raise ValueError(
-            f"bins of shape {bins.shape}: 2 samples of 2 bins are the least that tells noise from disorder"
+            f"bins of shape {bins.shape}: separating noise from disorder needs at least 2 samples of 2 bins"
         )
     return bins

@@ -123,7 +123,7 @@ def boson_means(model: Model, G_k: Array) -> tuple[NDArray[np.int64], Array]:
     """
     if np.any(G_k == NOT_MEASURED):
         raise ValueError(
-            "G_k: some samples were begun by a version that did not measure it; run them again from the start"
+            "G_k: some samples were started by a version without it; run them again from the start"
         )
     waves, mean = boson_waves(model.Lx, model.Ly), G_k
     if model.Lx == model.Ly:

@@ -113,7 +113,7 @@ class Config:
 
     @classmethod
     def read(cls, path: str | Path) -> "Config":
-        """Return the configuration in a TOML file; UserError of one line for anything wrong with it."""
+        """Return the configuration in a TOML file; UserError with one line for each error."""
         return load_config(path)
 
     @classmethod

@@ -64,14 +64,14 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
         goals = [f"{k} {v:g} ({kind})" for k, goal in config.target.goals.items() for kind, v in goal.items()]
         most = config.target.max_samples / config.disorder.samples
         lines.append(f"target  error of {', '.join(goals)}: at most {most:.3g} times the cost")
-    lines += _there(config, models)
+    lines += _stored_chains(config, models)
     risk = max(_risks(config, models, trials, processes), key=lambda r: r.weight)
     lines.append(f"risk    {risk.text}")
     return "\n".join(lines)
 
 
-def _there(config: Config, models: Sequence[Model]) -> list[str]:
-    """Return what the output holds already, or why it cannot be used."""
+def _stored_chains(config: Config, models: Sequence[Model]) -> list[str]:
+    """Return how many chains the output folder already holds, or why it cannot be used."""
     folder = RunFolder(config.output.path)
     if not folder.path.exists():
         return []
@@ -80,7 +80,7 @@ def _there(config: Config, models: Sequence[Model]) -> list[str]:
     except UserError as error:
         return [f"output  {error}"]
     done = sum(model in ours and bins >= config.schedule.bins for (model, *_), bins in found.finished.items())
-    return [f"output  {folder.folder} holds {done} of these chains already; only others will be simulated"]
+    return [f"output  {folder.folder} already holds {done} of these chains; only others will be simulated"]
 
 
 def _rows(config: Config, models: Sequence[Model], hours: dict[Model, float]) -> Iterator[list[str]]:
@@ -115,10 +115,10 @@ def trial(config: Config, model: Model, seconds: float) -> Trial:
     group = range(min(s.interleave, config.disorder.samples))
     chains = new_chains(replace(config, schedule=replace(s, **asdict(long))), model, group)
     sweeps = (long.therm_sweeps + long.bins * long.sweeps_per_measurement) * len(group)
-    begun, wall, first = time.process_time(), time.monotonic(), chains.progress
+    started, wall, first = time.process_time(), time.monotonic(), chains.progress
     while not chains.finished and (time.monotonic() - wall < seconds or chains.progress == first):
         chains.step()
-    spent = time.process_time() - begun
+    spent = time.process_time() - started
     done = max((chains.progress - first) * sweeps, 1e-9)
     tau, name = _slowest(chains) if chains.finished else (float("nan"), "")
     return Trial(volume, spent / done / volume * 1e9, tau * s.sweeps_per_measurement, name)

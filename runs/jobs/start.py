@@ -112,7 +112,7 @@ def simulate_and_analyse(
 
 
 def _keep(folder: RunFolder, results: RunResults, stop: Stop) -> None:
-    """Write the spectra into run.h5, unless another run has begun here."""
+    """Write the spectra into run.h5, unless another run has started here."""
     try:
         with exclusive_lock(folder.folder, stop):
             keep(folder, results)

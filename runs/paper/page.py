@@ -15,7 +15,7 @@ from sitqmc.runs.store.provenance import package_version
 NAME = "index.html"
 SCALES = (
     "Errors are one standard error over disorder samples, in units of the last digits; intervals: 68 %. "
-    "(?) marks what is not resolved: an end of the interval further away than 0.35 of the value, or below "
+    "n.r., not resolved: an end of the interval further away than 0.35 of the value, or below "
     "the temperature, or a fit that a check calls poor. Energies in E_J, sigma in 4e²/h. sigma_low is "
     "β²Λ(β/2)/π, which needs no continuation. omega_pair of a superfluid is zero; the table lists the "
     "energy that a finite array has instead."

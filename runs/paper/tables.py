@@ -87,7 +87,7 @@ def scale_table(points: Sequence[StudyPoint], tuned: str = "p") -> str:
 
 
 def scale_cells(points: Sequence[StudyPoint], tuned: str = "p") -> list[list[str]]:
-    """Return head and rows of the scales as text; (?) marks a scale that is not resolved."""
+    """Return head and rows of the scales as text; of an unresolved scale only the interval is given."""
     head = [tuned, *(name for name, _ in AVERAGES), *(name for name, _ in NUMBERS), "sigma_low"]
     rows = [head]
     for row in scale_rows(points):
@@ -99,8 +99,8 @@ def scale_cells(points: Sequence[StudyPoint], tuned: str = "p") -> list[list[str
             if name == "sum rule":
                 cells.append(concise(row[name], (row[f"{name}_high"] - row[f"{name}_low"]) / 2))
                 continue
-            sure = "" if row.get(f"{name}_resolved", 1.0) else " (?)"
-            cells.append(f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]{sure}")
+            value = f"{row[name]:.2f}" if row.get(f"{name}_resolved", 1.0) else "n.r."
+            cells.append(f"{value} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]")
         cells.append(concise(row["sigma_low"], row["sigma_low_error"]))
         rows.append(cells)
     return rows
@@ -108,10 +108,10 @@ def scale_cells(points: Sequence[StudyPoint], tuned: str = "p") -> list[list[str
 
 def published_rows(data: Reproduction) -> list[Row]:
     """Return published numbers with own ones: stored results of benchmarks/critical.py, and these data."""
-    return [*_kept(), *_transition(data), *_clean(data), *_mirror(), *_missing()]
+    return [*_own_values(), *_transition(data), *_clean(data), *_mirror(), *_missing()]
 
 
-def _kept() -> list[Row]:
+def _own_values() -> list[Row]:
     if not PUBLISHED.exists():
         return []
     return [_row(r) for r in json.loads(PUBLISHED.read_text(encoding="utf-8"))["rows"]]

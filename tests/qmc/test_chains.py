@@ -1,4 +1,4 @@
-"""Chains: functions of their names alone, resumed at any point, begun hot or cold."""
+"""Chains: functions of their names alone, resumed at any point, started hot or cold."""
 
 import numpy as np
 import pytest

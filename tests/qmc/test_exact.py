@@ -19,9 +19,11 @@ LONGER = dict.fromkeys(
 )
 """Measurements per bin: what brings the largest error below its ceiling, 1 % for most observables."""
 SEED = 20260101
-WINDINGS, TURNS = 32, 10
-"""Windings that are told apart along one direction, and along both together. W_y of rotor-3x2 is so broad
-that 16 would leave an error of 2 % for W4_y, and 6 one of 1 % for `winds`."""
+WINDINGS, WINDINGS_XY = 32, 10
+"""Number of distinct windings along one direction, and along each of two directions together.
+
+W_y of rotor-3x2 is so broad that 16 would leave an error of 2 % for W4_y, and 6 one of 1 % for `winds`.
+"""
 SLOW = ("cosine-2x2", "rotor-2x2", "rotor-2x2-isolated-site")
 """Four sites without dilution or with long-tailed links: up to a minute and a half of exact work each."""
 
@@ -106,7 +108,7 @@ def _expected(case: Case):
     truth["heat_raw"] = heat(case) + volume * (beta * truth["energy"]) ** 2
     numbers = np.fft.fftfreq(WINDINGS, 1 / WINDINGS)
     truth["W4_x"], truth["W4_y"] = winding_distribution(case, WINDINGS, both=False) @ numbers**4
-    truth["winds"] = 1 - winding_distribution(case, TURNS, both=True)[0, 0]
+    truth["winds"] = 1 - winding_distribution(case, WINDINGS_XY, both=True)[0, 0]
     S = np.fft.rfft2(truth["G_r0"]).real
     truth["S_x"], truth["S_y"] = S[0], S[: case.Ly // 2 + 1, 0]
     truth["G_far"] = truth["G_r0"][case.Ly // 2, case.Lx // 2]

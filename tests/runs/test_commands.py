@@ -81,7 +81,7 @@ def test_plan_says_cost_memory_and_risk_and_writes_nothing(folder, capsys):
 def test_plan_says_what_is_there(finished, capsys):
     write_config(finished, samples=20)
     assert main(["plan", "run.toml", "--trial", "0.1", "-n", "1"]) == 0
-    assert "out holds 24 of these chains already" in capsys.readouterr().out
+    assert "out already holds 24 of these chains" in capsys.readouterr().out
     write_config(finished, sweeps=21)
     assert main(["plan", "run.toml", "--trial", "0.1", "-n", "1"]) == 0
     assert "holds another run, schedule.therm_sweeps" in capsys.readouterr().out
@@ -180,7 +180,7 @@ def test_status_while_it_runs(folder):
     assert done.returncode == 0, done.stderr
     assert f"process {process.pid}" in done.stdout
     assert "workers" in done.stdout
-    assert int(done.stdout.splitlines()[2].split()[4]) > 0           # chains begun
+    assert int(done.stdout.splitlines()[2].split()[4]) > 0           # chains that were started
 
 
 def test_commands_without_a_run(folder, capsys):
@@ -271,7 +271,7 @@ def test_submit_writes_a_script_and_hands_it_over(folder, monkeypatch, capsys):
     assert "#SBATCH --dependency=singleton" in (folder / "run.sbatch").read_text()
     assert main(["submit", "run.toml", "--time", "0:10:00", "--set", "model.p=[0.1, 0.2]", "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "#SBATCH --signal=B:USR1@60" in said                          # not before the job has begun
+    assert "#SBATCH --signal=B:USR1@60" in said                          # not before the job has started
     assert "run \"$config\" --set 'model.p=[0.1, 0.2]' &" in said
 
 

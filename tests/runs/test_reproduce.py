@@ -64,7 +64,7 @@ def test_every_panel_comes_with_caption_and_numbers(tiny):
             assert (tiny / f"{name}.{kind}").stat().st_size > 5000
         caption = (tiny / f"{name}.txt").read_text()
         assert "SIMULATED" in caption
-        assert "NOT resolved" in caption
+        assert "ot resolved" in caption
         assert "sitqmc reproduce 1b --size small" in caption
 
 
@@ -90,7 +90,7 @@ def test_one_page_holds_it_all(tiny):
     assert "<link" not in page
     assert page.count("would decide") == 9
     assert "SYNTHETIC" in page
-    assert "NOT resolved" in page
+    assert "ot resolved" in page
     assert "rho_s falls continuously" in (tiny / "statements.txt").read_text()
 
 
@@ -101,7 +101,7 @@ def test_the_table_marks_what_is_not_resolved(tiny):
     text = (tiny / "table_dirty.txt").read_text()
     scales = [key.removesuffix("_resolved") for key in rows[0] if key.endswith("_resolved")]
     open_ = sum(r[f"{key}_resolved"] == "0" and r[key] != "nan" for r in rows for key in scales)
-    assert text.count("(?)") >= open_ > 0
+    assert text.count("n.r.") >= open_ > 0
 
 
 def test_reduced_data_survive_the_file(tiny, tmp_path):

@@ -3,11 +3,10 @@
 import ast
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
-import tokenize
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +66,7 @@ def pages(root: Path) -> dict[str, str]:
     made["reference/observables.md"] = observables()
     made["reference/configuration.md"] = configuration()
     made["reference/command_line.md"] = commands()
+    made["reference/sitqmc.schema.json"] = _schema()
     return made
 
 
@@ -159,59 +159,42 @@ def _cell(text: str) -> str:
 # --- configuration -----------------------------------------------------------------------------------------
 
 
-def comments(path: Path) -> dict[tuple[str, str], str]:
-    """Return {(class, field): text} of the fields of a file's classes: the comment after the field."""
-    trailing = {}
-    with tokenize.open(path) as file:
-        for token in tokenize.generate_tokens(file.readline):
-            if token.type == tokenize.COMMENT:
-                trailing[token.start[0]] = token.string.lstrip("# ")
-    found = {}
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ClassDef):
-            for field in node.body:
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                    found[node.name, field.target.id] = trailing.get(field.end_lineno or 0, "")
-    return found
-
-
 def configuration() -> str:
-    """Return one table for each section of the configuration file that is a dataclass."""
-    import inspect
+    """Return one table for each section of the configuration file, from its JSON schema."""
+    from sitqmc.runs.config.schema import schema
 
-    from sitqmc.qmc.model.parameters import PARAMETERS
-    from sitqmc.runs.config.config import Config
-
-    lines = ["| key | unit | meaning |", "| --- | --- | --- |"]
-    lines += [f"| `{p.name}` | {_unit(p.unit)} | {_cell(p.text)} |" for p in PARAMETERS.values()] + [""]
-    for section in fields(Config):
-        kind = _section_type(Config, section.name)
-        if kind is None or section.name in ("model", "target"):
+    lines = []
+    for name, section in schema()["properties"].items():
+        if name == "target":                     # its keys are the scalar observables
             continue
-        lines += [f"## `[{section.name}]`", "", "| key | type | default | meaning |", FOUR_COLUMNS]
-        said = {}
-        for base in reversed(kind.__mro__[:-1]):
-            said |= {key: text for (name, key), text in comments(Path(inspect.getfile(base))).items()
-                     if name == base.__name__}  # fmt: skip
-        for f in fields(kind):
-            default = "required" if f.default is MISSING else f"`{_toml(f.default)}`"
-            kind_name = f.type if isinstance(f.type, str) else f.type.__name__
-            lines.append(f"| `{f.name}` | {kind_name} | {default} | {_cell(said.get(f.name, ''))} |")
+        lines += [f"## `[{name}]`", ""] if name != "model" else []
+        lines += ["| key | type | default | bounds or choices | meaning |", "| --- | --- | --- | --- | --- |"]
+        for key, entry in section["properties"].items():
+            default = f"`{json.dumps(entry['default'])}`" if "default" in entry else "–"
+            text = _cell(entry.get("description", ""))
+            lines.append(f"| `{key}` | {_type(entry)} | {default} | {_bounds(entry)} | {text} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _section_type(config: type, name: str) -> type | None:
-    from typing import get_type_hints
+def _type(entry: dict[str, Any]) -> str:
+    """Return the type of a key: that of one value, where lists and ranges are allowed too."""
+    plain = entry if "type" in entry else entry["anyOf"][0]
+    return str(plain.get("type", "word"))
 
-    kind = get_type_hints(config)[name]
-    return kind if isinstance(kind, type) and hasattr(kind, "__dataclass_fields__") else None
+
+def _bounds(entry: dict[str, Any]) -> str:
+    for way in (entry, *entry.get("anyOf", ())):
+        if "enum" in way:
+            return ", ".join(f"`{choice}`" for choice in way["enum"])
+    signs = {"minimum": "≥", "maximum": "≤"}
+    return ", ".join(f"{sign} {entry[key]:g}" for key, sign in signs.items() if key in entry) or "–"
 
 
-def _toml(value: Any) -> str:
-    if isinstance(value, str):
-        return f'"{value}"'
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _schema() -> str:
+    from sitqmc.runs.config.schema import schema_text
+
+    return schema_text()
 
 
 # --- command line ------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def caption_1b_clean(data: Reproduction) -> str:
         + _missing_clean(data)
         + _thresholds(data)
         + " Right of g_c the same features of sigma and chi_s'' are thresholds and maxima of the insulator, "
-        "not a Higgs mode. NOT resolved: the exponent of the sub-threshold law (the band of the clean "
+        "not a Higgs mode. Not resolved: the exponent of the sub-threshold law (the band of the clean "
         "superfluid spans decades below its threshold), and m_H closer to g_c than the finite size allows: "
         "at g_c itself L sets all scales."
     )

@@ -141,7 +141,7 @@ def _edge(data: Reproduction) -> str:
     """Return a sentence on films whose Omega lies at the end of the scan, so that it is an upper bound."""
     out = [name for name, film in data.films.items() if film.excess_seen and at_edge(film)]
     return (
-        f" NOT resolved: Omega of {', '.join(out)} lies at the lowest measured frequency: an upper bound."
+        f" Not resolved: Omega of {', '.join(out)} lies at the lowest measured frequency: an upper bound."
         if out
         else ""
     )

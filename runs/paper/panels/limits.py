@@ -92,7 +92,7 @@ def caption_sizes(data: Reproduction) -> str:
         "no size changes at the transition. (b) Crossings of successive sizes, bootstrap errors over bond "
         f"masks. <W_x^2>: {space}. <W_tau^2>: {time}. Dashed: published 0.337. The two kinds drift towards "
         "each other from both sides and bracket p_c. No extrapolation is made: two or three crossings with "
-        "strong corrections allow none. NOT resolved: the limit of large L, z and nu (benchmarks/critical.py "
+        "strong corrections allow none. Not resolved: the limit of large L, z and nu (benchmarks/critical.py "
         "has effective exponents)."
     )
 

@@ -137,7 +137,7 @@ def caption_low(data: Reproduction) -> str:
         "it equals sigma(omega -> 0) where sigma is flat below 2 pi T. At the transition: "
         + "; ".join(parts)
         + ". Published: about 0.5. The alternating sum behind it amplifies noise, growing as beta^2: at "
-        "small p, where the exact value is nearly 0, the data only scatter about 0. NOT resolved: "
+        "small p, where the exact value is nearly 0, the data only scatter about 0. Not resolved: "
         "a dependence on size, or the difference from the clean critical value."
     )
 

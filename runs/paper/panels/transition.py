@@ -239,11 +239,11 @@ def caption_1b(data: Reproduction) -> str:
         "lines with 68 % bands, one above the other; the delta function of weight rho_s at omega = 0 is not "
         f"drawn. (c) Superfluid stiffness of all sizes; dashed: published p_c = 0.337; red: own p_c = {own}. "
         f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {RESOLVED:g} of "
-        "the value to each side, and above T, the grey zone); open and pale: NOT resolved (no bar: an "
+        "the value to each side, and above T, the grey zone); open and pale: not resolved (no bar: an "
         "interval of over three times the value); omega_pair, zero in a superfluid, is drawn near and "
         "beyond p_c. "
         + _missing(points)
-        + " NOT resolved: structure below omega ~ T and finer than the resolution of the continuation; "
+        + " Not resolved: structure below omega ~ T and finer than the resolution of the continuation; "
         "which of the two features of sigma at small p is the Higgs mode; the closing of either scale at "
         "p_c, for which larger L and beta are needed." + _failed(points)
     )
