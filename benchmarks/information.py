@@ -7,7 +7,8 @@ The factor per look is the variance of the plain disorder mean over that of the 
 it is divided by the ratio of the CPU times of chains with and without responses by wave vector, which take
 turns on the same machine. Of responses the second differences between n = 1, 2, 3, 4, 6, 8, 11, 15, 20 count,
 which shape a spectrum.
-Pulls: improved less plain over the error of the difference, largest over all frequencies.
+Pulls: improved less plain over the error of the difference, in which the spread between fits counts; largest
+over all frequencies.
 """
 
 import argparse
@@ -120,7 +121,8 @@ def second_differences(n: NDArray[np.int64], covariance: Array) -> Array:
 def largest_pull(improved: Average, plain: Array) -> float:
     """Largest pull between the improved and the plain mean."""
     difference = improved.samples - plain
-    error = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+    spread = 0.0 if improved.fit is None else np.diag(improved.fit.systematic)
+    error = np.sqrt(difference.var(axis=0, ddof=1) / len(difference) + spread)
     moving = error > 1e-9 * np.abs(plain.mean(axis=0)).max()
     return float(np.max(np.abs(difference.mean(axis=0)[moving] / error[moving]), initial=0.0))
 

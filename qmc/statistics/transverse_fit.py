@@ -57,7 +57,7 @@ SCALE = 2.0
 """Matsubara number at which u = 1/2."""
 
 WIDTHS = (0.1, 0.3, 1.0)
-"""Standard deviations of the prior of degree one in u that are tried; that of degree zero is 1."""
+"""Standard deviations of the prior of degree one in u that are tried; those of degree zero at n = 0."""
 
 DECAYS = (0.3, 0.6)
 """Ratios of standard deviations of the prior from one degree in u to the next that are tried."""
@@ -89,6 +89,7 @@ class WaveFit:
     form              one of FORMS, "" for none, with its velocity and mass
     width, decay      of the prior in u, see WIDTHS and DECAYS
     slope             of the prior in q^2, see SLOPES
+    level             of the prior of degree zero in u
     curves            number of polynomials in q; 0 for q = 0 alone
     """
 
@@ -99,6 +100,7 @@ class WaveFit:
     width: float = 0.3
     decay: float = 0.6
     slope: float = 0.3
+    level: float = 1.0
     curves: int = CURVES
 
 
@@ -340,7 +342,7 @@ def _solve(shells: _Shells, noise: Array, n: Integers, which: Integers, fit: Wav
     S, F = data.shape
     u = _design(n[which], min(DEGREE + 1, F))
     columns = (phi[:, :, :, None] * u[None, :, None, :]).reshape(S, F, -1)
-    deviations = np.ones(u.shape[1])
+    deviations = np.full(u.shape[1], fit.level)
     deviations[1:] = fit.width * fit.decay ** np.arange(u.shape[1] - 1)
     precision = 1 / np.outer(widths, deviations).ravel() ** 2
     share, weight = modes / modes.sum(), modes[:, None] / noise[which]
@@ -422,7 +424,8 @@ def _static_fits(shells: _Shells, n: Integers, i: int) -> list[_Solution]:
     """Fits of n = 0 by itself: static responses need not continue those of other frequencies."""
     which = np.array([i])
     forms = [fit for fit in _forms() if not fit.form or fit.mass]        # without a mass they jump at q = 0
-    single = (replace(fit, radius=r, slope=s) for fit, r, s in product(forms, RADII, SLOPES))
+    some = product(forms, RADII, SLOPES, WIDTHS)
+    single = (replace(fit, radius=r, slope=s, level=w) for fit, r, s, w in some)
     return [*_fits(shells, _noise(shells, n, which), n, which, single), _alone(shells, which)]
 
 
