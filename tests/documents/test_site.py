@@ -89,7 +89,8 @@ def test_site_builds_strict_and_loads_nothing_from_elsewhere(tmp_path):
         pytest.importorskip(needed)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q"]
     command += ["-f", str(DOCS / "mkdocs.yml"), "-d", str(tmp_path)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    settings = {"NO_MKDOCS_2_WARNING": "1", "SITQMC_DOCS_EXECUTE": "0"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     pages = list(tmp_path.rglob("*.html"))

@@ -17,7 +17,7 @@ from sitqmc.runs.results import tables
 from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.export import table as export
 from sitqmc.runs.results.figures import kinds as figures
-from sitqmc.runs.results.figures import show
+from sitqmc.runs.results.figures import numbers, show
 from sitqmc.runs.results.run import load
 from sitqmc.runs.simulate.run import run
 
@@ -71,7 +71,10 @@ def test_tables_name_the_parameter(scan):
 
 def test_every_csv_file_has_every_parameter(scan):
     name, values, results = scan
-    makers = (tables.average_rows, tables.sigma_rows, tables.rho_rows, tables.scale_rows, export.average_rows)
+    makers = (
+        tables.average_rows, tables.sigma_rows, tables.rho_rows, tables.scale_rows, export.average_rows,
+        numbers.scalar_rows, numbers.alpha_rows,
+    )  # fmt: skip
     files = [tables.as_csv(rows(results)) for rows in makers]
     for text in files:
         rows = list(csv.DictReader(io.StringIO(text)))

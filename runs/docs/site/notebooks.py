@@ -1,6 +1,6 @@
 """The notebooks as pages of the site, from their percent files.
 
-With SITQMC_DOCS_EXECUTE=1 the cells are run: the pages then show output and figures (about a minute).
+The cells are run: the pages show output and figures. SITQMC_DOCS_EXECUTE=0 shows the code alone, and is fast.
 """
 
 import ast
@@ -26,7 +26,7 @@ def navigation() -> list[str]:
 
 def pages() -> dict[str, str]:
     """Return {path in the site: Markdown} of all notebooks."""
-    execute = os.environ.get("SITQMC_DOCS_EXECUTE") == "1"
+    execute = os.environ.get("SITQMC_DOCS_EXECUTE", "1") != "0"
     return {f"notebooks/{name}.md": page(FOLDER / f"{name}.py", execute) for name in ORDER}
 
 
@@ -71,7 +71,7 @@ def run_cell(source: str, namespace: dict[str, Any]) -> Any:
 
 
 def outputs(source: str, namespace: dict[str, Any]) -> list[str]:
-    """Run a cell; return its printed text and, if its last expression is a figure, the figure."""
+    """Run a cell; return its printed text and what a notebook shows of its last expression."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
         shown = run_cell(source, namespace)
     lines = []
@@ -82,4 +82,8 @@ def outputs(source: str, namespace: dict[str, Any]) -> list[str]:
             shown.savefig(file, format="png", dpi=130)
             image = base64.b64encode(file.getvalue()).decode()
         lines += [f'<img alt="figure" src="data:image/png;base64,{image}">', ""]
+    elif hasattr(shown, "_repr_html_"):
+        lines += [f'<div class="output">{shown._repr_html_()}</div>', ""]
+    elif shown is not None:
+        lines += [f'<pre class="output">{html.escape(repr(shown))}</pre>', ""]
     return lines
