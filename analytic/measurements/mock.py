@@ -98,7 +98,7 @@ def mock_film(
         log_gains = given["gain"] * (-1.0) ** np.arange(count) * (1 + 1j)
     gains = np.exp(log_gains)
     spectrometer = _Spectrometer(
-        sample, instrument, edges, gains, given.get("drift", 0.005), given.get("outliers", 0.005),
+        sample, instrument, edges, gains, given.get("drift"), given.get("outliers", 0.005),
         given.get("noise", 0.0),
     )  # fmt: skip
     scans = [spectrometer.scan(film, t_k, rng) for t_k in (film.warm_k, film.cold_k)]
@@ -153,7 +153,7 @@ def _film(rng: np.random.Generator, mode: bool) -> SyntheticFilm:
 class _Spectrometer:
     """Sample and instrument, and what differs between the bands and the scans.
 
-    drift     standard deviation of the relative drift of a band between two scans
+    drift     largest relative drift of a band between two scans; None: random, 0.005 in every scan
     outliers  share of the points whose noise is ten times larger
     noise     ln of the true noise over the given error, besides the random scale of every band
     """
@@ -162,7 +162,7 @@ class _Spectrometer:
     instrument: Instrument
     edges: tuple[float, ...]
     gains: Complex
-    drift: float
+    drift: float | None
     outliers: float
     noise: float
 
@@ -170,7 +170,10 @@ class _Spectrometer:
         """Return one scan through the bands: gain, drift, turns, noise with an unknown scale, outliers."""
         nu, count = frequencies_thz(), self.gains.size
         band = np.searchsorted(np.array(self.edges), nu)
-        drift = np.exp(self.drift * rng.normal(size=count) + 1j * self.drift * rng.normal(size=count))
+        size = 0.005 * (rng.normal(size=count) + 1j * rng.normal(size=count))
+        if self.drift is not None:
+            size = 0.5 * self.drift * (np.sign(size.real) + 1j * np.sign(size.imag))
+        drift = np.exp(size)
         ideal = transmission(nu, film.sigma(nu, t_k), self.sample)
         seen = self.instrument.apply(nu, ideal) * (self.gains * drift)[band]
         scale = rng.uniform(0.7, 1.4, count)[band] * NOISE * np.exp(self.noise)

@@ -9,7 +9,7 @@ from sitqmc.runs.cli.arguments import RUN_HELP, folder_of
 from sitqmc.runs.errors import UserError
 
 if TYPE_CHECKING:
-    from sitqmc.analytic import FilmSetup, MountPriors, ThzScan
+    from sitqmc.analytic import FilmSetup, MountPriors, Substrate, ThzScan
 
 
 def add_commands(commands: Any) -> None:
@@ -26,7 +26,7 @@ def add_commands(commands: Any) -> None:
     film.add_argument("--temperature", type=float, metavar="K", help="of the cold scan, if the file lacks it")
     film.add_argument("--tc", type=float, metavar="K", help="critical temperature")
     film.add_argument("--thickness", type=float, metavar="NM", help="of the film")
-    film.add_argument("--substrate", metavar="NAME", help="such as sapphire_o, mgo, si; or its index")
+    film.add_argument("--substrate", metavar="NAME", help="such as mgo; its index; or a file")
     film.add_argument("--substrate-thickness", type=float, metavar="UM", help="of the substrate")
     film.add_argument("--standing-period", type=float, metavar="THZ", help="period of a standing wave")
     film.add_argument("--scattering", type=float, default=60.0, metavar="MEV", help="rate (default: 60)")
@@ -79,7 +79,8 @@ def _analyse(arguments: argparse.Namespace) -> None:
     from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
     from sitqmc.runs.results.film import write_film
 
-    setup, priors, cold = _setup(arguments), _priors(arguments), _cold(arguments)
+    priors, cold = _priors(arguments), _cold(arguments)
+    setup = _setup(arguments, cold.t_k)
     curve = read_tunnelling(arguments.tunnelling) if arguments.tunnelling else None
     found = analyse_film(
         cold, setup, arguments.tc, normal=read_scan(arguments.normal) if arguments.normal else None,
@@ -93,9 +94,19 @@ def _analyse(arguments: argparse.Namespace) -> None:
         print(path)
 
 
-def _setup(arguments: argparse.Namespace) -> "FilmSetup":
-    """Return film, substrate and instrument as given on the command line."""
-    from sitqmc.analytic import FilmOnSubstrate, FilmSetup, Instrument, Substrate, substrate
+def _named_plate(arguments: argparse.Namespace, t_k: float) -> "Substrate":
+    """Return the plate of a listed material at a temperature, or of a file with its index."""
+    from sitqmc.analytic import substrate
+    from sitqmc.runs.formats.measured.substrate import read_substrate
+
+    if Path(arguments.substrate).is_file():
+        return read_substrate(arguments.substrate, arguments.substrate_thickness)
+    return substrate(arguments.substrate, arguments.substrate_thickness, t_k)
+
+
+def _setup(arguments: argparse.Namespace, t_k: float) -> "FilmSetup":
+    """Return film, substrate and instrument as given on the command line, at the temperature of the scan."""
+    from sitqmc.analytic import FilmOnSubstrate, FilmSetup, Instrument, Substrate
 
     needed = ("tc", "thickness", "substrate", "substrate_thickness")
     missing = ["--" + name.replace("_", "-") for name in needed if getattr(arguments, name) is None]
@@ -105,7 +116,7 @@ def _setup(arguments: argparse.Namespace) -> "FilmSetup":
         index = float(arguments.substrate)
         plate = Substrate(thickness_um=arguments.substrate_thickness, index=index)
     except ValueError:
-        plate = substrate(arguments.substrate, arguments.substrate_thickness)
+        plate = _named_plate(arguments, t_k)
     instrument = Instrument()
     if arguments.standing_period is not None:
         instrument = Instrument(standing_period_thz=arguments.standing_period)
@@ -120,10 +131,12 @@ def _priors(arguments: argparse.Namespace) -> "MountPriors":
 
     raises  UserError for an unknown name or a width that is no number
     """
-    from sitqmc.analytic import MountPriors
+    from sitqmc.analytic import SUBSTRATES, MountPriors
 
     known = {f.name for f in fields(MountPriors)}
     widths: dict[str, float] = {} if arguments.standing_period is None else {"standing_period": 0.05}
+    if arguments.substrate in SUBSTRATES:
+        widths["index"] = SUBSTRATES[arguments.substrate].index_error
     for text in arguments.prior:
         name, _, value = text.partition("=")
         if name not in known:

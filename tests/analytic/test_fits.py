@@ -427,7 +427,13 @@ def test_tunnelling_in_any_unit():
     assert other.delta_mev.error == pytest.approx(one.delta_mev.error, rel=1e-3)
 
 
-@pytest.mark.parametrize(("t_over_gap", "window"), [(0.4, (0.05, 1.2)), (0.1, (0.2, 0.5)), (0.4, (0.3, 3.0))])
+@pytest.mark.parametrize(
+    ("t_over_gap", "window"),
+    [
+        (0.4, (0.05, 1.2)), (0.1, (0.2, 0.5)), (0.4, (0.3, 3.0)), (0.02, (0.4, 0.6)), (0.8, (0.02, 0.3)),
+        (0.8, (0.6, 6.0)), (0.2, (0.48, 0.49)),
+    ],
+)  # fmt: skip
 def test_missing_weight_is_exact_for_the_background_itself(t_over_gap, window):
     """Measured data that equal the background: share and total against the sum rule and a fine integral."""
     nu = np.linspace(*window, 200)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import write_config
-from sitqmc.analytic import SYNTHETIC_FILMS, TheoryCurve, film_stiffness_mev, substrate
+from sitqmc.analytic import SUBSTRATES, SYNTHETIC_FILMS, TheoryCurve, film_stiffness_mev, substrate
 from sitqmc.analytic.measurements.scans import DataError, mean_scan
 from sitqmc.analytic.measurements.synthetic import synthetic_scan
 from sitqmc.estimate import Estimate
@@ -135,6 +135,12 @@ def test_repeats_give_mean_and_error():
 
 def test_substrates_by_name():
     assert substrate("mgo", 500.0).index == pytest.approx(3.17)
+    assert substrate("si", 500.0, 4.0).index == pytest.approx(3.38)
+    assert 3.38 < substrate("si", 500.0, 150.0).index < substrate("si", 500.0).index
+    for material in SUBSTRATES.values():
+        assert material.source
+        assert material.cold_index is None or material.cold_source
+        assert 0.005 <= material.index_error <= 0.1
     assert substrate("si", 500.0).thickness_um == 500.0
 
 

@@ -21,6 +21,7 @@ from sitqmc.runs.formats.measured.read import (
     read_scan,
     read_tunnelling,
 )
+from sitqmc.runs.formats.measured.substrate import read_substrate
 
 NU = np.linspace(0.2, 1.4, 61)
 SAMPLE = FilmOnSubstrate(film_nm=20.0, substrate=Substrate(thickness_um=500.0, index=3.1))
@@ -208,6 +209,28 @@ def matlab(path, **variables):
 def test_matlab_files(tmp_path, name):
     matlab(tmp_path / name, nu_THz=NU, T_percent=100 * POWER, theta_deg=np.degrees(THETA), temperature_K=2.0)
     agrees(read_scan(tmp_path / name, t_error=0.001, theta_error=0.01))
+
+
+@pytest.mark.parametrize("layout", ["teralyzer", "alpha"])
+def test_index_of_a_bare_substrate(tmp_path, layout):
+    """The csv of Teralyzer (freq in Hz, ref_ind, kappa, alpha ...), and a table of n and alpha."""
+    index, kappa = 3.1 + 0.01 * NU**2, 6e-4 * NU
+    alpha = 4e10 * np.pi * NU * kappa / C_SI
+    path = tmp_path / "plate.csv"
+    if layout == "teralyzer":
+        head = "freq, ref_ind, kappa, alpha, delta_N"
+        columns = [1e12 * NU, index, kappa, alpha, 0.01 + 0 * NU]
+    else:
+        head, columns = "f [THz],n,alpha [1/cm]", [NU, index, alpha]
+    path.write_text(table(head, columns, ",", entries=[]))
+    plate = read_substrate(path, 500.0)
+    assert plate.thickness_um == 500.0
+    assert plate.index == pytest.approx(3.1, abs=1e-5)
+    assert plate.dispersion == pytest.approx(0.01, abs=1e-5)
+    assert plate.loss == pytest.approx(6e-4, rel=1e-3)
+    path.write_text(table("f,n", [NU, index], ",", entries=[]))
+    with pytest.raises(DataError, match="use one of thz"):
+        read_substrate(path, 500.0)
 
 
 TIME = np.arange(0, 80, 0.05)
