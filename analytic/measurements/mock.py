@@ -170,7 +170,7 @@ class _Spectrometer:
         """Return one scan through the bands: gain, drift, turns, noise with an unknown scale, outliers."""
         nu, count = frequencies_thz(), self.gains.size
         band = np.searchsorted(np.array(self.edges), nu)
-        size = 0.005 * (rng.normal(size=count) + 1j * rng.normal(size=count))
+        size: Complex = (0.005 + 0j) * (rng.normal(size=count) + 1j * rng.normal(size=count))
         if self.drift is not None:
             size = 0.5 * self.drift * (np.sign(size.real) + 1j * np.sign(size.imag))
         drift = np.exp(size)

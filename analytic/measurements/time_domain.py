@@ -88,7 +88,7 @@ def scan_of_traces(
             f"traces: steps of {sample.step_ps:g} and {reference.step_ps:g} ps; record both with one step"
         )
     ends = [until_ps if window_ps is None else trace.peak_ps + window_ps for trace in (sample, reference)]
-    points = max(sample.time_ps.size, reference.time_ps.size)
+    points = max(_used_points(t, e) for t, e in zip((sample, reference), ends, strict=True))
     nu = np.fft.rfftfreq(points, sample.step_ps)
     spectra = [t.windowed(e).spectrum(points) for t, e in zip((sample, reference), ends, strict=True)]
     means = [s.mean(axis=0) for s in spectra]
@@ -113,6 +113,13 @@ def scan_of_traces(
         kept, np.abs(ratio), theta, t_k, t_error=relative * np.abs(ratio), theta_error=relative,
         synthetic=synthetic, meta=meta, notes=notes,
     )  # fmt: skip
+
+
+def _used_points(trace: Trace, until_ps: float | None) -> int:
+    """Return the number of points up to a time: more frequencies than that would not be independent."""
+    if until_ps is None:
+        return trace.time_ps.size
+    return int(np.clip(round((until_ps - trace.time_ps[0]) / trace.step_ps) + 1, 16, trace.time_ps.size))
 
 
 def _noise(spectra: list[Complex]) -> tuple[list[Array], str]:

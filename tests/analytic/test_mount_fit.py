@@ -65,8 +65,9 @@ def test_film_with_a_mode():
     assert state.missing_weight.error < 0.04 * state.missing_weight.value
     assert 0.1 < state.window_weight.value / state.missing_weight.value < 1
     assert any(
-        line.startswith("thickness of the substrate and path offset cannot be told apart (correlation +")
-        and "um and path offset " in line
+        line.startswith("thickness of the substrate [")
+        and " um] and path offset [" in line
+        and " um] cannot be told apart (correlation +" in line
         for line in out.inseparable
     )
 

@@ -115,17 +115,13 @@ def inseparable(problem: MountModel, covariance: Array, known: tuple[Nuisance, .
     out = []
     for j, i in pairs:
         if abs(correlation[i, j]) > SAME:
-            first, second = (WORDS.get(names[k], (names[k], ""))[0] for k in (j, i))
-            out.append(
-                f"{first} and {second} cannot be told apart (correlation {correlation[i, j]:+.2f})"
-                + _alone(by_name, first, second)
-            )
+            first, second = (_with_value(by_name, WORDS.get(names[k], (names[k], ""))[0]) for k in (j, i))
+            out.append(f"{first} and {second} cannot be told apart (correlation {correlation[i, j]:+.2f})")
     return tuple(out)
 
 
-def _alone(known: dict[str, Nuisance], first: str, second: str) -> str:
-    """Return what is known of both quantities alone, if they have a value."""
-    if first not in known or second not in known:
-        return ""
-    texts = [f"{n.name} {n.estimate} {n.unit}".rstrip() for n in (known[first], known[second])]
-    return ": alone " + " and ".join(texts)
+def _with_value(known: dict[str, Nuisance], name: str) -> str:
+    """Return a name, followed by the value and error of the quantity if it has one."""
+    if name not in known:
+        return name
+    return f"{name} [{known[name].estimate} {known[name].unit}".rstrip() + "]"
