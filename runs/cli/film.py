@@ -24,6 +24,11 @@ def add_commands(commands: Any) -> None:
     film.add_argument("--further", metavar="FILE", nargs="+", default=[], help="scans at other temperatures")
     film.add_argument("--tunnelling", metavar="FILE", help="dI/dV or I(V) of the film")
     film.add_argument("--temperature", type=float, metavar="K", help="of the cold scan, if the file lacks it")
+    film.add_argument("--normal-temperature", type=float, metavar="K", help="of the scan above Tc, likewise")
+    film.add_argument("--reference", metavar="FILE", help="time trace of the empty path, for traces")
+    film.add_argument(
+        "--columns", metavar="HEADS", help="heads of files without heads, such as 'time [ps], signal'"
+    )
     film.add_argument("--tc", type=float, metavar="K", help="critical temperature")
     film.add_argument("--thickness", type=float, metavar="NM", help="of the film")
     film.add_argument("--substrate", metavar="NAME", help="such as mgo; its index; or a file")
@@ -60,7 +65,8 @@ def _film(arguments: argparse.Namespace) -> int:
     try:
         if arguments.show:
             for name in _files(arguments):
-                print(describe_file(name))
+                columns = None if name == arguments.tunnelling else _columns(arguments)
+                print(describe_file(name, columns))
             return 0
         _analyse(arguments)
     except (ValueError, FileNotFoundError) as error:
@@ -76,15 +82,18 @@ def _files(arguments: argparse.Namespace) -> list[str]:
 
 def _analyse(arguments: argparse.Namespace) -> None:
     from sitqmc.analytic import analyse_film
-    from sitqmc.runs.formats.measured.read import read_scan, read_tunnelling
+    from sitqmc.runs.formats.measured.read import read_tunnelling
     from sitqmc.runs.results.film import write_film
 
     priors, cold = _priors(arguments), _cold(arguments)
     setup = _setup(arguments, cold.t_k)
     curve = read_tunnelling(arguments.tunnelling) if arguments.tunnelling else None
+    normal = None
+    if arguments.normal:
+        normal = _scan(arguments, arguments.normal, arguments.normal_temperature)
     found = analyse_film(
-        cold, setup, arguments.tc, normal=read_scan(arguments.normal) if arguments.normal else None,
-        further=[read_scan(name) for name in arguments.further],
+        cold, setup, arguments.tc, normal=normal,
+        further=[_scan(arguments, name) for name in arguments.further],
         tunnelling=curve, priors=priors,
     )  # fmt: skip
     first = Path(arguments.scan[0])
@@ -151,10 +160,20 @@ def _priors(arguments: argparse.Namespace) -> "MountPriors":
 def _cold(arguments: argparse.Namespace) -> "ThzScan":
     """Return the cold scan, averaged over its repeats."""
     from sitqmc.analytic import mean_scan
+
+    scans = [_scan(arguments, name, arguments.temperature) for name in arguments.scan]
+    return scans[0] if len(scans) == 1 else mean_scan(scans)
+
+
+def _scan(arguments: argparse.Namespace, name: str, t_k: float | None = None) -> "ThzScan":
+    """Return the scan in a file, read with the columns and the reference of the command line."""
     from sitqmc.runs.formats.measured.read import read_scan
 
-    scans = [read_scan(name, t_k=arguments.temperature) for name in arguments.scan]
-    return scans[0] if len(scans) == 1 else mean_scan(scans)
+    return read_scan(name, _columns(arguments), t_k=t_k, reference=arguments.reference)
+
+
+def _columns(arguments: argparse.Namespace) -> list[str] | None:
+    return [head.strip() for head in arguments.columns.split(",")] if arguments.columns else None
 
 
 def _compare(arguments: argparse.Namespace) -> int:

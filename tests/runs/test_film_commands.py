@@ -62,6 +62,23 @@ def test_show_fits_nothing(capsys, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_traces_with_a_reference(capsys, tmp_path, monkeypatch):
+    """Two-column traces without heads: --columns names the columns, --reference the empty path."""
+    monkeypatch.chdir(tmp_path)
+    time = np.arange(0, 40, 0.05)
+    for name, delay in (("cold.tim", 12.0), ("ref.tim", 10.0)):
+        x = (time - delay) / 0.35
+        noise = 1e-4 * np.random.default_rng(3).normal(size=time.size)
+        np.savetxt(tmp_path / name, np.column_stack([time, -x * np.exp(-(x**2) / 2) + noise]), fmt="%.8g")
+    columns = ["--columns", "time [ps], signal"]
+    assert main(["film", "cold.tim", "--show", *columns]) == 0
+    assert "-> time in ps" in capsys.readouterr().out
+    assert main(["film", "cold.tim", "--reference", "ref.tim", *columns, *MOUNT]) == 2
+    assert "no temperature" in capsys.readouterr().err
+    assert main(["film", "cold.tim", "--reference", "ref.tim", *columns, *MOUNT, "--temperature", "9"]) == 2
+    assert "the scan is at 9 K" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

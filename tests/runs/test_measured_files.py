@@ -231,6 +231,12 @@ def test_index_of_a_bare_substrate(tmp_path, layout):
     path.write_text(table("f,n", [NU, index], ",", entries=[]))
     with pytest.raises(DataError, match="use one of thz"):
         read_substrate(path, 500.0)
+    path.write_text(table("f [THz],ref_ind,kappa", [NU, index, kappa], ",", entries=[]))
+    with pytest.raises(DataError, match="use read_substrate"):
+        read_scan(path, t_k=2.0)
+    path.write_text(table("f [THz],T [%]", [NU, 100 * POWER], ","))
+    with pytest.raises(DataError, match="without a phase does not determine sigma"):
+        read_scan(path)
 
 
 TIME = np.arange(0, 80, 0.05)

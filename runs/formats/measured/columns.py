@@ -193,6 +193,8 @@ def understand(head: str, where: str) -> Column:
     if quantity is None and plain in AMBIGUOUS:
         one, other = AMBIGUOUS[plain]
         raise DataError(f"{where}: column {name!r} may be {one} or {other}; rename it or pass columns=[...]")
+    if quantity is None and plain in ("ref_ind", "kappa", "alpha", "refractive index"):
+        raise DataError(f"{where}: column {name!r} describes a bare substrate; use read_substrate")
     if quantity is None:
         raise DataError(f"{where}: unknown column {name!r}; known: {', '.join(QUANTITIES)}")
     if plain == "omega" and unit is not None and not unit.strip().startswith("rad"):

@@ -147,7 +147,8 @@ def _field(found: Columns, where: str) -> dict[str, Array]:
         out["theta"] = values("theta")
     for name in ("t", "theta"):
         if name not in out:
-            raise DataError(f"{where}: no column gives {name}")
+            doubt = "; |t| without a phase does not determine sigma" if name == "theta" else ""
+            raise DataError(f"{where}: no column gives {name}{doubt}")
     if "T_error" in found:
         out["t_error"] = values("T_error") / (2 * np.maximum(np.abs(out["t"]), _least(values("T_error"))))
     for name in ("t_error", "theta_error"):
