@@ -424,8 +424,10 @@ def _static_fits(shells: _Shells, n: Integers, i: int) -> list[_Solution]:
     """Fits of n = 0 by itself: static responses need not continue those of other frequencies."""
     which = np.array([i])
     forms = [fit for fit in _forms() if not fit.form or fit.mass]        # without a mass they jump at q = 0
-    some = product(forms, RADII, SLOPES, WIDTHS)
-    single = (replace(fit, radius=r, slope=s, level=w) for fit, r, s, w in some)
+    single = [
+        *(replace(fit, slope=s, level=w) for fit, s, w in product(forms, SLOPES, WIDTHS)),
+        *(replace(fit, radius=r, level=WIDTHS[0]) for fit, r in product(forms, RADII[1:])),
+    ]
     return [*_fits(shells, _noise(shells, n, which), n, which, single), _alone(shells, which)]
 
 
