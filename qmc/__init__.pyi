@@ -15,6 +15,7 @@ from .chains.chains import (
     run_chain as run_chain,
 )
 from .chains.schedule import Schedule as Schedule
+from .measure.own import OwnObservable as OwnObservable
 from .model.disorder import Disorder as Disorder
 from .model.disorder import make_disorder as make_disorder
 from .model.link_weights import (

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.loop import BatchState
 from sitqmc.qmc.measure.green import green_bins
+from sitqmc.qmc.measure.own import OwnSums
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.observables import (
     AT,
@@ -61,13 +62,15 @@ class ChainResult(Result):
 
 
 def chain_result(
-    batch: BatchState, c: int, model: Model, n_max: int, slices: dict[str, slice], rotors: int
+    batch: BatchState, c: int, model: Model, n_max: int, slices: dict[str, slice], rotors: int,
+    own: OwnSums,
 ) -> ChainResult:
     """Return the result of finished chain c of a batch.
 
     n_max   largest Matsubara number kept
     slices  place of each array among the arrays of a measurement, see `observables.array_slices`
     rotors  number of sites that are present
+    own     sums of own observables
     """
     _, bins, per_bin, columns = batch.series.shape
     measurements, share = bins * per_bin, rotors / model.sites
@@ -90,7 +93,7 @@ def chain_result(
     named |= green
     steps = int(batch.counters[c, loop.STEPS])
     return ChainResult(
-        bins={name: named[name] for name in OBSERVABLES},
+        bins={name: named[name] for name in OBSERVABLES} | {k: a[c].copy() for k, a in own.bins.items()},
         maps={name: maps[name] for name in MAPS if name in maps},
         twist_current=sums[[MAP_AT.twist_x, MAP_AT.twist_y]] / (measurements * model.beta),
         series=batch.series[c].reshape(measurements, columns).copy(),

@@ -13,6 +13,7 @@ from sitqmc.qmc.chains.schedule import Schedule
 from sitqmc.qmc.chains.start import Start, hot_lattices
 from sitqmc.qmc.chains.state import State, new_replicas
 from sitqmc.qmc.measure.estimators import prepare_measurement
+from sitqmc.qmc.measure.own import OwnObservable, OwnSums
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.random_streams import CHAIN, START, generator
@@ -54,10 +55,12 @@ class Chains:
         n_max: int | None = None,
         start: Start = "cold",
         radius: float | None = None,
+        own: Sequence[OwnObservable] = (),
     ) -> None:
         """Prepare chains with the arguments of `run_chain`, one disorder and one sample number per chain.
 
         disorder  None: that of `Model.draw_disorder` for the seed and each sample number
+        own     observables that are measured beside those of the registry
         radius  largest |q| L/(2 pi) of the responses by wave vector; by the size of the array if None
         raises  ValueError for disorder of wrong shape or number, n_max or radius out of range
         """
@@ -78,13 +81,17 @@ class Chains:
             model, self._disorder, weights, self.layout, self.n_max, slices, waves
         )
         words = [empty_lattice(model, one, self.layout) for one in self._disorder]
+        self._own = OwnSums(
+            own, model, self.layout, len(words), self.schedule.bins, self.schedule.measurements_per_bin,
+            self.schedule.sweeps_per_measurement * model.sites * model.L_tau,
+        )
         winding = np.zeros((len(words), 3), np.int64)
         if start == "hot":
             generators = [generator(seed, START, *key, sample, chain) for sample in self.samples]
             words, winding = hot_lattices(model, self._disorder, words, weights, self.layout, generators)
         streams = np.stack([lanes(seed, CHAIN, *key, sample, chain) for sample in self.samples])
         self._replicas = new_replicas(
-            model, self.layout, words, winding, streams, sums, slices, self.schedule
+            model, self.layout, words, winding, streams, sums, slices, self.schedule, self._own
         )
 
     def _checked(self, disorder: Sequence[ArrayLike | Disorder], start: str) -> list[Disorder]:
@@ -124,12 +131,18 @@ class Chains:
             return
         replicas, tables = self._replicas, self._tables
         blocks, sweep = max(1, round(STEP_TRIALS / (BLOCK * replicas.count))), replicas.sites
-        replicas.clock = advance(
-            blocks, replicas.clock, tables.has_vertices,
-            0.5 * self.schedule.therm_sweeps * sweep, self.schedule.sweeps_per_measurement * sweep,
-            RESIDENCE_UNIT, replicas.registers, tables.table, tables.rate, tables.rates,
-            replicas.batch, self._operators, self._work,
-        )  # fmt: skip
+        # Own observables are functions of Python: the loop returns after every block to evaluate them.
+        for count in [1] * blocks if self._own.own else [blocks]:
+            before = replicas.batch.counters[:, loop.MEASURED].copy()
+            replicas.clock = advance(
+                count, replicas.clock, tables.has_vertices,
+                0.5 * self.schedule.therm_sweeps * sweep, self.schedule.sweeps_per_measurement * sweep,
+                RESIDENCE_UNIT, replicas.registers, tables.table, tables.rate, tables.rates,
+                replicas.batch, self._operators, self._work,
+            )  # fmt: skip
+            self._own.collect(replicas.batch.snapshots, before, replicas.batch.counters[:, loop.MEASURED])
+            if self.finished:
+                break
 
     def results(self) -> list[ChainResult]:
         """Return one result per sample; RuntimeError if not finished."""
@@ -139,7 +152,7 @@ class Chains:
             raise RuntimeError(f"{bins} of {self.schedule.bins} bins are filled; call step() until finished")
         replicas = self._replicas
         return [
-            chain_result(replicas.batch, c, self.model, self.n_max, replicas.slices, one.present)
+            chain_result(replicas.batch, c, self.model, self.n_max, replicas.slices, one.present, self._own)
             for c, one in enumerate(self._disorder)
         ]
 

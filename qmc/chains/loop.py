@@ -60,6 +60,7 @@ class BatchState(NamedTuple):
     distances  float64 (replicas, bins, Ly, Lx), waiting times per attempt at tau distance 0 by space distance
     boson      float64 (replicas, waves, L_tau), waiting times per attempt, transformed to `boson_waves`, sums
                over the bins
+    snapshots  words (replicas, capacity, sites) at the last measurements, in turn; capacity 0: not kept
     """
 
     words: Words
@@ -74,6 +75,7 @@ class BatchState(NamedTuple):
     times: Array
     distances: Array
     boson: Array
+    snapshots: Words
 
 
 @kernel
@@ -182,6 +184,8 @@ def measure_replica(
     W_x, W_y, W_tau = windings(registers[row + reg.HEAD])
     words, values = batch.words[i * sites : (i + 1) * sites], batch.series[i, b, m]
     measure(words, float(W_x), float(W_y), float(W_tau), i, operators, work, batch.sums, values)
+    if batch.snapshots.shape[1] > 0:
+        batch.snapshots[i, counters[i, MEASURED] % batch.snapshots.shape[1]] = words
     counters[i, MEASURED] += 1
     counters[i, WINDING_READS] = 0
     if m == per_bin - 1:

@@ -15,6 +15,7 @@ from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.loop import RANDOM_BUFFER, BatchState
 from sitqmc.qmc.chains.schedule import Schedule
 from sitqmc.qmc.measure.estimators import Measured
+from sitqmc.qmc.measure.own import OwnSums
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.wave_vectors import boson_waves
 from sitqmc.qmc.observables import SCALARS, SERIES
@@ -42,11 +43,13 @@ class Replicas:
     """Arrays of the main loop, registers of the worms, and the clock of several chains.
 
     slices  place of each array observable in `batch.arrays`, see `observables.array_slices`
+    own     sums and bins of own observables, by name
     """
 
     batch: BatchState
     registers: Registers
     slices: dict[str, slice]
+    own: State
     clock: int = 0
     words: Words = field(init=False)             # of each chain, (chains, sites)
 
@@ -123,7 +126,7 @@ class Replicas:
         out["boson"] = batch.boson
         for name, part in self.slices.items():
             out[f"sums/{name}"], out[f"bins/{name}"] = sums.arrays[:, part], batch.arrays[..., part]
-        return out
+        return out | self.own
 
     def _replica_order(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """Return the rows of the registers in the order of the chains, and the first site of each chain."""
@@ -134,12 +137,14 @@ class Replicas:
 def new_replicas(
     model: Model, layout: Layout, words: Sequence[Words], winding: NDArray[np.int64],
     lanes: NDArray[np.uint64], sums: Measured, slices: dict[str, slice], schedule: Schedule,
+    own: OwnSums,
 ) -> Replicas:  # fmt: skip
     """Return chains at their start.
 
     words    of the first configuration of each chain
     winding  its net windings along x, y, tau, (chains, 3)
     lanes    random states of each chain, (chains, 4, LANES)
+    own      sums of own observables
     """
     count, sites = len(words), model.sites * model.L_tau
     bins, per_bin = schedule.bins, schedule.measurements_per_bin
@@ -156,8 +161,9 @@ def new_replicas(
         times=np.zeros((count, bins, 2 * model.L_tau)),
         distances=np.zeros((count, bins, model.Ly, model.Lx)),
         boson=np.zeros((count, len(boson_waves(model.Lx, model.Ly)), model.L_tau)),
+        snapshots=np.zeros((count, own.capacity, sites if own.capacity else 0), layout.dtype),
     )
-    replicas = Replicas(batch, new_registers(model, layout, count), slices)
+    replicas = Replicas(batch, new_registers(model, layout, count), slices, own.arrays())
     replicas.words[:] = words
     row = rows(replicas.registers, count)
     row[:, reg.HEAD] += np.array([winding_bits(w) for w in winding])

@@ -14,7 +14,7 @@ from scipy.special import erfc
 from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.wave_vectors import boson_waves
-from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, NOT_MEASURED, row_of, sample_bins
+from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, NOT_MEASURED, OBSERVABLES, row_of, sample_bins
 from sitqmc.qmc.statistics.allocation import VarianceSums
 from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.qmc.statistics.jackknife import autocorrelation_time, average, jackknife, squared_mean
@@ -84,11 +84,11 @@ class PointAverages(Result):
 def sample_means(model: Model, bins: Mapping[str, Array]) -> dict[str, Array]:
     """Return the averages of every sample from bins (samples, bins, ...), by the rules of `observables`.
 
-    Scalars of the bins (n,) under their own names; arrays of the bins (n, ...) unless another average is made
-    of them; and the averages of kind "sample". Averages whose bins are missing are left out. Products of
-    averages are taken within a sample, between different bins, so without bias.
+    Scalars and own observables of the bins under their own names; arrays of the bins (n, ...) unless another
+    average is made of them; and the averages of kind "sample". Averages whose bins are missing are left out.
+    Products of averages are taken within a sample, between different bins, so without bias.
     """
-    scalars = [name for name, values in bins.items() if values.ndim == 2]
+    scalars = [name for name, values in bins.items() if values.ndim == 2 or name not in OBSERVABLES]
     names = [row.name for row in AVERAGES.values() if row.kind != "derived"]
     return {
         name: _sample_mean(model, bins, name)

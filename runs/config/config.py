@@ -7,7 +7,7 @@ import json
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, get_type_hints
@@ -21,6 +21,7 @@ from sitqmc.runs.config.given import Given, changed
 from sitqmc.runs.config.overrides import default_output, overridden, with_output
 from sitqmc.runs.config.target import TargetSection, parse_target
 from sitqmc.runs.errors import UserError
+from sitqmc.runs.formats.own import file_hash
 
 Section = TypeVar("Section")
 
@@ -52,6 +53,8 @@ class DisorderSection:
 
     samples: int = 100                         # disorder samples (and chains) per point
     seed: int = 1                              # names all random streams
+    file: str = ""                             # .npy file with own disorder, instead of drawn samples
+    file_hash: str = ""                        # of that file; set when the run begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,8 @@ class ObservablesSection:
     """[observables]"""
 
     n_max: int = 0                             # largest Matsubara number kept; 0: all, L_tau // 2
+    own: str = ""                              # Python file with own observables
+    own_hash: str = ""                         # of that file; set when the run begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +156,8 @@ class Config:
         return shared | {
             "disorder.seed": self.disorder.seed,
             "observables.n_max": self.observables.n_max,
+            "observables.own_hash": self.observables.own_hash,
+            "disorder.file_hash": self.disorder.file_hash,
         }
 
     def resolved(self) -> dict[str, Any]:
@@ -198,6 +205,8 @@ def parse_config(table: dict[str, Any]) -> Config:
     if "model" in sections:
         with findings.collected():
             scan.models(sections["model"])
+    with findings.collected():
+        _name_files(sections)
     findings.report()
     config = Config(**sections)
     _ = config.models                          # raises an error of n_max
@@ -207,6 +216,16 @@ def parse_config(table: dict[str, Any]) -> Config:
 def matsubara_count(config: Config, model: Model) -> int:
     """Return the largest Matsubara number kept for `model`."""
     return config.observables.n_max or model.L_tau // 2
+
+
+def _name_files(sections: dict[str, Any]) -> None:
+    """Add the hashes of own files, which tell their versions apart; those of a stored run stay."""
+    for section, key in (("disorder", "file"), ("observables", "own")):
+        values: Any = sections.get(section)
+        path, known = getattr(values, key, ""), getattr(values, f"{key}_hash", "")
+        if path and not known:
+            found = {f"{key}_hash": file_hash(path, f"[{section}] {key}")}
+            sections[section] = replace(values, **found)
 
 
 def _section(kind: type[Section], table: Any, name: str) -> Section:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
-from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, WAVES, bins_needed, row_of
+from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, OBSERVABLES, WAVES, bins_needed, row_of
 from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, WAVES_OF, Average
 from sitqmc.qmc.statistics.jackknife import jackknife
 from sitqmc.qmc.statistics.point_averages import boson_means
@@ -147,7 +147,8 @@ class Run:
         if rows is None:
             return []
         stored = {name.removeprefix("bins/") for name in rows.names if name.startswith("bins/")}
-        names = (name for name in AVERAGES if name not in NOT_AVERAGED)
+        own = sorted(stored - OBSERVABLES.keys())
+        names = (name for name in (*AVERAGES, *own) if name not in NOT_AVERAGED)
         return [name for name in names if stored.issuperset(bins_needed(self.models[0], [name]))]
 
     def measured(self, model: Model, names: Sequence[str] | None = None) -> MeasuredPoint:

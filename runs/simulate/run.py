@@ -13,7 +13,7 @@ from sitqmc.runs.simulate.processes import available_cores, run_local
 from sitqmc.runs.simulate.progress import Progress
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task, remaining_tasks, samples_wanted
-from sitqmc.runs.simulate.worker import warm_up, with_safe_samples
+from sitqmc.runs.simulate.worker import check_own_parts, warm_up, with_safe_samples
 from sitqmc.runs.store.atomic import make_folder
 from sitqmc.runs.store.merge import check_folder, clean, merge, new_call
 from sitqmc.runs.store.run_folder import Inventory, RunFolder
@@ -57,6 +57,7 @@ class RunDriver:
     def start(self, stack: contextlib.ExitStack) -> list[Task]:
         """Check and lock the output; returns the first tasks. Nothing is touched if a check fails."""
         folder, config = self.folder, self.config
+        check_own_parts(config)
         if folder.folder.exists():
             check_folder(folder, config)
         make_folder(folder.folder)

@@ -10,6 +10,7 @@ from sitqmc.qmc import Chains, Model, Schedule, run_chain
 from sitqmc.qmc.chains.state import stacked
 from sitqmc.runs.config.config import Config, matsubara_count
 from sitqmc.runs.errors import UserError, WriteFailed
+from sitqmc.runs.formats.own import own_disorder, own_observables
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task
 from sitqmc.runs.store.checkpoint import CheckpointWriter, OpenChains, SampleRecord
@@ -25,13 +26,24 @@ class StopRequested(Exception):
 
 def new_chains(config: Config, model: Model, samples: Sequence[int]) -> Chains:
     """Return chains of some samples; their bins are a function of the configuration alone."""
+    d, o = config.disorder, config.observables
     return Chains(
         model,
-        seed=config.disorder.seed,
+        own_disorder(d.file, d.file_hash, model, samples) if d.file else None,
+        seed=d.seed,
         samples=samples,
         schedule=config.schedule,
         n_max=matsubara_count(config, model),
+        own=own_observables(o.own, o.own_hash),
     )
+
+
+def check_own_parts(config: Config) -> None:
+    """Raise UserError if own disorder or own observables do not fit the configuration."""
+    d, o = config.disorder, config.observables
+    own_observables(o.own, o.own_hash)
+    for model in config.models if d.file else ():
+        own_disorder(d.file, d.file_hash, model, range(d.samples))
 
 
 def records_of(chains: Chains, keep_state: bool = False) -> list[SampleRecord]:

@@ -157,8 +157,9 @@ def write_run_file(
     """Write a run file with the given groups, in their order, piece by piece, and results of its analysis."""
     with writing(beside) as file:
         points = file.create_group("points")
+        own = _own_texts(header)
         for i, (model, samples) in enumerate(groups):
-            _write_point(file, points.create_group(f"{i:04d}"), model, samples)
+            _write_point(file, points.create_group(f"{i:04d}"), model, samples, own)
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         file.attrs["config"] = json.dumps(header.table)
         for key, value in (header.history[0] if header.history else {}).items():
@@ -193,7 +194,24 @@ def read_results(path: Path, wanted: Sequence[dict[str, Any]]) -> list[Any] | No
         return [read_record(file[f"results/{sources.index(source):04d}"]) for source in wanted]
 
 
-def _write_point(file: NewFile, group: h5py.Group, model: Model, samples: SampleSource | None) -> None:
+def _own_texts(header: RunHeader) -> dict[str, tuple[str, str]]:
+    """Return units and meanings of own observables; none if their file is not there any more."""
+    from sitqmc.runs.formats.own import (
+        own_observables,  # the front door of qmc, which most readers do without
+    )
+
+    table = header.table.get("observables", {})
+    try:
+        found = own_observables(table.get("own", ""), table.get("own_hash", ""))
+    except UserError:
+        return {}
+    return {f"bins/{one.name}": (one.unit, one.text) for one in found}
+
+
+def _write_point(
+    file: NewFile, group: h5py.Group, model: Model, samples: SampleSource | None,
+    own: Mapping[str, tuple[str, str]],
+) -> None:  # fmt: skip
     """Write one group of /points; without samples only its parameters."""
     for key, value in asdict(model).items():
         group.attrs[key] = value
@@ -202,7 +220,7 @@ def _write_point(file: NewFile, group: h5py.Group, model: Model, samples: Sample
     if samples is not None:
         names = ["sample", "seed", *_write_columns(file, group, samples)]
         group["sample"], group["seed"] = samples.keys[:, 1], samples.keys[:, 0]
-        _describe(group, model, names)
+        _describe(group, model, names, own)
     write_head(group, {"model": asdict(model), "arrays": names})
 
 
@@ -231,7 +249,9 @@ def _compression(name: str, count: int, piece: Any) -> dict[str, Any]:
     return {"chunks": (rows, *piece.shape[1:]), **COMPRESSION}
 
 
-def _describe(group: h5py.Group, model: Model, names: Iterable[str]) -> None:
+def _describe(
+    group: h5py.Group, model: Model, names: Iterable[str], own: Mapping[str, tuple[str, str]]
+) -> None:
     """Attach units, descriptions and named axes."""
     texts = {
         "sample": ("1", "number of the disorder sample; its mask is Model.draw_disorder(seed, sample)"),
@@ -239,7 +259,7 @@ def _describe(group: h5py.Group, model: Model, names: Iterable[str]) -> None:
     }
     texts |= {f"bins/{name}": (row.unit, row.text) for name, row in OBSERVABLES.items()}
     texts |= {f"maps/{name}": (row.unit, f"{row.text}, mean over the chain") for name, row in MAPS.items()}
-    texts |= {f"cost/{name}": text for name, text in COST.items()}
+    texts |= {f"cost/{name}": text for name, text in COST.items()} | dict(own)
     for name in names:
         part, _, rest = name.partition("/")
         if part == "tau_int":
