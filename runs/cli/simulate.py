@@ -139,15 +139,11 @@ def _merge(arguments: argparse.Namespace) -> int:
         print("\n".join([*lines, f"{out.path}: {len(found.finished)} samples"]))
         return 0
     sources = [RunFolder(source).require() for source in arguments.sources]
-    for source in sources:
-        if source.checkpoints():
-            raise UserError(
-                f"{source.folder}: has checkpoints that are not merged; sitqmc merge {source.folder} first"
-            )
     if out.path.exists():
         raise UserError(f"{out.path} exists; choose another folder for the pool")
     make_folder(out.folder)
     with exclusive_lock(out.folder):
-        found = pool(out.path, [source.path for source in sources])
+        checkpoints = [path for source in sources for path in source.checkpoints()]
+        found = pool(out.path, [source.path for source in sources], checkpoints)
     print(f"{out.path}: {len(found.finished)} samples of {len(sources)} runs")
     return 0

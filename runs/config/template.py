@@ -35,6 +35,7 @@ sweeps_per_measurement = 2.0
 
 [observables]
 # n_max = 0                      # largest Matsubara number kept; 0: all
+# own = "bonds.py"               # Python file with own observables
 
 [continuation]                   # may change between calls: only the analysis is repeated
 # method = {method:21s} # {methods}

@@ -86,10 +86,12 @@ def keep_results(folder: RunFolder, results: Sequence[KeptResult], out: Path | N
     replace_file(out or folder.path, lambda beside: write_run_file(beside, header, groups, results))
 
 
-def pool(out: Path, sources: Sequence[Path]) -> Inventory:
+def pool(out: Path, sources: Sequence[Path], checkpoints: Sequence[Path] = ()) -> Inventory:
     """Write one run file from several, of different seeds or points; UserError if their chains differ.
 
     A sample that several runs hold is the same one and kept once. `out` must not exist, or be one of them.
+    Nothing is written beside the sources, which may belong to somebody else.
+    checkpoints  files with finished samples of the same runs that are not in their run files yet
     """
     headers = [take_inventory([path]).header for path in sources]
     configs = [header.config for header in headers if header is not None]
@@ -103,7 +105,7 @@ def pool(out: Path, sources: Sequence[Path]) -> Inventory:
                     "pool runs whose chains differ in nothing but seed, sample and point"
                 )
     config = replace(first, output=replace(first.output, path=str(out.parent)))
-    found = take_inventory(sources)
+    found = take_inventory(sources, checkpoints)
     history = [entry for header in headers if header is not None for entry in header.history]
     header = RunHeader(config.resolved(), history, list(found.excluded.values()))
     groups = merged_groups(config, found)

@@ -29,7 +29,18 @@ def spectrum(data: CorrelatorData) -> float:
     return float(continue_correlator(data).values.max())
 
 
+def misspelt(data: CorrelatorData) -> None:
+    continue_correlator(data, methd="maxent")  # type: ignore[call-arg]
+    sitqmc.run(L=4, beta=2.4, eps=0.1, charging=3.0, sampels=3)  # type: ignore[call-arg]
+    Model(L=4, betta=2.4, eps=0.1, charging=3.0)  # type: ignore[call-arg]
+
+
 run = load("results/quickstart")
+c: Estimate = run.evaluate(lambda rho_s, kappa: rho_s / kappa)
+sigma = run.point(p=0.1).spectrum
+if sigma is not None:
+    low, high = sigma.sigma_band()
+    sigma.save("sigma.h5")
 version: str = sitqmc.__version__
 '''
 

@@ -23,7 +23,7 @@ from helpers import command, environment, sitqmc, write_config
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.config.target import TargetSection, wanted_samples
-from sitqmc.runs.errors import UserError
+from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.jobs.slurm import job_name
 from sitqmc.runs.simulate.lock import EXPIRES, exclusive_lock
 from sitqmc.runs.simulate.run import run
@@ -447,6 +447,79 @@ def test_a_lock_stamped_ahead_expires_by_the_own_clock(folder, monkeypatch, capl
     with exclusive_lock(folder) as remark:
         assert "host elsewhere, process 5, job 77" in remark
     assert "at most 0 s" in caplog.text
+
+
+def test_a_clock_that_jumps_back_does_not_break_the_lock(folder, monkeypatch):
+    """A heartbeat stamped in the past is a sign of life; the wait is measured by the own steady clock."""
+    monkeypatch.setattr("sitqmc.runs.simulate.lock.POLL", 0.02)
+    monkeypatch.setattr("sitqmc.runs.simulate.lock.EXPIRES", 1.0)
+    lock = folder / ".lock"
+    lock.write_text('{"host": "elsewhere", "process": 5, "job": "77", "started": 1}')
+    yesterday = time.time() - 86400
+    beating = threading.Timer(0.2, os.utime, (lock, (yesterday, yesterday)))
+    beating.start()
+    with pytest.raises(UserError, match="host elsewhere"), exclusive_lock(folder):
+        pass
+    beating.join()
+    os.utime(lock)
+    monkeypatch.setattr(time, "time", lambda: yesterday)
+    started = time.monotonic()
+    with exclusive_lock(folder) as remark:
+        assert "host elsewhere" in remark
+    assert 0.5 < time.monotonic() - started < 60
+
+
+def read_only(monkeypatch, folder):
+    """A stand-in of a read-only file system: nothing below the folder can be opened for writing."""
+    def refuse(path):
+        if str(path).startswith(str(folder)):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    def opened(path, mode="r", *rest, real=open, **options):
+        if set(mode) & set("wax+"):
+            refuse(path)
+        return real(path, mode, *rest, **options)
+
+    def opened_low(path, flags, *rest, real=os.open, **options):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            refuse(path)
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr("builtins.open", opened)
+    monkeypatch.setattr("os.open", opened_low)
+
+
+def test_runs_of_read_only_folders_are_pooled(folder, monkeypatch, capsys):
+    """No lock is needed for reading; samples that are only in checkpoints count too."""
+    config = load_config(write_config(folder))
+    run(config, processes=1, quiet=True)
+    shutil.copytree("out", "more")
+    (folder / "more/run.h5").unlink()
+    other = replace(config, output=replace(config.output, path="more", checkpoint_seconds=0.0))
+    with pytest.raises(Stopped):
+        run(replace(other, disorder=replace(config.disorder, seed=4)), processes=1, quiet=True, stop=Late())
+    before = {path: path.stat().st_mtime_ns for path in (folder / "more").rglob("*")}
+    assert list((folder / "more/parts").glob("*.h5"))
+    read_only(monkeypatch, folder / "more")
+    read_only(monkeypatch, "more")
+    assert main(["merge", "pool", "out", "more"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in (folder / "more").rglob("*")} == before
+    found = RunFolder("pool").inventory().finished
+    assert {seed for _, seed, _ in found} == {3, 4}
+    assert main(["merge", "more"]) == 2          # into the folder itself
+    said = capsys.readouterr().err
+    assert "Read-only file system" in said
+    assert len(said.splitlines()) == 1
+
+
+class Late(Stop):
+    """Stops after a few steps."""
+
+    asked = 0
+
+    def reason(self):
+        self.asked += 1
+        return "late" if self.asked > 4 else None
 
 
 def test_a_signal_ends_the_wait_for_a_lock(folder):
