@@ -8,6 +8,7 @@ At fixed variance the cost is least for n = sqrt(v t/d), whatever the target.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,6 +134,66 @@ def allocate_effort(
         warnings.append(f"samples = {samples}: at its bound min_samples; fewer would reach the error")
     error, saving = math.sqrt((d + v / n) / samples), max(1.0, pilot / cost)
     return Allocation(samples, n, math.ceil(cost), error, saving, tuple(warnings))
+
+
+@dataclass(frozen=True)
+class NoiseSource:
+    """Sources of the variance of one average, per disorder sample.
+
+    disorder  variance between samples that estimators leave
+    thermal   variance of one measurement, thermal noise, tau_int included
+    """
+
+    name: str
+    disorder: float
+    thermal: float
+
+    def cost(self, n: float, therm: float) -> float:
+        """Return the cost of a fixed error with n measurements a sample, up to a factor."""
+        return (therm + n) * (self.disorder + self.thermal / n)
+
+    def best(self, therm: float, most: float) -> float:
+        """Return the cheapest number of measurements, at most `most`."""
+        return math.sqrt(self.thermal * therm / self.disorder) if self._ends(therm, most) else most
+
+    def _ends(self, therm: float, most: float) -> bool:
+        return self.disorder * most**2 > self.thermal * therm
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Measurements of every sample that serve several averages.
+
+    measurements  per sample
+    excess        cost over that of the best number for each average, by name
+    saving        the same ratio for the measurements of the pilot, over `excess`
+    """
+
+    measurements: int
+    excess: dict[str, float]
+    saving: dict[str, float]
+
+
+def balance_effort(
+    sources: Sequence[NoiseSource], *, therm: float, pilot: int, most: int = 4096, least: int = 16
+) -> Balance:
+    """Return the number of measurements whose largest excess of cost over all averages is least.
+
+    therm   cost of thermalisation, in measurements
+    pilot   measurements of the samples at hand
+    raises  ValueError without sources
+    """
+    if not sources:
+        raise ValueError("no sources of noise: give one for each average")
+
+    def excess(s: NoiseSource, n: float) -> float:
+        low = max(s.cost(s.best(therm, most), therm), 1e-300)
+        return s.cost(n, therm) / low
+
+    grid = np.unique(np.round(np.geomspace(least, most, 200)).astype(int))
+    n = int(grid[np.argmin([max(excess(s, float(k)) for s in sources) for k in grid])])
+    there = {s.name: excess(s, float(n)) for s in sources}
+    return Balance(n, there, {s.name: excess(s, float(pilot)) / there[s.name] for s in sources})
 
 
 def missing_bins(bins: ArrayLike, target_error: float) -> NDArray[np.int64]:

@@ -6,18 +6,20 @@
     max_samples = 4000               # per point, whatever the errors
 
 The number of samples of a point follows from the bins of its previous samples alone. So it is the same for
-any number of ranks and any interruption.
+any number of ranks and any interruption. The errors are those of the estimator of the configuration.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.observables import TARGETS
+from sitqmc.qmc.statistics.jackknife import average
 from sitqmc.runs.config.checks import Findings, check_type, refuse_unknown
 from sitqmc.runs.errors import UserError
 
@@ -68,36 +70,40 @@ def _goal(value: Any, where: str) -> dict[str, float]:
     return {kind: error}
 
 
-def wanted_samples(target: TargetSection, samples: Mapping[str, NDArray[np.float64]], first: int) -> int:
+def wanted_samples(
+    target: TargetSection, samples: Mapping[str, NDArray[np.float64]], first: int,
+    averages: Callable[[int], Mapping[str, Estimate]] | None = None,
+) -> int:  # fmt: skip
     """Return the number of samples that a point needs, by the errors of its first samples[name] (n,).
 
     Rounds start with `first` samples and end when the targets are met. Only the samples of a round decide
     about the next one, also where the disk holds more.
 
-    samples  by name, in the order of the sample numbers from 0 without a gap; nan for an excluded sample
-    returns  n if n samples meet the targets; more than there are if they do not
+    samples   by name, in the order of the sample numbers from 0 without a gap; nan for an excluded sample
+    averages  averages(n) of the first n samples by another estimator; None: plain averages
+    returns   n if n samples meet the targets; more than there are if they do not
     """
     present, n = len(next(iter(samples.values()))), first
     while n <= present:
-        needed = _needed(target, {name: values[:n] for name, values in samples.items()})
+        made = {name: values[:n][np.isfinite(values[:n])] for name, values in samples.items()}
+        few = min(len(values) for values in made.values()) < 2
+        plain = {name: average(values) for name, values in made.items()} if averages is None else {}
+        found = None if few else plain if averages is None else averages(n)
+        needed = 2 * n if found is None else _needed(target, found, n)
         if needed <= n or n >= target.max_samples:
             return n
         n = min(needed, math.ceil(GROWTH * n), target.max_samples)
     return n
 
 
-def _needed(target: TargetSection, samples: Mapping[str, NDArray[np.float64]]) -> int:
+def _needed(target: TargetSection, found: Mapping[str, Estimate], n: int) -> int:
     """Return the number of samples that should meet all targets, by errors that fall as 1/sqrt(n)."""
     most = 0
     for name, goal in target.goals.items():
-        values = samples[name][np.isfinite(samples[name])]
-        n = len(values)
-        if n < 2:
-            return 2 * len(samples[name])
         ((kind, wanted),) = goal.items()
+        value, error = float(found[name].value), float(found[name].error)
         if kind == "relative":
-            wanted *= abs(float(values.mean()))
-        error = float(values.std(ddof=1)) / math.sqrt(n)
+            wanted *= abs(value)
         if error > wanted:
             ratio = error / wanted if wanted > 0 else math.inf
             most = max(most, math.ceil(min(RESERVE * n * ratio**2, 1e9)))

@@ -12,6 +12,7 @@ from sitqmc.qmc.model.parameters import ALWAYS, ParameterSpace
 from sitqmc.runs.config.config import Config, matsubara_count
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns, size
+from sitqmc.runs.jobs.effort import effort_lines
 from sitqmc.runs.simulate.worker import new_chains, warm_up
 from sitqmc.runs.store.merge import check_folder
 from sitqmc.runs.store.run_folder import RunFolder
@@ -19,16 +20,21 @@ from sitqmc.runs.store.run_folder import RunFolder
 TRIAL_SECONDS = 5.0          # per lattice size
 TRIAL_SIZES = 3              # smallest, middle and largest lattice
 CHAIN_TAUS = 20.0            # autocorrelation times in a chain that is long enough
+RARE = 8.0                   # the share of measuring follows from measurements so many times rarer
 THERM_TAUS = 10.0            # autocorrelation times in a thermalisation that is long enough
 FEW_SAMPLES = 8
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A short chain: ns per site and sweep, tau_int of the slowest observable in sweeps (a lower bound)."""
+    """A short chain: ns per site and sweep, tau_int of the slowest observable in sweeps (a lower bound).
+
+    measuring  share of the CPU time that goes into measurements
+    """
 
     volume: int
     ns: float
+    measuring: float
     tau: float
     name: str
 
@@ -58,16 +64,31 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
         f"cost    {total:.3g} core hours, {total / processes:.3g} h with {processes} processes "
         f"(trial: {', '.join(f'{t.ns:.3g} ns per site and sweep at {t.volume} sites' for t in trials)})",
         f"memory  {size(memory)} per process in addition to 200 MB of program",
-        f"disk    {size(disk)} for run.h5, {size(2 * state + 2**23)} per process while running",
+        f"disk    {size(disk)} for run.h5, {', '.join(_sample_sizes(config, models))} a sample; "
+        f"{size(2 * state + 2**23)} per process while running",
+        f"measure {', '.join(f'{100 * t.measuring:.0f} % of the time at {t.volume} sites' for t in trials)}",
     ]
     if config.target.goals:
         goals = [f"{k} {v:g} ({kind})" for k, goal in config.target.goals.items() for kind, v in goal.items()]
         most = config.target.max_samples / config.disorder.samples
         lines.append(f"target  error of {', '.join(goals)}: at most {most:.3g} times the cost")
-    lines += _stored_chains(config, models)
+    lines += _stored_chains(config, models) + effort_lines(config, _look(config, trials))
     risk = max(_risks(config, models, trials, processes), key=lambda r: r.weight)
     lines.append(f"risk    {risk.text}")
     return "\n".join(lines)
+
+
+def _look(config: Config, trials: Sequence[Trial]) -> float:
+    """Return the cost of a measurement with its sweeps, in sweeps without measurements."""
+    share = float(np.mean([t.measuring for t in trials]))
+    return config.schedule.sweeps_per_measurement / max(1 - share, 0.05)
+
+
+def _sample_sizes(config: Config, models: Sequence[Model]) -> Iterator[str]:
+    """Yield the size of a sample in run.h5 for every size of the array."""
+    sizes = {(m.Lx, m.Ly, m.L_tau): m for m in models}
+    for (Lx, Ly, L_tau), model in sizes.items():
+        yield f"{size(_disk(config, model))} ({Lx} x {Ly} x {L_tau})"
 
 
 def _stored_chains(config: Config, models: Sequence[Model]) -> list[str]:
@@ -106,22 +127,34 @@ def _trials(config: Config, models: Sequence[Model], seconds: float) -> Iterator
 
 
 def trial(config: Config, model: Model, seconds: float) -> Trial:
-    """Return the speed of a group of planned chains, stopped after `seconds`."""
+    """Return the speed of a group of planned chains, stopped after `seconds`, and the share of measuring."""
+    spacing = config.schedule.sweeps_per_measurement
+    ns, chains = _speed(config, model, seconds * 0.7, spacing)
+    rare, _ = _speed(config, model, seconds * 0.3, RARE * spacing)
+    measuring = min(max((ns - rare) / ns * RARE / (RARE - 1), 0.0), 1.0)
+    tau, name = _slowest(chains) if chains.finished else (float("nan"), "")
+    return Trial(model.sites * model.L_tau, ns, measuring, tau * spacing, name)
+
+
+def _speed(config: Config, model: Model, seconds: float, spacing: float) -> tuple[float, Chains]:
+    """Return ns per site and sweep of chains that measure every `spacing` sweeps, and the chains."""
     s, volume = config.schedule, model.sites * model.L_tau
     long = Schedule(
         therm_sweeps=min(s.therm_sweeps, 20.0), bins=1000, measurements_per_bin=1,
-        sweeps_per_measurement=s.sweeps_per_measurement,
+        sweeps_per_measurement=spacing, transverse=s.transverse,
     )  # fmt: skip
     group = range(min(s.interleave, config.disorder.samples))
     chains = new_chains(replace(config, schedule=replace(s, **asdict(long))), model, group)
     sweeps = (long.therm_sweeps + long.bins * long.sweeps_per_measurement) * len(group)
+    wall = time.monotonic()
+    while chains.progress * sweeps < long.therm_sweeps * len(group) and time.monotonic() - wall < seconds / 2:
+        chains.step()                            # thermalisation holds no measurements
     started, wall, first = time.process_time(), time.monotonic(), chains.progress
     while not chains.finished and (time.monotonic() - wall < seconds or chains.progress == first):
         chains.step()
     spent = time.process_time() - started
     done = max((chains.progress - first) * sweeps, 1e-9)
-    tau, name = _slowest(chains) if chains.finished else (float("nan"), "")
-    return Trial(volume, spent / done / volume * 1e9, tau * s.sweeps_per_measurement, name)
+    return spent / done / volume * 1e9, chains
 
 
 def _slowest(chains: Chains) -> tuple[float, str]:
@@ -152,7 +185,9 @@ def _state_size(config: Config, model: Model) -> int:
 
 
 def _disk(config: Config, model: Model) -> float:
-    return float(sum(a.nbytes for name, a in _arrays(config, model).items() if name.startswith("bins/")))
+    """Return the bytes of a sample in run.h5."""
+    kept = ("bins/", "sums/maps", "sums/waves")
+    return float(sum(a.nbytes for name, a in _arrays(config, model).items() if name.startswith(kept)))
 
 
 def _risks(config: Config, models: Sequence[Model], trials: list[Trial], processes: int) -> Iterator[Risk]:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc import Model, sample_means
 from sitqmc.qmc.observables import bins_needed
+from sitqmc.qmc.statistics.estimators import STATIC, WAVES_OF
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.config.target import wanted_samples
 from sitqmc.runs.store.run_folder import Inventory
@@ -103,26 +107,68 @@ def samples_wanted(config: Config, found: Inventory) -> dict[Model, int]:
     if target.goals:
         for model in out:
             samples = _goal_samples(config, found, model)
-            if samples:
-                out[model] = wanted_samples(target, samples, first)
+            if samples is not None:
+                goals = {name: samples.means[name] for name in target.goals}
+                averages = None if samples.estimator == "plain" else samples.averages
+                out[model] = wanted_samples(target, goals, first, averages)
     return out
 
 
-def _goal_samples(config: Config, found: Inventory, model: Model) -> dict[str, NDArray[np.float64]]:
-    """Return the sample means of the observables with a target, of samples 0, 1, .. without a gap."""
-    seed, goals = config.disorder.seed, list(config.target.goals)
+@dataclass(frozen=True)
+class _GoalSamples:
+    """What the averages with a target are made of: samples 0, 1, .. without a gap; nan for failed ones.
+
+    means  (samples, ...) by name;  waves  responses by wave vector (samples, waves, frequencies) by name
+    """
+
+    model: Model
+    seed: int
+    goals: tuple[str, ...]
+    estimator: str
+    means: Mapping[str, NDArray[np.float64]]
+    waves: Mapping[str, NDArray[np.float64]]
+
+    def averages(self, n: int) -> dict[str, Estimate]:
+        """Return the averages with a target of the first n samples."""
+        # Imported here: functions of the mask are compiled, and most commands do without.
+        from sitqmc.qmc.statistics.improved import improved_averages
+
+        made = np.flatnonzero(np.isfinite(self.means[self.goals[0]][:n]))
+        keys = np.stack([np.full(len(made), self.seed), made], axis=1)
+        means = {name: values[made] for name, values in self.means.items()}
+        waves = {name: values[made] for name, values in self.waves.items()}
+        found = improved_averages(
+            self.model, means, waves, keys, names=self.goals, estimator=self.estimator
+        )
+        return {name: one.estimate for name, one in found.items()}
+
+
+def _goal_samples(config: Config, found: Inventory, model: Model) -> _GoalSamples | None:
+    """Return the samples of a point that decide about its number of samples; None if there are none."""
+    seed, goals = config.disorder.seed, tuple(config.target.goals)
+    estimator = config.continuation.estimator
     failed = {number for m, s, number in found.excluded if (m, s) == (model, seed)}
-    columns: dict[int, list[float]] = {}
-    names = [f"bins/{name}" for name in bins_needed(model, goals)]
-    rows = found.rows(model, config.schedule.bins)
-    for piece in rows.point_pieces(names) if rows is not None else ():
+    names, wanted, rows = list(goals), list[str](), found.rows(model, config.schedule.bins)
+    if rows is None:
+        return None
+    stored = {f"maps/{WAVES_OF[r]}" for r in map(STATIC.get, goals) if r is not None} & set(rows.names)
+    if stored and estimator in ("improved", "transverse"):
+        names += [STATIC[goal] for goal in goals if goal in STATIC]
+        wanted = sorted(stored)
+    table: dict[int, dict[str, Any]] = {}
+    for piece in rows.point_pieces([*(f"bins/{name}" for name in bins_needed(model, names)), *wanted]):
         means = sample_means(model, piece.bins)
-        table = np.stack([means[goal] for goal in goals], axis=1)
-        mine = piece.seed == seed
-        columns |= dict(zip(piece.sample[mine].tolist(), table[mine].tolist(), strict=True))
-    missing, ordered = [float("nan")] * len(goals), []
-    for sample in range(len(columns) + len(failed)):
-        if sample not in columns and sample not in failed:
-            break
-        ordered.append(columns.get(sample, missing))
-    return dict(zip(goals, np.array(ordered).T, strict=True)) if ordered else {}
+        for i in np.flatnonzero(piece.seed == seed):
+            row = {name: means[name][i] for name in names}
+            table[int(piece.sample[i])] = row | {name: waves[i] for name, waves in piece.maps.items()}
+    if not table:
+        return None
+    empty = {name: np.full_like(value, np.nan) for name, value in next(iter(table.values())).items()}
+    end = next(i for i in count() if i not in table and i not in failed)
+    rows_of = [table.get(sample, empty) for sample in range(end)]
+    if not rows_of:
+        return None
+    columns = {name: np.array([row[name] for row in rows_of]) for name in empty}
+    means = {name: columns[name] for name in names}
+    waves = {name: values for name, values in columns.items() if name not in means}
+    return _GoalSamples(model, seed, goals, estimator, means, waves)

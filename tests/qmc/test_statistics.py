@@ -32,6 +32,7 @@ from sitqmc.qmc import (
     variance_components,
 )
 from sitqmc.qmc.observables import bins_needed
+from sitqmc.qmc.statistics.allocation import NoiseSource, balance_effort
 
 
 def ar1(n, a, seed):
@@ -367,3 +368,19 @@ def test_short_chains_raise_no_alarm_about_what_is_known_by_bins_only():
     assert not any("tau_int" in w for w in average_point(model, eight, times, 16).warnings)
     slow = average_point(model, eight, times | {"kappa": np.full(20, 7.0)}, 16).warnings
     assert any(w.endswith("of a chain: kappa") for w in slow)
+
+
+def test_balanced_effort_serves_all_averages():
+    """The best number of each is sqrt(v t/d); the common one lies between them and is nowhere far off."""
+    short, long = NoiseSource("a", 1.0, 40.0), NoiseSource("b", 0.01, 40.0)
+    assert short.best(40.0, 4096) == pytest.approx(40)
+    assert long.best(40.0, 4096) == pytest.approx(400)
+    found = balance_effort([short, long], therm=40.0, pilot=2000)
+    assert 80 < found.measurements < 200
+    assert found.excess["a"] == pytest.approx(found.excess["b"], rel=0.1)
+    assert max(found.excess.values()) < 1.4
+    assert found.saving["a"] > 5
+    thermal = NoiseSource("clean", 0.0, 1.0)
+    assert balance_effort([thermal], therm=40.0, pilot=100, most=1000).measurements == 1000
+    with pytest.raises(ValueError, match="no sources of noise"):
+        balance_effort([], therm=1.0, pilot=1)

@@ -1,5 +1,6 @@
 """`Run.correlator`: averages of a stored run by every estimator, and what it says of wrong questions."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,13 @@ import sitqmc
 from helpers import write_config
 from sitqmc.qmc.statistics.point_averages import derived
 from sitqmc.runs.cli.main import main
+from sitqmc.runs.config.target import TargetSection
 from sitqmc.runs.errors import UserError
+from sitqmc.runs.jobs.effort import effort_lines
 from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.run import Run
 from sitqmc.runs.results.tables import average_rows, final_table, gain_rows
+from sitqmc.runs.simulate.tasks import samples_wanted
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,30 @@ def test_csv_holds_plain_errors_beside_and_the_table_the_gains(run):
     assert gains[0][2:] == ["p", "rho_s", "kappa", "minus_k", "rho", "chi_s", "G_k0"]
     assert float(gains[2][5].split()[0]) > 1.5           # <-k_x> follows the number of bonds
     assert "times fewer samples" in final_table(results)
+
+
+def test_targets_count_the_errors_of_the_estimator(run):
+    """Functions of the mask reach an error with the samples that are there, plain averages do not."""
+    one = run.correlator("minus_k", p=0.2)
+    goal = float(np.sqrt(one.error * one.plain_error))
+    config = replace(
+        run.config, target=TargetSection(goals={"minus_k": {"absolute": goal}, "rho_s": {"absolute": 1.0}},
+                                         max_samples=500),
+    )  # fmt: skip
+    plain = replace(config, continuation=replace(config.continuation, estimator="plain"))
+    found = run.folder.inventory()
+    model = run.point(p=0.2)
+    assert samples_wanted(config, found)[model] == 30
+    assert samples_wanted(plain, found)[model] > 35
+
+
+def test_the_plan_proposes_a_schedule_from_the_samples_there(run):
+    config = replace(run.config, output=replace(run.config.output, path=str(run.folder.folder)))
+    first, costs = effort_lines(config, look=3.0)
+    assert re.match(r"effort  \d+ measurements a sample \(now 32\) after therm_sweeps = \d+ \(now ", first)
+    assert all(f"{name} 0." in costs or f"{name} 1" in costs for name in ("rho_s", "kappa", "minus_k"))
+    elsewhere = replace(config, output=replace(config.output, path="nowhere"))
+    assert effort_lines(elsewhere, 3.0)[0].startswith("effort  no samples yet")
 
 
 def test_wrong_questions_are_answered_in_one_line(run):
