@@ -14,6 +14,9 @@ from sitqmc.runs.config.target import TargetSection
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.jobs.effort import effort_lines
 from sitqmc.runs.results.analysis import analyse_run
+from sitqmc.runs.results.figures.kinds import draw, figure_kinds
+from sitqmc.runs.results.figures.numbers import wave_rows
+from sitqmc.runs.results.figures.panels import mode_frequencies
 from sitqmc.runs.results.run import Run
 from sitqmc.runs.results.tables import average_rows, final_table, gain_rows
 from sitqmc.runs.simulate.tasks import samples_wanted
@@ -112,7 +115,7 @@ def test_targets_count_the_errors_of_the_estimator(run):
     )  # fmt: skip
     plain = replace(config, continuation=replace(config.continuation, estimator="plain"))
     found = run.folder.inventory()
-    model = run.point(p=0.2)
+    model = next(m for m in run.models if m.p == 0.2)
     assert samples_wanted(config, found)[model] == 30
     assert samples_wanted(plain, found)[model] > 35
 
@@ -124,6 +127,27 @@ def test_the_plan_proposes_a_schedule_from_the_samples_there(run):
     assert all(f"{name} 0." in costs or f"{name} 1" in costs for name in ("rho_s", "kappa", "minus_k"))
     elsewhere = replace(config, output=replace(config.output, path="nowhere"))
     assert effort_lines(elsewhere, 3.0)[0].startswith("effort  no samples yet")
+
+
+def test_figures_of_wave_vectors(run):
+    """Rows hold what is drawn; the mode of a response of one mode is found."""
+    results = analyse_run(run, spectra=False)
+    assert {"waves", "dispersion"} < set(figure_kinds(results))
+    head, *rows = wave_rows(results)
+    fit = results.results[1].averages.improved["rho"].fit
+    row = dict(zip(head, rows[-1], strict=True))
+    assert (row["n"], row["K_T"]) == (fit.n[-1], fit.data[-1, -1])
+    assert len(draw("waves", results).axes) == 8
+    r = results.results[0]
+    chi, beta = r.averages.improved["chi_s"], r.model.beta
+    one_mode = 0.7 * 3.0**2 / ((2 * np.pi * chi.fit.n / beta) ** 2 + 3.0**2)
+    exact = replace(chi.fit, data=np.broadcast_to(one_mode, chi.fit.data.shape))
+    averages = replace(r.averages, improved={"chi_s": replace(chi, fit=exact)})
+    q, found = mode_frequencies(replace(r, averages=averages))
+    np.testing.assert_allclose(found.value, 3.0, rtol=1e-3)
+    assert q[0] == 0
+    plain = replace(results, results=[replace(r, averages=replace(r.averages, improved={}))])
+    assert not {"waves", "dispersion"} & set(figure_kinds(plain))
 
 
 def test_wrong_questions_are_answered_in_one_line(run):

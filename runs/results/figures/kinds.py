@@ -54,6 +54,8 @@ class FigureKind:
     scan       needs several values of the scanned parameter, and has no legend of its values
     each       one panel for every point, on a shared frequency axis
     residuals  has axes for residuals under each panel
+    n          Matsubara numbers, one panel for each; empty: panels are sets of points
+    waves      needs responses at finite wave vectors
     legend     what the legend below the panels explains: the colours, the parts of a spectrum, or nothing
     """
 
@@ -65,13 +67,19 @@ class FigureKind:
     scan: bool = False
     each: bool = False
     residuals: bool = False
+    n: tuple[int, ...] = ()
+    waves: bool = False
     legend: Literal["colours", "spectra", "none"] = "colours"
 
 
 def figure_kinds(results: RunResults) -> dict[str, FigureKind]:
     """Return the figures that these results allow, by name."""
     scanned = any(len(members) > 1 for members in results.space.panels().values())
-    return {name: d for name, d in KINDS.items() if results.results and (scanned or not d.scan)}
+    fitted = any(one.fit is not None for r in results.results for one in r.averages.improved.values())
+    return {
+        name: d for name, d in KINDS.items()
+        if results.results and (scanned or not d.scan) and (fitted or not d.waves)
+    }  # fmt: skip
 
 
 def draw_all(results: RunResults) -> dict[str, NotebookFigure]:
@@ -123,6 +131,8 @@ def members_of_panels(kind: FigureKind, results: RunResults) -> dict[str, list[R
     """Return title -> points of every panel; of many points with one panel each, `MOST_PANELS` of them."""
     found = {label: [results.results[i] for i in members]
              for label, members in results.space.panels().items()}  # fmt: skip
+    if kind.n:
+        return {f"$n = {n}$": list(results.results) for n in kind.n}
     if not kind.each:
         return found
     ordered = [r for members in found.values() for r in members]
@@ -138,10 +148,11 @@ def _panels(kind: FigureKind, members: dict[str, list[RunPoint]], results: RunRe
     height = PANEL * (0.75 if kind.each and count > 1 else 1.0) * (1 + RESIDUALS * kind.residuals)
     figure = new_figure(COLUMN if columns == 1 else PAGE, height * rows + 9 * MM)
     places = _axes(figure, rows, columns, kind)
-    for (label, points), (axis, below) in zip(members.items(), places, strict=False):
+    numbers = kind.n or (0,) * count
+    for (label, points), n, (axis, below) in zip(members.items(), numbers, places, strict=False):
         axis.set_title(label)
         axis.tick_params(labelbottom=not kind.residuals)     # also above a place that is left over
-        kind.draw(Panel(axis, points, results, below))
+        kind.draw(Panel(axis, points, results, below, n))
     for axis, below in places:                   # what is left over
         for unused in (axis, below):
             if unused is not None and not unused.has_data() and not unused.texts:
@@ -189,6 +200,8 @@ def _legend(figure: Figure, handles: list[Any], labels: list[str]) -> None:
 def caption(kind: FigureKind, results: RunResults) -> str:
     """Return the caption of a figure of these results."""
     shown = sum(map(len, members_of_panels(kind, results).values()))
+    if kind.n:
+        return kind.caption
     if shown == len(results.results):
         return kind.caption
     return f"{kind.caption} {shown} of {len(results.results)} points are shown; {kind.table} has all."
@@ -222,6 +235,21 @@ KINDS = {
         panels.draw_scalar, "Scalar response",
         "Connected response of the bond energy, the scalar (Higgs) channel, measured in the same samples. "
         "The lines guide the eye.", table="chi_s.csv", numbers=numbers.scalar_rows,
+    ),
+    "waves": FigureKind(
+        panels.draw_waves, "Current response by wave vector",
+        "Transverse current response at wave vectors q over its limit ρ(iωₙ) of the fits, at four Matsubara "
+        "frequencies, mean over disorder samples with one standard error. Line: the fit of largest weight. "
+        "Below: data minus line in standard errors; disorder noise is common to all q, so that residuals are "
+        "correlated.", table="waves.csv", numbers=numbers.wave_rows,
+        residuals=True, n=(1, 2, 5, 13), waves=True,
+    ),
+    "dispersion": FigureKind(
+        panels.draw_dispersion, "Frequency of the scalar response by wave vector",
+        "Frequency ω_s(q) of the single mode whose response A ω_s²/(ωₙ² + ω_s²) + B is nearest to "
+        "χ_s(q, iωₙ), with the error of this fit. It is a scale of the spectrum, not the position of a peak. "
+        "Dashed: sound of velocity c = √(ρ_s/κ).", table="dispersion.csv", numbers=numbers.dispersion_rows,
+        waves=True,
     ),
     "alpha": FigureKind(
         panels.draw_alpha, "Choice of the weight of the entropy",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures import chains
+from sitqmc.runs.results.figures import chains, panels
 from sitqmc.runs.results.tables import PARAMETER_COLUMNS, Row, numbered
 
 
@@ -19,6 +19,30 @@ def scalar_rows(results: RunResults) -> Iterator[Row]:
         numbers, e = r.averages.response("chi_s")
         for n, mean, error in zip(numbers.tolist(), e.value, e.error, strict=True):
             yield (*cells, n, 2 * math.pi * n / r.model.beta, float(mean), float(error))
+
+
+def wave_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of waves.csv: one row for each point, Matsubara number and |q|."""
+    yield (*PARAMETER_COLUMNS, "n", "q", "K_T", "K_T_error", "fit")
+    for cells, r in numbered(results):
+        one = r.averages.improved.get("rho")
+        if one is not None and one.fit is not None:
+            fit = one.fit
+            for i, n in enumerate(fit.n.tolist()):
+                for k, q in enumerate(fit.q.tolist()):
+                    best = float(fit.prediction[k, i])
+                    shown = best if math.isfinite(best) else ""
+                    yield (*cells, n, q, float(fit.data[k, i]), float(fit.error[k, i]), shown)
+
+
+def dispersion_rows(results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of dispersion.csv: one row for each point and |q|."""
+    yield (*PARAMETER_COLUMNS, "q", "omega_s", "omega_s_error")
+    for cells, r in numbered(results):
+        found = panels.mode_frequencies(r)
+        if found is not None:
+            for q, value, error in zip(found[0], found[1].value, found[1].error, strict=True):
+                yield (*cells, float(q), float(value), float(error))
 
 
 def alpha_rows(results: RunResults) -> Iterator[Row]:

@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from scipy.optimize import curve_fit
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.crossings import Crossing, crossings
 from sitqmc.qmc.model.parameters import symbol
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.curves import Curve, paint_spectrum
 from sitqmc.runs.results.figures.style import BLUE, GREY, RED, ordered_colour
 from sitqmc.runs.results.point import RunPoint, rho_of_spectrum
+
+Array = NDArray[np.float64]
 
 DEGREE = 2                   # of the polynomials whose crossing is marked
 
@@ -24,12 +29,14 @@ class Panel:
     """One panel: its axes, the points in it, and the run that they belong to.
 
     below  axes under the panel that share its abscissa, in a figure with residuals
+    n      Matsubara number, in a figure with one panel for each
     """
 
     axis: Axes
     members: list[RunPoint]
     results: RunResults
     below: Axes | None = None
+    n: int = 0
 
     def colour(self, r: RunPoint) -> tuple[float, float, float, float]:
         """Return the colour of a point."""
@@ -110,6 +117,85 @@ def draw_scalar(panel: Panel) -> None:
     axis.set_xlabel(r"$\omega_n / E_J$")
     axis.set_ylabel(r"$\chi_s(i\omega_n)\, E_J$")
     axis.set_xlim(left=-0.02 * axis.get_xlim()[1])
+
+
+def draw_waves(panel: Panel) -> None:
+    """Draw K_T(q, i w_n)/rho(i w_n) at one n against |q| with the fit; below: residuals in standard errors."""
+    axis, below = panel.axis, panel.below
+    assert below is not None
+    below.axhspan(-1, 1, color="0.9", lw=0, zorder=0)
+    below.axhline(0, color=GREY, lw=0.6)
+    for r in panel.members:
+        one, colour = r.averages.improved.get("rho"), panel.colour(r)
+        if one is None or one.fit is None or panel.n not in one.fit.n:
+            continue
+        fit, i = one.fit, int(np.searchsorted(one.fit.n, panel.n))
+        rho = float(one.mean[i])                 # curves of all points begin at one: their rise is seen
+        axis.errorbar(fit.q, fit.data[:, i] / rho, fit.error[:, i] / rho, fmt="o", ms=1.6, lw=0.5, color=colour)
+        known = np.isfinite(fit.prediction[:, i]) & (fit.error[:, i] > 0)
+        if known.any():
+            axis.plot(fit.q[known], fit.prediction[known, i] / rho, color=colour, lw=0.7)
+            pull = (fit.data[known, i] - fit.prediction[known, i]) / fit.error[known, i]
+            below.plot(fit.q[known], pull, ".", ms=2, color=colour)
+    below.set_ylim(-4.5, 4.5)
+    below.set_xlabel(r"$|q|$")
+    below.set_ylabel("residual\n(std. errors)")
+    axis.axhline(1.0, color=GREY, lw=0.4, ls=":")
+    axis.set_ylabel(r"$K_T(q, i\omega_n) / \rho(i\omega_n)$")
+
+
+def draw_dispersion(panel: Panel) -> None:
+    """Draw the frequency of one mode behind chi_s(q, i w_n) against |q|, and c |q| with c of the averages."""
+    axis, reach = panel.axis, 0.0
+    for r in panel.members:
+        found, colour = mode_frequencies(r), panel.colour(r)
+        if found is None:
+            continue
+        q, e = found
+        axis.errorbar(q, e.value, e.error, fmt="o", ms=1.8, lw=0.6, color=colour)
+        reach = max(reach, float(q.max()))
+        if (c := r.averages.values.get("c")) is not None:
+            line = np.linspace(0, q.max(), 50)
+            axis.plot(line, float(c.value) * line, color=colour, lw=0.7, ls="--")
+    axis.set_xlim(-0.02 * reach, 1.03 * reach)
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel(r"$|q|$")
+    axis.set_ylabel(r"$\omega_s(q) / E_J$")
+    note(axis, r"dashed: $c\,|q|$, $c = \sqrt{\rho_s/\kappa}$", "lower right")
+
+
+HIGHEST = 20                 # largest Matsubara number of the fit by one mode
+
+
+def mode_frequencies(r: RunPoint) -> tuple[Array, Estimate] | None:
+    """Return |q| and the frequency w of the mode in chi_s(q, i w_n) = A w^2/(w_n^2 + w^2) + B, n > 0.
+
+    One mode is a model: the frequency is a scale of the spectrum at this q, and no peak position. None
+    without a fit over wave vectors.
+    """
+    one = r.averages.improved.get("chi_s")
+    if one is None or one.fit is None:
+        return None
+    fit = one.fit
+    used = (fit.n > 0) & (fit.n <= HIGHEST)
+    w_n = 2 * np.pi * fit.n[used] / r.model.beta
+
+    def mode(x: Array, A: float, w: float, B: float) -> Array:
+        return np.asarray(A * w**2 / (x**2 + w**2) + B)
+
+    q, value, error = [], [], []
+    for size, data, sigma in zip(fit.q, fit.data[:, used], fit.error[:, used], strict=True):
+        try:
+            best, spread = curve_fit(
+                mode, w_n, data, p0=(data[0], 2.0, 0.0), sigma=sigma, absolute_sigma=True,
+                bounds=([0, 0.05, -1], [np.inf, 50, 1]),
+            )  # fmt: skip
+        except (RuntimeError, ValueError):       # no convergence, or a shell without errors
+            continue
+        q.append(size)
+        value.append(best[1])
+        error.append(np.sqrt(spread[1, 1]))
+    return (np.array(q), Estimate(np.array(value), np.array(error))) if q else None
 
 
 def draw_scan(panel: Panel) -> None:
