@@ -120,7 +120,7 @@ def draw_scalar(panel: Panel) -> None:
 
 
 def draw_waves(panel: Panel) -> None:
-    """Draw K_T(q, i w_n)/rho(i w_n) at one n against |q| with the fit; below: residuals in standard errors."""
+    """Draw K_T(q, i w_n)/rho(i w_n) against |q| with the fit; below: residuals in standard errors."""
     axis, below = panel.axis, panel.below
     assert below is not None
     below.axhspan(-1, 1, color="0.9", lw=0, zorder=0)
@@ -131,7 +131,8 @@ def draw_waves(panel: Panel) -> None:
             continue
         fit, i = one.fit, int(np.searchsorted(one.fit.n, panel.n))
         rho = float(one.mean[i])                 # curves of all points begin at one: their rise is seen
-        axis.errorbar(fit.q, fit.data[:, i] / rho, fit.error[:, i] / rho, fmt="o", ms=1.6, lw=0.5, color=colour)
+        mean, error = fit.data[:, i] / rho, fit.error[:, i] / rho
+        axis.errorbar(fit.q, mean, error, fmt="o", ms=1.6, lw=0.5, color=colour)
         known = np.isfinite(fit.prediction[:, i]) & (fit.error[:, i] > 0)
         if known.any():
             axis.plot(fit.q[known], fit.prediction[known, i] / rho, color=colour, lw=0.7)
