@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "qmc/measure": QMC | {"qmc/worm"},
     "qmc/statistics": QMC,
     "qmc/chains": QMC | {"qmc/worm", "qmc/measure", "qmc/statistics"},
-    "qmc/finite_size": {"qmc/model"},
+    "qmc/finite_size": {"qmc/model", "qmc/statistics"},
     "continuation/kernels": set(),
     "continuation/data": {"continuation/kernels"},
     "continuation/spectrum": CONTINUATION,
