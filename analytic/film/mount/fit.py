@@ -22,6 +22,7 @@ from sitqmc.analytic.numerics.scatter import POINTS, scatter_error
 from sitqmc.analytic.superconductor.gap import gap_mev
 from sitqmc.analytic.units import Array
 from sitqmc.estimate import Estimate
+from sitqmc.progress import followed
 from sitqmc.result import Result
 
 HUBER = 2.5
@@ -145,7 +146,7 @@ def _maximise(problem: MountModel, start: Array, plain: Sequence[int] = ()) -> t
 
     best, r = cost(u)
     small = 0  # successive iterations without progress
-    for _ in range(60):
+    for _ in followed(range(60), 60, "joint fit"):
         jacobian = problem.jacobian(u, free)
         normal = jacobian.T @ jacobian + np.diag(prior**2 + (free == 0))
         gradient = free * (jacobian.T @ r) + prior**2 * u
