@@ -163,7 +163,7 @@ def configuration() -> str:
     """Return one table for each section of the configuration file, from its JSON schema."""
     from sitqmc.runs.config.schema import schema
 
-    lines = []
+    lines = ["[Schema of all sections](sitqmc.schema.json)", ""]
     for name, section in schema()["properties"].items():
         if name == "target":                     # its keys are the scalar observables
             continue
