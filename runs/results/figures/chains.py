@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sitqmc.qmc import Model
@@ -179,6 +180,8 @@ def draw_map(panel: Panel) -> None:
     missing = ~r.model.draw_disorder(seed, number).bonds
     axis.add_collection(LineCollection(list(_half_bonds(missing)), colors=RED, linewidths=1.0))
     axis.set(xlim=(-0.5, r.model.Lx - 0.5), ylim=(-0.5, r.model.Ly - 0.5), xlabel="x", ylabel="y")
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.figure.colorbar(image, ax=axis, shrink=0.85, label=r"$\kappa_{\mathrm{loc}}\, E_J$")
 
 

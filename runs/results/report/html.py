@@ -121,7 +121,7 @@ th { font-weight: 600; white-space: normal; vertical-align: bottom; }
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; max-width: none; }
 a { color: #0b57a4; } sub, sup { line-height: 0; font-size: .75em; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr));
-  gap: 0 2.4rem; align-items: start; }
+  gap: 0 2.4rem; align-items: start; grid-auto-flow: dense; }
 .figures .all { grid-column: 1 / -1; min-width: 0; } figure h3 { margin-top: 0; }
 figure { margin: 1rem 0 1.6rem; min-width: 0; }
 figcaption { max-width: 46rem; color: var(--faint); font-size: .9rem; }
