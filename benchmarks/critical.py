@@ -218,7 +218,7 @@ def seed_transition() -> list[Row]:
 def seed_masks() -> list[Row]:
     """The same with functions of the mask: masks come from seeds, so data of finished runs suffice."""
     rows = seed_crossings(functions_of) + seed_pairs(functions_of)
-    return [replace(row, quantity=f"{row.quantity}, masks") for row in rows]
+    return [replace(row, study="seed_masks", quantity=f"{row.quantity}, masks") for row in rows]
 
 
 SEED, POPULATION = 337, 4096
