@@ -75,7 +75,9 @@ def _main(
 
 
 def _claim(claim: Claim) -> str:
-    rows = [("found", claim.found), ("would decide", claim.decides)]
+    rows = [("found", claim.found)]
+    rows += [(d.verdict, f"{d.quantity}: {d.number}; rule: {d.rule}") for d in claim.decisions]
+    rows += [("would decide", claim.decides)]
     return tag("h3", text(f"{claim.verdict.capitalize()}: {claim.statement}")) + pairs(rows)
 
 

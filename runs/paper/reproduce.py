@@ -16,7 +16,7 @@ from pathlib import Path
 from sitqmc.qmc import Model
 from sitqmc.runs.config.config import Config, load_config, parse_config
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.paper.claims import claims, claims_text
+from sitqmc.runs.paper.claims import claims, claims_table, claims_text
 from sitqmc.runs.paper.page import write_page
 from sitqmc.runs.paper.panels import PANELS
 from sitqmc.runs.paper.panels.panel import write_panel
@@ -115,6 +115,8 @@ def reproduce(
     if found:
         made.append(folder / "statements.txt")
         replace_text(made[-1], claims_text(found) + "\n", durable=False)
+        made.append(folder / "statements.csv")
+        replace_text(made[-1], claims_table(found), durable=False)
     made.append(write_page(folder, [PANELS[n] for n in chapter.panels], data, found, tables=chapter.tables))
     say(f"{made[-1]}: everything on one page")
     return made

@@ -1,6 +1,7 @@
 """`sitqmc reproduce`: tiny studies end to end, kept data, tables, and its errors in one line."""
 
 import csv
+import io
 import itertools
 
 import numpy as np
@@ -11,7 +12,16 @@ from sitqmc.estimate import Estimate
 from sitqmc.runs import load as load_run
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.paper.claims import CONFIRMED, claims
+from sitqmc.runs.paper.claims import Claim, claims, claims_table
+from sitqmc.runs.paper.decisions import (
+    CONFIRMED,
+    CONSISTENT,
+    CONTRADICTED,
+    OPEN,
+    UNTESTED,
+    Decision,
+    verdict_of,
+)
 from sitqmc.runs.paper.panels import PANELS
 from sitqmc.runs.paper.panels.transition import is_resolved
 from sitqmc.runs.paper.reproduce import FIGURES, SIZES, config_of, load, reproduce
@@ -92,6 +102,7 @@ def test_one_page_holds_it_all(tiny):
     assert "SYNTHETIC" in page
     assert "ot resolved" in page
     assert "rho_s falls continuously" in (tiny / "statements.txt").read_text()
+    assert "rho_s falls continuously" in (tiny / "statements.csv").read_text()
 
 
 def test_the_table_marks_what_is_not_resolved(tiny):
@@ -195,6 +206,35 @@ def test_statements_say_what_they_rest_on(medium):
     assert len(found) == 9
     assert all(any(ch.isdigit() for ch in c.found) for c in found.values())
     assert sum(c.verdict == CONFIRMED for c in found.values()) == 2
+    rows = list(csv.DictReader(io.StringIO(claims_table(found.values()))))
+    assert {row["statement"] for row in rows} == set(found)
+    assert all(row["verdict"] and row["rule"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "bound", "verdict"),
+    [
+        (Estimate(1.0, 0.1), "above", 0.5, CONFIRMED),
+        (Estimate(1.0, 0.1), "below", 0.5, CONTRADICTED),
+        (Estimate(1.0, 0.1), "above", 0.8, CONSISTENT),
+        (Estimate(1.0, 0.1), "above", 1.1, OPEN),
+        (Estimate(1.0, 0.1), "equal", 1.2, CONFIRMED),
+        (Estimate(1.0, 0.2), "equal", 1.2, CONSISTENT),
+        (Estimate(1.0, 0.1), "equal", 1.5, CONTRADICTED),
+        (Estimate(1.0, 0.0), "above", 0.5, OPEN),
+        (Estimate.missing(), "equal", 1.0, OPEN),
+    ],
+)
+def test_three_errors_decide(number, kind, bound, verdict):
+    assert Decision("x", number, kind, bound, tolerance=0.4).verdict == verdict
+
+
+def test_a_statement_is_as_good_as_its_worst_number():
+    good, bad = (Decision("x", Estimate(1.0, 0.1), "above", bound) for bound in (0.5, 2.0))
+    beside = Decision("x", Estimate(1.0, 0.1), "above", 2.0, deciding=False)
+    assert verdict_of([good, beside]) == CONFIRMED
+    assert verdict_of([good, bad]) == CONTRADICTED
+    assert Claim("never measured", "nothing", "anything").verdict == UNTESTED
 
 
 def test_published_numbers_have_a_distance(medium):

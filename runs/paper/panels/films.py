@@ -102,7 +102,7 @@ def _optics(axis: Axes, film: Film) -> None:
     gap = film.gap_mev[0] / float(thz_to_mev(1.0))
     axis.axvline(gap, ymax=BELOW, color=GREY, ls="--", lw=0.8, label=r"2$\Delta_t$")
     if film.excess_seen:
-        axis.axvspan(found.omega.low, found.omega.high, ymax=BELOW, color=GREEN, alpha=0.2, lw=0)
+        axis.axvspan(*found.omega.interval(), ymax=BELOW, color=GREEN, alpha=0.2, lw=0)
         axis.axvline(
             found.omega.value,
             ymax=BELOW,
@@ -196,7 +196,7 @@ def laws(data: Reproduction) -> list[MassScaling]:
         return []
     tc = [film.tc_k for film in used]
     omega = [float(thz_to_mev(film.found.omega.value)) for film in used]
-    error = [float(thz_to_mev(film.found.omega.high - film.found.omega.low)) / 2 for film in used]
+    error = [float(thz_to_mev(film.found.omega.error)) for film in used]
     return [fit_mass_scaling(tc, omega, error, form) for form, *_ in FORMS]
 
 
@@ -236,7 +236,7 @@ def figure_2c(data: Reproduction) -> Figure:
 
 def _omega(axis: Axes, film: Film) -> None:
     value, low, high = (
-        float(thz_to_mev(v)) for v in (film.found.omega.value, film.found.omega.low, film.found.omega.high)
+        float(thz_to_mev(v)) for v in (film.found.omega.value, *film.found.omega.interval())
     )
     bound = at_edge(film)
     axis.errorbar(
@@ -280,7 +280,7 @@ def curves_2c(data: Reproduction) -> list[Series]:
     x = np.array([film.tc_k / TC_CLEAN_K for film in films])
     gaps = np.array([film.gap_mev for film in films])
     ranges = [film.found.omega for film in films]
-    omega = np.array([[float(thz_to_mev(v)) for v in (r.value, r.low, r.high)] for r in ranges])
+    omega = np.array([[float(thz_to_mev(v)) for v in (r.value, *r.interval())] for r in ranges])
     out = [
         value_series("SYNTHETIC 2 Delta_t", "Tc/Tc_clean", "energy/meV", x, gaps[:, 0], gaps[:, 1]),
         Series("SYNTHETIC Omega", "Tc/Tc_clean", "energy/meV", x, *omega.T),
