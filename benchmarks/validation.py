@@ -304,10 +304,11 @@ commands that made the data. "physics reference" marks literature values of lowe
 published value are a record. Rows that differ only in a cut or in the form of the fit belong together:
 their scatter shows the systematic error of the fit. The widest window is shown because it fails.
 
-Distances well above 3 remain at the diluted transition (`seed`; `seed_masks` are the same data with
-functions of the masks, which make the errors up to seven times smaller). Exponents at these sizes are
-effective exponents that have not reached the published values of large sizes. Crossings of the windings in time and
-in space approach p_c from both sides. Only p_c from a joint fit of both agrees with the published value."""
+Distances well above 3 remain at the diluted transition (`seed`). Rows that end in "masks" are from the same
+data with functions of the masks, which make the errors up to seven times smaller. Exponents at these sizes
+are effective exponents that have not reached the published values of large sizes. Crossings of the windings
+in time and in space approach p_c from both sides. Only p_c from a joint fit of both agrees with the published
+value."""
 
 TAIL = """\
 ## What is not validated
