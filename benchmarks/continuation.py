@@ -1,16 +1,20 @@
 """Accuracy of the continuation and coverage of its bands, on synthetic data with known truth.
 
-    python benchmarks/continuation.py --quick                   # about 5 minutes on one core
-    python benchmarks/continuation.py --draws 20 --slow-draws 5 --workers 2 --out full.jsonl
+    python benchmarks/continuation.py --quick                    # library, three draws, minutes on one core
+    python benchmarks/continuation.py --methods process,maxent,ana_cont:chi2kink --out library.jsonl
+    python benchmarks/continuation.py --kinds fixed --draws 20 --slow-draws 5 --workers 2 --out full.jsonl
     python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # stored, 20 draws
 
+Kinds: "learn" and "held" are the two halves of the library (`continuation_library`, random parameters for
+every draw); choices may be made on the first half only. "fixed" are the twelve truths of this file.
+
 Every (truth, noise, draw, method) is one line of the output file. A killed run resumes from the file. The
-table is printed from the file. Methods: all methods of the package; "maxent:RULE" for another rule for
+tables are printed from the file. Methods: all methods of the package; "maxent:RULE" for another rule for
 alpha; "consensus" for the pointwise median of the methods with the pooled band; "ana_cont:chi2kink" and
 "ana_cont:bryan" for the public package ana_cont, if it is installed. "consensus" and "ana_cont:bryan" are
 slow and get fewer draws. ana_cont gets the same whitened equations (exact kernel, full covariance, Hartlap
 factor, rho_s eliminated), the same frequency grid and a Gaussian default model, with alpha from 1e12
-downwards. The table counts the sets where the L1 distance of `process` is within a factor 1.25 of the best
+downwards. A table counts the sets where the L1 distance of `process` is within a factor 1.25 of the best
 of ana_cont.
 
 Noise: relative to the largest value of the correlator, correlated between neighbouring points. Scores:
@@ -19,9 +23,10 @@ Noise: relative to the largest value of the correlator, correlated between neigh
     dc, D_s   error of the dc value over the largest value; error of D_s over <-k_x>
     coverage  fraction of the grid nodes with the central 98 % of the weight where the 68 % band covers the
               truth: pointwise, and with both averaged over the resolution
-    features  fraction of D_s, f-sum, weight below the median frequency, dc and peak within one error;
-              features_added: with the statistical and the posterior part added in quadrature
-    chi^2 per equation; seconds
+    features  fraction of all quantities below within one error
+    chi^2 per equation; CPU seconds
+Quantities with intervals: A at resolved frequencies (resolution below omega), pointwise and averaged over the
+resolution, dc, peak, half width, onset, weights, first moment, D_s, f-sum.
 """
 
 from __future__ import annotations
@@ -30,7 +35,6 @@ import argparse
 import gzip
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -39,11 +43,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from continuation_library import HELD, LEARN, draw_case
 
-# This script has the name of the package: its own folder must not come first on the path.
-sys.path = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
-
-from sitqmc.continuation import (  # noqa: E402
+from sitqmc.continuation import (
     CorrelatorData,
     consensus,
     continue_correlator,
@@ -51,10 +53,10 @@ from sitqmc.continuation import (  # noqa: E402
     sinh_grid,
     tau_kernel,
 )
-from sitqmc.continuation.data.default_models import gaussian_models  # noqa: E402
-from sitqmc.continuation.data.linear_system import linear_system  # noqa: E402
-from sitqmc.continuation.data.whitening import whiten  # noqa: E402
-from sitqmc.continuation.spectrum.features import find_peaks  # noqa: E402
+from sitqmc.continuation.data.default_models import gaussian_models
+from sitqmc.continuation.data.linear_system import linear_system
+from sitqmc.continuation.data.whitening import whiten
+from sitqmc.continuation.spectrum.features import find_peaks, onset
 
 EPS, N_POINTS, N_SAMPLES = 0.1, 41, 200
 FINE = sinh_grid(300.0, 0.5, 6000)
@@ -186,36 +188,73 @@ def draw(case: Case, noise: float, seed: int) -> CorrelatorData:
     return CorrelatorData.from_samples(table, kind=case.kind, beta=case.beta, grid=times(case), eps=EPS)
 
 
-def score(case: Case, s) -> dict:
+def score(case, s) -> dict:
     """Return all scores of one spectrum of this package."""
     result = shape_scores(case, s.omega, s.values, s.grid.weights)
     truth, (low, high) = case.truth(s.omega), s.band()
     nodes = central(truth * s.grid.weights)
+    resolved = nodes & (s.resolution < s.omega)
     result["coverage"] = float(np.mean((low <= truth)[nodes] & (truth <= high)[nodes]))
     seen, (seen_low, seen_high) = s.smeared(truth), s.resolved_band()
-    result["resolved"] = float(np.mean((seen_low <= seen)[nodes] & (seen <= seen_high)[nodes]))
+    inside = (seen_low <= seen) & (seen <= seen_high)
+    result["resolved"] = float(np.mean(inside[nodes]))
     result["width"] = float(np.mean((high - low)[nodes]) / truth.max())
-    middle = float(np.interp(0.5, np.cumsum(truth * s.grid.weights) / (truth @ s.grid.weights), s.omega))
-    inside = FINE.omega <= middle
-    partial = s.weight(0.0, middle)
-    pairs = [(partial, case.truth(FINE.omega)[inside] @ FINE.weights[inside]), (s.dc(), truth[0])]
+    if resolved.any():
+        result["A pointwise"] = float(np.mean(((low <= truth) & (truth <= high))[resolved]))
+        result["A averaged"] = float(np.mean(inside[resolved]))
     if s.stiffness is not None:
         kinetic = case.stiffness + 2 / np.pi * (truth @ s.grid.weights)
         result["stiffness"] = abs(s.stiffness.value - case.stiffness) / kinetic
-        pairs.append((s.stiffness, case.stiffness))
-        pairs.append((s.sum_rule.found, case.stiffness + 2 / np.pi * (case.truth(FINE.omega) @ FINE.weights)))
-    if case.peak is not None and s.peaks():
-        pairs.append((s.peaks(limit=1)[0].position, case.peak[0]))
-    result["features"] = float(np.mean([abs(e.value - exact) <= e.error for e, exact in pairs]))
-    added = [abs(e.value - exact) <= np.hypot(e.statistical, e.posterior) for e, exact in pairs]
-    result["features_added"] = float(np.mean(added))
+    result["pulls"] = pulls(case, s)
+    result["features"] = float(np.mean([abs(pull) <= 1.0 for pull in result["pulls"].values()]))
     result["chi2"] = s.chi2 / s.n_data
     return result
+
+
+def half_width(omega, values) -> float:
+    """Return the full width of the most prominent peak at half height, NaN without a peak."""
+    found = find_peaks(omega, values, 0.1)
+    return found[0].width if found else np.nan
+
+
+def pulls(case, s) -> dict[str, float]:
+    """Return the distance of the truth of every quantity in units of its error on that side."""
+    fine, A = FINE.omega, case.truth(FINE.omega)
+    x = A * FINE.weights
+    quarter, middle = (float(np.interp(q, np.cumsum(x) / x.sum(), fine)) for q in (0.25, 0.5))
+    found = {
+        "dc": (s.dc(), A[0]), "weight, lower quarter": (s.weight(0.0, quarter), x[fine <= quarter].sum()),
+        "weight, lower half": (s.weight(0.0, middle), x[fine <= middle].sum()),
+        "first moment": (s.functional(s.omega), x @ fine), "onset": (s.interval(onset), onset(fine, A)),
+    }  # fmt: skip
+    peaks, own = find_peaks(fine, A, 0.1), s.peaks(0.1, limit=1)
+    if peaks and own:
+        found["peak"] = (own[0].position, peaks[0].position)
+        found["half width"] = (s.interval(half_width), peaks[0].width)
+    if s.kind == "rho_iw":
+        found["D_s"] = (s.stiffness, case.stiffness)
+        found["f-sum"] = (s.sum_rule.found, case.stiffness + 2 / np.pi * x.sum())
+    else:
+        found["weight"] = (s.weight(), x.sum())
+    out = {}
+    for name, (estimate, exact) in found.items():
+        low, high = estimate.interval()
+        side = high - estimate.value if exact > estimate.value else estimate.value - low
+        out[name] = float((exact - estimate.value) / max(side, 1e-12 * abs(exact), 1e-300))
+    return {name: pull for name, pull in out.items() if np.isfinite(pull)}
 
 
 def central(weights: np.ndarray) -> np.ndarray:
     total = np.cumsum(weights) / weights.sum()
     return (total > 0.01) & (total < 0.99)
+
+
+def peak_of(case) -> tuple[float, float] | None:
+    """Return position and width of the main peak of a truth at omega > 0; None if there is none."""
+    if isinstance(case, Case):
+        return case.peak
+    found = find_peaks(FINE.omega, case.truth(FINE.omega), 0.1)
+    return (found[0].position, found[0].width) if found else None
 
 
 def shape_scores(case: Case, omega, values, weights) -> dict:
@@ -225,9 +264,10 @@ def shape_scores(case: Case, omega, values, weights) -> dict:
         "L1": float(np.abs(values - truth) @ weights / (truth @ weights)),
         "dc": float(abs(values[0] - truth[0]) / truth.max()),
     }
-    if case.peak is not None:
+    place = peak_of(case)
+    if place is not None:
         found = find_peaks(omega, values)
-        result["peak"] = min(2.0, abs(found[0].position - case.peak[0]) / case.peak[1]) if found else 2.0
+        result["peak"] = min(2.0, abs(found[0].position - place[0]) / place[1]) if found else 2.0
     return result
 
 
@@ -308,6 +348,7 @@ def peer_scores(case: Case, data: CorrelatorData, rule: str) -> dict:
     return result
 
 
+HALVES = {"learn": tuple(LEARN), "held": tuple(HELD), "fixed": tuple(CASES)}
 SLOW = ("consensus", "ana_cont:bryan")
 Task = tuple[int, str, float, tuple[str, ...]]
 
@@ -315,15 +356,16 @@ Task = tuple[int, str, float, tuple[str, ...]]
 def records_of(task: Task) -> list[dict]:
     """Return one record per method of one data set (draw, truth, noise, methods)."""
     seed, name, noise, methods = task
-    case, out = CASES[name], []
-    data = draw(case, noise, seed)
+    fixed = CASES.get(name)
+    case, data = draw_case(name, noise, seed) if fixed is None else (fixed, draw(fixed, noise, seed))
+    out = []
     for method in methods:
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             result = run_own(method)(case, data)
         except Exception as error:      # a failure is a result of the benchmark
             result = {"failed": str(error)}
-        out.append({"key": (method, name, noise, seed), "seconds": time.perf_counter() - start} | result)
+        out.append({"key": (method, name, noise, seed), "seconds": time.process_time() - start} | result)
     return out
 
 
@@ -335,7 +377,8 @@ def one_thread() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three draws at noise 1e-2 to 1e-4")
-    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--kinds", default="learn,held", help="of learn, held and fixed")
     parser.add_argument("--slow-draws", type=int, default=5, help=f"draws of {', '.join(SLOW)}")
     parser.add_argument("--methods", default="process,maxent,maxent:classic,sampling,sparse,consensus")
     parser.add_argument("--workers", type=int, default=1, help="processes")
@@ -363,7 +406,7 @@ def missing(options: argparse.Namespace, draws: int, noises: tuple[float, ...]) 
     done = {tuple(json.loads(line)["key"]) for line in lines}
     tasks = []
     for seed in range(draws):
-        for name in CASES:
+        for name in (name for half in options.kinds.split(",") for name in HALVES[half]):
             for noise in noises:
                 methods = tuple(
                     m for m in options.methods.split(",")
@@ -378,30 +421,68 @@ COLUMNS = ("L1", "peak", "dc", "stiffness", "coverage", "resolved", "width", "fe
 
 
 def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
-    """Print means over truths by method and noise, then over draws by method and truth."""
+    """Print, for every half of the kinds: means by method and noise, L1 by kind and noise, coverage."""
     raw = path.read_bytes()
     text = gzip.decompress(raw) if path.suffix == ".gz" else raw
     records = [json.loads(line) for line in text.decode().splitlines()]
     records = [r for r in records if r["key"][3] < draws and r["key"][2] in noises]
-    methods = list(dict.fromkeys(r["key"][0] for r in records))
+    for half, names in HALVES.items():
+        mine = [r for r in records if r["key"][1] in names]
+        if mine:
+            print(f"\n=== {half}: {len(names)} kinds")
+            means(mine, noises)
+            by_kind(mine, names, noises)
+            by_quantity(mine, noises)
+            compare_with_peers(mine, names, noises)
 
+
+def means(records: list[dict], noises: tuple[float, ...]) -> None:
+    """Print the means of all scores by method and noise."""
     def row(label: str, chosen: list[dict]) -> None:
         values = [[r[c] for r in chosen if r.get(c) is not None] for c in COLUMNS]
         cells = [f"{np.mean(v):9.4f}" if v else "        -" for v in values]
-        print(f"{label:42s}{''.join(cells)}  failed {sum('failed' in r for r in chosen)}")
+        print(f"{label:30s}{''.join(cells)}  failed {sum('failed' in r for r in chosen)}")
 
-    print(f"{'':42s}{''.join(f'{c:>9s}' for c in COLUMNS)}")
-    for method in methods:
+    print(f"{'':30s}{''.join(f'{c:>9s}' for c in COLUMNS)}")
+    for method in dict.fromkeys(r["key"][0] for r in records):
         row(f"{method}, all", [r for r in records if r["key"][0] == method])
         for noise in noises:
             row(f"  noise {noise:g}", [r for r in records if r["key"][0] == method and r["key"][2] == noise])
-    for method in methods:
-        for name in CASES:
-            row(f"{method}: {name}"[:42], [r for r in records if r["key"][:2] == [method, name]])
-    compare_with_peers(records, noises)
 
 
-def compare_with_peers(records: list[dict], noises: tuple[float, ...]) -> None:
+def by_kind(records: list[dict], names: tuple[str, ...], noises: tuple[float, ...]) -> None:
+    """Print L1 by kind and noise."""
+    for method in dict.fromkeys(r["key"][0] for r in records):
+        print(f"L1 of {method:34s}" + "".join(f"{noise:9g}" for noise in noises) + "      all")
+        for name in names:
+            mine = [r for r in records if r["key"][:2] == [method, name] and "L1" in r]
+            if mine:
+                print_line(name, [[r["L1"] for r in mine if r["key"][2] == noise] for noise in noises], 3)
+
+
+def print_line(name: str, cells: list[list], digits: int = 2, end: str = "") -> None:
+    """Print the mean of every cell, and of all."""
+    columns = [*cells, [x for cell in cells for x in cell]]
+    text = "".join(f"{np.mean(c):9.{digits}f}" if c else "        -" for c in columns)
+    print(f"  {name:38s}{text}{end}")
+
+
+def by_quantity(records: list[dict], noises: tuple[float, ...]) -> None:
+    """Print the share of 68 % intervals that hold the truth, by quantity and noise."""
+    for method in dict.fromkeys(r["key"][0] for r in records if "pulls" in r):
+        print(f"coverage of {method:28s}" + "".join(f"{noise:9g}" for noise in noises) + "      all   factor")
+        mine = [r for r in records if r["key"][0] == method and "pulls" in r]
+        for name in ("A pointwise", "A averaged"):
+            having = [r for r in mine if name in r]
+            print_line(name, [[r[name] for r in having if r["key"][2] == noise] for noise in noises])
+        for name in dict.fromkeys(name for r in mine for name in r["pulls"]):
+            having = [r for r in mine if name in r["pulls"]]
+            cells = [[abs(r["pulls"][name]) <= 1 for r in having if r["key"][2] == noise] for noise in noises]
+            factor = np.quantile([abs(r["pulls"][name]) for r in having], 0.6827)
+            print_line(name, cells, end=f"{factor:9.2f}")
+
+
+def compare_with_peers(records: list[dict], names: tuple[str, ...], noises: tuple[float, ...]) -> None:
     """Print the number of sets (truth, noise) where `process` is within 1.25 of ana_cont (draws averaged)."""
 
     def mean(method: str, name: str, noise: float) -> float:
@@ -411,7 +492,7 @@ def compare_with_peers(records: list[dict], noises: tuple[float, ...]) -> None:
     peers = sorted({r["key"][0] for r in records if r["key"][0].startswith("ana_cont")})
     if not peers:
         return
-    sets = [(name, noise) for name in CASES for noise in noises]
+    sets = [(name, noise) for name in names for noise in noises]
     ratios = np.array([mean("process", *s) / min(mean(peer, *s) for peer in peers) for s in sets])
     print(f"process over the best peer of each set: within 1.25 on {np.sum(ratios <= 1.25)} of {len(sets)}, "
           f"better on {np.sum(ratios < 1.0)}, median ratio {np.median(ratios):.2f}")

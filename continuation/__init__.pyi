@@ -23,12 +23,14 @@ from .model_free.decay import lowest_excitation as lowest_excitation
 from .model_free.functionals import midpoint_frequency as midpoint_frequency
 from .model_free.functionals import quartile_ratio as quartile_ratio
 from .model_free.matsubara import midpoint_conductivity as midpoint_conductivity
+from .model_free.matsubara import midpoint_value as midpoint_value
 from .model_free.matsubara import sigma_matsubara as sigma_matsubara
 from .options import Options as Options
 from .scan.scan import ScanSpectra as ScanSpectra
 from .scan.scan import continue_scan as continue_scan
 from .solve import continue_conductivity as continue_conductivity
 from .solve import continue_correlator as continue_correlator
+from .solve import continue_mixed as continue_mixed
 from .solve import cutoff_dependence as cutoff_dependence
 from .spectrum.diagnostics import AlphaScan as AlphaScan
 from .spectrum.features import lowest_peak as lowest_peak

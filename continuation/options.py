@@ -55,7 +55,7 @@ class Options(Result):
     default: str | Array | list[DefaultModel] = "gaussian"
     omega: Array | None = None
     omega_max: float | None = None
-    n_omega: int = 400
+    n_omega: int = 160
     n_blocks: int | None = None
     seed: int = 0
     threads: int = 0

@@ -74,6 +74,27 @@ def continue_conductivity(
     return continue_correlator(data, resolve(Options(constant=stiffness), options))
 
 
+def continue_mixed(
+    total: CorrelatorData, first: CorrelatorData, second: CorrelatorData, **options: Unpack[OptionKeys]
+) -> tuple[Array, Array, Array]:
+    """Return (omega, A_ab, error) of a correlator <a b> whose spectrum has no definite sign.
+
+    It is split into spectra that have one: A_ab = (A_(a+b) - A_a - A_b)/2.
+
+    total          correlator of a + b with itself; first, second: of a and of b. All of one kind
+    options        fields of `Options` as keywords
+    error          (omega,), the three errors in quadrature: the noise of the three is taken as independent
+    """
+    kinds = {total.kind, first.kind, second.kind}
+    if len(kinds) > 1:
+        raise ValueError(f"kinds {', '.join(sorted(kinds))}: the three correlators must be of one kind")
+    whole = continue_correlator(total, **options)
+    parts = [continue_correlator(one, **(options | {"omega": whole.omega})) for one in (first, second)]
+    values = 0.5 * (whole.values - parts[0].values - parts[1].values)
+    squares = whole.error**2 + parts[0].error ** 2 + parts[1].error ** 2
+    return whole.omega, values, 0.5 * np.sqrt(squares)
+
+
 def cutoff_dependence(data: CorrelatorData, factor: float = 1.6, **changes: Unpack[OptionKeys]) -> float:
     """Return the largest change of A, in units of its error, when omega_max is multiplied by `factor`.
 
@@ -192,7 +213,8 @@ def _sum_rule(
     problem: Problem, solution: Solution, replicas: Array, constant: Estimate | None
 ) -> SumRule | None:
     """Return rho_s + (2/pi) int sigma_reg; its errors include the covariance of the two terms."""
-    if problem.data.kind not in CONDUCTIVITY:
+    # The constant of lambda_iw is a contact term, not rho_s.
+    if problem.data.kind not in CONDUCTIVITY or problem.data.kind == "lambda_iw":
         return None
     equations, posterior = problem.equations, solution.posterior
     ones = np.full(problem.grid.omega.size, 2.0 / np.pi)
@@ -211,7 +233,7 @@ def _fit_warnings(grid: FrequencyGrid, x: Array, chi2: float, n_data: int, n_eff
     freedom = max(n_data - n_effective, 1.0)
     if chi2 / freedom > POOR_FIT:
         notes.append(f"poor fit: chi^2 = {chi2:.1f} for {freedom:.1f} degrees of freedom")
-    tail = float(x[grid.omega > 0.8 * grid.omega[-1]].sum() / x.sum())
+    tail = float(x[np.abs(grid.omega) > 0.8 * grid.omega[-1]].sum() / x.sum())
     if tail > TAIL_SHARE:
         notes.append(f"{100 * tail:.0f} % of the weight lies above 0.8 omega_max, {0.8 * grid.omega[-1]:.3g}")
     return notes

@@ -80,7 +80,7 @@ def mock_data(
     is estimated again from as many. Constraints are left out: they hold for `data` only.
     """
     bare = data.without_constraints()
-    grid = grid_from_nodes(np.asarray(omega, dtype=float))
+    grid = grid_from_nodes(np.asarray(omega, dtype=float), data.two_sided)
     A = np.asarray(values, dtype=float)
     if A.shape != grid.omega.shape or not (np.all(np.isfinite(A)) and np.all(A >= 0) and A.any()):
         raise ValueError(f"values of shape {A.shape}: need one finite value >= 0 per omega, not all 0")
@@ -100,7 +100,7 @@ def mock_data(
     table = mean + np.sqrt(count) * rng.normal(size=(count, len(root))) @ root.T
     return CorrelatorData.from_samples(
         table[:, :n], kind=data.kind, beta=data.beta, grid=data.grid, eps=data.eps,  # type: ignore[arg-type]
-        kinetic=table[:, n] if data.kinetic is not None else None,
+        kinetic=table[:, n] if data.kinetic is not None else None, imaginary=data.imaginary,
     )  # fmt: skip
 
 

@@ -62,6 +62,11 @@ class Consensus(SavedResult):
         return self.spectra[DEFAULT_METHOD]
 
     @property
+    def dropped(self) -> tuple[str, ...]:
+        """Methods with a vote that lost it because they do not fit, as sampling at very low noise."""
+        return tuple(n for n in self.spectra if METHODS[n].vote > 0 and n not in self.methods_used)
+
+    @property
     def mean(self) -> Array:
         """Mean over the pool (omega,), without its 1 % tails."""
         low, high = np.quantile(self.pool, [0.01, 0.99], axis=0)
@@ -105,6 +110,8 @@ class Consensus(SavedResult):
         """Return one line: agreed share and unresolved frequencies."""
         where = ", ".join(f"{a:.3g} - {b:.3g}" for a, b in self.unresolved())
         text = f"{len(self.methods_used)} methods agree on {100 * self.agreed_share:.0f} % of the weight"
+        if self.dropped:
+            text += f"; without {', '.join(self.dropped)}, whose chi^2 is too large"
         return f"{text}; unresolved: {where}" if where else text
 
 

@@ -40,6 +40,10 @@ class Constraint(Result):
     def row(self, omega: Array) -> Array:
         """Return the kernel of the equation, (1, omega)."""
         w = np.maximum(omega, 1e-12 * float(omega[-1]))
+        if omega[0] < 0:                         # both sides: the sign belongs to odd powers
+            if self.power != round(self.power):
+                raise ValueError(f"{self.name}: power = {self.power}: must be an integer for two-sided kinds")
+            w = np.where(np.abs(omega) < 1e-12 * omega[-1], 1e-12 * omega[-1], omega)
         return np.asarray(self.weight * w[None, :] ** self.power)
 
 
@@ -61,9 +65,10 @@ def known_moment(power: float, value: float, error: float) -> Constraint:
 def support_factor(omega: Array, gap: float | None, onset_power: tuple[float, float] | None) -> Array:
     """Return a factor (omega,) in (0, 1]: ABSENT below the gap; omega^k below omega_c, 1 far above it.
 
+    Two-sided spectra have the same factor at -omega.
     onset_power  (k, omega_c): (omega/omega_c)^k/(1 + (omega/omega_c)^k)
     """
-    factor = np.ones(omega.size)
+    omega, factor = np.abs(omega), np.ones(omega.size)
     if onset_power is not None:
         k, corner = onset_power
         if not (k > 0 and corner > 0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,10 @@ from sitqmc.continuation.data.input import (
     real_samples,
     real_values,
     scattered,
+    stacked_covariance,
+    stacked_parts,
 )
+from sitqmc.continuation.data.kinds import KINDS, definition
 from sitqmc.continuation.kernels.kernels import (
     Array,
     current_kernel,
@@ -26,12 +29,16 @@ from sitqmc.continuation.kernels.kernels import (
     response_kernel,
     sum_kernel,
     tau_kernel,
+    two_sided_kernel,
 )
 from sitqmc.result import Result
 
-Kind = Literal["rho_iw", "lambda_tau", "green_tau", "chi_tau", "chi_iw"]
-KINDS: tuple[str, ...] = get_args(Kind)
+Kind = Literal[
+    "rho_iw", "lambda_iw", "lambda_tau", "green_tau", "chi_tau", "chi_iw",
+    "fermion_tau", "fermion_iw", "boson_tau", "boson_iw",
+]  # fmt: skip
 MIN_POINTS = 3
+NEGATIVE = 6.0       # errors beyond which a value of the wrong sign is no noise
 HEAVY_TAIL = 6.0     # a mean excess kurtosis above this makes the covariance itself unreliable
 
 
@@ -39,7 +46,19 @@ HEAVY_TAIL = 6.0     # a mean excess kurtosis above this makes the covariance it
 class CorrelatorData(Result):
     """Mean and covariance of one correlator.
 
-    kind        rho_iw (current response), lambda_tau, green_tau, chi_tau, chi_iw
+    The spectrum A >= 0 is defined by the integral of the kind, w over w > 0 unless stated:
+      rho_iw       rho = rho_s + (2/pi) int dw w_n^2/(w^2 + w_n^2) A          A = sigma_reg
+      lambda_iw    Lambda = constant + (2/pi) int dw w^2/(w^2 + w_n^2) A      A = sigma_reg
+      chi_iw       chi = (2/pi) int dw w^2/(w^2 + w_n^2) A                    A = chi''/w
+      lambda_tau, green_tau, chi_tau
+                   (1/pi) int dw w cosh[w (tau - beta/2)]/sinh(w beta/2) A    A = sigma_reg, P/w, chi''/w
+      fermion_tau  -G(tau) = int dw exp(-w tau)/(1 + exp(-beta w)) A          all w
+      fermion_iw   G(i w_n) = int dw A/(i w_n - w), w_n = (2 n + 1) pi/beta   all w
+      boson_tau    C(tau) = (1/pi) int dw w exp(-w tau)/(1 - exp(-beta w)) A  all w, A = C''/w
+      boson_iw     C(i w_n) = (1/pi) int dw w/(w - i w_n) A                   all w, A = C''/w
+    A correlator without a definite sign is a difference of such: see `continue_mixed`.
+
+    kind        see above
     beta        inverse temperature
     grid        (n_points,) Matsubara integers for *_iw in any order and with gaps (the constructors take
                 physical frequencies 2 pi n/beta too), times in [0, beta] for *_tau
@@ -51,6 +70,7 @@ class CorrelatorData(Result):
     samples     (n_samples, n_points [+ 1 with kinetic]), kept for the jackknife, or None
     warnings    remarks on the data, carried into the result
     constraints further equations: a known stiffness, f-sum or moment, with errors
+    imaginary   (n_points,) which rows are imaginary parts, for complex data (fermion_iw, boson_iw), else None
     """
 
     kind: str
@@ -64,6 +84,7 @@ class CorrelatorData(Result):
     samples: Array | None = None
     warnings: tuple[str, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    imaginary: Array | None = None
 
     def __post_init__(self) -> None:
         _check_axes(self)
@@ -80,10 +101,12 @@ class CorrelatorData(Result):
         eps: float | None = None,
         kinetic: ArrayLike | None = None,
         covariance: ArrayLike | None = None,
+        imaginary: ArrayLike | None = None,
     ) -> CorrelatorData:
         """Return the data of independent samples (disorder samples or rebinned bins).
 
-        samples     (n_samples, n_points)
+        samples     (n_samples, n_points); complex for fermion_iw and boson_iw, or both parts side by side
+                    with `imaginary`, which tells the columns of imaginary parts
         kinetic     (n_samples,) values of <-k_x> on the same samples, to impose the f-sum rule (rho_iw only)
         covariance  (n_points, n_points) of the mean of the samples, if it holds more than their scatter, such
                     as the spread between fits in `qmc.Average.covariance`. The samples kept scatter by it,
@@ -91,6 +114,9 @@ class CorrelatorData(Result):
         raises      ValueError for samples or a covariance that no mean can have, or a covariance below the
                     scatter of the samples
         """
+        check_kind(kind)
+        if KINDS[kind].complex_:
+            samples, grid, imaginary = stacked_parts(samples, grid, kind, imaginary)
         table = real_samples(samples, kind)
         if table.ndim != 2:
             raise ValueError(f"samples have shape {table.shape}: give (n_samples, n_points)")
@@ -112,7 +138,7 @@ class CorrelatorData(Result):
         return cls(
             kind=kind, beta=float(beta), grid=points, mean=mean[:n_points],
             covariance=covariance[:n_points, :n_points], n_samples=len(table), eps=eps, kinetic=joint,
-            samples=table, warnings=(*_tail_warnings(table), *remarks),
+            samples=table, warnings=(*_tail_warnings(table), *remarks), imaginary=_mask(imaginary),
         )  # fmt: skip
 
     @classmethod
@@ -127,17 +153,24 @@ class CorrelatorData(Result):
         n_samples: int | None = None,
         eps: float | None = None,
         kinetic: tuple[float, float, ArrayLike] | None = None,
+        imaginary: ArrayLike | None = None,
     ) -> CorrelatorData:
         """Return the data of a mean and its covariance; n_samples None if the covariance is exact.
 
-        covariance  (n_points, n_points), or the errors (n_points,) of independent points
+        mean        (n_points,); complex or with `imaginary` as in `from_samples`
+        covariance  (n_points, n_points), or the errors (n_points,) of independent points. Complex data:
+                    errors of the real and of the imaginary part, or of all real and then all imaginary parts
         """
+        check_kind(kind)
+        if KINDS[kind].complex_:
+            covariance = stacked_covariance(covariance, mean, grid, kind, imaginary)
+            mean, grid, imaginary = stacked_parts(mean, grid, kind, imaginary)
         C, (points, remarks) = covariance_of(covariance), _axis(grid, kind, float(beta))
         values = real_values(mean, np.sqrt(np.abs(np.diag(C))), kind)
         joint = None if kinetic is None else (kinetic[0], kinetic[1], np.asarray(kinetic[2], dtype=float))
         return cls(
             kind=kind, beta=float(beta), grid=points, mean=values, covariance=C, n_samples=n_samples, eps=eps,
-            kinetic=joint, warnings=remarks,
+            kinetic=joint, warnings=remarks, imaginary=_mask(imaginary),
         )  # fmt: skip
 
     def with_constraints(self, *constraints: Constraint) -> CorrelatorData:
@@ -158,14 +191,19 @@ class CorrelatorData(Result):
         return self.kind.endswith("_iw")
 
     @property
+    def two_sided(self) -> bool:
+        """Whether A differs at +omega and -omega."""
+        return KINDS[self.kind].two_sided
+
+    @property
     def frequencies(self) -> Array:
         """w_n of the grid, shape (n_points,); Matsubara data only."""
         if not self.is_matsubara:
             raise ValueError(f"kind {self.kind} is a function of tau: it has no Matsubara frequencies")
-        return matsubara(self.grid, self.beta)
+        return matsubara(self.grid + 0.5 * KINDS[self.kind].fermionic, self.beta)
 
     def kernel(self, omega: Array) -> Array:
-        """Return the kernel against the even spectrum, shape (rows, omega): data, <-k_x>, constraints."""
+        """Return the kernel against the spectrum, shape (rows, omega): data, <-k_x>, constraints."""
         rows = [self._kernel(omega)]
         if self.kinetic is not None:
             rows.append(sum_kernel(omega))
@@ -174,13 +212,19 @@ class CorrelatorData(Result):
     def _kernel(self, omega: Array) -> Array:
         if self.kind == "rho_iw":
             return current_kernel(self.grid, omega, self.beta, self.eps)
-        if self.kind == "chi_iw":
+        if self.two_sided:
+            points = self.frequencies if self.is_matsubara else self.grid
+            values = two_sided_kernel(self.kind, points, omega, self.beta)
+            if self.imaginary is None:
+                return values
+            return np.where(self.imaginary[:, None] > 0, values.imag, values.real)
+        if self.kind in ("chi_iw", "lambda_iw"):
             return response_kernel(self.grid, omega, self.beta, self.eps)
         return tau_kernel(self.grid, omega, self.beta)
 
     def constant_column(self) -> Array | None:
-        """Return the column of the additive constant: rho_s (rho_iw), contact term (chi_iw, finite eps)."""
-        if self.kind == "rho_iw" or (self.kind == "chi_iw" and self.eps is not None):
+        """Return the column of the constant: rho_s, or a contact term (lambda_iw, chi_iw with eps)."""
+        if self.kind in ("rho_iw", "lambda_iw") or (self.kind == "chi_iw" and self.eps is not None):
             plain = np.ones(self.mean.size + (self.kinetic is not None))
             return np.append(plain, [constraint.constant for constraint in self.constraints])
         return None
@@ -208,14 +252,26 @@ def _axis(grid: ArrayLike, kind: str, beta: float) -> tuple[Array, tuple[str, ..
     """Return the grid, with integers for physical Matsubara frequencies, and remarks."""
     if not kind.endswith("_iw"):
         return np.asarray(grid, dtype=float), ()
-    n = matsubara_numbers(grid, beta)
-    return n, doubled_numbers(n)
+    fermionic = KINDS[kind].fermionic
+    n = matsubara_numbers(grid, beta, 0.5 * fermionic)
+    return n, () if fermionic else doubled_numbers(np.unique(n))
+
+
+def _mask(imaginary: ArrayLike | None) -> Array | None:
+    return None if imaginary is None else np.asarray(imaginary, dtype=float)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse an unknown kind."""
+    if kind not in KINDS:
+        raise ValueError(f"kind = {kind!r}: choose one of {', '.join(KINDS)}")
 
 
 def _check_axes(data: CorrelatorData) -> None:
     """Refuse a wrong kind, wrong shapes and points outside their range."""
-    if data.kind not in KINDS:
-        raise ValueError(f"kind = {data.kind!r}: choose one of {', '.join(KINDS)}")
+    check_kind(data.kind)
+    if data.two_sided and data.eps is not None:
+        raise ValueError(f"eps = {data.eps}: kind {data.kind} has no time step; leave eps out")
     if not data.beta > 0:
         raise ValueError(f"beta = {data.beta}: the inverse temperature must be > 0")
     if data.eps is not None and not 0 < data.eps < data.beta:
@@ -253,7 +309,8 @@ def _check_matsubara(data: CorrelatorData) -> None:
     grid = data.grid
     if not (np.all(grid == np.round(grid)) and np.all(grid >= 0)):
         raise ValueError(f"Matsubara indices {grid[:4]} ...: give integers n >= 0 or frequencies 2 pi n/beta")
-    if np.unique(grid).size != grid.size:
+    parts = np.zeros(grid.size) if data.imaginary is None else data.imaginary
+    if len(set(zip(grid, parts, strict=True))) != grid.size:
         raise ValueError("a Matsubara index occurs twice: average the two rows first")
     if data.eps is not None and grid.max() > 0.5 * data.beta / data.eps * (1 + 1e-9):
         bound = 0.5 * data.beta / data.eps
@@ -288,8 +345,27 @@ def _check_values(data: CorrelatorData) -> None:
         )
     if data.n_samples is not None and data.n_samples < MIN_SAMPLES:
         raise ValueError(f"n_samples = {data.n_samples}: at least {MIN_SAMPLES} are needed for a covariance")
-    if data.kind != "chi_iw" and np.all(vector <= 0):
-        raise ValueError(f"no {data.kind} value is > 0: no non-negative spectrum gives this, check the sign")
+    _check_signs(data)
+
+
+def _check_signs(data: CorrelatorData) -> None:
+    """Refuse values that no A >= 0 gives, beyond their noise."""
+    if data.kind not in ("chi_iw", "lambda_iw", "fermion_iw") and np.all(data.vector() <= 0):
+        raise ValueError(f"no {data.kind} value is > 0: {definition(data.kind)}; check the sign")
+    sign = np.ones(data.grid.size)
+    if data.kind == "fermion_iw" and data.imaginary is not None:
+        sign = -data.imaginary                   # the real part has no sign
+    elif data.kind == "boson_iw" and data.imaginary is not None:
+        sign = 1.0 - data.imaginary              # nor has this imaginary part
+    elif data.kind == "lambda_iw" or (data.kind == "chi_iw" and data.eps is not None):
+        return                                   # an unknown constant
+    errors = np.sqrt(np.diag(data.covariance))
+    worst = int(np.argmin(sign * data.mean + NEGATIVE * errors))
+    if sign[worst] * data.mean[worst] < -NEGATIVE * errors[worst] - 1e-12 * np.abs(data.mean).max():
+        raise ValueError(
+            f"value {data.mean[worst]:.3g} +- {errors[worst]:.1g} of point {worst} has the wrong sign: "
+            f"{definition(data.kind)}"
+        )
 
 
 def _tail_warnings(table: Array) -> tuple[str, ...]:

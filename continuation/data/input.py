@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sitqmc.continuation.data.kinds import definition
 from sitqmc.continuation.kernels.kernels import Array
 
 MIN_SAMPLES = 4
@@ -14,8 +15,8 @@ BELOW = 1e-3               # negative part of a covariance less a scatter that r
 EVEN_RUN = 6               # consecutive even n that look like doubled integers
 
 
-def matsubara_numbers(grid: ArrayLike, beta: float) -> Array:
-    """Return n (n_points,) from integers n, or from physical frequencies w_n = 2 pi n/beta.
+def matsubara_numbers(grid: ArrayLike, beta: float, half: float = 0.0) -> Array:
+    """Return n (n_points,) from integers n, or from physical frequencies w_n = 2 pi (n + half)/beta.
 
     Values that are neither are returned unchanged; the check of the data refuses them.
     """
@@ -23,7 +24,7 @@ def matsubara_numbers(grid: ArrayLike, beta: float) -> Array:
     # Numbers that are integers already are n: physical frequencies are integers only if beta is 2 pi/integer.
     if values.size == 0 or not np.isfinite(values).all() or np.all(values == np.round(values)):
         return values
-    n = values * beta / (2.0 * np.pi)
+    n = values * beta / (2.0 * np.pi) - half
     rounded = np.round(n)
     return rounded if np.all(np.abs(n - rounded) < INTEGER * max(float(n.max()), 1.0)) else values
 
@@ -51,7 +52,7 @@ def real_values(values: ArrayLike, error: Array, kind: str) -> Array:
     """Return the real part of values (..., n_points); refuse an imaginary part that is not noise.
 
     error  (n_points,) standard error of every point of `values`
-    The correlators of all kinds are real, because their spectra are even.
+    The correlators of all even kinds are real; those of the others are stacked before.
     """
     table = np.array(values)
     if not np.iscomplexobj(table):
@@ -65,6 +66,56 @@ def real_values(values: ArrayLike, error: Array, kind: str) -> Array:
             "check the kind, or give the real part if you know the cause"
         )
     return np.asarray(table.real, dtype=float)
+
+
+def stacked_axis(grid: ArrayLike, kind: str) -> tuple[Array, Array, Array]:
+    """Return (grid of the rows, which of them are imaginary, rows kept) of complex data on a grid.
+
+    The imaginary part of a bosonic correlator at w_n = 0 is 0 and left out.
+    """
+    values = np.asarray(grid, dtype=float)
+    parts = np.repeat([0.0, 1.0], values.size)
+    rows = np.concatenate([values, values])
+    kept = np.ones(rows.size, dtype=bool)
+    if kind == "boson_iw":
+        kept = ~((rows == 0.0) & (parts == 1.0))
+    return rows[kept], parts[kept], kept
+
+
+def stacked_parts(
+    values: ArrayLike, grid: ArrayLike, kind: str, imaginary: ArrayLike | None
+) -> tuple[Array, Array, ArrayLike]:
+    """Return complex values (..., n) as real numbers (..., rows), their grid, and which rows are imaginary.
+
+    Real values come with `imaginary`: then they are stacked already.
+    """
+    table = np.array(values)
+    if imaginary is not None:
+        return np.asarray(table, dtype=float), np.asarray(grid, dtype=float), imaginary
+    if not np.iscomplexobj(table):
+        raise ValueError(f"real values with kind {kind}: give complex values; {definition(kind)}")
+    if table.shape[-1:] != np.shape(grid):
+        raise ValueError(f"values of shape {table.shape} for {np.size(grid)} points: they must agree")
+    rows, parts, kept = stacked_axis(grid, kind)
+    return np.concatenate([table.real, table.imag], axis=-1)[..., kept], rows, parts
+
+
+def stacked_covariance(
+    given: ArrayLike, mean: ArrayLike, grid: ArrayLike, kind: str, imaginary: ArrayLike | None
+) -> ArrayLike:
+    """Return errors or covariance of the stacked rows of complex data, see `CorrelatorData.from_mean_cov`."""
+    C, n = np.array(given, dtype=float), np.size(grid)
+    if imaginary is not None:
+        return C
+    kept = stacked_axis(grid, kind)[2]
+    if C.ndim == 1 and C.size == n:
+        C = np.concatenate([C, C])
+    if C.shape not in ((2 * n,), (2 * n, 2 * n)):
+        raise ValueError(
+            f"covariance of shape {C.shape} for {n} complex points: give errors ({n},) or ({2 * n},), or the "
+            f"covariance ({2 * n}, {2 * n}) of all real and then all imaginary parts"
+        )
+    return C[kept] if C.ndim == 1 else C[np.ix_(kept, kept)]
 
 
 def real_samples(samples: ArrayLike, kind: str) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sitqmc.continuation.data.correlator import CorrelatorData
-from sitqmc.continuation.kernels.grids import FrequencyGrid, sinh_grid
+from sitqmc.continuation.kernels.grids import FrequencyGrid, mirrored, sinh_grid
 from sitqmc.continuation.kernels.kernels import Array
 
 CUTOFF = 20.0          # default omega_max, in units of the characteristic frequency
@@ -75,6 +75,8 @@ def characteristic_frequency(data: CorrelatorData) -> float:
     trial = np.geomspace(0.05 / data.beta, 2e3 / data.beta, 220)
     measured = data.without_constraints()
     kernel, vector = measured.kernel(trial), measured.vector()
+    if data.two_sided:
+        kernel = kernel + measured.kernel(-trial[::-1])[:, ::-1]
     if measured.constant_column() is not None:
         kernel, vector = kernel - kernel.mean(axis=0), vector - vector.mean()
     overlap = vector @ kernel
@@ -102,4 +104,7 @@ def grid_at_scale(
             omega_max = max(omega_max, float(data.frequencies.max()))
     if not omega_max > 0:
         raise ValueError(f"omega_max = {omega_max}: the cut-off must be > 0")
-    return sinh_grid(omega_max, min(np.pi / data.beta, scale, omega_max / 4.0), size)
+    turn = min(np.pi / data.beta, scale, omega_max / 4.0)
+    if data.two_sided:
+        return mirrored(sinh_grid(omega_max, turn, size // 2 + 1))
+    return sinh_grid(omega_max, turn, size)

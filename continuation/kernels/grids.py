@@ -12,7 +12,7 @@ from sitqmc.result import Result
 
 @dataclass(frozen=True)
 class FrequencyGrid(Result):
-    """Nodes omega (n,), ascending from 0, and quadrature weights (n,), same unit."""
+    """Nodes omega (n,), ascending (from 0 for even spectra), and quadrature weights (n,), same unit."""
 
     omega: Array
     weights: Array
@@ -24,12 +24,12 @@ def trapezoid_weights(omega: Array) -> Array:
     return np.concatenate([[half[0]], half[:-1] + half[1:], [half[-1]]])
 
 
-def grid_from_nodes(omega: Array) -> FrequencyGrid:
-    """Return a grid on given nodes, which must be ascending and non-negative."""
+def grid_from_nodes(omega: Array, two_sided: bool = False) -> FrequencyGrid:
+    """Return a grid on given nodes, which must be ascending, and >= 0 unless the spectrum has two sides."""
     omega = np.asarray(omega, dtype=float)
     if omega.ndim != 1 or omega.size < 10:
         raise ValueError(f"omega has shape {omega.shape}: give one axis of at least 10 frequencies")
-    if not (omega[0] >= 0 and np.all(np.diff(omega) > 0)):
+    if not ((two_sided or omega[0] >= 0) and np.all(np.diff(omega) > 0)):
         raise ValueError("omega is not ascending from a value >= 0: sort it and drop duplicates")
     return FrequencyGrid(omega, trapezoid_weights(omega))
 
@@ -48,3 +48,8 @@ def sinh_grid(omega_max: float, scale: float, size: int = 400) -> FrequencyGrid:
         raise ValueError(f"size = {size}: a frequency grid needs at least 10 nodes")
     nodes = scale * np.sinh(np.linspace(0.0, np.arcsinh(omega_max / scale), size))
     return grid_from_nodes(nodes)
+
+
+def mirrored(grid: FrequencyGrid) -> FrequencyGrid:
+    """Return the grid with its nodes at negative frequencies too."""
+    return grid_from_nodes(np.concatenate([-grid.omega[:0:-1], grid.omega]), two_sided=True)

@@ -7,7 +7,8 @@ Every spectrum of this package is continued in its even, non-negative form,
     scalar         A = chi''(omega)/omega        data chi(tau) or chi(i w_n)
 
 and data = integral_0^inf d(omega) kernel(data point, omega) A(omega), up to an additive constant for
-Matsubara data (the stiffness, or the equal-time contact term).
+Matsubara data (the stiffness, or the equal-time contact term). Spectra that are not even have kernels of
+their own, over all frequencies: `two_sided_kernel`. `data.kinds` has the integral of every kind.
 
 Discrete imaginary time. With a positive transfer matrix of step eps the representation in tau is exact
 at tau_k = k eps, k >= 1; only k = 0 carries a contact term. Summing cos(w_n tau_k) over the slices gives
@@ -83,6 +84,27 @@ def response_kernel(n: ArrayLike, omega: ArrayLike, beta: float, eps: float | No
         return first * (1.0 - second) / np.pi
     w2 = np.maximum(np.asarray(omega, dtype=float), 1e-12 / beta)[None, :] ** 2
     return 2.0 / np.pi * w2 / (w2 + matsubara(n, beta)[:, None] ** 2)
+
+
+def two_sided_kernel(kind: str, points: ArrayLike, omega: ArrayLike, beta: float) -> Array:
+    """Return the kernel against A(omega) on both sides of zero, shape (points, omega); complex for *_iw.
+
+    kind    fermion_tau, boson_tau: points are times in [0, beta]; fermion_iw, boson_iw: points are w_n
+    No exponential overflows, and omega = 0 has its limit.
+    """
+    w, p = np.asarray(omega, dtype=float)[None, :], np.asarray(points, dtype=float)[:, None]
+    if kind == "fermion_iw":
+        return np.asarray(1.0 / (1j * p - w))
+    if kind == "boson_iw":
+        w = np.where(np.abs(w) < 1e-12 / beta, 1e-12 / beta, w)
+        return np.asarray(w / (w - 1j * p) / np.pi)
+    # exp(-w tau)/(1 +- exp(-beta w)), multiplied through by exp(beta w) where w < 0.
+    size = np.abs(w)
+    decay = np.exp(-size * np.where(w >= 0, p, beta - p))
+    if kind == "fermion_tau":
+        return np.asarray(decay / (1.0 + np.exp(-beta * size)))
+    size = np.maximum(size, 1e-12 / beta)
+    return np.asarray(size / np.pi * decay / -np.expm1(-beta * size))
 
 
 def sum_kernel(omega: ArrayLike) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sitqmc.continuation.data.correlator import KINDS
+from sitqmc.continuation.data.kinds import KINDS
 from sitqmc.continuation.methods.problem import Problem
 from sitqmc.continuation.spectrum.solution import Solution
 
@@ -27,5 +27,5 @@ class Method:
     text: str
     solve: Callable[[Problem], Solution]
     vote: float = 0.0
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = tuple(KINDS)
     cross_check: bool = False

@@ -70,7 +70,7 @@ class Problem:
 
 def pose(data: CorrelatorData, options: Options) -> Problem:
     """Return the problem of a continuation: grid, default models, whitened data."""
-    nodes = None if options.omega is None else grid_from_nodes(np.asarray(options.omega))
+    nodes = None if options.omega is None else grid_from_nodes(np.asarray(options.omega), data.two_sided)
     system = linear_system(data, nodes, options.n_omega, options.omega_max)
     factor = support_factor(system.grid.omega, options.gap, options.onset_power)
     models = default_models(system, options.default)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation.data.correlator import KINDS, CorrelatorData
+from sitqmc.continuation.data.correlator import CorrelatorData
+from sitqmc.continuation.data.kinds import EVEN_KINDS
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.method import Method
 from sitqmc.continuation.methods.problem import Problem
@@ -111,5 +112,5 @@ def rational_spectrum(data: CorrelatorData, vector: Array, omega: Array) -> tupl
     return np.asarray(values), len(form.support), chi2
 
 
-MATSUBARA = tuple(kind for kind in KINDS if kind.endswith("_iw"))
+MATSUBARA = tuple(kind for kind in EVEN_KINDS if kind.endswith("_iw"))
 RATIONAL = Method("rational", "rational function through Matsubara data", solve, kinds=MATSUBARA)

@@ -42,7 +42,7 @@ def quartile_ratio(data: CorrelatorData) -> Estimate:
 
 def scale_of(data: CorrelatorData) -> float:
     """Return the midpoint frequency, or the characteristic frequency where the midpoint is not measured."""
-    if not data.is_matsubara or np.any(data.grid == 0):
+    if not data.two_sided and (not data.is_matsubara or np.any(data.grid == 0)):
         value = _scale_at(data, data.vector(), 0.5)
         if np.isfinite(value) and value > 0:
             return value
@@ -50,6 +50,8 @@ def scale_of(data: CorrelatorData) -> float:
 
 
 def _with_error(data: CorrelatorData, function):  # type: ignore[no-untyped-def]
+    if data.two_sided:
+        raise ValueError(f"kind {data.kind}: the midpoint frequency is defined for even spectra only")
     if data.is_matsubara and not np.any(data.grid == 0):
         raise ValueError(f"n from {data.grid.min():.0f}: the midpoint frequency needs n = 0, measure it")
     replicas = replicas_of(data)

@@ -1,4 +1,4 @@
-"""Conductivities that need no continuation: sigma(i w_n) and beta^2 Lambda_xx(beta/2)/pi."""
+"""Values that need no continuation: sigma(i w_n) and beta^2 C(beta/2)/pi of any correlator C."""
 
 from __future__ import annotations
 
@@ -26,21 +26,19 @@ def sigma_matsubara(data: CorrelatorData) -> tuple[Array, Array, Array]:
 
 
 def midpoint_functional(data: CorrelatorData) -> Array:
-    """Return the row (n_points,) that gives Lambda_xx(beta/2) from rho(i w_n) or Lambda_xx(tau).
+    """Return the row (n_points,) that gives C(beta/2), Lambda_xx(beta/2) in the case of rho(i w_n).
 
-    For rho, n = 0 ... L_tau/2, it is the lattice Fourier sum (-1/beta) sum_n (-1)^n rho(i w_n) over both
-    signs of n, with the last n counted once. Stiffness and contact term cancel because the signs alternate.
-    The row is exact at finite time step.
+    For Matsubara data, n = 0 ... L_tau/2, it is the lattice Fourier sum (1/beta) sum_n (-1)^n C(i w_n) over
+    both signs of n, with the last n counted once, and the negative of it for rho. Stiffness and contact term
+    cancel because the signs alternate. The row is exact at finite time step.
     """
-    if data.kind == "lambda_tau":
+    if not data.is_matsubara:
         at = np.flatnonzero(np.isclose(data.grid, 0.5 * data.beta, rtol=1e-9))
         if at.size == 0:
             raise ValueError(f"no point at tau = beta/2 = {0.5 * data.beta:g}: measure it")
         row = np.zeros(data.grid.size)
         row[at[0]] = 1.0
         return row
-    if data.kind != "rho_iw":
-        raise ValueError(f"kind {data.kind}: beta^2 Lambda(beta/2)/pi needs rho_iw or lambda_tau")
     slices = 0 if data.eps is None else round(data.beta / data.eps)
     if slices % 2 or slices == 0 or not np.array_equal(np.sort(data.grid), np.arange(slices // 2 + 1)):
         raise ValueError(
@@ -49,18 +47,24 @@ def midpoint_functional(data: CorrelatorData) -> Array:
         )
     signs = np.where(data.grid % 2 == 0, 1.0, -1.0)
     twice = np.where((data.grid == 0) | (data.grid == slices // 2), 1.0, 2.0)
-    return -signs * twice / data.beta
+    return (-signs if data.kind == "rho_iw" else signs) * twice / data.beta
+
+
+def midpoint_value(data: CorrelatorData) -> Estimate:
+    """Return beta^2 C(beta/2)/pi: A(0) if A is flat below 2 pi T.
+
+    It is a thermal average of A with weight omega/sinh(beta omega/2): no bound on A(0), free of any model,
+    and exponentially small in a gapped state. Of rho_iw and lambda_tau it is a dc conductivity in Q^2/hbar.
+    Source  Trivedi, Scalettar, Randeria, PRB 54, R3756 (1996)
+    """
+    row = midpoint_functional(data) * data.beta**2 / np.pi
+    replicas = replicas_of(data)
+    error = float(replicas.error(replicas.vectors[:, : data.grid.size] @ row))
+    return Estimate(float(row @ data.mean), error, statistical=error)
 
 
 def midpoint_conductivity(data: CorrelatorData) -> Estimate:
-    """Return beta^2 Lambda_xx(beta/2)/pi in units of 4e^2/h: sigma(0) if sigma is flat below 2 pi T.
-
-    It is a thermal average of sigma with weight omega/sinh(beta omega/2): no bound on sigma(0), free of any
-    model, and exponentially small in a gapped state.
-    Source  Trivedi, Scalettar, Randeria, PRB 54, R3756 (1996)
-    """
-    row = midpoint_functional(data) * data.beta**2 / np.pi * SIGMA_Q
-    replicas = replicas_of(data)
-    table = replicas.vectors[:, : data.grid.size] @ row
-    error = float(replicas.error(table))
-    return Estimate(float(row @ data.mean), error, statistical=error)
+    """Return beta^2 Lambda_xx(beta/2)/pi in units of 4e^2/h, see `midpoint_value`."""
+    if data.kind not in ("rho_iw", "lambda_tau"):
+        raise ValueError(f"kind {data.kind}: beta^2 Lambda(beta/2)/pi needs rho_iw or lambda_tau")
+    return midpoint_value(data).scaled(SIGMA_Q)

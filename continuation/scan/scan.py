@@ -29,15 +29,16 @@ from sitqmc.continuation.scan.process import (
     point_response,
 )
 from sitqmc.continuation.solve import negative_stiffness, spectrum_of
-from sitqmc.continuation.spectrum.features import find_peaks
 from sitqmc.continuation.spectrum.solution import Solution
-from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum
+from sitqmc.continuation.spectrum.spectrum import Spectrum
 from sitqmc.result import SavedResult
 
 MIN_SCAN = 3               # points of a scan
 MARGIN = 5.0               # base shapes whose ln evidence is lower by more are left out after a first look
 FAR = 15.0                 # below it, lengths and amplitudes are not looked at any further
-NEGLIGIBLE = 1e-2          # probability below which a prior is left out
+MOST_FAMILIES = 12         # base shapes that are kept where poor data do not tell them apart
+NEGLIGIBLE = 1e-2          # probability below which a prior is left out, unless all are that improbable:
+SHARE_OF_BEST, MOST_MODES = 0.1, 40          # then the most probable ones above this share of the largest
 NOT_USED = {"method": None, "omega": None, "default": "gaussian"}
 
 Progress = Callable[[str], None]
@@ -61,13 +62,8 @@ class ScanSpectra(SavedResult):
     gain: float
 
     def two_maxima(self, min_prominence: float = 0.05) -> Array:
-        """Return the probability (points,) that a spectrum has two or more maxima above pi T.
-
-        It is the share of posterior samples. A maximum counts if it rises above its saddle by
-        `min_prominence` of the largest value; below pi T the data resolve nothing. sigma_reg of a
-        conductivity, else omega A, is searched.
-        """
-        return np.array([_two_maxima(s, min_prominence) for s in self.spectra])
+        """Return the probability (points,) of two or more maxima above pi T, see `Spectrum.two_maxima`."""
+        return np.array([s.two_maxima(min_prominence) for s in self.spectra])
 
 
 def continue_scan(
@@ -123,6 +119,8 @@ def _check(data: Sequence[CorrelatorData], at: Array, options: Options) -> None:
     kinds = sorted({one.kind for one in data})
     if len(kinds) > 1:
         raise ValueError(f"kinds {', '.join(kinds)} in one scan: continue every kind by its own call")
+    if data[0].two_sided:
+        raise ValueError(f"kind {kinds[0]}: continue_scan needs an even spectrum, use continue_correlator")
     for name, neutral in NOT_USED.items():
         value = getattr(options, name)
         if not (value is None if neutral is None else isinstance(value, str) and value == neutral):
@@ -157,7 +155,8 @@ def _all_modes(
     equations = _equations(problems)
     first = mapped(lambda family: find_mode(equations, family.prior(ROUGH)), families, threads)
     best = max(mode.log_evidence for mode in first)
-    near = [f for f, mode in zip(families, first, strict=True) if mode.log_evidence > best - MARGIN]
+    order = np.argsort([-mode.log_evidence for mode in first], kind="stable")[:MOST_FAMILIES]
+    near = [families[i] for i in np.sort(order) if first[i].log_evidence > best - MARGIN]
     if progress is not None:
         progress(f"{len(problems)} points: {len(near)} of {len(families)} base shapes remain")
 
@@ -182,7 +181,10 @@ def _by_evidence(modes: list[ScanMode]) -> tuple[list[ScanMode], Array]:
     """Return the modes that are not negligible, and their probabilities."""
     logs = np.array([mode.log_evidence for mode in modes])
     weights = np.exp(logs - logs.max())
-    kept = np.flatnonzero(weights / weights.sum() > NEGLIGIBLE)
+    weights /= weights.sum()
+    kept = np.flatnonzero(weights > min(NEGLIGIBLE, SHARE_OF_BEST * float(weights.max())))
+    if kept.size > MOST_MODES:
+        kept = np.sort(np.argsort(-weights, kind="stable")[:MOST_MODES])
     return [modes[int(i)] for i in kept], weights[kept] / weights[kept].sum()
 
 
@@ -238,12 +240,3 @@ def _solution(
         alpha=float(scan.alpha[scan.chosen]), n_effective=float(np.trace(problem.kernel @ response)),
         description=f"log-Gaussian process over {len(equations.kernels)} points, {len(modes)} priors",
     )  # fmt: skip
-
-
-def _two_maxima(s: Spectrum, min_prominence: float) -> float:
-    factor = 1.0 if s.kind in CONDUCTIVITY else s.omega
-    lowest, found = np.pi / s.beta, 0
-    for row in s.samples():
-        peaks = find_peaks(s.omega, factor * row, min_prominence)
-        found += sum(peak.position > lowest for peak in peaks) >= 2
-    return found / len(s.samples())

@@ -27,7 +27,7 @@ from sitqmc.continuation.spectrum.resolution import averaging_kernels
 from sitqmc.estimate import Estimate
 from sitqmc.result import Result, SavedResult
 
-CONDUCTIVITY = ("rho_iw", "lambda_tau")
+CONDUCTIVITY = ("rho_iw", "lambda_iw", "lambda_tau")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,9 @@ class PeakValue(Result):
 
 @dataclass(frozen=True, eq=False)
 class Spectrum(SavedResult):
-    """Non-negative even spectrum A(omega): sigma_reg, P/omega or chi''/omega.
+    """Non-negative spectrum A(omega): sigma_reg, P/omega or chi''/omega, or one with two sides.
+
+    `data.kinds` has the integral that defines A for every kind.
 
     grid         frequencies (n_omega,) and quadrature weights, in the unit of 1/beta
     values       A, (n_omega,); sigma_reg is in Q^2/hbar, `sigma` gives it in 4e^2/h
@@ -196,8 +198,9 @@ class Spectrum(SavedResult):
         return self._linear(np.asarray(g, dtype=float) * self.grid.weights)
 
     def weight(self, low: float = 0.0, high: float = np.inf) -> Estimate:
-        """Return the integral of A over [low, high], with errors; high is cut at the end of the grid."""
-        return self._linear(window_weights(self.omega, low, min(high, float(self.omega[-1]))))
+        """Return the integral of A over [low, high], cut at the ends of the grid, with errors."""
+        low, high = max(low, float(self.omega[0])), min(high, float(self.omega[-1]))
+        return self._linear(window_weights(self.omega, low, high))
 
     def interval(self, feature: Feature, spectral: bool = False) -> Estimate:
         """Return a feature f(omega, A) with its 68 % interval from samples of the posterior.
@@ -209,6 +212,23 @@ class Spectrum(SavedResult):
         factor = self.omega if spectral else 1.0
         samples = np.array([feature(self.omega, factor * row) for row in self.samples()])
         return feature_estimate(float(feature(self.omega, factor * self.values)), samples)
+
+    def two_maxima(self, min_prominence: float = 0.05) -> float:
+        """Return the share of posterior samples with two or more maxima above pi T: a dip between two peaks.
+
+        A maximum counts if it rises above its saddle by `min_prominence` of the largest value; below pi T the
+        data resolve nothing. sigma_reg of a conductivity, else omega A, is searched. NaN if single samples of
+        the method are no plausible spectra.
+        """
+        if not self.posterior.has_pointwise_samples:
+            return float("nan")
+        factor = 1.0 if self.kind in CONDUCTIVITY else self.omega
+        lowest, rows = np.pi / self.beta, self.samples()
+        found = sum(
+            sum(peak.position > lowest for peak in find_peaks(self.omega, factor * row, min_prominence)) >= 2
+            for row in rows
+        )
+        return found / len(rows)
 
     def smeared(self, values: Array) -> Array:
         """Return spectra (..., omega) on the same grid, averaged over the resolution of this fit."""
@@ -227,7 +247,8 @@ class Spectrum(SavedResult):
 
     def dc(self) -> Estimate:
         """Return A at omega = 0, with errors as in `band`; below omega ~ 1/beta the data resolve nothing."""
-        return with_combined_error(self.values[0], self.statistical_error[0], self.posterior_error[0])
+        i = int(np.argmin(np.abs(self.omega)))
+        return with_combined_error(self.values[i], self.statistical_error[i], self.posterior_error[i])
 
     def peaks(self, min_prominence: float = 0.02, limit: int = 5) -> list[PeakValue]:
         """Return peaks of A at omega > 0, most prominent first; prominence relative to the largest value."""

@@ -78,9 +78,10 @@ class ContinuationSection:
     """[continuation] May change between calls on the same output."""
 
     omega_max: float = 0.0                     # cut-off of sigma(omega), E_J; 0: chosen from the data
-    omega_points: int = 240                    # frequencies
+    omega_points: int = 160                    # frequencies
     blocks: int = 20                           # jackknife blocks of samples for the band
     method: str = DEFAULT_METHOD               # a method of `continuation`; the cross-check runs beside it
+    scan: bool = True                          # three or more points of a scan: continue them together
     alpha_rule: str = "curvature"              # curvature, classic or bryan
     f_sum: bool = False                        # impose <-k_x> too; exact only for eps -> 0
     estimator: str = DEFAULT_ESTIMATOR         # improved, transverse, masks or plain

@@ -39,6 +39,7 @@ sweeps_per_measurement = 2.0
 
 [continuation]                   # may change between calls: only the analysis is repeated
 # method = {method:21s} # {methods}
+# scan = true                    # false: every point of a scan is continued alone
 # blocks = 20                    # jackknife blocks of samples
 
 [output]

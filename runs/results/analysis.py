@@ -6,17 +6,30 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, overload
+from typing import Any, Protocol, overload
 
+from sitqmc.continuation import CorrelatorData, Spectrum, continue_correlator, continue_scan
+from sitqmc.continuation.methods import DEFAULT_METHOD
+from sitqmc.continuation.options import OptionKeys
+from sitqmc.continuation.scan.scan import MIN_SCAN
 from sitqmc.qmc import Model, ParameterSpace
 from sitqmc.result import Result
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.results.point import MeasuredPoint, PointResult, RunPoint, continue_point
+from sitqmc.runs.results.point import (
+    SCANNED,
+    SPECTRA,
+    JointSpectrum,
+    MeasuredPoint,
+    PointResult,
+    RunPoint,
+    continue_point,
+    correlator_data,
+)
 from sitqmc.runs.store.run_file import Failure, RunHeader
 
 Job = tuple[Config, MeasuredPoint]
-Share = Callable[[Callable[[], Sequence[Job]], Callable[[Job], RunPoint]], "list[RunPoint] | None"]
+Share = Callable[[Callable[[], Sequence[Any]], Callable[[Any], Any]], "list[Any] | None"]
 """share(jobs, do): jobs() is called on one rank; returns [do(job), ...] there, None on the others."""
 
 
@@ -109,7 +122,7 @@ def analyse_run(
     """Return averages and spectra of every point of a run, finished or not.
 
     share    divides the points among processes; None: all of them are continued here
-    spectra  whether the correlators are continued, which takes seconds for each point
+    spectra  whether the correlators are continued: every point alone, then all points of a scan together
     names    averages that are wanted, without spectra and checks; None: all
     models   points that are wanted; None: all
     returns  None on ranks that only helped
@@ -131,5 +144,117 @@ def analyse_run(
             return continue_point(config, averages)
         return PointResult(averages, {}, tuple(averages.warnings))
 
-    results = [do(job) for job in jobs()] if share is None else share(jobs, do)
+    shared = share or _alone
+    results: list[RunPoint] | None = shared(jobs, do)
+    if spectra and names is None:
+        scans = shared(lambda: scan_jobs(run.config, results or []), continue_job)
+        results = None if results is None or scans is None else with_scans(results, scans)
     return None if results is None else RunResults(run.path, run.header, tuple(results), tuple(run.failures))
+
+
+def _alone(jobs: Callable[[], Sequence[Any]], do: Callable[[Any], Any]) -> list[Any]:
+    return [do(job) for job in jobs()]
+
+
+@dataclass(frozen=True, eq=False)
+class ScanJob:
+    """Correlators of one scan, and what is done with them.
+
+    name    of the response, see `SCANNED`
+    places  numbers of the points among all results
+    at      value of the scanned parameter at each of them
+    alone   single continuations that exist already, None elsewhere
+    """
+
+    config: Config
+    name: str
+    places: tuple[int, ...]
+    at: tuple[float, ...]
+    data: tuple[CorrelatorData, ...]
+    alone: tuple[Spectrum | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ScanFound:
+    """Joint and single spectra of the points of a job, or why there are none."""
+
+    name: str
+    places: tuple[int, ...]
+    spectra: tuple[JointSpectrum[Spectrum], ...] = ()
+    reason: str = ""
+
+
+def scan_jobs(config: Config, results: Sequence[RunPoint]) -> list[ScanJob]:
+    """Return all scans of a run: three or more points that differ in one parameter, for every response.
+
+    None where the configuration switches the scan off, or chooses another method than log-Gaussian processes.
+    """
+    c = config.continuation
+    if not c.scan or c.method != DEFAULT_METHOD or len(results) < MIN_SCAN:
+        return []
+    space, jobs = ParameterSpace([r.model for r in results]), []
+    for members in space.panels().values():
+        for name in SCANNED:
+            found = [(i, data) for i in members if (data := _usable(config, results[i], name)) is not None]
+            if len(found) < MIN_SCAN:
+                continue
+            places = tuple(i for i, _ in found)
+            jobs.append(ScanJob(
+                config, name, places, tuple(space.row(results[i].model)[space.colour] for i in places),
+                tuple(data for _, data in found),
+                tuple(results[i].spectrum if name == "sigma" else None for i in places),
+            ))  # fmt: skip
+    return jobs
+
+
+def _usable(config: Config, point: RunPoint, name: str) -> CorrelatorData | None:
+    """Return the correlator of a point; None if it was not measured or cannot be continued."""
+    if SPECTRA[name] not in point.averages.samples:
+        return None
+    # A scan does not impose the f-sum rule.
+    if name == "sigma" and (point.spectrum is None or config.continuation.f_sum):
+        return None
+    try:
+        return correlator_data(point.averages, SPECTRA[name])
+    except ValueError:
+        return None
+
+
+def continue_job(job: ScanJob) -> ScanFound:
+    """Continue all points of a scan together, and alone where that was not done."""
+    c, count = job.config.continuation, min(len(d.samples) for d in job.data if d.samples is not None)
+    options: OptionKeys = {
+        "omega_max": c.omega_max or None, "n_omega": c.omega_points, "n_blocks": min(c.blocks, count),
+    }  # fmt: skip
+    try:
+        joint = continue_scan(job.data, job.at, **options)
+        alone = [
+            continue_correlator(data, **options) if done is None else done
+            for data, done in zip(job.data, job.alone, strict=True)
+        ]
+    except ValueError as error:
+        return ScanFound(job.name, job.places, reason=str(error))
+    both = zip(joint.spectra, alone, strict=True)
+    return ScanFound(job.name, job.places, tuple(JointSpectrum(s, single) for s, single in both))
+
+
+def with_scans(results: Sequence[RunPoint], scans: Sequence[ScanFound]) -> list[RunPoint]:
+    """Return the points with their joint spectra and the remarks on them."""
+    out = list(results)
+    for scan in scans:
+        if scan.reason:
+            text = f"{scan.name}: the points were not continued together: {scan.reason}"
+            for i in scan.places:
+                out[i] = replace(out[i], warnings=(*out[i].warnings, text))
+            continue
+        for i, both in zip(scan.places, scan.spectra, strict=True):
+            out[i] = _with_joint(out[i], scan.name, both)
+    return out
+
+
+def _with_joint(point: RunPoint, name: str, both: JointSpectrum[Spectrum]) -> RunPoint:
+    """Return a point with one more joint spectrum; its remarks replace those of the single continuation."""
+    kept = [w for w in point.warnings if name != "sigma" or w not in both.alone.warnings]
+    prefix = "" if name == "sigma" else f"{name}: "
+    remarks = [prefix + w for w in both.together.warnings if prefix + w not in kept]
+    return replace(point, joint={**point.joint, name: both}, warnings=(*kept, *remarks))

@@ -31,6 +31,14 @@ AnySpectrum = TypeVar("AnySpectrum")
 
 
 @dataclass(frozen=True)
+class JointSpectrum(Generic[AnySpectrum]):
+    """Spectrum of a point from the posterior of its whole scan, and from its own data alone."""
+
+    together: AnySpectrum
+    alone: AnySpectrum
+
+
+@dataclass(frozen=True)
 class PointResult(Result, Generic[AnySpectrum]):
     """Averages of a point with what was continued from them.
 
@@ -38,12 +46,14 @@ class PointResult(Result, Generic[AnySpectrum]):
               the point could not be continued (see warnings)
     scales    energy scales and weights read off the spectra, by name
     warnings  of averages and spectra, one line each
+    joint     spectra of `SCANNED`, continued together with the other points of the scan
     """
 
     averages: PointAverages
     spectra: Mapping[str, AnySpectrum] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     scales: Mapping[str, Estimate] = field(default_factory=dict)
+    joint: Mapping[str, JointSpectrum[AnySpectrum]] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -52,7 +62,12 @@ class PointResult(Result, Generic[AnySpectrum]):
 
     @property
     def spectrum(self) -> AnySpectrum | None:
-        """The first spectrum: sigma(omega) by the configured method."""
+        """sigma(omega) from the whole scan if there is one, else from this point by the configured method."""
+        return self.joint["sigma"].together if "sigma" in self.joint else self.alone
+
+    @property
+    def alone(self) -> AnySpectrum | None:
+        """The first spectrum: sigma(omega) of this point alone by the configured method."""
         return next(iter(self.spectra.values()), None)
 
     @property
@@ -161,6 +176,9 @@ def continue_point(config: Config, averages: PointAverages) -> RunPoint:
 
 SPECTRA = {"sigma": "rho", "P": "G_k0", "chi_s": "chi_s", "chi_c": "chi_c", "P_loc": "G_loc"}
 """Correlator that is continued, by the name of its spectrum: sigma(omega), P(omega), chi''(omega)."""
+
+SCANNED = ("sigma", "chi_s", "P")
+"""Spectra that are continued for all points of a scan together."""
 
 KINDS: dict[str, Kind] = {
     "rho": "rho_iw", "chi_s": "chi_iw", "chi_c": "chi_iw", "G_k0": "green_tau", "G_loc": "green_tau",

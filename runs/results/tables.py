@@ -4,23 +4,30 @@ import contextlib
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation import CorrelatorData, midpoint_conductivity, midpoint_frequency, quartile_ratio
+from sitqmc.continuation import (
+    CorrelatorData,
+    Spectrum,
+    midpoint_frequency,
+    midpoint_value,
+    quartile_ratio,
+    weight_bounds,
+)
 from sitqmc.continuation.methods import CROSS_CHECK
-from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum
+from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY
 from sitqmc.estimate import Estimate
 from sitqmc.qmc import PARAMETERS, PointAverages
 from sitqmc.qmc.model.parameters import parameters_of
 from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.runs.formatting import columns
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.point import RunPoint, correlator_data, is_resolved, main_peak
+from sitqmc.runs.results.point import KINDS, RunPoint, correlator_data, is_resolved, main_peak
 from sitqmc.runs.store.atomic import replace_text
 
 Array = NDArray[np.float64]
@@ -36,8 +43,8 @@ SIGMA_Q = 2 * math.pi
 """One natural unit Q^2/hbar in 4e^2/h."""
 
 RESULT_COLUMNS = (
-    "samples", "rho_s", "kappa", "<-k_x>", "sum rule", "peak omega/E_J", "peak sigma/sigma_Q", "chi2/N",
-    "checks",
+    "samples", "rho_s", "kappa", "<-k_x>", "sum rule", "peak omega/E_J", "peak sigma/sigma_Q", "P(two peaks)",
+    "chi2/N", "checks",
 )  # fmt: skip
 """Columns of the final table after the parameters."""
 
@@ -54,6 +61,12 @@ def _text(value: Estimate | None) -> str:
     return NONE if value is None else f"{value}"
 
 
+def two_peaks(s: Spectrum | None) -> str:
+    """Return the share of posterior samples with two maxima; "-" without samples."""
+    share = math.nan if s is None else s.two_maxima()
+    return NONE if math.isnan(share) else f"{share:.2f}"
+
+
 def _row(results: RunResults, result: RunPoint) -> list[str]:
     values, s = result.averages.values, result.spectrum
     averages = [f"{values[k]}" for k in ("rho_s", "kappa", "minus_k")]
@@ -61,7 +74,7 @@ def _row(results: RunResults, result: RunPoint) -> list[str]:
     return [
         *results.space.cells(result.model), str(result.averages.n_samples), *averages,
         _text(sum_rule(result)), *peak_texts(result),
-        f"{s.chi2 / s.n_data:.2f}" if s else NONE,
+        two_peaks(s), f"{s.chi2 / s.n_data:.2f}" if s else NONE,
         f"{count} warning{'s' * (count != 1)}" if count else "ok",
     ]  # fmt: skip
 
@@ -218,6 +231,10 @@ def rho_rows(results: RunResults) -> Iterator[Row]:
             yield (*cells, n, w, float(mean), float(error), float(before), *sigma)
 
 
+LOW_WINDOW = 1.0
+"""The bounds on the weight at low frequency hold for [0, LOW_WINDOW], E_J."""
+
+
 def _correlators(averages: PointAverages) -> Iterator[tuple[str, CorrelatorData]]:
     """Yield rho(i w_n), chi_s(i w_n) and G(k = 0, tau) up to beta/2, as far as they were measured."""
     for name in ("rho", "chi_s", "G_k0"):
@@ -229,27 +246,37 @@ def _correlators(averages: PointAverages) -> Iterator[tuple[str, CorrelatorData]
 def scale_rows(results: RunResults) -> Iterator[Row]:
     """Yield head and rows of scales.csv: numbers that need no continuation, E_J and 4e^2/h.
 
-    midpoint_frequency and quartile_ratio of rho, chi_s and G; sigma_low of rho: beta^2 Lambda(beta/2)/pi
+    midpoint_frequency, quartile_ratio  of rho, chi_s and G
+    sigma_low   of rho, beta^2 Lambda(beta/2)/pi in 4e^2/h; low of chi_s and G, beta^2 C(beta/2)/pi
+    weight_low_least, weight_low_most   95 % bounds on the integral of A over [0, LOW_WINDOW], without error
     """
     yield (*PARAMETER_COLUMNS, "correlator", "quantity", "value", "error")
+    functionals: dict[str, Callable[[CorrelatorData], Estimate]]
     functionals = {"midpoint_frequency": midpoint_frequency, "quartile_ratio": quartile_ratio}
     for cells, r in numbered(results):
         for name, data in _correlators(r.averages):
             for quantity, function in functionals.items():
                 found = function(data)
                 yield (*cells, name, quantity, float(found.value), float(found.error))
-            if name == "rho" and (low := low_frequency(r)) is not None:
-                yield (*cells, name, "sigma_low", float(low.value), float(low.error))
+            if (low := low_frequency(r, name)) is not None:
+                quantity = "sigma_low" if name == "rho" else "low"
+                yield (*cells, name, quantity, float(low.value), float(low.error))
+            with contextlib.suppress(ValueError):        # no spectrum fits, or the data bound nothing
+                bounds = weight_bounds(data, 0.0, LOW_WINDOW)
+                yield (*cells, name, "weight_low_least", bounds.lower, "")
+                yield (*cells, name, "weight_low_most", bounds.upper, "")
 
 
-def low_frequency(result: RunPoint) -> Estimate | None:
-    """Return beta^2 Lambda(beta/2)/pi in 4e^2/h; None where not all Matsubara numbers were measured."""
-    rho, m = result.averages.samples["rho"], result.model
+def low_frequency(result: RunPoint, name: str = "rho") -> Estimate | None:
+    """Return beta^2 C(beta/2)/pi of a correlator, for rho in 4e^2/h; None where not all n were measured."""
+    table, m, in_time = result.averages.samples[name], result.model, KINDS[name] == "green_tau"
+    n = np.arange(table.shape[1])
     try:
-        data = CorrelatorData.from_samples(
-            rho, kind="rho_iw", beta=m.beta, grid=np.arange(rho.shape[1]), eps=m.eps
-        )
-        return midpoint_conductivity(data)
+        value = midpoint_value(CorrelatorData.from_samples(
+            table, kind=KINDS[name], beta=m.beta, grid=n * (m.eps if in_time else 1),
+            eps=None if in_time else m.eps,
+        ))  # fmt: skip
+        return value.scaled(SIGMA_Q) if name == "rho" else value
     except ValueError:                           # odd number of slices, or observables.n_max below L_tau/2
         return None
 

@@ -12,13 +12,14 @@ import pytest
 
 from helpers import write_config
 from sitqmc.continuation import PeakValue
+from sitqmc.continuation.scan import priors
 from sitqmc.estimate import Estimate
 from sitqmc.qmc.observables import AVERAGES
 from sitqmc.runs.cli import main as cli
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.results import tables
-from sitqmc.runs.results.analysis import analyse_run
-from sitqmc.runs.results.figures import chains, panels
+from sitqmc.runs.results.analysis import ScanFound, analyse_run, continue_job, scan_jobs, with_scans
+from sitqmc.runs.results.figures import chains, numbers, panels
 from sitqmc.runs.results.figures import kinds as figures
 from sitqmc.runs.results.figures.curves import Curve
 from sitqmc.runs.results.figures.kinds import MOST_PANELS, figure_kinds
@@ -232,6 +233,55 @@ def test_a_curve_is_strong_where_the_kernel_is_narrower_than_the_peak(made):
     resolution = np.where(s.omega < 5, 1.0, 2.0)
     curve = Curve.of(replace(s, values=shape, resolution=resolution))
     assert curve.resolved.tolist() == ((s.omega < 5) & (s.omega * s.beta >= 1)).tolist()
+
+
+@pytest.fixture(scope="module")
+def scanned(made):
+    """Three points of a scan, their scalar response continued together under few priors."""
+    first, second = made[1].results
+    third = replace(second, averages=replace(second.averages, model=replace(second.model, p=0.3)))
+    chosen = replace(made[1].config, continuation=replace(made[1].config.continuation, method="process"))
+    points = [first, second, third]
+    jobs = scan_jobs(chosen, points)
+    assert [job.name for job in jobs] == ["sigma", "chi_s", "P"]
+    assert all(job.places == (0, 1, 2) and job.at == (0.0, 0.2, 0.3) for job in jobs)
+    assert scan_jobs(chosen, points[:2]) == []
+    off = replace(chosen, continuation=replace(chosen.continuation, scan=False))
+    assert scan_jobs(off, points) == []
+    assert scan_jobs(made[1].config, points) == []             # method "maxent"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(priors, "LENGTHS", (0.6,))
+        patch.setattr(priors, "AMPLITUDES", (1.0,))
+        return made[1].replaced(with_scans(points, [continue_job(jobs[1])]))
+
+
+def test_a_scan_is_reported_beside_its_single_points(scanned, tmp_path):
+    assert all(set(r.joint) == {"chi_s"} for r in scanned.results)
+    assert {"higgs"} == set(figure_kinds(scanned)) & {"higgs", "pair"}
+    words = Reader(report_page(scanned)).words
+    assert "P(two peaks)" in words
+    assert "points continued together, and alone" in words
+    rows = [line.split(",") for line in tables.as_csv(numbers.response_rows("chi_s", scanned)).splitlines()]
+    place = rows[0].index("chi_s")
+    value, low, high = np.array([row[place : place + 3] for row in rows[1:]], dtype=float).T
+    assert np.all((low <= value) & (value <= high))
+    assert len(rows) == 1 + sum(r.joint["chi_s"].together.omega.size for r in scanned.results)
+    broken = ScanFound("chi_s", (0, 1, 2), reason="data too poor")
+    assert "chi_s: the points were not continued together: data too poor" in (
+        with_scans(list(scanned.results), [broken])[0].warnings
+    )
+
+
+def test_scales_hold_every_correlator(made):
+    rows = list(tables.scale_rows(made[1]))
+    column = dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))
+    pairs = set(zip(column["correlator"], column["quantity"], strict=True))
+    for name in ("rho", "chi_s", "G_k0"):
+        assert (name, "sigma_low" if name == "rho" else "low") in pairs
+        assert (name, "midpoint_frequency") in pairs
+    found = {(row[-4], row[-3]): row[-2] for row in rows[1:]}
+    for name in {name for name, quantity in pairs if quantity == "weight_low_most"}:
+        assert 0 <= found[name, "weight_low_least"] <= found[name, "weight_low_most"]
 
 
 def test_low_frequency_value_is_shown(reader, made):

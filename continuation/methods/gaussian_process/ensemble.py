@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sitqmc.continuation.data.default_models import default_models
 from sitqmc.continuation.data.linear_system import LinearSystem
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process.prior import (
@@ -62,10 +63,12 @@ def prior_ensemble(problem: Problem) -> list[Prior]:
     t = np.arcsinh(grid.omega / min(np.pi / beta, scale))
     roots = {(a, b): covariance_root(t, a, b) for a in LENGTHS for b in AMPLITUDES}
     common = np.log(grid.weights * problem.factor)
-    if problem.given:
+    if problem.given or problem.data.two_sided:
+        # The families of base shapes are even: two-sided spectra have Gaussian default models instead.
         return [
             make_prior(f"{model.name}, {_label(key)}", np.log(model.values) + common, root)
-            for model in problem.given for key, root in roots.items()
+            for model in problem.given or default_models(problem.system, "gaussian")
+            for key, root in roots.items()
         ]  # fmt: skip
     w, row = grid.omega / scale, magnitude_row(problem.system)
 

@@ -80,16 +80,20 @@ class Prior:
 
 
 def covariance_root(t: Array, length: float, amplitude: float) -> Array:
-    """Return Phi (omega, rank) of an even Matern-5/2 process by pivoted Cholesky, accurate to RANK_CUT."""
+    """Return Phi (omega, rank) of a Matern-5/2 process by pivoted Cholesky, accurate to RANK_CUT.
+
+    The process is even where all t are >= 0, the half of an axis.
+    """
+    mirror = 1.0 if t[0] >= 0 else 0.0
 
     def matern(r: Array) -> Array:
         s = np.sqrt(5.0) * r / length
         return np.asarray((1.0 + s + s * s / 3.0) * np.exp(-s))
 
     def column(j: int) -> Array:
-        return amplitude**2 * (matern(np.abs(t - t[j])) + matern(t + t[j]))
+        return amplitude**2 * (matern(np.abs(t - t[j])) + mirror * matern(np.abs(t + t[j])))
 
-    left = amplitude**2 * (1.0 + matern(2.0 * t))
+    left = amplitude**2 * (1.0 + mirror * matern(2.0 * np.abs(t)))
     cut, columns = RANK_CUT * left.max(), np.zeros((RANK, t.size))
     for k in range(RANK):
         # Rounded, so that ties are not decided by the last bit (and the unit of energy with it).

@@ -56,6 +56,7 @@ class FigureKind:
     residuals  has axes for residuals under each panel
     n          Matsubara numbers, one panel for each; empty: panels are sets of points
     waves      needs responses at finite wave vectors
+    response   needs this response of a scan
     legend     what the legend below the panels explains: the colours, the parts of a spectrum, or nothing
     """
 
@@ -69,6 +70,7 @@ class FigureKind:
     residuals: bool = False
     n: tuple[int, ...] = ()
     waves: bool = False
+    response: str = ""
     legend: Literal["colours", "spectra", "none"] = "colours"
 
 
@@ -76,9 +78,11 @@ def figure_kinds(results: RunResults) -> dict[str, FigureKind]:
     """Return the figures that these results allow, by name."""
     scanned = any(len(members) > 1 for members in results.space.panels().values())
     fitted = any(one.fit is not None for r in results.results for one in r.averages.improved.values())
+    joint = {name for r in results.results for name in r.joint}
     return {
         name: d for name, d in KINDS.items()
         if results.results and (scanned or not d.scan) and (fitted or not d.waves)
+        and (not d.response or d.response in joint)
     }  # fmt: skip
 
 
@@ -214,8 +218,21 @@ KINDS = {
         "kernel of the data is no wider than the peak, and ω ≥ T. Thin grey line: the data do not resolve "
         "such a structure there, and the shape of the curve is that of the prior. Bar: width of the "
         "averaging kernel at the peak; a narrower peak would look the same. Dotted: cross-check by another "
-        "method; where it leaves the band, the shape depends on the method.",
+        "method; where it leaves the band, the shape depends on the method. Three or more points of a scan "
+        "are continued together; a thin coloured line is then the point alone.",
         table="sigma.csv", each=True, legend="spectra",
+    ),
+    "higgs": FigureKind(
+        partial(panels.draw_response, "chi_s"), "Scalar spectrum",
+        "Imaginary part of the scalar response, all points of the scan continued together, with its 68 % "
+        "band. Thin: every point alone.",
+        table="higgs.csv", numbers=partial(numbers.response_rows, "chi_s"), response="chi_s",
+    ),
+    "pair": FigureKind(
+        partial(panels.draw_response, "P"), "Pair spectrum",
+        "Spectral function of the pair Green function at k = 0, all points of the scan continued together, "
+        "with its 68 % band. Thin: every point alone.",
+        table="pair.csv", numbers=partial(numbers.response_rows, "P"), response="P",
     ),
     "scan": FigureKind(
         panels.draw_scan, "Stiffness, compressibility, kinetic energy",

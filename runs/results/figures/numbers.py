@@ -9,6 +9,7 @@ import numpy as np
 
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures import chains, panels
+from sitqmc.runs.results.figures.curves import Curve
 from sitqmc.runs.results.tables import PARAMETER_COLUMNS, Row, numbered
 
 
@@ -43,6 +44,19 @@ def dispersion_rows(results: RunResults) -> Iterator[Row]:
         if found is not None:
             for q, value, error in zip(found[0], found[1].value, found[1].error, strict=True):
                 yield (*cells, float(q), float(value), float(error))
+
+
+def response_rows(name: str, results: RunResults) -> Iterator[Row]:
+    """Yield head and rows of a response of a scan: all points together, and alone. See `Curve` for units."""
+    yield (*PARAMETER_COLUMNS, "omega", name, "low_68", "high_68", "resolution", "alone", "alone_low_68",
+           "alone_high_68")  # fmt: skip
+    for cells, r in numbered(results):
+        if name in r.joint:
+            joint, single = Curve.of(r.joint[name].together), Curve.of(r.joint[name].alone)
+            alone = [np.interp(joint.omega, single.omega, c) for c in (single.value, single.low, single.high)]
+            curves = (joint.value, joint.low, joint.high, joint.resolution, *alone)
+            for row in zip(joint.omega, *curves, strict=True):
+                yield (*cells, *(float(x) for x in row))
 
 
 def alpha_rows(results: RunResults) -> Iterator[Row]:

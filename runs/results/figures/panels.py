@@ -15,7 +15,7 @@ from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.crossings import Crossing, crossings
 from sitqmc.qmc.model.parameters import symbol
 from sitqmc.runs.results.analysis import RunResults
-from sitqmc.runs.results.figures.curves import Curve, paint_spectrum
+from sitqmc.runs.results.figures.curves import LABELS, Curve, paint_spectrum
 from sitqmc.runs.results.figures.style import BLUE, GREY, RED, ordered_colour
 from sitqmc.runs.results.point import RunPoint, rho_of_spectrum
 
@@ -67,12 +67,34 @@ def draw_spectrum(panel: Panel) -> None:
             continue
         colour, end = panel.colour(r), max(everywhere)
         curve = paint_spectrum(axis, r.spectrum, colour)
+        if r.alone is not None and r.alone is not r.spectrum:
+            axis.plot(r.alone.omega, r.alone.sigma, color=colour, lw=0.5, zorder=4)
         if r.cross_check is not None and r.cross_check is not r.spectrum:
             axis.plot(r.cross_check.omega, r.cross_check.sigma, color=colour, lw=0.7, ls=":", zorder=4)
         top = max(top, 1.05 * float(curve.high[curve.omega <= end].max()))
     axis.set_xlabel(r"$\omega / E_J$")
     if end and top > 0:
         axis.set(xlim=(0, end), ylim=(0, top))
+
+
+def draw_response(name: str, panel: Panel) -> None:
+    """Draw a response of a scan, all points together with bands; thin: every point alone."""
+    axis, end = panel.axis, 0.0
+    for r in panel.members:
+        if name in r.joint:
+            both, colour = r.joint[name], panel.colour(r)
+            curve, alone = Curve.of(both.together), Curve.of(both.alone)
+            axis.plot(curve.omega, curve.value, color=colour)
+            axis.fill_between(curve.omega, curve.low, curve.high, color=colour, alpha=0.12, lw=0)
+            axis.plot(alone.omega, alone.value, color=colour, lw=0.5)
+            end = max(end, curve.end)
+            axis.set_ylabel(LABELS[both.together.kind])
+    axis.axvspan(0, 1 / panel.members[0].model.beta, color="0.9", lw=0, zorder=0)
+    if end:
+        axis.set_xlim(0, end)
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel(r"$\omega / E_J$")
+    note(axis, "grey: $\\omega < T$, not resolved\nthin: every point alone", "upper right")
 
 
 def draw_rho(panel: Panel) -> None:

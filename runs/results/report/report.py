@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from sitqmc.continuation import Spectrum
+from sitqmc.continuation.spectrum.features import find_peaks
 from sitqmc.qmc.observables import row_of
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.formatting import clock
@@ -45,11 +48,15 @@ from sitqmc.runs.results.tables import (
     gain_rows,
     low_frequency,
     peak_texts,
+    two_peaks,
 )
 from sitqmc.runs.store.atomic import replace_text
 from sitqmc.runs.store.provenance import package_version
 
+Array = NDArray[np.float64]
+
 NAME = "report.html"
+MIN_PROMINENCE = 0.05        # of the peaks in the table of a scan, relative to the largest value
 NAMED_POINTS = 4             # points named in one remark
 
 READING = (
@@ -62,6 +69,13 @@ SPECTRA = (
     "is wider than the peak, or the error exceeds the value; the data determine neither place nor width. "
     "χ² counts the independent combinations of the data. The low-frequency value needs no continuation: "
     "β²Λ(β/2)/π in 4e²/h, equal to σ(0) if σ is flat below 2πT."
+)
+SCAN = (
+    "Three or more points of a scan are continued together: neighbouring points help each other. The last "
+    "columns show every point alone; where the two disagree by more than their errors, a change between "
+    "neighbouring points may be sudden, which the common continuation smooths. P(two peaks) is the share of "
+    "posterior samples with two maxima above πT, a dip between them. Only values above 0.95 are evidence for "
+    "a dip, values below 0.5 say that the data do not need one."
 )
 CHECKS = (
     "tau_int is the integrated autocorrelation time in measurements. For Green functions (G, S) it is "
@@ -85,7 +99,8 @@ def report_page(results: RunResults, drawn: Mapping[str, Figure] | None = None) 
         "Results": [_table(final_rows(results), "Main results by point"), tag("p", symbols(READING))],
         "Estimators": [*_estimators(results)],
         "Figures": [tag("div", *_figures(results, drawn), class_="figures")],
-        "Spectra": [tag("p", symbols(SPECTRA)), _table(_spectra(results), "sigma(omega) by point", (0, 1))],
+        "Spectra": [tag("p", symbols(SPECTRA)), _table(_spectra(results), "sigma(omega) by point", (0, 1)),
+                    *_scans(results)],
         "Checks": [tag("p", symbols(CHECKS)), *_checks(results)],
         "Averages": [*_averages(results)],
         "Configuration": [*_configuration(results.config)],
@@ -191,6 +206,31 @@ def _spectra(results: RunResults) -> list[list[str]]:
         low_text = NONE if low is None else f"{low}"
         rows.append([results.label(r), s.method if s else NONE, *shape, low_text, *fit])
     return rows
+
+
+def _scans(results: RunResults) -> Iterator[str]:
+    """Yield what was found for every response of a scan, beside the single continuations."""
+    features = ["peak at", "P(two peaks)", "χ² / data"]
+    head = ["point", "response", *features, *(f"alone: {word}" for word in features)]
+    rows = [
+        [results.label(r), name, *_features(both.together), *_features(both.alone)]
+        for r in results.results for name, both in r.joint.items()
+    ]  # fmt: skip
+    if rows:
+        yield tag("p", symbols(SCAN))
+        yield _table([head, *rows], "points continued together, and alone", (0, 1))
+
+
+def _features(s: Spectrum) -> list[str]:
+    """Return the position of the main peak as it is drawn, the probability of two peaks, and chi^2."""
+    peak = s.interval(_main_maximum, spectral=s.kind != "rho_iw")
+    return [f"{peak}", two_peaks(s), f"{s.chi2:.1f} / {s.n_data}"]
+
+
+def _main_maximum(omega: Array, values: Array) -> float:
+    """Return the position of the most prominent maximum, NaN without one."""
+    peaks = find_peaks(omega, values, MIN_PROMINENCE)
+    return peaks[0].position if peaks else float("nan")
 
 
 def unresolved_peaks(results: RunResults) -> str:

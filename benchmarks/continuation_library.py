@@ -1,0 +1,191 @@
+"""Truths for the benchmark of the continuation: fourteen kinds of spectra with random parameters.
+
+Every draw has its own parameters, inverse temperature, stiffness and noise. The choices of the continuation
+may be made on the kinds of LEARN; the kinds of HELD score them, and no choice looks at those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sitqmc.continuation import CorrelatorData, current_kernel, response_kernel, sinh_grid, tau_kernel
+
+EPS, N_POINTS, N_SAMPLES = 0.1, 41, 200
+FINE = sinh_grid(300.0, 0.1, 6000)
+Truth = Callable[[np.ndarray], np.ndarray]
+Jitter = Callable[..., float]
+
+
+def bump(w, centre, width):
+    return np.exp(-0.5 * ((w - centre) / width) ** 2)
+
+
+def step(x):
+    return 1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))
+
+
+def lorentz(w, centre, width):
+    return 1 / (1 + ((w - centre) / width) ** 2) + 1 / (1 + ((w + centre) / width) ** 2)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Kind of spectra: a function from random parameters and T to a truth, kinds of data, mean D_s."""
+
+    make: Callable[[Jitter, float], Truth]
+    data: tuple[str, ...] = ("rho_iw",)
+    stiffness: float = 0.2
+
+
+def _central_peak(j, T):
+    g, a, top = T * j(1.0, 0.7), j(3.0, 0.6), j(10.0)
+    return lambda w: 0.06 * (1 + a / (1 + (w / g) ** 2)) * np.exp(-((w / top) ** 2))
+
+
+def _hard_gap(j, T):
+    e, tail, power = j(2.5, 0.4), j(2.0), j(0.5, 0.4)
+    return lambda w: 0.2 * np.clip(w - e, 0, None) ** power * np.exp(-np.clip(w - e, 0, None) / tail)
+
+
+def _gap_higgs(j, T):
+    p = j(2.2, 0.4)
+    s, e, top = p * j(0.12, 0.6), p * j(1.8, 0.2), j(5.0)
+    return lambda w: 0.12 / s * bump(w, p, s) * 0.3 + 0.06 * step((w - e) / (0.1 * e)) * np.exp(-w / top)
+
+
+def _two_close(j, T):
+    p, r = j(1.6, 0.4), j(2.2, 0.2)
+    s, h = p * j(0.2, 0.3), j(0.8, 0.4)
+    return lambda w: 0.2 * bump(w, p, s) + 0.2 * h * bump(w, p * r, s * r)
+
+
+def _scalar_higgs(j, T):
+    p = j(1.5, 0.4)
+    s, corner = p * j(0.2, 0.4), j(3.0)
+    return lambda w: 0.1 * w**2 / (1 + (w / corner) ** 4) * np.exp(-w / 4) + 0.3 * bump(w, p, s)
+
+
+def _power_onset(j, T):
+    e, k, top = j(2.0, 0.4), j(3.0, 0.4), j(6.0)
+    return lambda w: 0.15 * (w / e) ** k / (1 + (w / e) ** k) * np.exp(-w / top)
+
+
+def _broad(j, T):
+    c, s, a = j(3.5, 0.4), j(2.0, 0.3), j(0.3, 0.8)
+    return lambda w: 0.15 * (bump(w, c, s) + bump(w, -c, s)) + 0.15 * a * np.exp(-w / c)
+
+
+def _critical_dip(j, T):
+    g, depth, top = 2 * T * j(1.0, 0.6), j(0.6, 0.3), j(8.0)
+    h = j(1.0, 0.5)
+    return lambda w: 0.08 * (1 + h / np.cosh(np.minimum(w / g, 300.0))
+                             - depth * bump(w, 4 * g, 1.5 * g)) / (1 + (w / top) ** 4)  # fmt: skip
+
+
+def _coherence_edge(j, T):
+    e, d, top = j(2.0, 0.4), j(0.05, 0.7), j(8.0)
+
+    def truth(w):
+        z = w + 1j * d * e
+        return 0.1 * np.real(np.sqrt(z / (z - e))) * step((w - e) / (d * e)) / (1 + (w / top) ** 4)
+
+    return truth
+
+
+def _mode_in_gap(j, T):
+    e = j(4.0, 0.3)
+    p, g, h = e * j(0.35, 0.3), e * j(0.06, 0.4), j(0.15, 0.4)
+    tail = j(2.5)
+
+    def truth(w):
+        above = np.clip(w - e, 0, None)
+        return h * lorentz(w, p, g) / (1 + (w / e) ** 6) + 0.1 * np.sqrt(above) * np.exp(-above / tail)
+
+    return truth
+
+
+def _mixture(j, T):
+    first, last, tail, s = j(0.8, 0.3), j(4.0, 0.3), j(1.5), j(0.12, 0.4)
+    gaps = np.linspace(first, last, 15)
+    return lambda w: 0.15 * np.mean(
+        [np.exp(-np.clip(w - g, 0, None) / tail) * step((w - g) / s) for g in gaps], axis=0)  # fmt: skip
+
+
+def _particle(j, T):
+    p = j(2.0, 0.4)
+    s, e = p * j(0.07, 0.6), p * j(2.0, 0.2)
+    return lambda w: 0.08 / s * bump(w, p, s) + 0.05 * step((w - e) / 0.3) * np.exp(-w / 5)
+
+
+def _lognormal(j, T):
+    c, s = j(2.5, 0.4), j(0.6, 0.4)
+    return lambda w: 0.2 * np.exp(-0.5 * (np.log(np.maximum(w, 1e-9) / c) / s) ** 2)
+
+
+def _drude_and_peak(j, T):
+    g, a, c, s = j(0.4, 0.6), j(0.3, 0.6), j(4.0), j(1.2, 0.3)
+    return lambda w: a / (1 + (w / g) ** 2) ** 1.5 + 0.12 * bump(w, c, s)
+
+
+LEARN = {
+    "central peak of width T": Kind(_central_peak, stiffness=0.02),
+    "hard gap": Kind(_hard_gap, stiffness=0.0),
+    "gap, peak, continuum": Kind(_gap_higgs, stiffness=0.4),
+    "two close peaks": Kind(_two_close, ("rho_iw", "green_tau")),
+    "scalar with peak": Kind(_scalar_higgs, ("chi_tau", "chi_iw")),
+    "power-law onset": Kind(_power_onset),
+    "broad peak": Kind(_broad),
+}
+HELD = {
+    "critical, with a dip": Kind(_critical_dip, stiffness=0.02),
+    "edge with coherence peak": Kind(_coherence_edge),
+    "mode in the gap": Kind(_mode_in_gap, stiffness=0.4),
+    "mixture of gaps": Kind(_mixture),
+    "particle and continuum": Kind(_particle, ("green_tau", "chi_iw")),
+    "log-normal": Kind(_lognormal, ("rho_iw", "chi_tau")),
+    "Drude and peak": Kind(_drude_and_peak, stiffness=0.05),
+}
+KINDS = LEARN | HELD
+
+
+@dataclass(frozen=True)
+class LibraryCase:
+    """Truth A(omega) of one draw, kind of data, beta, and D_s."""
+
+    truth: Truth
+    kind: str
+    beta: float
+    stiffness: float
+
+
+def draw_case(name: str, noise: float, seed: int) -> tuple[LibraryCase, CorrelatorData]:
+    """Return a truth of a kind and its data.
+
+    The noise is relative to the largest value, and correlated over six points.
+    """
+    rng = np.random.default_rng([2026, list(KINDS).index(name), seed, round(-10 * np.log10(noise))])
+
+    def jitter(x: float, share: float = 0.3) -> float:
+        return float(x * np.exp(share * (2 * rng.random() - 1)))
+
+    kind = KINDS[name]
+    half = round(jitter(6.0, 0.3) / EPS)
+    beta = 2 * half * EPS
+    data = kind.data[int(rng.integers(len(kind.data)))]
+    case = LibraryCase(kind.make(jitter, 1 / beta), data, beta, jitter(kind.stiffness))
+    A = case.truth(FINE.omega) * FINE.weights
+    if data.endswith("_iw"):
+        grid = np.arange(min(N_POINTS, half + 1), dtype=float)
+        kernel = current_kernel if data == "rho_iw" else response_kernel
+        clean = kernel(grid, FINE.omega, beta, EPS) @ A + (case.stiffness if data == "rho_iw" else 0.0)
+    else:
+        grid = EPS * np.arange(1, half + 1, max(1, half // N_POINTS))
+        clean = tau_kernel(grid, FINE.omega, beta) @ A
+    index = np.arange(clean.size)
+    root = np.linalg.cholesky(np.exp(-np.abs(index[:, None] - index) / 6.0) + 1e-9 * np.eye(clean.size))
+    scale = noise * np.abs(clean).max() * np.sqrt(N_SAMPLES)
+    table = clean + scale * rng.normal(size=(N_SAMPLES, clean.size)) @ root.T
+    return case, CorrelatorData.from_samples(table, kind=data, beta=beta, grid=grid, eps=EPS)  # type: ignore[arg-type]
