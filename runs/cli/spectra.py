@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sitqmc.continuation.data.kinds import EVEN_KINDS
 from sitqmc.runs.cli.arguments import FORMATS, RUN_HELP, folder_of
 from sitqmc.runs.errors import UserError
 
@@ -36,7 +37,7 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     continue_.add_argument("file", help="text file; lines that begin with # are comments")
     continue_.add_argument(
-        "--kind", required=True, choices=("rho_iw", "lambda_tau", "green_tau", "chi_tau", "chi_iw"),
+        "--kind", required=True, choices=EVEN_KINDS,
         help="current response with rho_s, its connected part in time, G(tau) of bosons, response",
     )  # fmt: skip
     continue_.add_argument("--beta", required=True, type=float, help="inverse temperature")
