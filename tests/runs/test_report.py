@@ -98,14 +98,14 @@ def test_nothing_is_loaded_from_elsewhere(reader, made):
 
 def test_every_figure_is_inside_and_described(reader, made):
     images = reader.of("img")
-    assert len(images) == len(figure_kinds(made[1])) == 9
+    assert len(images) == len(figure_kinds(made[1])) == 11
     for image in images:
         head, _, data = image["src"].partition(",")
         assert head == "data:image/svg+xml;base64"
         root = ElementTree.fromstring(base64.b64decode(data))
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert len(image["alt"]) > 40
-    assert len({image["alt"] for image in images}) == 9
+    assert len({image["alt"] for image in images}) == 11
 
 
 def test_every_figure_has_its_numbers_beside_it(reader, made):
@@ -303,7 +303,7 @@ def test_command(made, capsys, tmp_path):
     said = capsys.readouterr().out
     assert (out / "table.txt").read_text() in said
     assert str(tmp_path / "r.html") in said.splitlines()[-1]
-    expected = [".csv"] * 10 + [".html"] + [".pdf"] * 9 + [".svg"] * 9 + [".txt"] * 2
+    expected = [".csv"] * 12 + [".html"] + [".pdf"] * 11 + [".svg"] * 11 + [".txt"] * 2
     assert sorted(p.suffix for p in tmp_path.iterdir()) == expected
     assert (tmp_path / "r.html").read_text() == (out / "report.html").read_text()
     for name in ("table.txt", "averages.csv", "sigma.csv", "scales.csv"):
