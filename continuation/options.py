@@ -16,6 +16,7 @@ RULES: tuple[str, ...] = get_args(AlphaRule)
 Edge = Literal["open", "threshold", "peak"]
 EDGES: tuple[str, ...] = get_args(Edge)
 MIN_DRAWS = 20
+MIN_SCAN = 3               # points of a scan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

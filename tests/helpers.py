@@ -66,8 +66,8 @@ def sitqmc(folder, *arguments, before=(), env=None):
     )  # fmt: skip
 
 
-def datasets(path):
-    """Every dataset of a store, as bytes."""
+def datasets(path, group="/"):
+    """Every dataset of a store, or of one of its groups, as bytes."""
     found = {}
 
     def visit(name, item):
@@ -75,7 +75,7 @@ def datasets(path):
             found[name] = (item.shape, item[()].tobytes())
 
     with h5py.File(path) as file:
-        file.visititems(visit)
+        file[group].visititems(visit)
     return found
 
 

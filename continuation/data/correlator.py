@@ -360,6 +360,8 @@ def _check_signs(data: CorrelatorData) -> None:
     elif data.kind == "lambda_iw" or (data.kind == "chi_iw" and data.eps is not None):
         return                                   # an unknown constant
     errors = np.sqrt(np.diag(data.covariance))
+    if data.kind == "rho_iw":
+        sign = np.where(data.grid == 0, 0.0, sign)   # a negative stiffness is set to zero with a warning
     worst = int(np.argmin(sign * data.mean + NEGATIVE * errors))
     if sign[worst] * data.mean[worst] < -NEGATIVE * errors[worst] - 1e-12 * np.abs(data.mean).max():
         raise ValueError(

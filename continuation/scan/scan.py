@@ -18,7 +18,7 @@ from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPoster
 from sitqmc.continuation.methods.parallel import mapped, single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.model_free.functionals import scale_of
-from sitqmc.continuation.options import OptionKeys, Options, resolve
+from sitqmc.continuation.options import MIN_SCAN, OptionKeys, Options, resolve
 from sitqmc.continuation.scan.posterior import central_mean
 from sitqmc.continuation.scan.priors import ROUGH, PriorFamily, all_families, chains_of_settings
 from sitqmc.continuation.scan.process import (
@@ -33,7 +33,6 @@ from sitqmc.continuation.spectrum.solution import Solution
 from sitqmc.continuation.spectrum.spectrum import Spectrum
 from sitqmc.result import SavedResult
 
-MIN_SCAN = 3               # points of a scan
 MARGIN = 5.0               # base shapes whose ln evidence is lower by more are left out after a first look
 FAR = 15.0                 # below it, lengths and amplitudes are not looked at any further
 MOST_FAMILIES = 12         # base shapes that are kept where poor data do not tell them apart

@@ -7,13 +7,16 @@ import runpy
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.qmc import Disorder, Model, OwnObservable, make_disorder
+from sitqmc.qmc import Disorder, Model, make_disorder
 from sitqmc.runs.errors import UserError
+
+if TYPE_CHECKING:
+    from sitqmc.qmc import OwnObservable
 
 Rows = NDArray[Any]
 
@@ -62,6 +65,8 @@ def _listed(path: str, known: str, key: str) -> tuple[OwnObservable, ...]:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{key} = {path!r}: fails ({reason}); mend the file") from None
     listed = tuple(found) if isinstance(found, (list, tuple)) else ()
+    from sitqmc.qmc import OwnObservable  # loads the kernels; most commands do without them
+
     if not listed or not all(isinstance(one, OwnObservable) for one in listed):
         raise UserError(f"{key} = {path!r}: must list its sitqmc.qmc.OwnObservable in OBSERVABLES = [...]")
     return listed

@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, overload
 
-from sitqmc.continuation import CorrelatorData, Spectrum, continue_correlator, continue_scan
+from sitqmc.continuation import CorrelatorData, Spectrum, continue_correlator
 from sitqmc.continuation.methods import DEFAULT_METHOD
-from sitqmc.continuation.options import OptionKeys
-from sitqmc.continuation.scan.scan import MIN_SCAN
+from sitqmc.continuation.options import MIN_SCAN, OptionKeys
 from sitqmc.qmc import Model, ParameterSpace
 from sitqmc.result import Result
 from sitqmc.runs.config.config import Config
@@ -222,6 +221,8 @@ def _usable(config: Config, point: RunPoint, name: str) -> CorrelatorData | None
 
 def continue_job(job: ScanJob) -> ScanFound:
     """Continue all points of a scan together, and alone where that was not done."""
+    from sitqmc.continuation import continue_scan  # loads kernels; commands that inspect do without them
+
     c, count = job.config.continuation, min(len(d.samples) for d in job.data if d.samples is not None)
     options: OptionKeys = {
         "omega_max": c.omega_max or None, "n_omega": c.omega_points, "n_blocks": min(c.blocks, count),

@@ -10,6 +10,7 @@ by name within the package and are made without a call of their own code.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 from collections.abc import Mapping
@@ -85,12 +86,11 @@ def read_record(group: h5py.Group) -> Any:
 
 
 class _Writer:
-    """Arrays of a value as datasets of a group; each array once, also where it is used several times."""
+    """Arrays of a value as datasets of a group; equal arrays once, whichever process made them."""
 
     def __init__(self, group: h5py.Group) -> None:
         self.group = group
-        self.places: dict[int, str] = {}
-        self.kept: list[Any] = []                # identities hold as long as the objects live
+        self.places: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def node(self, value: Any, place: str) -> Any:
         """Return the tree of a value; its arrays are written below `place`."""
@@ -121,13 +121,13 @@ class _Writer:
             raise TypeError(f"{place}: an array of {array.dtype} cannot be kept in a file")
         if array.dtype.kind == "U":
             return {"texts": array.tolist()}
-        if id(value) not in self.places:
+        key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+        if key not in self.places:
             name = place.strip("/") or "array"
             options = COMPRESSION if array.nbytes > COMPRESSED_ABOVE and array.ndim else {}
             self.group.create_dataset(name, data=array, **options)
-            self.places[id(value)] = name
-            self.kept.append(value)
-        return {"array": self.places[id(value)]}
+            self.places[key] = name
+        return {"array": self.places[key]}
 
 
 class _Reader:

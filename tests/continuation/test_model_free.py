@@ -124,7 +124,7 @@ def test_methods_without_prior_through_the_common_interface(method):
         beta=BETA, grid=tau,
     )  # fmt: skip
     if method == "rational":
-        with pytest.raises(ValueError, match="rational' with kind green_tau: it needs rho_iw, chi_iw"):
+        with pytest.raises(ValueError, match="kind green_tau: it needs rho_iw, lambda_iw, chi_iw"):
             continue_correlator(data, method=method)
     else:
         assert continue_correlator(data, method=method).weight().value == pytest.approx(TOTAL, rel=0.05)

@@ -147,7 +147,7 @@ def test_library_is_positive_and_complete():
     rho = 0.2 + current_kernel(n, GRID.omega, beta) @ TRUTH
     source = CorrelatorData.from_mean_cov(rho, 1e-6 * np.eye(30), kind="rho_iw", beta=beta, grid=n)
     priors = prior_ensemble(pose(source, Options(omega=GRID.omega)))
-    assert len(priors) == 4 * 3 + 6 + 3 * (6 + 5 + 5 + 3 + 4 + 1)
+    assert len(priors) == 4 * 3 + 2 * (6 + 5 + 5 + 3 + 4 + 1)
     assert len({p.name for p in priors}) == len(priors)
     for p in priors:
         x = np.exp(p.log_x(np.zeros(p.size)))

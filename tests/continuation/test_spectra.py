@@ -264,7 +264,7 @@ def test_other_kinds(kind):
     [
         ({"default": "round"}, "choose gaussian, flat"),
         ({"default": np.ones(5)}, "one value per node"),
-        ({"default": -np.ones(400)}, "must be finite, >= 0"),
+        ({"default": -np.ones(160)}, "must be finite, >= 0"),
         ({"alpha_rule": "best"}, "choose one of curvature"),
         ({"method": "magic"}, "choose one of process, maxent"),
         ({"n_draws": 2}, "at least 20 samples"),

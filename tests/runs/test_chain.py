@@ -62,7 +62,7 @@ def test_local_processes(reference, tmp_path):
     write_config(tmp_path)
     done = sitqmc(tmp_path, "run", "run.toml", "-n", "2", "--no-analysis")
     assert done.returncode == 0, done.stderr
-    assert datasets(tmp_path / "out/run.h5") == datasets(reference[0] / "out/run.h5")
+    assert datasets(tmp_path / "out/run.h5", "points") == datasets(reference[0] / "out/run.h5", "points")
     assert not (tmp_path / "out" / "parts").exists()
 
 
@@ -70,7 +70,7 @@ def test_one_mpi_rank(reference, tmp_path):
     write_config(tmp_path)
     done = sitqmc(tmp_path, "run", "run.toml", "--no-analysis", before=(mpiexec(), "-n", "1"))
     assert done.returncode == 0, done.stderr
-    assert datasets(tmp_path / "out/run.h5") == datasets(reference[0] / "out/run.h5")
+    assert datasets(tmp_path / "out/run.h5", "points") == datasets(reference[0] / "out/run.h5", "points")
 
 
 def test_mpi_ranks_share_the_simulation_and_the_analysis(reference, tmp_path):
@@ -125,7 +125,7 @@ def test_without_mpi4py(reference, tmp_path, without_mpi4py):
     write_config(tmp_path)
     done = sitqmc(tmp_path, "run", "run.toml", "-n", "1", "--no-analysis", env=without_mpi4py)
     assert done.returncode == 0, done.stderr
-    assert datasets(tmp_path / "out/run.h5") == datasets(reference[0] / "out/run.h5")
+    assert datasets(tmp_path / "out/run.h5", "points") == datasets(reference[0] / "out/run.h5", "points")
 
 
 def test_launcher_without_mpi4py_is_refused(tmp_path, without_mpi4py):

@@ -198,7 +198,7 @@ def test_show_draws_scalars_and_correlators(finished, capsys):
         assert (finished / path).read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
     assert main(["show", "out", "kapa"]) == 2
-    assert "known: " in capsys.readouterr().err
+    assert "did you mean 'kappa'?" in capsys.readouterr().err
     assert main(["show", "out", "kappa", "q"]) == 2
 
 

@@ -155,7 +155,7 @@ def test_wrong_questions_are_answered_in_one_line(run):
         ({"name": "rho"}, "no parameter given: 2 points of this run; name one of"),
         ({"name": "rho", "p": 0.3}, r"p = 0.3: 0 points of this run; name one of .*0.2"),
         ({"name": "rho", "q": 0.3}, "unknown parameter of a point .q.; known: L, "),
-        ({"name": "sigma", "p": 0.2}, "observable 'sigma': not in this run; known: "),
+        ({"name": "sigma", "p": 0.2}, "unknown observable of this run 'sigma'; known: "),
         ({"name": "rho", "p": 0.2, "estimator": "best"}, "estimator = 'best': choose one of improved"),
     ):
         with pytest.raises(UserError, match=text) as caught:

@@ -197,7 +197,7 @@ def test_a_point_without_spectrum_is_reported_all_the_same(made):
     single = made[1].replaced([bare])
     assert "scan" not in figure_kinds(single)
     reader = Reader(report_page(single))
-    assert len(reader.of("img")) == 8
+    assert len(reader.of("img")) == 10
     assert "was not computed" in reader.text
     assert figure_kinds(made[1].replaced([])) == {}
 

@@ -82,7 +82,7 @@ def test_the_numbers_are_those_of_the_runs(tiny):
     """rho_s in the CSV is the mean of the store's bins, sample by sample."""
     with open(tiny / "1b.csv") as file:
         rows = [r for r in csv.DictReader(file) if r["curve"] == "rho_s L=4"]
-    stored = {d.model.p: d for d in load_run(tiny / "runs" / "dirty").points if d.model.Lx == 4}
+    stored = {d.model.p: d for d in load_run(tiny / "runs" / "dirty").iter_samples() if d.model.Lx == 4}
     assert len(rows) == len(stored) == 5
     for row in rows:
         bins = stored[float(row["x"])].bins

@@ -14,10 +14,6 @@ two peaks       on a background
 The positions are in units of the characteristic frequency of the data. Every family has the same prior
 probability, divided among its members. Without the families, quasi-particle peaks and gaps need a rough u
 at all frequencies, come out smeared, and their bands are too narrow.
-
-Each family also has members whose u is almost rigid: a spectrum that follows a base shape then needs no
-freedom at all frequencies. They lower the mean L1 distance by 12 % on the seven kinds of spectra on which
-they were chosen, and by 5 % on seven other kinds, see `benchmarks/continuation_library.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +42,6 @@ from sitqmc.continuation.methods.problem import Problem
 
 LENGTHS = (0.2, 0.4, 0.7, 1.2)                  # correlation length of u, in t = asinh(omega/omega_0)
 AMPLITUDES = (1.0, 2.0, 4.0)                    # standard deviation of u
-LONG = ((2.0, 0.5), (2.0, 1.0), (2.0, 2.0), (3.5, 0.5), (3.5, 1.0), (3.5, 2.0))  # almost rigid, broad only
 FAMILIES: dict[int, tuple[float, float, int]] = {     # first and last location of the feature, how many
     PEAK: (0.35, 2.2, 6),
     EDGE: (0.15, 1.5, 5),
@@ -55,7 +50,7 @@ FAMILIES: dict[int, tuple[float, float, int]] = {     # first and last location 
     TWO_PEAKS: (0.25, 1.2, 4),
 }
 DRUDE_SPREAD = 0.9                              # of the logarithm of its width about pi T
-SHAPE_PROCESSES = ((0.7, 1.0), (0.35, 1.0), (1.2, 0.5))     # correlation length and amplitude of u on a shape
+SHAPE_PROCESSES = ((0.7, 1.0), (0.35, 1.0))     # correlation length and amplitude of u on a shape
 NAMES = ("broad", "peak", "edge", "peak and edge", "drude", "power law", "two peaks")
 
 
@@ -81,7 +76,6 @@ def prior_ensemble(problem: Problem) -> list[Prior]:
         base = SpectralShape(family, location, log_width, w, row, common)
         return make_prior(f"{NAMES[family]} {label}", base, root, -float(np.log(count)))
 
-    roots |= {key: covariance_root(t, *key) for key in LONG}
     priors = [
         member(BROAD, 1.0, 1.0, root, _label(key), len(roots)) for key, root in roots.items()
     ]

@@ -14,7 +14,7 @@ from sitqmc.continuation.spectrum.posterior import sampled_error
 CALIBRATION = 0.75
 """Pointwise bands of single spectra were too wide: 68 % bands held the truth at 79 to 90 % of the nodes. The
 factor was learned on one half of the library of the benchmark; on the other half 68 % bands hold the truth at
-58 to 74 % of the resolved nodes, 87 % before."""
+71 to 81 % of the resolved nodes, 87 % before."""
 
 
 @dataclass(frozen=True, eq=False)
