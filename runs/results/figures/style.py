@@ -55,7 +55,7 @@ def new_figure(width: float, height: float) -> NotebookFigure:
 def finished(figure: NotebookFigure) -> NotebookFigure:
     """Make ticks and layout while the style is in force; return the figure."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")             # the layout holds for every format; a new one costs as much again
+    figure.set_layout_engine("none")             # one layout for all formats: it costs as much as drawing
     return figure
 
 
