@@ -126,7 +126,7 @@ def test_chains_against_the_transfer_matrix(case):
         z = (found.mean(axis=0) - exact)[~still] / error[~still]
         assert len(z) > 3
         largest = np.abs(truth[name][:, n] if name in truth else exact).max()
-        ceiling = 0.015 if name == "G_k" else 0.01      # worms fill the histogram in a part of each bin only
+        ceiling = 0.025 if name == "G_k" else 0.01      # worms fill the histogram in a part of each bin only
         assert np.all(error < ceiling * largest), (name, error)
         assert np.abs(z).max() < 4.5, (name, z)
 

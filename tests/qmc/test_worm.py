@@ -188,7 +188,7 @@ def test_second_worm_against_its_definition(action):
     disorder = model.draw_disorder(1, 4)
     assert 4 < disorder.present < 9
     links = build_link_tables(model, [disorder])
-    words, green = empty_lattice(model, disorder), np.zeros(8 + 36, np.uint64)
+    words, green = empty_lattice(model, disorder), np.zeros(8 + 36 + 24, np.uint64)
     slow = [int(word) for word in words]
     registers, numbers = new_registers(model, BYTES, 1), np.zeros(4 * BLOCK, np.uint64)
     fill_u64(stream(7, 0), numbers)
@@ -208,7 +208,12 @@ def test_second_worm_against_its_definition(action):
     distances = np.zeros((3, 3))
     for head, tail in np.ndindex(9, 9):
         distances[(head // 3 - tail // 3) % 3, (head - tail) % 3] += waiting[0, head, tail]
-    np.testing.assert_allclose(fold_space(model, times[8:]), distances, rtol=1e-4)
+    np.testing.assert_allclose(fold_space(model, times[8:44]), distances, rtol=1e-4)
+    along = np.zeros((2, 3, 4))                  # by |dx| and by |dy|, before the periodic boundary, and tau
+    for head, tail in np.ndindex(9, 9):
+        along[0, abs(head % 3 - tail % 3)] += waiting[:, head, tail]
+        along[1, abs(head // 3 - tail // 3)] += waiting[:, head, tail]
+    np.testing.assert_allclose(times[44:].reshape(2, 3, 4), along, rtol=1e-4)
     assert min(distances.ravel()[1:]) > 5
 
 
