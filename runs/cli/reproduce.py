@@ -1,9 +1,13 @@
 """The command that makes the figures of the paper."""
 
 import argparse
+import tomllib
+from pathlib import Path
 from typing import Any
 
 from sitqmc.runs.cli.arguments import positive
+from sitqmc.runs.config.config import parse_config
+from sitqmc.runs.errors import UserError
 
 
 def add_commands(commands: Any) -> None:
@@ -27,15 +31,46 @@ def add_commands(commands: Any) -> None:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from sitqmc.runs.paper.reproduce import reproduce, write_cluster
+    from sitqmc.runs.paper.reproduce import reproduce
     from sitqmc.runs.simulate.processes import available_cores
 
     output = arguments.output or f"results/reproduce/{arguments.size}"
     if arguments.size == "cluster" and not arguments.simulate:
-        print(write_cluster(arguments.figure, output, arguments.time, arguments.nodes))
+        print(_write_cluster(arguments.figure, output, arguments.time, arguments.nodes))
         return 0
     reproduce(
         arguments.figure, arguments.size, output, processes=arguments.processes or available_cores(),
         simulate=arguments.simulate, quiet=arguments.quiet,
     )  # fmt: skip
     return 0
+
+
+def _write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) -> str:
+    """Write configurations and a job script to a folder; return their cost and the next steps as text."""
+    from sitqmc.runs.jobs.plan import plan
+    from sitqmc.runs.jobs.slurm import Job, script
+    from sitqmc.runs.paper.reproduce import CONFIGS, chapter_of
+    from sitqmc.runs.store.atomic import make_folder, replace_text
+
+    chapter = chapter_of(figure, "cluster")
+    if not chapter.studies:
+        raise UserError(f"figure {figure}: needs no simulation; use --size small")
+    folder = Path(output)
+    make_folder(folder)
+    tables = {name: CONFIGS / f"cluster_{name}.toml" for name in chapter.studies}
+    files = [str(folder / path.name) for path in tables.values()]
+    text = script(Job(configs=tuple(files), nodes=nodes, time=time_limit, name="reproduce"))
+    lines = []
+    for name, path in tables.items():
+        source = path.read_text(encoding="utf-8")
+        config = parse_config(tomllib.loads(source))
+        own = source.replace(f'"{config.output.path}"', f'"{folder / "runs" / name}"')
+        replace_text(folder / path.name, own)
+        lines += [f"{folder / path.name}:", plan(config, 64, trial_seconds=1.0), ""]
+    batch = folder / "reproduce.sbatch"
+    replace_text(batch, text)
+    lines += [
+        f"{batch} written, with {len(files)} configurations; submit it with: sbatch {batch}",
+        f"when all jobs have ended: sitqmc reproduce {figure} --size cluster --simulate -o {folder}",
+    ]
+    return "\n".join(lines)

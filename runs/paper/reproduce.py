@@ -8,13 +8,12 @@
 and index.html with all panels, tables, and a verdict on each statement of the paper.
 """
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sitqmc.qmc import Model
-from sitqmc.runs.config.config import Config, load_config, parse_config
+from sitqmc.runs.config.config import Config, load_config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.paper.claims import claims, claims_table, claims_text
 from sitqmc.runs.paper.page import write_page
@@ -88,7 +87,7 @@ def reproduce(
     configs   folder of SIZE_STUDY.toml
     raises    UserError for an unknown figure or size
     """
-    chapter = _chapter(figure, size)
+    chapter = chapter_of(figure, size)
     folder = Path(output)
     make_folder(folder)
 
@@ -122,7 +121,8 @@ def reproduce(
     return made
 
 
-def _chapter(figure: str, size: str) -> Chapter:
+def chapter_of(figure: str, size: str) -> Chapter:
+    """Return the panels and studies of a figure; UserError for an unknown figure or size."""
     if figure not in FIGURES:
         raise UserError(f"FIGURE = {figure!r}: must be one of {', '.join(FIGURES)}")
     if size not in SIZES:
@@ -163,32 +163,3 @@ def _study(
 
 def _models(config: Config) -> list[Model]:
     return list(config.models)
-
-
-def write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) -> str:
-    """Write configurations and a job script to a folder; return their cost and the next steps as text."""
-    from sitqmc.runs.jobs.plan import plan
-    from sitqmc.runs.jobs.slurm import Job, script
-
-    chapter = _chapter(figure, "cluster")
-    if not chapter.studies:
-        raise UserError(f"figure {figure}: needs no simulation; use --size small")
-    folder = Path(output)
-    make_folder(folder)
-    tables = {name: CONFIGS / f"cluster_{name}.toml" for name in chapter.studies}
-    files = [str(folder / path.name) for path in tables.values()]
-    text = script(Job(configs=tuple(files), nodes=nodes, time=time_limit, name="reproduce"))
-    lines = []
-    for name, path in tables.items():
-        source = path.read_text(encoding="utf-8")
-        config = parse_config(tomllib.loads(source))
-        own = source.replace(f'"{config.output.path}"', f'"{folder / "runs" / name}"')
-        replace_text(folder / path.name, own)
-        lines += [f"{folder / path.name}:", plan(config, 64, trial_seconds=1.0), ""]
-    batch = folder / "reproduce.sbatch"
-    replace_text(batch, text)
-    lines += [
-        f"{batch} written, with {len(files)} configurations; submit it with: sbatch {batch}",
-        f"when all jobs have ended: sitqmc reproduce {figure} --size cluster --simulate -o {folder}",
-    ]
-    return "\n".join(lines)

@@ -53,7 +53,9 @@ ALLOWED: dict[str, set[str]] = {
     "runs/jobs": GROUND | {"qmc/*", "runs/config", "runs/store", "runs/simulate", "runs/results"},
     "runs/results": GROUND
     | {"qmc/*", "continuation/*", "analytic/*", "runs/config", "runs/store", "runs/formats"},
-    "runs/paper": {"qmc/*", "continuation/*", "analytic/*", "runs/*"},
+    "runs/paper": GROUND
+    | {"qmc/*", "continuation/*", "analytic/*"}
+    | {"runs/config", "runs/formats", "runs/store", "runs/simulate", "runs/results"},
     "runs/cli": {"qmc/*", "continuation/*", "analytic/*", "runs/*"},
 }
 """ROOM/FOLDER, or ROOM/FILE -> what its files may import; ROOM/* is the whole room."""
