@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from sitqmc.runs.cli.arguments import positive
-from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.errors import UserError
 
 
@@ -47,6 +46,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
 def _write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int) -> str:
     """Write configurations and a job script to a folder; return their cost and the next steps as text."""
+    from sitqmc.runs.config.config import parse_config
     from sitqmc.runs.jobs.plan import plan
     from sitqmc.runs.jobs.slurm import Job, script
     from sitqmc.runs.paper.reproduce import CONFIGS, chapter_of
