@@ -155,8 +155,9 @@ def draw_waves(panel: Panel) -> None:
         rho = float(one.mean[i])                 # curves of all points begin at one: their rise is seen
         mean, error = fit.data[:, i] / rho, fit.error[:, i] / rho
         axis.errorbar(fit.q, mean, error, fmt="o", ms=1.6, lw=0.5, color=colour)
-        known = np.isfinite(fit.prediction[:, i]) & (fit.error[:, i] > 0)
-        if known.any():
+        rising = np.argsort(fit.q, kind="stable")    # waves come by their number, not by |q| of the lattice
+        known = rising[(np.isfinite(fit.prediction[:, i]) & (fit.error[:, i] > 0))[rising]]
+        if known.size:
             axis.plot(fit.q[known], fit.prediction[known, i] / rho, color=colour, lw=0.7)
             pull = (fit.data[known, i] - fit.prediction[known, i]) / fit.error[known, i]
             below.plot(fit.q[known], pull, ".", ms=2, color=colour)
