@@ -129,6 +129,17 @@ class Estimate:
             pull = difference / error
         return pull if np.shape(pull) else float(pull)
 
+    def minus(self, other: Estimate) -> Estimate:
+        """Return the difference of two independent values."""
+        return Estimate(self.value - other.value, np.hypot(self.error, other.error))
+
+    def over(self, other: Estimate) -> Estimate:
+        """Return the ratio of two independent scalars; missing if `other` is zero."""
+        if not other.value:
+            return Estimate.missing()
+        value = self.value / other.value
+        return Estimate(value, math.hypot(self.error, value * other.error) / abs(other.value))
+
     def scaled(self, factor: float) -> Estimate:
         """Return the estimate of `factor` times the quantity."""
         def times(x: Any, c: float) -> Any:

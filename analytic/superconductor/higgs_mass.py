@@ -104,6 +104,4 @@ def fit_mass_scaling(
 
 def critical_mass_over_stiffness() -> Estimate:
     """Return the clean critical slope m_H / rho_s = 2.1 / 0.44; its trust is that of the two numbers."""
-    m, s = MASS_OVER_MIRROR_GAP.number, STIFFNESS_OVER_MIRROR_GAP.number
-    ratio = m.value / s.value
-    return Estimate(ratio, ratio * float(np.hypot(m.error / m.value, s.error / s.value)))
+    return MASS_OVER_MIRROR_GAP.number.over(STIFFNESS_OVER_MIRROR_GAP.number)

@@ -1,10 +1,9 @@
 """Statements of the paper tested with the data of one size: verdict, numbers, data that would decide."""
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from sitqmc.runs.paper.panels.transition import energy_scale, is_reliable
 from sitqmc.runs.paper.panels.weights import weight_line
 from sitqmc.runs.paper.studies.dataset import G_C, P_C, SIGMA_C, Reproduction
 from sitqmc.runs.paper.studies.spectra import SpectrumSummary, StudyPoint
+from sitqmc.runs.paper.tables import csv_text
 
 EXCESS_TOP = 2.0  # E_J; the absorption below the clean threshold is judged up to here
 WANTED = 0.05  # error of a low-frequency conductivity that would tell 0.5 from 0.35
@@ -67,19 +67,6 @@ def _midpoint(data: Reproduction, correlator: str, p: float) -> Estimate:
         return Estimate.missing()
 
 
-def _difference(a: Estimate, b: Estimate) -> Estimate:
-    """Return a - b of independent values."""
-    return Estimate(a.value - b.value, math.hypot(a.error, b.error))
-
-
-def _ratio(a: Estimate, b: Estimate) -> Estimate:
-    """Return a/b of independent values; missing if b is zero."""
-    if not (a.is_known and b.is_known and b.value):
-        return Estimate.missing()
-    value = a.value / b.value
-    return Estimate(value, math.hypot(a.error, value * b.error) / abs(b.value))
-
-
 def _fluid_ends(data: Reproduction) -> tuple[StudyPoint, StudyPoint]:
     """Return the superfluids with the least and the largest p below p_c."""
     fluid = [point for point in data.dirty if point.model.p < P_C]
@@ -117,8 +104,8 @@ def _stiffness(data: Reproduction) -> Claim:
     )
     common = [L for L in rho if at_p_c[L].model.p == near.model.p]
     two = common[-2:] if len(common) > 1 else []
-    shrinks = _ratio(rho[two[1]], rho[two[0]]) if two else Estimate.missing()
-    drop = _difference(a, near.averages.values["rho_s"])
+    shrinks = rho[two[1]].over(rho[two[0]]) if two else Estimate.missing()
+    drop = a.minus(near.averages.values["rho_s"])
     return Claim("rho_s falls continuously to zero at p_c.", found, "the exponent needs L >= 32", (
         Decision(f"rho_s(p = {first.model.p:g}) - rho_s(p = {near.model.p:g}), E_J", drop, "above", 0.0),
         Decision(
@@ -142,7 +129,7 @@ def _weight(data: Reproduction) -> Claim:
             Decision("(rho_s + regular weight)/<-k_x>, worst p; 3 % for O(eps)", worst, "above", 0.97),
             Decision("(rho_s + regular weight)/<-k_x>, worst p; 3 % for O(eps)", worst, "below", 1.03),
             Decision("midpoint frequency of sigma, least p minus last superfluid, E_J",
-                     _difference(clean, fluid), "above", 0.0),
+                     clean.minus(fluid), "above", 0.0),
         ),
     )  # fmt: skip
 
@@ -151,7 +138,7 @@ def _pair(data: Reproduction) -> Claim:
     seen = [point for point in data.dirty if point.model.p > P_C and is_reliable(point, "pair_peak")]
     parts = _by_p(seen, "pair_peak")
     values = [energy_scale(point, "pair_peak") for point in seen]
-    fall = _difference(values[-1], values[0]) if len(values) > 1 else Estimate.missing()
+    fall = values[-1].minus(values[0]) if len(values) > 1 else Estimate.missing()
     return Claim(
         "omega_pair of the insulator closes at p_c.",
         f"resolved at {parts or 'no p'} (E_J); it lies at T closer to p_c, a typical, not a hard gap",
@@ -166,9 +153,9 @@ def _mode(data: Reproduction) -> Claim:
     parts = _by_p(seen, "m_h_sigma") or "no p"
     samples = min(point.averages.n_samples for point in fluid)
     masses = [energy_scale(point, "m_h_sigma") for point in seen]
-    softer = _difference(masses[0], masses[-1]) if len(masses) > 1 else Estimate.missing()
+    softer = masses[0].minus(masses[-1]) if len(masses) > 1 else Estimate.missing()
     least, last = _fluid_ends(data)
-    middle = _ratio(_midpoint(data, "rho", last.model.p), _midpoint(data, "rho", least.model.p))
+    middle = _midpoint(data, "rho", last.model.p).over(_midpoint(data, "rho", least.model.p))
     return Claim(
         "sigma has a peak at m_H that softens towards zero at p_c from the superfluid side.",
         f"lowest peak of sigma resolved at {parts} (of {len(fluid)} superfluids); bands grow at low "
@@ -210,10 +197,10 @@ def _scalar(data: Reproduction) -> Claim:
     both = [point for point in seen if is_reliable(point, "m_h_sigma")]
     apart = Estimate.missing()
     if both:
-        apart = _difference(energy_scale(both[-1], "m_h_scalar"), energy_scale(both[-1], "m_h_sigma"))
+        apart = energy_scale(both[-1], "m_h_scalar").minus(energy_scale(both[-1], "m_h_sigma"))
     least, last = _fluid_ends(data)
-    middle = _ratio(_midpoint(data, "chi_s", last.model.p), _midpoint(data, "chi_s", least.model.p))
-    rho = _ratio(last.averages.values["rho_s"], least.averages.values["rho_s"])
+    middle = _midpoint(data, "chi_s", last.model.p).over(_midpoint(data, "chi_s", least.model.p))
+    rho = last.averages.values["rho_s"].over(least.averages.values["rho_s"])
     return Claim(
         "The low-frequency excess of sigma is the Higgs mode.",
         f"peak of chi_s'' of the same samples resolved at {parts} (E_J); no such peak of sigma to set beside "
@@ -224,7 +211,7 @@ def _scalar(data: Reproduction) -> Claim:
         (
             Decision("peak of chi_s'' minus peak of sigma, same samples, E_J", apart, "equal", 0.0, 0.3),
             Decision("midpoint of chi_s minus rho_s, each over its value at the least p; 0 if both soften",
-                     _difference(middle, rho), "equal", 0.0, 0.1, deciding=False),
+                     middle.minus(rho), "equal", 0.0, 0.1, deciding=False),
         ),
     )  # fmt: skip
 
@@ -237,11 +224,11 @@ def _threshold(data: Reproduction) -> Claim:
         for point in fluid if energy_scale(point, "onset_sigma").is_known
     )  # fmt: skip
     masses = [energy_scale(point, "m_h_scalar") for point in fluid if is_reliable(point, "m_h_scalar")]
-    softer = _difference(masses[0], masses[-1]) if len(masses) > 1 else Estimate.missing()
+    softer = masses[0].minus(masses[-1]) if len(masses) > 1 else Estimate.missing()
     edges = [point for point in fluid if is_reliable(point, "onset_sigma")]
     edge = Estimate.missing()
     if edges:
-        edge = _ratio(energy_scale(edges[-1], "onset_sigma"), energy_scale(edges[-1], "m_h_scalar"))
+        edge = energy_scale(edges[-1], "onset_sigma").over(energy_scale(edges[-1], "m_h_scalar"))
     return Claim(
         "Clean array: sigma has a threshold at m_H, and m_H goes to zero at g_c.",
         f"m_H of chi_s'' softens towards g_c; {parts}",
@@ -273,7 +260,7 @@ def _excess(data: Reproduction) -> Claim:
         )
     return Claim(statement, found, decides, (
         Decision(f"sigma of {other} minus that of {name} at omega = {at:.2g} E_J, 4e^2/h",
-                 _difference(more, less), "above", 0.0),
+                 more.minus(less), "above", 0.0),
     ))  # fmt: skip
 
 
@@ -310,12 +297,8 @@ def claims_text(found: Iterable[Claim]) -> str:
 
 def claims_table(found: Iterable[Claim]) -> str:
     """Return the numbers, rules and verdicts of claims as CSV text; one row for each number."""
-    out = io.StringIO()
-    columns = ("statement", "quantity", "value", "error", "rule", "verdict", "decides")
-    table = csv.DictWriter(out, columns, lineterminator="\n")
-    table.writeheader()
+    rows: list[dict[str, Any]] = []
     for claim in found:
-        rows = [d.plain(claim.statement) for d in claim.decisions]
-        for row in rows or [{"statement": claim.statement, "verdict": claim.verdict}]:
-            table.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-    return out.getvalue()
+        numbers = [d.plain(claim.statement) for d in claim.decisions]
+        rows += numbers or [{"statement": claim.statement, "verdict": claim.verdict}]
+    return csv_text(rows, ("statement", "quantity", "value", "error", "rule", "verdict", "decides"))

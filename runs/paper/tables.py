@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,7 @@ def _mirror() -> list[Row]:
         away = f"at K_c (1 +- {one.model.eps / K_C - 1:.2g})"
         mass, gap = energy_scale(one, "m_h_scalar"), energy_scale(other, "pair_decay")
         rho, unit = one.averages.values["rho_s"], one.model.eps / other.model.eps
-        ratio, stiffness = _ratio(mass, gap).scaled(unit), _ratio(rho, gap).scaled(unit)
+        ratio, stiffness = mass.over(gap).scaled(unit), rho.over(gap).scaled(unit)
         rows += [
             Row(f"m_H/Delta, {away}", ratio, Estimate(2.1, 0.3), "Gazit et al. 2013",
                 "isotropic XY model, L = 32; peak of chi_s''; others: 3.3(8), 2.2 to 2.4"),
@@ -177,12 +177,6 @@ def _mirror() -> list[Row]:
             _product(rho, insulator, unit, away),
         ]  # fmt: skip
     return rows
-
-
-def _ratio(a: Estimate, b: Estimate) -> Estimate:
-    """Return a/b of independent values."""
-    value = a.value / b.value
-    return Estimate(value, value * math.hypot(a.error / a.value, b.error / b.value))
 
 
 def _product(rho: Estimate, insulator: ReducedPoint, unit: float, away: str) -> Row:
@@ -241,11 +235,16 @@ def write_tables(folder: Path, data: Reproduction) -> list[Path]:
 
 
 def _write(folder: Path, name: str, text: str, rows: Sequence[dict[str, Any]]) -> list[Path]:
+    replace_text(folder / f"{name}.txt", text + "\n", durable=False)
+    replace_text(folder / f"{name}.csv", csv_text(rows, list(rows[0])), durable=False)
+    return [folder / f"{name}.txt", folder / f"{name}.csv"]
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    """Return rows as CSV text with these columns; numbers have six digits, a missing cell is empty."""
     out = io.StringIO()
-    table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    table = csv.DictWriter(out, names, lineterminator="\n")
     table.writeheader()
     for row in rows:
         table.writerow({k: f"{v:.6g}" if isinstance(v, (float, np.floating)) else v for k, v in row.items()})
-    replace_text(folder / f"{name}.txt", text + "\n", durable=False)
-    replace_text(folder / f"{name}.csv", out.getvalue(), durable=False)
-    return [folder / f"{name}.txt", folder / f"{name}.csv"]
+    return out.getvalue()

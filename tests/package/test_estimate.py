@@ -72,6 +72,14 @@ def test_intervals_and_pulls():
     assert skew.scaled(-2).interval() == pytest.approx((-2.6, -1.8))
 
 
+def test_difference_and_ratio_of_independent_values():
+    a, b = Estimate(3.0, 0.3), Estimate(-2.0, 0.4)
+    assert (a.minus(b).value, a.minus(b).error) == pytest.approx((5.0, 0.5))
+    assert (a.over(b).value, a.over(b).error) == pytest.approx((-1.5, 1.5 * math.hypot(0.1, 0.2)))
+    assert not a.over(Estimate(0.0, 0.1)).is_known
+    assert not a.minus(Estimate.missing()).is_known
+
+
 def test_arrays_and_missing_values():
     rows = Estimate(np.array([1.0, 2.0]), np.array([0.1, 0.2]), low=np.array([0.8, 1.9]),
                     high=np.array([1.1, 2.2]))  # fmt: skip
