@@ -1,7 +1,6 @@
 """Commands that simulate: run, rerun, merge."""
 
 import argparse
-import sys
 from functools import partial
 from typing import Any
 
@@ -53,7 +52,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from sitqmc.runs.simulate.mpi import world
+    from sitqmc.runs.simulate.mpi import abort, world
 
     comm = world()
     try:
@@ -75,8 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     except BaseException as error:
         if comm is None or comm.size == 1:
             raise
-        print(f"sitqmc: rank {comm.rank}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        comm.Abort(1)                            # otherwise the other ranks would wait for ever
+        abort(comm, f"{type(error).__name__}: {error}", 1)
     return 1
 
 

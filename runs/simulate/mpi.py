@@ -6,6 +6,7 @@ own checkpoints. A second number in the window tells all ranks that one of them 
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ LAUNCHER_VARIABLES = ("PMI_RANK", "PMI_SIZE", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE
 SIZES = ("SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 RANKS = ("SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK")
 TASK, STOP = 0, 1            # places in the window
+LAST_WORD = 1.0              # s between the reason of an abort and the abort: launchers drop unread output
 STOP_CHECK = 5.0             # s between two readings of STOP: each may wait for a step of rank 0
 POLL = 0.01                  # s between two probes for a message: a waiting rank leaves its core to others
 
@@ -65,6 +67,15 @@ def _check_launcher(size: int) -> None:
             f"{started} processes were started together, but MPI does not join them: launcher and mpi4py do "
             "not match; try srun --mpi=pmi2, or build mpi4py against the site's MPI (sitqmc doctor)"
         )
+
+
+def abort(comm: Any, reason: str, status: int) -> None:
+    """Say why this rank gives up, and end all ranks: the others would wait for it for ever."""
+    log.error("rank %d: %s", comm.rank, reason)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    time.sleep(LAST_WORD)
+    comm.Abort(status)
 
 
 def wait_for_all(comm: Any) -> None:
@@ -233,9 +244,8 @@ def run_mpi(
             config, folder, tasks, counter.task_numbers(), stop=stop, rank=comm.rank,
             after_task=after_task, after_step=after_step,
         )  # fmt: skip
-    except Exception as error:                   # a full disk, say: the other ranks would wait for ever
-        log.error("rank %d: %s", comm.rank, error)
-        comm.Abort(2 if isinstance(error, UserError) else 1)
+    except Exception as error:                   # a full disk, say
+        abort(comm, str(error), 2 if isinstance(error, UserError) else 1)
     wait_for_all(comm)
     complete = all(comm.allgather(complete and stop.reason() is None))
     if progress is not None and complete:
