@@ -5,7 +5,8 @@ same configuration must give the same bits on every run.
 
 Numba recompiles a kernel when its own file changes, but not when a function or constant changes that it
 inlines from another file. The folder is therefore named by a hash of all these files. It lies in
-NUMBA_CACHE_DIR if that is set, else in the package, else in the user's cache, else among temporary files.
+NUMBA_CACHE_DIR if that is set, else in the package, else in the user's cache, else in the output folder of
+the run, else among temporary files.
 """
 
 import hashlib
@@ -15,11 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numba
+from numba.core.caching import NullCache
 
 njit: Any = numba.njit
 config: Any = numba.config
@@ -29,6 +32,8 @@ ROOMS = ("qmc", "continuation", "analytic")
 PREFIX = "kernels-"
 KEPT_DAYS = 30.0
 """Folders of other versions of the sources are removed after so many days without a change."""
+OUTPUT = "SITQMC_OUTPUT"
+"""Environment variable with the output folder of the run, which worker processes inherit."""
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,15 +47,49 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
-    folder, before = cache_folder(), config.CACHE_DIR
-    config.CACHE_DIR = str(folder or "")                 # numba reads it when it decorates
+    folder = lasting_folder()
+    with _caching_in(folder):
+        compiled: Any = njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(function)
+    if folder is None:
+        compiled._cache = _LateCache(compiled)
+    return cast(Callable[..., Any], compiled)
+
+
+@contextmanager
+def _caching_in(folder: Path | None) -> Iterator[None]:
+    """Let numba keep machine code in the folder; it reads the setting when caching is enabled."""
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder or "")
     try:
-        compiled: Callable[..., Any] = njit(
-            cache=folder is not None, nogil=True, error_model="numpy", **options
-        )(function)
+        yield
     finally:
         config.CACHE_DIR = before
-    return compiled
+
+
+class _LateCache(NullCache):
+    """Cache of one kernel that chooses its folder at the first call: the output of a run is known by then."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.compiled = compiled
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        folder = cache_folder()
+        if folder is None:
+            self.compiled._cache = NullCache()
+            return None
+        with _caching_in(folder):
+            self.compiled.enable_caching()       # replaces this cache
+        return self.compiled._cache.load_overload(sig, target_context)
+
+
+@cache
+def lasting_folder() -> Path | None:
+    """Return the folder of compiled kernels that outlives a run, made if necessary; None if not writable."""
+    name = PREFIX + source_hash()
+    for base in _lasting_folders():
+        if _is_writable(base / name):
+            _remove_old(base, name)
+            return base / name
+    return None
 
 
 @cache
@@ -59,22 +98,37 @@ def cache_folder() -> Path | None:
 
     One line on stderr says so where neither NUMBA_CACHE_DIR, the package nor the user's cache is writable.
     """
-    name = PREFIX + source_hash()
-    for base in _lasting_folders():
-        if _is_writable(base / name):
-            _remove_old(base, name)
-            return base / name
-    base = Path(tempfile.gettempdir()) / f"sitqmc-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    first = not base.exists()
-    folder = base / name if _is_writable(base) and _is_own(base) and _is_writable(base / name) else None
-    if first or folder is None:
-        kept = f"kept in {folder}" if folder else "compiled anew in every process"
-        print(
-            f"sitqmc: neither {PACKAGE} nor the user's cache is writable: kernels are {kept}; "
-            "set NUMBA_CACHE_DIR to a writable folder to keep them",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
-    return folder
+    lasting = lasting_folder()
+    if lasting is not None:
+        return lasting
+    for base in _other_folders():
+        first, folder = not base.exists(), base / (PREFIX + source_hash())
+        if _is_writable(base) and _is_own(base) and _is_writable(folder):
+            if first:                            # the processes of a run, and later runs, find it there
+                _say(f"kept in {folder}")
+            return folder
+    _say("compiled anew in every process")
+    return None
+
+
+def offer_output(folder: Path) -> None:
+    """Name the output folder of a run as a place for kernels, before the first kernel is called."""
+    os.environ[OUTPUT] = str(folder.absolute())
+
+
+def _say(kept: str) -> None:
+    print(
+        f"sitqmc: neither {PACKAGE} nor the user's cache is writable: kernels are {kept}; "
+        "set NUMBA_CACHE_DIR to a writable folder to keep them elsewhere",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
+
+
+def _other_folders() -> Iterator[Path]:
+    """Yield the folders that belong to one run or to one machine, in order of preference."""
+    if os.environ.get(OUTPUT):
+        yield Path(os.environ[OUTPUT]) / ".kernels"
+    yield Path(tempfile.gettempdir()) / f"sitqmc-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def _lasting_folders() -> Iterator[Path]:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from sitqmc.progress import log
 from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.simulate.stop import Stop
-from sitqmc.runs.store.atomic import write_error
+from sitqmc.runs.store.atomic import UNSUPPORTED, can_sync, write_error
 
 NAME = ".lock"
 HEARTBEAT = 10.0             # s
@@ -125,10 +125,29 @@ def _is_held(lock: TextIO) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return not _released(lock)
-    except OSError:                              # ENOLCK, say: this file system has no locks
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise write_error(Path(lock.name), error) from None
         owner = _read(Path(lock.name))
         return bool(owner) and owner["host"] == os.uname().nodename and _is_alive(int(owner["process"]))
     return False
+
+
+def warn_of_file_system(folder: Path) -> None:
+    """Warn of a file system without locks, or whose folders cannot be synced; the caller has the lock."""
+    lacking = []
+    with suppress(OSError), open(folder / NAME, encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:                  # the lock of this process works
+            pass
+        except OSError:
+            lacking.append("files cannot be locked, the heartbeat of the lock keeps other runs away")
+    with suppress(OSError):
+        if not can_sync(folder):
+            lacking.append("folders cannot be synced, a power failure may lose the last checkpoint")
+    if lacking:
+        log.warning("%s: limits of this file system: %s", folder, "; ".join(lacking))
 
 
 def _released(lock: TextIO) -> bool:

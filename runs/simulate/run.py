@@ -2,19 +2,21 @@
 
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
+from sitqmc.jit import offer_output
 from sitqmc.progress import log
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import Stopped, WriteFailed
-from sitqmc.runs.simulate.lock import exclusive_lock
+from sitqmc.runs.simulate.lock import exclusive_lock, warn_of_file_system
 from sitqmc.runs.simulate.mpi import from_rank_0, run_mpi
 from sitqmc.runs.simulate.processes import available_cores, run_local
 from sitqmc.runs.simulate.progress import Progress
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task, remaining_tasks, samples_wanted
 from sitqmc.runs.simulate.worker import check_own_parts, warm_up, with_safe_samples
-from sitqmc.runs.store.atomic import make_folder
+from sitqmc.runs.store.atomic import make_folder, refresh
 from sitqmc.runs.store.merge import check_folder, clean, merge, new_call
 from sitqmc.runs.store.run_folder import Inventory, RunFolder
 
@@ -34,6 +36,7 @@ def run(
     raises  Stopped if `stop` asked for it: everything is on the disk, the same call continues;
             WriteFailed if the disk is full; UserError if the output holds another run
     """
+    offer_output(Path(config.output.path))
     stop = stop or Stop()
     workers = comm.size if comm is not None else processes or available_cores()
     driver = RunDriver(config, workers, quiet, stop, retry)
@@ -62,6 +65,9 @@ class RunDriver:
             check_folder(folder, config)
         make_folder(folder.folder)
         remark = stack.enter_context(exclusive_lock(folder.folder, self.stop))
+        warn_of_file_system(folder.folder)
+        refresh(folder.folder)
+        refresh(folder.parts)
         found = check_folder(folder, config)     # again: another run may just have finished here
         lines = ([remark] if remark else []) + clean(folder, found)
         tasks = self._tasks(found)

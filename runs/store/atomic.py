@@ -11,6 +11,8 @@ from typing import Any
 from sitqmc.runs.errors import UserError, WriteFailed
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+"""Answers of file systems that have no locks, or cannot sync a folder."""
 
 
 def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool = True) -> None:
@@ -26,7 +28,7 @@ def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool = T
                 os.fsync(written.fileno())
         os.replace(beside, path)
         if durable:
-            _sync_folder(path.parent)
+            can_sync(path.parent)
     except OSError as error:
         raise write_error(path, error) from None
     finally:
@@ -46,16 +48,29 @@ def write_error(path: Path, error: OSError) -> Exception:
     )
 
 
-def _sync_folder(folder: Path) -> None:
-    """Force the names in a folder to the disk, on file systems that can."""
+def can_sync(folder: Path) -> bool:
+    """Force the names in a folder to the disk; returns False on (network) file systems that cannot."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno != errno.EINVAL:          # some network file systems cannot sync a folder
+        if error.errno not in UNSUPPORTED:
             raise
+        return False
     finally:
         os.close(handle)
+    return True
+
+
+def refresh(folder: Path) -> None:
+    """Let a network file system list a folder as it is now, and not from its attribute cache.
+
+    A client that changes a folder must ask the server for its attributes again: a file is made and removed.
+    """
+    probe = folder / f".look.{os.uname().nodename}.{os.getpid()}.tmp"
+    with contextlib.suppress(OSError):           # no such folder, or a full disk
+        probe.touch()
+        probe.unlink(missing_ok=True)
 
 
 def replace_text(path: Path, text: str, *, durable: bool = True) -> None:

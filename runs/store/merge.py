@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sitqmc.runs.config.config import Config, parse_config
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.store.atomic import remove_leftovers, replace_file
+from sitqmc.runs.store.atomic import refresh, remove_leftovers, replace_file
 from sitqmc.runs.store.provenance import provenance
 from sitqmc.runs.store.run_file import KeptResult, RunHeader, write_run_file
 from sitqmc.runs.store.run_folder import Inventory, RunFolder, take_inventory
@@ -57,6 +58,8 @@ def merge(folder: RunFolder, config: Config, history: History | None = None) -> 
     history  of the run, if it is to change. The bins do not depend on the checkpoints.
     returns  what the folder holds afterwards
     """
+    refresh(folder.folder)
+    refresh(folder.parts)                        # other hosts have just written there
     found = folder.inventory()
     if history is None:
         history = found.header.history if found.header is not None else []
@@ -68,7 +71,7 @@ def merge(folder: RunFolder, config: Config, history: History | None = None) -> 
     for path in folder.checkpoints():
         if path not in needed:
             path.unlink(missing_ok=True)
-    if folder.parts.exists() and not any(folder.parts.iterdir()):
+    with suppress(OSError):                      # not empty, or not there
         folder.parts.rmdir()
     return folder.inventory()
 

@@ -12,6 +12,7 @@ version 1 have none. Files are read and written through Python file objects: HDF
 lock daemons), and a full disk is an ordinary OSError (HDF5 itself crashes on it).
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -228,15 +229,21 @@ def _damaged(path: Path) -> UnreadableFile:
     return UnreadableFile(f"{path}: damaged, its bytes do not match their hash; restore, move or delete it")
 
 
+def _replaced(path: Path) -> FileChanged:
+    return FileChanged(f"{path}: was replaced while it was read; try again")
+
+
 class _Source(io.RawIOBase):
     """HDF5 data of a sealed file. Every block is compared with its hash before its bytes are handed out.
 
-    A damaged block reads as zeros and sets `damaged`, which `reading` turns into an error when it ends.
+    A damaged block reads as zeros and sets `damaged`, a block that cannot be read sets `error`; `reading`
+    turns both into errors when it ends. An exception would pass through HDF5, which may crash on it.
     """
 
     def __init__(self, handle: int, seal: _Seal) -> None:
         self.handle, self.seal, self.place = handle, seal, 0
         self.damaged = False
+        self.error: OSError | None = None
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
@@ -251,13 +258,27 @@ class _Source(io.RawIOBase):
 
     def _block(self, number: int) -> bytes:
         place = number * BLOCK
-        data = os.pread(self.handle, min(BLOCK, self.seal.size - place), place)
+        length = min(BLOCK, self.seal.size - place)
+        try:
+            data = os.pread(self.handle, length, place)
+        except OSError as error:
+            self.error = self.error or error
+            return bytes(length)
         if not self.seal.checked[number]:
             if _hash(data) != self.seal.hashes[number * DIGEST : (number + 1) * DIGEST]:
-                self.damaged = True              # an exception would pass through HDF5, which may crash on it
+                self.damaged = True
                 return bytes(len(data))
             self.seal.checked[number] = 1
         return data
+
+    def raise_damage(self, path: Path) -> None:
+        """Raise the error of what was read, if any; ESTALE says that another host has replaced the file."""
+        if self.error is not None and self.error.errno == errno.ESTALE:
+            raise _replaced(path) from None
+        if self.error is not None:
+            raise UnreadableFile(f"{path}: cannot be read ({os.strerror(self.error.errno or 0)})") from None
+        if self.damaged:
+            raise _damaged(path) from None
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self.place = offset + (0, self.place, self.seal.size)[whence]
@@ -279,23 +300,25 @@ def reading(path: Path, identity: Identity | None = None) -> Iterator[OpenFile]:
         source: _Source | None = None
         try:
             if identity is not None and _identity(raw.fileno()) != identity:
-                raise FileChanged(f"{path}: was replaced while it was read; try again")
+                raise _replaced(path)
             seal = _read_seal(raw.fileno(), path)
             source = _Source(raw.fileno(), seal) if seal.hashes else None
             options = {} if source else {"locking": False}
             with OpenFile(source or path, "r", **options) as file:
                 file.identity, file.is_sealed = _identity(raw.fileno()), seal.size > 0
                 yield file
-            if source is not None and source.damaged:
-                raise _damaged(path)
+            if source is not None:
+                source.raise_damage(path)
         except (UnreadableFile, FileNotFoundError):
             raise
         except (
             OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError,
             OverflowError, SystemError,
         ) as error:  # fmt: skip
-            if source is not None and source.damaged:
-                raise _damaged(path) from None
+            if source is not None:
+                source.raise_damage(path)
+            if isinstance(error, OSError) and error.errno == errno.ESTALE:
+                raise _replaced(path) from None
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UnreadableFile(
                 f"{path}: truncated or damaged, or no HDF5 file ({reason}); restore, move or delete it"

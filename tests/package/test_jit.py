@@ -10,6 +10,20 @@ from sitqmc import jit
 NOWHERE = "/proc/nope"
 
 
+def folder_of_kernels():
+    """Look for the folder anew."""
+    jit.lasting_folder.cache_clear()
+    jit.cache_folder.cache_clear()
+    return jit.cache_folder()
+
+
+@pytest.fixture(autouse=True)
+def _found_anew():
+    yield
+    jit.lasting_folder.cache_clear()
+    jit.cache_folder.cache_clear()
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A package with a kernel, a helper of it, a helper of the helper, and a file without kernels."""
@@ -44,7 +58,7 @@ def test_the_hash_of_this_package_sees_all_kernels():
 
 def test_a_set_folder_comes_first(tmp_path, monkeypatch):
     monkeypatch.setattr(jit.config, "CACHE_DIR", str(tmp_path))
-    folder = jit.cache_folder.__wrapped__()
+    folder = folder_of_kernels()
     assert folder == tmp_path / f"kernels-{jit.source_hash()}"
     assert jit.kernel(lambda x: x + 1)(2) == 3
 
@@ -57,7 +71,7 @@ def test_kernels_of_old_sources_are_removed(tmp_path, monkeypatch):
     month = time.time() - 40 * 86400
     for name in ("kernels-old", "mine"):
         os.utime(tmp_path / name, (month, month))
-    folder = jit.cache_folder.__wrapped__()
+    folder = folder_of_kernels()
     assert {path.name for path in tmp_path.iterdir()} == {folder.name, "kernels-young", "mine"}
 
 
@@ -65,18 +79,40 @@ def test_temporary_files_where_nothing_else_is_writable(tmp_path, monkeypatch, c
     """One line, and only when the folder is made."""
     monkeypatch.setattr(jit, "_lasting_folders", lambda: iter([jit.Path(NOWHERE)]))
     monkeypatch.setattr(jit.tempfile, "gettempdir", lambda: str(tmp_path))
-    folder = jit.cache_folder.__wrapped__()
+    monkeypatch.delenv(jit.OUTPUT, raising=False)
+    folder = folder_of_kernels()
     assert folder.is_relative_to(tmp_path)
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert f"kept in {folder}; set NUMBA_CACHE_DIR" in said
-    assert jit.cache_folder.__wrapped__() == folder
+    assert folder_of_kernels() == folder
+    assert capsys.readouterr().err == ""
+
+
+def test_the_output_of_a_run_where_nothing_else_is_writable(tmp_path, monkeypatch, capsys):
+    """Kernels are decorated before the output is known; a second process finds them, and says nothing."""
+    monkeypatch.setattr(jit, "_lasting_folders", lambda: iter([jit.Path(NOWHERE)]))
+    jit.lasting_folder.cache_clear()
+    jit.cache_folder.cache_clear()
+    compiled = jit.kernel(lambda x: x + 2)
+    monkeypatch.setenv(jit.OUTPUT, "")           # put back after the test
+    jit.offer_output(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert compiled(1) == 3
+    folder = tmp_path / "out" / ".kernels" / f"kernels-{jit.source_hash()}"
+    assert list(folder.rglob("*.nbi"))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"kept in {folder}; set NUMBA_CACHE_DIR" in said
+    assert folder_of_kernels() == folder
     assert capsys.readouterr().err == ""
 
 
 def test_kernels_without_any_folder(monkeypatch, capsys):
     monkeypatch.setattr(jit, "_lasting_folders", lambda: iter([]))
     monkeypatch.setattr(jit.tempfile, "gettempdir", lambda: NOWHERE)
-    monkeypatch.setattr(jit, "cache_folder", jit.cache_folder.__wrapped__)
+    monkeypatch.delenv(jit.OUTPUT, raising=False)
+    jit.lasting_folder.cache_clear()
+    jit.cache_folder.cache_clear()
     assert jit.kernel(lambda x: 2 * x)(3) == 6
     assert "compiled anew in every process; set NUMBA_CACHE_DIR" in capsys.readouterr().err

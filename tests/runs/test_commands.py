@@ -23,7 +23,7 @@ from helpers import command, environment, sitqmc, write_config
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.config.target import TargetSection, wanted_samples
-from sitqmc.runs.errors import Stopped, UserError
+from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.jobs.slurm import job_name
 from sitqmc.runs.simulate.lock import EXPIRES, exclusive_lock
 from sitqmc.runs.simulate.run import run
@@ -537,8 +537,8 @@ def test_a_signal_ends_the_wait_for_a_lock(folder):
     assert "stopped (signal SIGTERM)" in said
 
 
-def test_a_file_system_without_locks(folder, monkeypatch, capsys):
-    """flock answers ENOLCK, as on NFS without a lock daemon, and folders cannot be synced."""
+def test_a_file_system_without_locks(folder, monkeypatch, capsys, caplog):
+    """flock answers ENOLCK, as on NFS without a lock daemon, and folders cannot be synced: one warning."""
     def without_locks(*arguments):
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -550,10 +550,40 @@ def test_a_file_system_without_locks(folder, monkeypatch, capsys):
     monkeypatch.setattr("fcntl.flock", without_locks)
     monkeypatch.setattr("os.fsync", sync)
     run(load_config(write_config(folder)), processes=1, quiet=True)
+    (warning,) = [r.message for r in caplog.records if "limits of this file system" in r.message]
+    assert "cannot be locked" in warning
+    assert "cannot be synced" in warning
     assert main(["status", "out"]) == 0
     assert "12/12" in capsys.readouterr().out
     with exclusive_lock(folder), pytest.raises(UserError, match="another sitqmc run"), exclusive_lock(folder):
         pass
+
+
+def test_other_errors_of_the_lock_stop_the_run(folder, monkeypatch):
+    def broken(*arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fcntl.flock", broken)
+    with pytest.raises(WriteFailed, match="Input/output error"), exclusive_lock(folder):
+        pass
+
+
+def test_the_same_run_on_two_nodes(folder, monkeypatch):
+    """Without locks shared by hosts, the heartbeat refuses the second by the name of the owner."""
+    def without_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    monkeypatch.setattr("sitqmc.runs.simulate.lock.POLL", 0.02)
+    config = load_config(write_config(folder))
+    (folder / "out").mkdir()
+    name = os.uname()
+    with exclusive_lock(folder / "out", heartbeat=0.1):
+        elsewhere = os.uname_result((name.sysname, "node-b", *name[2:]))
+        monkeypatch.setattr("os.uname", lambda: elsewhere)
+        with pytest.raises(UserError, match=f"host {name.nodename}, process {os.getpid()}.* is writing here"):
+            run(config, processes=1, quiet=True)
+    assert not (folder / "out/run.h5").exists()
 
 
 def test_a_requeued_job_does_not_wait_for_itself(folder, monkeypatch):

@@ -1,5 +1,8 @@
 """The reader of a run: streams its samples, reads what is asked for, and notices what changes under it."""
 
+import contextlib
+import errno
+import os
 import tracemalloc
 
 import numpy as np
@@ -131,12 +134,7 @@ def test_checkpoints_count_and_are_merged(config):
     """The same samples before and after the merge, in the same order."""
     folder = write(config, random_samples(4))
     for rank, first in enumerate((8, 4)):
-        writer = CheckpointWriter(folder.parts, config, rank)
-        for number in range(first, first + 4):
-            some = random_samples(1, first=number)
-            record = SampleRecord({k: b[0] for k, b in some.bins.items()}, dict.fromkeys(NAMES, 1.0), {})
-            writer.add(MODEL, number, record)
-        writer.close()
+        write_part(folder, config, rank, first)
     folder.inventory()
     (before,) = folder.points()
     assert before.sample.tolist() == list(range(12))
@@ -146,6 +144,77 @@ def test_checkpoints_count_and_are_merged(config):
     for name, values in before.columns().items():
         assert values.tobytes() == after.columns()[name].tobytes()
     assert RunFolder(folder.path).inventory().finished == folder.inventory().finished
+
+
+def write_part(folder, config, rank, first):
+    """Four finished samples of a worker."""
+    writer = CheckpointWriter(folder.parts, config, rank)
+    for number in range(first, first + 4):
+        some = random_samples(1, first=number)
+        record = SampleRecord({k: b[0] for k, b in some.bins.items()}, dict.fromkeys(NAMES, 1.0), {})
+        writer.add(MODEL, number, record)
+    writer.close()
+
+
+def remember_listings(monkeypatch):
+    """A stand-in of an NFS client: a folder is listed from memory until this client changes it."""
+    known = {}
+
+    def listed(path=".", real=os.listdir):
+        return known.setdefault(str(path), real(path))
+
+    def scanned(path=".", real=os.scandir):
+        names = set(listed(path))
+        return contextlib.nullcontext(iter([entry for entry in real(path) if entry.name in names]))
+
+    def opened(path, flags, *rest, real=os.open, **options):
+        if flags & os.O_CREAT:
+            known.pop(os.path.dirname(path), None)
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr("os.listdir", listed)
+    monkeypatch.setattr("os.scandir", scanned)
+    monkeypatch.setattr("os.open", opened)
+    return known
+
+
+def test_parts_of_other_hosts_are_seen_behind_an_attribute_cache(config, monkeypatch):
+    folder = write(config, random_samples(4))
+    write_part(folder, config, 0, 4)
+    known = remember_listings(monkeypatch)
+    assert len(folder.inventory().finished) == 8
+    stale = {path: list(names) for path, names in known.items()}
+    write_part(folder, config, 1, 8)
+    known.update(stale)                          # the part was written by another host
+    assert len(folder.inventory().finished) == 8
+    assert len(merge(folder, config).finished) == 12
+    assert not folder.parts.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (errno.ESTALE, FileChanged, "was replaced while it was read; try again"),
+        (errno.EIO, UnreadableFile, r"cannot be read \(Input/output error\)"),
+    ],
+)
+def test_errors_of_the_file_server_are_named(config, monkeypatch, answer, error, words):
+    """ESTALE: another host has replaced the file, and the next try finds the new one."""
+    folder = write(config, random_samples(5))
+    folder.inventory()
+    sealed._seals.clear()
+    with monkeypatch.context() as patch:
+
+        def read(handle, count, place, real=os.pread):
+            if place == 0:
+                raise OSError(answer, "refused")
+            return real(handle, count, place)
+
+        patch.setattr("os.pread", read)
+        with pytest.raises(error, match=words):
+            list(folder.pieces(MODEL))
+    (point,) = folder.points()
+    assert len(point.sample) == 5
 
 
 def test_a_folder_without_a_run_is_named(config):
