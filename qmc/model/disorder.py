@@ -60,8 +60,9 @@ def make_disorder(
     if not present.any():
         raise ValueError("sites: at least one of them must be present")
     mask = _mask("bonds", bonds, (2, Ly, Lx), "(2, Ly, Lx)")
-    mask[0] &= present & np.roll(present, -1, axis=1)
-    mask[1] &= present & np.roll(present, -1, axis=0)
+    if not present.all():
+        mask[0] &= present & np.roll(present, -1, axis=1)
+        mask[1] &= present & np.roll(present, -1, axis=0)
     return Disorder(
         bonds=_read_only(mask),
         sites=_read_only(present),
@@ -117,12 +118,12 @@ def draw_disorder(
     def uniform(kind: int, *shape: int) -> Array:
         return generator(seed, kind, Lx, Ly, sample).random(shape)
 
-    u_J, u_C = uniform(DISORDER_E_J, 2, Ly, Lx), uniform(DISORDER_E_C, Ly, Lx)
+    # Each kind has a stream of its own, so one that is not needed need not be drawn.
     return make_disorder(
         Lx,
         Ly,
-        bonds=uniform(DISORDER, 2, Ly, Lx) >= p,
-        sites=uniform(DISORDER_SITES, Ly, Lx) >= p_site,
-        E_J=1 + spread_J * (2 * u_J - 1) if spread_J else None,
-        E_C=charging * (1 + spread_C * (2 * u_C - 1)) if spread_C else None,
+        bonds=uniform(DISORDER, 2, Ly, Lx) >= p if p else None,
+        sites=uniform(DISORDER_SITES, Ly, Lx) >= p_site if p_site else None,
+        E_J=1 + spread_J * (2 * uniform(DISORDER_E_J, 2, Ly, Lx) - 1) if spread_J else None,
+        E_C=charging * (1 + spread_C * (2 * uniform(DISORDER_E_C, Ly, Lx) - 1)) if spread_C else None,
     )

@@ -10,9 +10,11 @@ corrected with coefficients from the other folds. Ridge parameter and set of fun
 well, by leave-one-out prediction. Where no set of functions predicts anything, the samples stay as they are.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +42,20 @@ RIDGES = 10.0 ** np.arange(-6, 3)
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Samples to correct, and the others, which give the coefficients.
+
+    mine, others  (samples,), masks
+    sets          singular value decompositions (U, s, V) of the functions of the others, less their means:
+                  number of bonds alone, all local counts, all functions
+    """
+
+    mine: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    sets: tuple[tuple[Array, Array, Array], ...]
+
+
+@dataclass(frozen=True)
 class MaskFunctions:
     """Functions of the masks of some samples less their disorder means.
 
@@ -54,6 +70,18 @@ class MaskFunctions:
     uncertainty: Array
     counts: int
     population: NDArray[np.float32] | None = None
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """The divisions of the samples into a fold and the others, the same for every average."""
+        n, k = self.values.shape
+        # Strided folds: neighbours in the order of drawing share no fold more than others do.
+        number, sets = np.arange(n) % FOLDS, sorted({1, self.counts, k} - {0})
+        out = []
+        for mine in (number == f for f in range(FOLDS)):
+            others = self.values[~mine]
+            out.append(Fold(mine, ~mine, tuple(_decomposed(others[:, :count]) for count in sets)))
+        return tuple(out)
 
 
 @dataclass(frozen=True)
@@ -169,28 +197,27 @@ def control_all(functions: MaskFunctions, samples: Mapping[str, Array]) -> dict[
 def _corrected(functions: MaskFunctions, flat: Array) -> tuple[Array, Array]:
     """Corrected averages (n, m), and mean coefficients (k, m) over the folds."""
     out, slope = flat.copy(), np.zeros((functions.values.shape[1], flat.shape[1]))
-    # Strided folds: neighbours in the order of drawing share no fold more than others do.
-    fold = np.arange(len(flat)) % FOLDS
-    for f in range(FOLDS):
-        mine, others = fold == f, fold != f
-        some = _coefficients(functions, others, flat[others])
-        out[mine] -= functions.values[mine] @ some
+    for fold in functions.folds:
+        some = _coefficients(functions, fold, flat[fold.others])
+        out[fold.mine] -= functions.values[fold.mine] @ some
         slope += some / FOLDS
     return out, slope
 
 
-def _coefficients(functions: MaskFunctions, chosen: NDArray[np.bool_], target: Array) -> Array:
+def _decomposed(values: Array) -> tuple[Array, Array, Array]:
+    U, s, V = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    kept = s > 1e-10 * s[0]
+    return U[:, kept], s[kept], V[kept]
+
+
+def _coefficients(functions: MaskFunctions, fold: Fold, target: Array) -> Array:
     """Best coefficients (k, m) of each component of `target`: set of functions and ridge by leave-one-out."""
     n, k = len(target), functions.values.shape[1]
     best = np.zeros((k, target.shape[1]))
     centred = target - target.mean(axis=0)
     least = WORTHWHILE * np.sum(centred**2, axis=0) / (n - 1) ** 2          # of the mean, without functions
-    for count in sorted({1, functions.counts, k} - {0}):
-        Z = functions.values[chosen][:, :count]
-        U, s, V = np.linalg.svd(Z - Z.mean(axis=0), full_matrices=False)
-        kept = s > 1e-10 * s[0]
-        U, s, V = U[:, kept], s[kept], V[kept]
-        inside = U.T @ centred
+    for U, s, V in fold.sets:
+        count, inside = V.shape[1], U.T @ centred
         for ridge in RIDGES:
             shrink = s**2 / (s**2 + ridge * n)
             free = 1 - 1 / n - (U**2) @ shrink

@@ -58,6 +58,14 @@ def test_numbers_are_those_of_the_run(out, capsys):
     assert [float(row[column]) for row in rows[2:]] == pytest.approx(table["kappa"], rel=1e-5)
 
 
+def test_stored_results_spare_the_analysis_of_the_samples(out, tmp_path, capsys, monkeypatch):
+    shutil.copytree(out, tmp_path / "kept")
+    before = printed(capsys, "show", out, "rho_s", "-f", "csv")
+    load(tmp_path / "kept").save()
+    monkeypatch.setattr("sitqmc.runs.results.figures.show.analyse_run", None)
+    assert printed(capsys, "show", tmp_path / "kept", "rho_s", "-f", "csv") == before
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     (["sigma", "-p", "p=0.7"], "no point of this run"), (["sigma", "-p", "q=1"], "'q' is not known"),
     (["sigma", "-p", "p"], "must be KEY=VALUES"), (["kappa", "--spectrum"], "has no spectrum"),

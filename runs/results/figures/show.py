@@ -22,6 +22,7 @@ from sitqmc.runs.results.figures.kinds import KINDS, draw_kind
 from sitqmc.runs.results.figures.style import MM, finished, new_figure, ordered_colour, save_figure, styled
 from sitqmc.runs.results.point import SPECTRA, PointResult, RunPoint, spectrum_of
 from sitqmc.runs.results.run import Run
+from sitqmc.runs.results.stored import stored_points
 from sitqmc.runs.results.tables import PARAMETER_COLUMNS, Row, as_csv, numbered
 from sitqmc.runs.store.atomic import replace_file
 
@@ -34,10 +35,12 @@ def results_of(run: Run, quantity: str, models: Sequence[Model], spectrum: bool)
 
     raises  UserError for a quantity that the run does not have, or data that cannot be continued
     """
+    names = [quantity]
+    if spectrum:
+        names = [SPECTRA[quantity], *(["minus_k"] if quantity == "sigma" else [])]
+    results, points = _averages_of(run, names, models), list[RunPoint]()
     if not spectrum:
-        return analyse_run(run, names=[quantity], models=models)
-    names = [SPECTRA[quantity], *(["minus_k"] if quantity == "sigma" else [])]
-    results, points = analyse_run(run, names=names, models=models), list[RunPoint]()
+        return results
     for r in results.results:
         try:
             found = spectrum_of(run.config, r.averages, quantity)
@@ -45,6 +48,15 @@ def results_of(run: Run, quantity: str, models: Sequence[Model], spectrum: bool)
             raise UserError(f"{results.label(r)}: {quantity} cannot be continued: {error}") from None
         points.append(PointResult(r.averages, {quantity: found}, found.warnings))
     return results.replaced(points)
+
+
+def _averages_of(run: Run, names: Sequence[str], models: Sequence[Model]) -> RunResults:
+    """Return averages of some points from the results in run.h5, or from the samples if it has none."""
+    stored = stored_points(run.folder, tuple(models), run.config)
+    if stored is None or any(name not in point.averages.values for point in stored for name in names):
+        return analyse_run(run, names=names, models=models)
+    points = [PointResult(point.averages, {}, tuple(point.averages.warnings)) for point in stored]
+    return RunResults(run.path, run.header, tuple(points), tuple(run.failures))
 
 
 def show(results: RunResults, observable: str, parameter: str) -> Figure:
