@@ -151,6 +151,10 @@ class Run:
         names = (name for name in (*AVERAGES, *own) if name not in NOT_AVERAGED)
         return [name for name in names if stored.issuperset(bins_needed(self.models[0], [name]))]
 
+    def scalars(self) -> list[str]:
+        """Return the names of the averages that are one number for each point."""
+        return [name for name in self.known() if not row_of(name).axes]
+
     def measured(self, model: Model, names: Sequence[str] | None = None) -> MeasuredPoint:
         """Return plain averages and all that estimators need.
 
@@ -353,7 +357,7 @@ class Run:
         """
         from sitqmc.runs.results.figures.objects import draw
 
-        return draw(name, self.results, ax)
+        return draw(name, self, ax)
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write samples, averages and spectra to one file; `load` reads it.

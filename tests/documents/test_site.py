@@ -11,12 +11,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "runs" / "docs"
+sys.path.append(str(DOCS / "site"))              # its modules import each other by their bare names
 
 
 def load(name):
     """Return a module of the site, which is no part of the package."""
     spec = importlib.util.spec_from_file_location(f"site_{name}", DOCS / "site" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -35,6 +36,35 @@ def test_every_public_name_is_in_the_reference(generated):
         for module, names in reference.public_names(ROOT / room / "__init__.pyi").items():
             for name in names:
                 assert f"::: sitqmc.{room}.{module}.{name}\n" in generated[f"reference/{room}.md"] + "\n"
+
+
+def test_every_public_name_has_an_example(generated):
+    """Its code, or a link to the code of a name of the same family, stands below its entry."""
+    reference, snippets = load("reference"), load("snippets")
+    for page in ("sitqmc", *reference.ROOMS):
+        examples = snippets.read(page)
+        for entry in re.split(r"^::: ", generated[f"reference/{page}.md"], flags=re.MULTILINE)[1:]:
+            name = entry.splitlines()[0].rpartition(".")[2]
+            cell = examples.cell_of(name)
+            assert cell is not None, name
+            assert re.search(rf"\b{name}\b", cell.code), name
+            shown = "```python" if cell.names[0] == name else "*Example: under [`"
+            assert shown in entry, name
+
+
+@pytest.mark.parametrize("page", ["sitqmc", "qmc", "continuation", "analytic", "runs"])
+@pytest.mark.parametrize("long", [False, pytest.param(True, marks=pytest.mark.physics)])
+def test_examples_of_the_reference_print_what_they_say(page, long, tmp_path, monkeypatch, capsys):
+    """All cells of a page in one process; those that take seconds with the physics checks."""
+    monkeypatch.chdir(tmp_path)
+    examples, names = load("snippets").read(page), {}
+    exec(compile(examples.header, page, "exec"), names)
+    for cell in examples.cells:
+        if cell.long and not long:
+            continue
+        exec(compile(cell.code, f"{page}: {', '.join(cell.names)}", "exec"), names)
+        printed = capsys.readouterr().out.splitlines()
+        assert [line for line in cell.printed if line not in printed] == [], (cell.names, printed)
 
 
 def test_every_observable_has_its_row_with_unit_and_meaning(generated):

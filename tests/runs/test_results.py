@@ -130,6 +130,7 @@ def test_figures_of_a_run_and_of_its_parts(folder):
 
     run = sitqmc.load(folder)
     assert isinstance(sitqmc.draw("sigma", run), Figure)
+    assert sitqmc.draw("rho_s", run).axes[0].lines
     figure = Figure()
     ax = figure.add_subplot()
     assert run.plot("rho", ax) is ax

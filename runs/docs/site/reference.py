@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import snippets
+
 ROOMS = {
     "qmc": "Simulation",
     "continuation": "Continuation",
@@ -73,6 +75,8 @@ def pages(root: Path) -> dict[str, str]:
 def _room_page(root: Path, room: str) -> str:
     lines = [f"# `sitqmc.{room}`", "", _first_line(root / room / "__init__.py"), "",
              f"Import these names from `sitqmc.{room}`.", ""]  # fmt: skip
+    examples, stub = snippets.read(room), public_names(root / room / "__init__.pyi")
+    links = {name: f"sitqmc.{room}.{module}.{name}" for module, names in stub.items() for name in names}
     for folder, modules in by_folder(root, room).items():
         if folder:
             lines += [f"## {folder}", "", _first_line(root / room / folder / "__init__.py"), ""]
@@ -80,7 +84,8 @@ def _room_page(root: Path, room: str) -> str:
             lines += [f"## {room}", ""]
         for module, names in modules.items():
             lines += [f"*Module `sitqmc.{room}.{module}`*", ""]
-            lines += [line for name in names for line in (f"::: sitqmc.{room}.{module}.{name}", "")]
+            for name in names:
+                lines += [f"::: {links[name]}", "", *snippets.markdown(examples, name, links)]
     return "\n".join(lines)
 
 
@@ -91,12 +96,14 @@ def _front_page(root: Path) -> str:
                   for module in public_names(root / room / "__init__.pyi")}  # fmt: skip
     lines = ["# `sitqmc`", "", _first_line(root / "sitqmc" / "__init__.py"), "",
              "| name | defined in |", "| --- | --- |"]  # fmt: skip
-    own = []
+    own, examples = [], snippets.read("sitqmc")
+    links = {name: f"sitqmc.{module}.{name}" for module, names in stub.items() for name in names}
     for module, names in stub.items():
         for name in (name for name in names if not name.startswith("__")):
             lines.append(f"| [`{name}`][sitqmc.{module}.{name}] | `sitqmc.{module}` |")
-            own += [f"::: sitqmc.{module}.{name}"] if module not in documented else []
-    return "\n".join([*lines, "", "\n\n".join(own)])
+            if module not in documented:
+                own += [f"::: {links[name]}", "", *snippets.markdown(examples, name, links)]
+    return "\n".join([*lines, "", *own])
 
 
 def _first_line(path: Path) -> str:

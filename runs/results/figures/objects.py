@@ -42,24 +42,32 @@ from sitqmc.runs.results.point import Scan
 
 
 class HasResults(Protocol):
-    """A run, whose `results` are drawn."""
+    """A run, whose `results` and scalar averages are drawn."""
 
     @property
     def results(self) -> RunResults: ...
+
+    def scalars(self) -> list[str]: ...
+
+    def scan(self, name: str) -> Scan: ...
 
 
 def draw(name: str, run: HasResults | RunResults, ax: Axes | None = None) -> Any:
     """Draw one figure of a run: sigma, rho, chi_s, scan, ..., or a scalar average against the scan.
 
+    run      a run; its `results` alone have no further scalar averages
     ax       axes of matplotlib to draw all points into; None: a new figure with its panels
     returns  the axes, or the new figure, which a notebook shows
     raises   UserError for an unknown name, with the nearest known one
     """
-    results = run if isinstance(run, RunResults) else run.results
     if name not in KINDS:
-        near = difflib.get_close_matches(name, KINDS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KINDS)}"
+        scalars = [] if isinstance(run, RunResults) else run.scalars()
+        if not isinstance(run, RunResults) and name in scalars:
+            return plot(run.scan(name), ax)
+        near = difflib.get_close_matches(name, [*KINDS, *scalars], n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join([*KINDS, *scalars])}"
         raise UserError(f"figure {name!r}: not known; {hint}")
+    results = run if isinstance(run, RunResults) else run.results
     if ax is None:
         return figure_of_run(name, results)
     KINDS[name].draw(Panel(ax, list(results.results), results))
