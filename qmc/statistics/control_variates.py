@@ -72,6 +72,12 @@ class MaskFunctions:
     population: NDArray[np.float32] | None = None
 
     @cached_property
+    def uncertainty_root(self) -> Array:
+        """R (k, k) with R^T R = `uncertainty`."""
+        variance, direction = np.linalg.eigh(self.uncertainty)
+        return np.asarray((direction * np.sqrt(np.maximum(variance, 0.0))).T)
+
+    @cached_property
     def folds(self) -> tuple[Fold, ...]:
         """The divisions of the samples into a fold and the others, the same for every average."""
         n, k = self.values.shape
@@ -89,15 +95,21 @@ class Controlled:
     """Averages with the foreseeable part of the disorder taken out.
 
     samples      corrected averages of every sample, of the shape given
-    common       covariance of all components (flat) that is common to all samples, since means are uncertain
+    shared       (k, m), shifts of all components (flat) by one standard deviation, from k independent
+                 sources: the means of the functions are uncertain, for all averages of a point alike
     gain         variance of the plain mean over that of the corrected one, of the shape of one sample
     slope        (k, m), coefficients of the functions of the mask, of all m components (flat)
     """
 
     samples: Array
-    common: Array
+    shared: Array
     gain: Array
     slope: Array
+
+    @property
+    def common(self) -> Array:
+        """Covariance (m, m) that is common to all samples."""
+        return np.asarray(self.shared.T @ self.shared)
 
     @property
     def value(self) -> Array:
@@ -180,13 +192,13 @@ def control(functions: MaskFunctions, samples: ArrayLike) -> Controlled:
     moving = flat.std(axis=0) > 1e-12 * np.maximum(np.abs(flat).max(axis=0, initial=0.0), 1e-300)
     if len(flat) >= FEW and moving.any():
         corrected[:, moving], slopes[:, moving] = _corrected(functions, flat[:, moving])
-    before, common = flat.var(axis=0), slopes.T @ functions.uncertainty @ slopes
-    after = corrected.var(axis=0) + np.diag(common) * (len(flat) - 1)
+    before, shared = flat.var(axis=0), functions.uncertainty_root @ slopes
+    after = corrected.var(axis=0) + np.sum(shared**2, axis=0) * (len(flat) - 1)
     worse = after >= before
     corrected[:, worse] = flat[:, worse]
-    slopes[:, worse], common[worse], common[:, worse] = 0.0, 0.0, 0.0
+    slopes[:, worse], shared[:, worse] = 0.0, 0.0
     gain = np.where(worse | (after == 0), 1.0, before / np.where(after > 0, after, 1.0))
-    return Controlled(corrected.reshape(given.shape), common, gain.reshape(given.shape[1:]), slopes)
+    return Controlled(corrected.reshape(given.shape), shared, gain.reshape(given.shape[1:]), slopes)
 
 
 def control_all(functions: MaskFunctions, samples: Mapping[str, Array]) -> dict[str, Controlled]:

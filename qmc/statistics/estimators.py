@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ class Average(SavedResult):
     estimator    what was done: one of ESTIMATORS
     fit          the fit over wave vectors, None if there is none
     fitted_error standard errors after the fit over wave vectors and before the functions of the mask
+    shared       (k, m), shifts of the mean by one standard deviation from k independent sources of error that
+                 all averages of the point share: the uncertain means of mask functions. None: there are none
     """
 
     name: str
@@ -57,6 +59,7 @@ class Average(SavedResult):
     estimator: str
     fit: TransverseFit | None = None
     fitted_error: Array | None = None
+    shared: Array | None = None
 
     def __iter__(self) -> Iterator[Array]:
         return iter((self.mean, self.covariance))
@@ -72,10 +75,14 @@ class Average(SavedResult):
         return Estimate(self.mean, self.error, n=len(self.samples))
 
     @property
-    def extra(self) -> Array:
-        """Covariance of the mean beyond the scatter of the samples, flattened (m, m)."""
-        flat = self.samples.reshape(len(self.samples), -1)
-        return np.atleast_2d(self.covariance) - _covariance(flat)
+    def own(self) -> Array:
+        """Shifts (r, m) of the mean from independent sources that only this average has: spread of fits."""
+        rest = np.atleast_2d(self.covariance) - _covariance(self.samples.reshape(len(self.samples), -1))
+        if self.shared is not None:
+            rest = rest - self.shared.T @ self.shared
+        variance, direction = np.linalg.eigh(rest)
+        kept = variance > 1e-9 * np.trace(np.atleast_2d(self.covariance))
+        return np.asarray((direction[:, kept] * np.sqrt(variance[kept])).T)
 
     @property
     def gain(self) -> Array:
@@ -86,6 +93,30 @@ class Average(SavedResult):
     def gain_of_fit(self) -> Array:
         """The part of `gain` that is due to other wave vectors; what is left is due to the mask."""
         return _factor(self.plain_error, self.error if self.fitted_error is None else self.fitted_error)
+
+
+def shifts_of(found: Mapping[str, Average], samples: Mapping[str, Array]) -> list[dict[str, Array]]:
+    """Return what independent sources beyond the scatter of the samples do to the means.
+
+    Every source has the shifts of the averages that it moves, by name, of the shape of one of the `samples`,
+    in which a response has all Matsubara numbers.
+    """
+    shared: list[dict[str, Array]] = []
+    own: list[dict[str, Array]] = []
+
+    def whole(name: str, row: Array) -> Array:
+        numbers = found[name].n
+        shift = np.zeros(samples[name].shape[1:])
+        shift[... if numbers is None else numbers] = row if numbers is not None else row.reshape(shift.shape)
+        return shift
+
+    for name, one in found.items():
+        for source, row in enumerate([] if one.shared is None else one.shared):
+            if source == len(shared):
+                shared.append({})
+            shared[source][name] = whole(name, row)
+        own += [{name: whole(name, row)} for row in one.own]
+    return shared + own
 
 
 def _factor(before: Array, after: Array) -> Array:

@@ -10,7 +10,14 @@ from sitqmc.estimate import Estimate
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.wave_vectors import matsubara_numbers, measured_waves
 from sitqmc.qmc.statistics.control_variates import FEW, Controlled, control, is_disordered, mask_functions
-from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, ESTIMATORS, STATIC, WAVES_OF, Average
+from sitqmc.qmc.statistics.estimators import (
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    STATIC,
+    WAVES_OF,
+    Average,
+    shifts_of,
+)
 from sitqmc.qmc.statistics.jackknife import binned_error, covariance
 from sitqmc.qmc.statistics.point_averages import PointAverages, derived
 from sitqmc.qmc.statistics.transverse_fit import TransverseFit, fit_transverse
@@ -104,6 +111,7 @@ def _average(
     return Average(
         name, n, final, final.mean(axis=0), np.asarray(shaped), np.asarray(error), estimator, fit,
         np.broadcast_to(np.ravel(fitted), flat.shape[1:]).reshape(before.shape[1:]),
+        None if controlled is None else controlled.shared,
     )  # fmt: skip
 
 
@@ -130,8 +138,7 @@ def improve(
     samples, values = dict(averages.samples), dict(averages.values)
     for name, one in found.items():
         samples[name], values[name] = _merged(averages, name, one)
-    extra = {name: one.extra for name, one in found.items() if one.n is None}
-    values |= derived(averages.model, samples, extra)
+    values |= derived(averages.model, samples, shifts_of(found, samples))
     fits = (one.fit for one in found.values())
     warnings = (w for fit in fits if fit is not None and fit.best is not None for w in fit.warnings)
     return replace(

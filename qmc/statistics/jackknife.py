@@ -3,7 +3,7 @@
 There are two levels: bins within a chain (thermal noise) and disorder samples (the unit of the jackknife).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -82,10 +82,15 @@ def covariance(samples: ArrayLike) -> Array:
     return np.asarray(deviation.T @ deviation / (len(samples) * (len(samples) - 1)))
 
 
-def jackknife(function: Callable[..., ArrayLike], *samples: ArrayLike) -> Estimate:
+def jackknife(
+    function: Callable[..., ArrayLike], *samples: ArrayLike, shifts: Iterable[Sequence[ArrayLike]] = ()
+) -> Estimate:
     """Return function(mean of each array) of arrays (n, ...) that share their n samples.
 
     The value is corrected for bias; the error is from the delete-one jackknife, NaN for one sample.
+
+    shifts  of the means of all arrays by one standard deviation, for every independent source of error
+            beyond the scatter of the samples
     """
     arrays = [np.asarray(a, float) for a in samples]
     n = len(arrays[0])
@@ -97,8 +102,14 @@ def jackknife(function: Callable[..., ArrayLike], *samples: ArrayLike) -> Estima
         function(*[(n * m - a[i]) / (n - 1) for m, a in zip(means, arrays, strict=True)]) for i in range(n)
     ])
     centre = parts.mean(axis=0)
-    error = np.sqrt((n - 1) / n * np.sum((parts - centre) ** 2, axis=0))
-    return Estimate(n * whole - (n - 1) * centre, error, n=n)
+    variance = (n - 1) / n * np.sum((parts - centre) ** 2, axis=0)
+    for shift in shifts:
+        moved = [
+            np.asarray(function(*[m + sign * np.asarray(d) for m, d in zip(means, shift, strict=True)]))
+            for sign in (1, -1)
+        ]
+        variance = variance + ((moved[0] - moved[1]) / 2) ** 2
+    return Estimate(n * whole - (n - 1) * centre, np.sqrt(variance), n=n)
 
 
 def squared_mean(bins: ArrayLike) -> Array:

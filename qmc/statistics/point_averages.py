@@ -252,9 +252,13 @@ class _Part:
         table = samples[self.name]
         return np.asarray(table @ self.weights if table.ndim > 1 else table * self.weights)
 
+    def shift(self, source: Mapping[str, Array]) -> Array:
+        """Shift of the argument by one source of error."""
+        return np.asarray(np.sum(source.get(self.name, 0.0) * self.weights))
+
 
 def derived(
-    model: Model, samples: Mapping[str, Array], extra: Mapping[str, Array] | None = None
+    model: Model, samples: Mapping[str, Array], shifts: Sequence[Mapping[str, Array]] = ()
 ) -> dict[str, Estimate]:
     """Return the functions of disorder means that are not linear, with jackknife errors.
 
@@ -263,16 +267,12 @@ def derived(
     xi_x, xi_y     correlation lengths in space, lattice constants, second moment of the equal-time G
     winding_ratio  <W^4>/<W^2>^2 along x, y and tau (disorder means of both): 1 .. 3 in a superfluid
 
-    extra  covariance of means (m, m) beyond the scatter of the samples, by name; that of different names is
-           taken as independent
+    shifts  of the means by independent sources of error beyond the scatter of the samples, see `shifts_of`
     """
     out = {}
     for name, function, parts in _derived(model, samples):
-        out[name] = jackknife(function, *(part.of(samples) for part in parts))
-        if extra:
-            variance = _extra_variance(function, parts, samples, extra)
-            error = np.sqrt(np.asarray(out[name].error) ** 2 + variance)
-            out[name] = Estimate(out[name].value, error, n=out[name].n)
+        moved = ([part.shift(source) for part in parts] for source in shifts)
+        out[name] = jackknife(function, *(part.of(samples) for part in parts), shifts=moved)
     return out
 
 
@@ -297,27 +297,6 @@ def _derived(
     if "W4_tau" in samples and "kappa" in samples and model.n_g == 0:
         square = _Part("kappa", model.sites / model.beta)
         yield "winding_ratio_tau", _ratio, (_Part("W4_tau"), square)
-
-
-def _extra_variance(
-    function: Callable[..., Array], parts: Sequence[_Part], samples: Mapping[str, Array],
-    extra: Mapping[str, Array],
-) -> float:  # fmt: skip
-    """Return the variance of function(means) from the covariance `extra` of the means, to first order."""
-    rows = [np.atleast_1d(np.asarray(part.weights, float)) for part in parts]
-    C = np.array([
-        [u @ extra[one.name] @ v if one.name == other.name and one.name in extra else 0.0
-         for other, v in zip(parts, rows, strict=True)]
-        for one, u in zip(parts, rows, strict=True)
-    ])  # fmt: skip
-    means = np.array([part.of(samples).mean() for part in parts])
-    slope = np.zeros(len(parts))
-    for i, step in enumerate(np.sqrt(np.maximum(np.diag(C), 0.0))):
-        if step > 0:
-            shift = np.zeros(len(parts))
-            shift[i] = step
-            slope[i] = (function(*(means + shift)) - function(*(means - shift))) / (2 * step)
-    return max(float(slope @ C @ slope), 0.0)
 
 
 def _length(L: int, unit: float) -> Callable[[Array, Array], Array]:

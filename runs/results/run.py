@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, ParameterSpace, PointAccumulator, PointAverages
 from sitqmc.qmc.observables import AVERAGES, NOT_AVERAGED, OBSERVABLES, WAVES, bins_needed, row_of
-from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, WAVES_OF, Average
+from sitqmc.qmc.statistics.estimators import DEFAULT_ESTIMATOR, STATIC, WAVES_OF, Average, shifts_of
 from sitqmc.qmc.statistics.jackknife import jackknife
 from sitqmc.qmc.statistics.point_averages import boson_means
 from sitqmc.result import MOST_LINES
@@ -321,7 +321,7 @@ class Run:
             raise UserError(f"{where}: no point of this run has these parameters")
         estimator = self.config.continuation.estimator
         points = [self.measured(model, names).averages(estimator) for model in models]
-        found = [jackknife(function, *(point.samples[name] for name in names)) for point in points]
+        found = [_evaluated(function, point, names) for point in points]
         return Estimate(np.array([e.value for e in found]), np.array([e.error for e in found]))
 
     def scan(self, name: str, by: str = "", **where: Any) -> Scan:
@@ -440,6 +440,14 @@ class Table:
 
         rows = "".join(line(row, "td") for row in body)
         return f"<table><thead>{line(head, 'th')}</thead><tbody>{rows}</tbody></table>"
+
+
+def _evaluated(function: Callable[..., Any], point: PointAverages, names: Sequence[str]) -> Estimate:
+    """Return a function of the averages of one point; sources of error that they share count once."""
+    still = {name: np.zeros(point.samples[name].shape[1:]) for name in names}
+    sources = shifts_of({k: v for k, v in point.improved.items() if k in still}, point.samples)
+    shifts = [[source.get(name, still[name]) for name in names] for source in sources]
+    return jackknife(function, *(point.samples[name] for name in names), shifts=shifts)
 
 
 def _with_responses(names: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from sitqmc.qmc.model.wave_vectors import (
 )
 from sitqmc.qmc.statistics.control_variates import MaskFunctions, control, mask_functions
 from sitqmc.qmc.statistics.improved import ESTIMATORS, improved_averages
+from sitqmc.qmc.statistics.jackknife import jackknife
 from sitqmc.qmc.statistics.transverse_fit import fit_transverse
 
 MODEL = Model(Lx=12, Ly=12, L_tau=96, eps=0.1, charging=3.0, p=0.1)
@@ -344,3 +345,18 @@ def test_bad_input_of_estimators():
     with pytest.raises(ValueError, match="K_T was not measured in all samples"):
         improved_averages(MODEL, {"rho": plain}, {}, keys, names=["rho"], estimator="transverse")
     assert improved_averages(MODEL, {"rho": plain}, {}, keys, names=["rho"])["rho"].fit is None
+
+
+def test_errors_of_a_difference_count_common_means_of_the_masks_once():
+    """What is uncertain for two averages alike drops out of their difference."""
+    model = Model(L=4, L_tau=8, p=0.2, eps=0.1, charging=3.0)
+    functions = mask_functions(model, 5, range(200), population=512)
+    noise = np.random.default_rng(3).normal(size=(2, 200)) * 1e-3
+    a, b = 1 + functions.values[:, -1] + noise[0], 2 + functions.values[:, -1] + noise[1]
+    one, other = control(functions, a), control(functions, b)
+    apart = (one.shared - other.shared)[:, 0]
+    assert one.error > 20 * np.sqrt(np.sum(apart**2))
+    found = jackknife(lambda x, y: y - x, one.samples, other.samples, shifts=zip(
+        one.shared[:, 0], other.shared[:, 0], strict=True))  # fmt: skip
+    assert found.error == pytest.approx(control(functions, b - a).error, rel=0.2)
+    assert abs(found.value - 1) < 4 * found.error

@@ -55,7 +55,7 @@ def _averages_of(run: Run, names: Sequence[str], models: Sequence[Model]) -> Run
     stored = stored_points(run.folder, tuple(models), run.config)
     if stored is None or any(name not in point.averages.values for point in stored for name in names):
         return analyse_run(run, names=names, models=models)
-    points = [PointResult(point.averages, {}, tuple(point.averages.warnings)) for point in stored]
+    points: list[RunPoint] = [PointResult(p.averages, {}, tuple(p.averages.warnings)) for p in stored]
     return RunResults(run.path, run.header, tuple(points), tuple(run.failures))
 
 
