@@ -23,7 +23,7 @@ STYLE: Any = {
     "font.size": 7, "axes.labelsize": 7, "axes.titlesize": 7, "legend.fontsize": 6.5, "legend.frameon": False,
     "xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "axes.linewidth": 0.6, "lines.linewidth": 1.1,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "axes.spines.top": False, "axes.spines.right": False,
-    "figure.dpi": 150, "savefig.dpi": 300,
+    "figure.dpi": 150, "savefig.dpi": 300, "figure.autolayout": False, "figure.constrained_layout.use": False,
     "pdf.fonttype": 42, "ps.fonttype": 42,       # TrueType: text stays text, editors can change it
     "svg.fonttype": "path", "svg.hashsalt": "sitqmc",                    # looks the same everywhere
 }  # fmt: skip
@@ -54,8 +54,10 @@ def new_figure(width: float, height: float) -> NotebookFigure:
 
 def finished(figure: NotebookFigure) -> NotebookFigure:
     """Make ticks and layout while the style is in force; return the figure."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")             # one layout for all formats: it costs as much as drawing
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)           # with an engine, "none" too, saving draws everything twice
     return figure
 
 
