@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+import numpy as np
 
 from sitqmc.continuation import CorrelatorData, Spectrum, continue_correlator
 from sitqmc.continuation.methods import DEFAULT_METHOD
 from sitqmc.continuation.options import MIN_SCAN, OptionKeys
 from sitqmc.qmc import Model, ParameterSpace
+from sitqmc.qmc.model.wave_vectors import boson_waves
+from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.result import Result
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
@@ -22,10 +26,14 @@ from sitqmc.runs.results.point import (
     MeasuredPoint,
     PointResult,
     RunPoint,
+    boson_data,
     continue_point,
     correlator_data,
 )
 from sitqmc.runs.store.run_file import Failure, RunHeader
+
+if TYPE_CHECKING:
+    from sitqmc.continuation import ScanSpectra
 
 Job = tuple[Config, MeasuredPoint]
 Share = Callable[[Callable[[], Sequence[Any]], Callable[[Any], Any]], "list[Any] | None"]
@@ -219,14 +227,33 @@ def _usable(config: Config, point: RunPoint, name: str) -> CorrelatorData | None
         return None
 
 
+def boson_spectra(config: Config, model: Model, still: Average, moving: Average) -> ScanSpectra:
+    """Return P(k, omega) at k = 0 and at the lowest wave vectors along x, from one posterior.
+
+    still, moving  G(k = 0, tau), and G(k, tau) by wave vector, see `Run.correlator`
+    raises         ValueError for data that cannot be continued together
+    """
+    from sitqmc.continuation import continue_scan
+
+    waves = boson_waves(model.Lx, model.Ly)[: moving.samples.shape[1]]
+    chosen = [i for i, (_, along_y) in enumerate(waves) if along_y == 0]
+    data = [boson_data(model, still), *(boson_data(model, moving, i) for i in chosen)]
+    k = 2 * np.pi / model.Lx * np.array([0, *(waves[i, 0] for i in chosen)])
+    return continue_scan(data, k, **_scan_options(config, len(still.samples)))
+
+
+def _scan_options(config: Config, samples: int) -> OptionKeys:
+    c = config.continuation
+    return {
+        "omega_max": c.omega_max or None, "n_omega": c.omega_points, "n_blocks": min(c.blocks, samples),
+    }  # fmt: skip
+
+
 def continue_job(job: ScanJob) -> ScanFound:
     """Continue all points of a scan together, and alone where that was not done."""
     from sitqmc.continuation import continue_scan  # loads kernels; commands that inspect do without them
 
-    c, count = job.config.continuation, min(len(d.samples) for d in job.data if d.samples is not None)
-    options: OptionKeys = {
-        "omega_max": c.omega_max or None, "n_omega": c.omega_points, "n_blocks": min(c.blocks, count),
-    }  # fmt: skip
+    options = _scan_options(job.config, min(len(d.samples) for d in job.data if d.samples is not None))
     try:
         joint = continue_scan(job.data, job.at, **options)
         alone = [

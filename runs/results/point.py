@@ -22,6 +22,7 @@ from sitqmc.continuation.methods import CROSS_CHECK
 from sitqmc.continuation.options import AlphaRule
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc import Model, PointAverages
+from sitqmc.qmc.statistics.estimators import Average
 from sitqmc.result import Result, SavedResult
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
@@ -192,16 +193,37 @@ def correlator_data(averages: PointAverages, name: str) -> CorrelatorData:
     A response that a fit over wave vectors improves is given at the frequencies of the fit.
     raises  ValueError for too few samples, or no signal
     """
-    m, kind, one = averages.model, KINDS[name], averages.improved.get(name)
-    table = averages.samples[name]
-    if kind == "green_tau":
-        table = table[:, : m.L_tau // 2 + 1]
-    n = np.arange(table.shape[1]) if one is None or one.n is None else one.n
+    one = averages.improved.get(name)
+    kept = slice(None) if one is None or one.n is None else one.n
+    covariance = None if one is None else one.covariance
+    return _data(averages.model, KINDS[name], averages.samples[name][:, kept], kept, covariance)
+
+
+def boson_data(model: Model, found: Average, wave: int | None = None) -> CorrelatorData:
+    """Return G(k, tau) of one wave vector up to beta/2 with its covariance over samples.
+
+    wave    number among the waves of `found`; None: it has no others
+    raises  ValueError for too few samples, or no signal
+    """
+    if wave is None:
+        return _data(model, "green_tau", found.samples, slice(None), found.covariance)
+    mine = slice(wave * model.L_tau, (wave + 1) * model.L_tau)
+    return _data(model, "green_tau", found.samples[:, wave], slice(None), found.covariance[mine, mine])
+
+
+def _data(
+    model: Model, kind: Kind, samples: Array, kept: slice | NDArray[np.int64], covariance: Array | None
+) -> CorrelatorData:
+    """Data of a continuation from samples at the Matsubara numbers or slices `kept`; G(tau) up to beta/2."""
     in_time = kind == "green_tau"
+    if in_time:
+        samples = samples[:, : model.L_tau // 2 + 1]
+    size = samples.shape[1]
+    n = np.arange(size) if isinstance(kept, slice) else kept
     return CorrelatorData.from_samples(
-        table[:, n], kind=kind, beta=m.beta, grid=n * (m.eps if in_time else 1),
-        eps=None if in_time else m.eps,
-        covariance=None if one is None else one.covariance[: len(n), : len(n)],
+        samples, kind=kind, beta=model.beta, grid=n * (model.eps if in_time else 1),
+        eps=None if in_time else model.eps,
+        covariance=None if covariance is None else covariance[:size, :size],
     )  # fmt: skip
 
 

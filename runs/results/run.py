@@ -11,9 +11,9 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from sitqmc.runs.config.checks import refuse_unknown
 from sitqmc.runs.config.config import Config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formatting import columns
-from sitqmc.runs.results.analysis import RunResults, analyse_run
+from sitqmc.runs.results.analysis import RunResults, analyse_run, boson_spectra
 from sitqmc.runs.results.point import MeasuredPoint, RunPoint, Scan
 from sitqmc.runs.results.stored import save_copy, stored_points
 from sitqmc.runs.store.run_file import Failure, RunHeader
@@ -37,6 +37,9 @@ from sitqmc.runs.store.run_folder import Inventory, RunFolder
 from sitqmc.runs.store.samples import PointSamples
 
 Array = NDArray[np.float64]
+
+if TYPE_CHECKING:
+    from sitqmc.continuation import ScanSpectra
 
 BOSON = "G_k"
 
@@ -209,6 +212,20 @@ class Run:
             return improved_averages(model, samples, waves, keys, names=[name], estimator=estimator)[name]
         except ValueError as error:
             raise UserError(str(error)) from None
+
+    def boson_spectra(self, *, estimator: str = DEFAULT_ESTIMATOR, **where: Any) -> ScanSpectra:
+        """Return P(k, omega) of one point: all measured k along x, continued together; takes seconds.
+
+        `at` of the result holds k = 2 pi m/L, from 0 on; peaks against k are the dispersion of the bosons.
+
+        estimator, where  as of `correlator`
+        raises            UserError if G(k, tau) was not measured, or cannot be continued
+        """
+        model, average = self.model(**where), partial(self.correlator, estimator=estimator, **where)
+        try:
+            return boson_spectra(self.config, model, average("G_k0"), average(BOSON))
+        except ValueError as error:
+            raise UserError(f"P(k, omega): {error}") from None
 
     def _boson(self, model: Model) -> tuple[dict[str, Array], NDArray[np.int64]]:
         """Return G(k, tau) of every sample of a point under its name, and the keys of the samples."""

@@ -64,6 +64,15 @@ def test_boson_by_wave_vector(run):
     assert np.all(np.abs(one.mean - plain.mean) < 6 * np.hypot(one.error, plain.error))
 
 
+def test_boson_spectra_by_wave_vector(run):
+    """P(k, omega) at k = 0, pi/2 and pi; bosons at the edge of the zone are the fastest."""
+    found = run.boson_spectra(p=0.2)
+    np.testing.assert_allclose(found.at, [0, np.pi / 2, np.pi])
+    assert all(one.chi2 < one.n_data + 4 * np.sqrt(2 * one.n_data) for one in found.spectra)
+    assert found.scales[0] < found.scales[2]
+    assert len(found.plot().axes[0].lines) == 3
+
+
 def test_averages_derived_from_improved_ones(run):
     """Their errors hold the uncertainty of means of mask functions."""
     averages = next(a for a in run.averages if a.model.p == 0.2)
