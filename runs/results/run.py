@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,9 +221,10 @@ class Run:
         estimator, where  as of `correlator`
         raises            UserError if G(k, tau) was not measured, or cannot be continued
         """
-        model, average = self.model(**where), partial(self.correlator, estimator=estimator, **where)
+        model = self.model(**where)
+        still, moving = (self.correlator(name, estimator=estimator, **where) for name in ("G_k0", BOSON))
         try:
-            return boson_spectra(self.config, model, average("G_k0"), average(BOSON))
+            return boson_spectra(self.config, model, still, moving)
         except ValueError as error:
             raise UserError(f"P(k, omega): {error}") from None
 
