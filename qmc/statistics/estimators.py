@@ -67,7 +67,7 @@ class Average(SavedResult):
     @property
     def error(self) -> Array:
         """Standard errors of the mean."""
-        return np.sqrt(np.diag(np.atleast_2d(self.covariance))).reshape(self.mean.shape)
+        return np.sqrt(np.diag(np.atleast_2d(self.covariance))).reshape(np.shape(self.mean))
 
     @property
     def estimate(self) -> Estimate:

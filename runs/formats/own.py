@@ -100,7 +100,7 @@ def own_disorder(path: str, known: str, model: Model, samples: Sequence[int]) ->
         raise UserError(
             f"{where}: holds {len(array)} samples, sample {max(samples)} is wanted; lower [disorder] samples"
         )
-    for name in ("p", "p_site", "spread_J"):
+    for name in ("p", "p_site", "spread_J", "spread_C"):
         if getattr(model, name):
             raise UserError(f"{where}: the file is the disorder; [model] {name} must be 0")
     try:

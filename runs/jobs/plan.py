@@ -1,8 +1,8 @@
 """Cost and greatest risk of a configuration, estimated from a short measured trial."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sitqmc.qmc import Chains, Model, Schedule
 from sitqmc.qmc.model.parameters import ALWAYS, ParameterSpace
 from sitqmc.runs.config.config import Config, matsubara_count
 from sitqmc.runs.errors import UserError
+from sitqmc.runs.formats.own import own_observables
 from sitqmc.runs.formatting import columns, size
 from sitqmc.runs.jobs.effort import effort_lines
 from sitqmc.runs.simulate.worker import new_chains, warm_up
@@ -21,6 +22,7 @@ TRIAL_SECONDS = 5.0          # per lattice size
 TRIAL_SIZES = 3              # smallest, middle and largest lattice
 CHAIN_TAUS = 20.0            # autocorrelation times in a chain that is long enough
 RARE = 8.0                   # the share of measuring follows from measurements so many times rarer
+OWN_CALLS = 20               # of every own observable, to know its cost
 THERM_TAUS = 10.0            # autocorrelation times in a thermalisation that is long enough
 FEW_SAMPLES = 8
 
@@ -30,6 +32,7 @@ class Trial:
     """A short chain: ns per site and sweep, tau_int of the slowest observable in sweeps (a lower bound).
 
     measuring  share of the CPU time that goes into measurements
+    own        seconds of one call of every own observable, by its name
     """
 
     volume: int
@@ -37,6 +40,7 @@ class Trial:
     measuring: float
     tau: float
     name: str
+    own: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
         f"{size(2 * state + 2**23)} per process while running",
         f"measure {', '.join(f'{100 * t.measuring:.0f} % of the time at {t.volume} sites' for t in trials)}",
     ]
+    lines += _own_costs(config, trials)
     if config.target.goals:
         goals = [f"{k} {v:g} ({kind})" for k, goal in config.target.goals.items() for kind, v in goal.items()]
         most = config.target.max_samples / config.disorder.samples
@@ -76,6 +81,17 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
     risk = max(_risks(config, models, trials, processes), key=lambda r: r.weight)
     lines.append(f"risk    {risk.text}")
     return "\n".join(lines)
+
+
+def _own_costs(config: Config, trials: Sequence[Trial]) -> list[str]:
+    """Return the time that own observables take, as a line of the plan; nothing without any."""
+    found = []
+    for t in trials:
+        between = config.schedule.sweeps_per_measurement * t.volume * t.ns * 1e-9
+        share = min(sum(t.own.values()) / between, 1.0)
+        costs = ", ".join(f"{name} {1e6 * seconds:.3g} us" for name, seconds in t.own.items())
+        found.append(f"{costs} a measurement, {100 * share:.0f} % of the time at {t.volume} sites")
+    return [f"own     {'; '.join(found)}"] if any(t.own for t in trials) else []
 
 
 def _look(config: Config, trials: Sequence[Trial]) -> float:
@@ -133,7 +149,20 @@ def trial(config: Config, model: Model, seconds: float) -> Trial:
     rare, _ = _speed(config, model, seconds * 0.3, RARE * spacing)
     measuring = min(max((ns - rare) / ns * RARE / (RARE - 1), 0.0), 1.0)
     tau, name = _slowest(chains) if chains.finished else (float("nan"), "")
-    return Trial(model.sites * model.L_tau, ns, measuring, tau * spacing, name)
+    own = _own_seconds(config, model, chains)
+    return Trial(model.sites * model.L_tau, ns, measuring, tau * spacing, name, own)
+
+
+def _own_seconds(config: Config, model: Model, chains: Chains) -> dict[str, float]:
+    """Return the CPU time of one call of every own observable, in s."""
+    o, currents, found = config.observables, chains.currents()[0], {}
+    for one in own_observables(o.own, o.own_hash):
+        started = time.process_time()
+        with np.errstate(all="ignore"):          # a chain that was stopped may be in the middle of a worm
+            for _ in range(OWN_CALLS):
+                one.function(currents, model)
+        found[one.name] = (time.process_time() - started) / OWN_CALLS
+    return found
 
 
 def _speed(config: Config, model: Model, seconds: float, spacing: float) -> tuple[float, Chains]:
@@ -147,9 +176,11 @@ def _speed(config: Config, model: Model, seconds: float, spacing: float) -> tupl
     chains = new_chains(replace(config, schedule=replace(s, **asdict(long))), model, group)
     sweeps = (long.therm_sweeps + long.bins * long.sweeps_per_measurement) * len(group)
     wall = time.monotonic()
+    started, first = time.process_time(), chains.progress
     while chains.progress * sweeps < long.therm_sweeps * len(group) and time.monotonic() - wall < seconds / 2:
         chains.step()                            # thermalisation holds no measurements
-    started, wall, first = time.process_time(), time.monotonic(), chains.progress
+    if not chains.finished:                      # one step is all of a very small lattice
+        started, wall, first = time.process_time(), time.monotonic(), chains.progress
     while not chains.finished and (time.monotonic() - wall < seconds or chains.progress == first):
         chains.step()
     spent = time.process_time() - started

@@ -104,6 +104,9 @@ def final_table(results: RunResults) -> str:
     gains = gain_rows(results)
     if len(gains) > 1:
         lines += ["", GAINS, *columns(gains)]
+    config = results.config
+    if config.disorder.file and config.continuation.estimator in ("improved", "masks"):
+        lines += ["", OWN_DISORDER]
     for r in results.results:
         lines += [f"warning, {results.label(r)}: {text}" for text in r.warnings]
     return "\n".join(lines)
@@ -112,6 +115,10 @@ def final_table(results: RunResults) -> str:
 GAINS = (
     "times fewer samples for the same error than with plain averages (in brackets: by other wave vectors x "
     "by functions of the mask)"
+)
+OWN_DISORDER = (
+    "own disorder ([disorder] file): averages are taken without functions of the mask, because the means of "
+    "such functions over all samples are not known"
 )
 SHOWN_GAINS = ("rho_s", "kappa", "minus_k", "rho", "chi_s", "G_k0")
 
@@ -134,10 +141,10 @@ def _gain_cell(one: Average | None) -> str:
     """Return "31 (2.1 x 15)", total and parts; "1" where an average is plain."""
     if one is None:
         return NONE
-    moving = one.plain_error > 0
+    moving = np.asarray(one.plain_error) > 0     # files keep the error of a scalar as a number
     if not moving.any():
         return NONE
-    total, fit = (float(np.median(g[moving])) for g in (one.gain, one.gain_of_fit))
+    total, fit = (float(np.median(np.asarray(g)[moving])) for g in (one.gain, one.gain_of_fit))
     if one.fit is None and fit <= 1:
         return f"{total:.2g}"
     return f"{total:.2g} ({fit:.2g} x {total / fit:.2g})"

@@ -11,6 +11,9 @@ import sitqmc
 from helpers import datasets
 from sitqmc.qmc import Chains, Model, OwnObservable, Schedule, make_disorder
 from sitqmc.runs.errors import Stopped, UserError
+from sitqmc.runs.formats import own
+from sitqmc.runs.results.figures.numbers import map_rows
+from sitqmc.runs.results.tables import final_table
 from sitqmc.runs.simulate.run import run as simulate
 from sitqmc.runs.simulate.stop import Stop
 
@@ -51,6 +54,42 @@ def test_the_examples_of_the_page(written):
         chains.step()
     stored = names["run"].samples(0).bins["energy"][3]
     np.testing.assert_array_equal(stored, chains.results()[0].bins["energy"])
+
+
+def test_plan_shows_the_cost_of_own_observables(written):
+    keys = KEYS | {"L": 4, "observables": {"own": "bonds.py"}, "path": "out"}
+    config = sitqmc.Config.of(**keys)
+    (line,) = [line for line in sitqmc.plan(config, processes=1, trial_seconds=0.02).splitlines()
+               if line.startswith("own ")]  # fmt: skip
+    found = re.fullmatch(
+        r"own     J2 ([\d.]+) us, flow ([\d.]+) us a measurement, (\d+) % of the time at 96 sites", line
+    )
+    assert found, line
+    assert 0 < float(found[1]) + float(found[2]) < 1e4
+    assert 0 < int(found[3]) <= 100
+
+
+@pytest.mark.parametrize("kind", ["masks", "couplings"])
+def test_figures_show_own_disorder(tmp_path, kind):
+    """Map and its csv file hold the bonds of the file; the table says that no functions of masks are used."""
+    rng = np.random.default_rng(5)
+    array = rng.random((4, 2, 3, 3)) < 0.6 if kind == "masks" else rng.lognormal(sigma=0.3, size=(4, 2, 3, 3))
+    np.save(tmp_path / "a.npy", array)
+    keys = KEYS | {"p": 0.0, "disorder": {"file": tmp_path / "a.npy"}}
+    run = sitqmc.run(**keys, path=tmp_path / "out", processes=1, report=False,
+                     continuation={"method": "maxent"})  # fmt: skip
+    head, *rows = map_rows(run.results)
+    place = head.index("bond_along_x")
+    found = np.array([row[place : place + 4] for row in rows], float).reshape(3, 3, 4)
+    np.testing.assert_array_equal(found[..., :2], np.moveaxis(array[0] != 0, 0, -1))
+    np.testing.assert_allclose(found[..., 2:], np.moveaxis(array[0], 0, -1))
+    lines = [one for one in sitqmc.draw("map", run).axes[0].collections if one.get_segments()]
+    assert [len(one.get_segments()) for one in lines] == [2 * (~array[0]).sum() if kind == "masks" else 36]
+    assert final_table(run.results).count("without functions of the mask") == 1
+    (tmp_path / "a.npy").unlink()
+    own._array.cache_clear()
+    assert "file of the disorder is gone" in sitqmc.draw("map", run).axes[0].get_xlabel()
+    assert next(row for row in map_rows(run.results) if row[place] != "bond_along_x")[place] == ""
 
 
 def test_own_functions_see_the_configuration_that_is_measured():
@@ -141,6 +180,7 @@ def test_files_of_observables_are_checked(tmp_path, source, words):
         (np.ones((4, 2, 3, 4), bool), {}, "has shape (4, 2, 3, 4); must be (samples, 2, 3, 3)"),
         (np.ones((3, 2, 3, 3), bool), {}, "holds 3 samples, sample 3 is wanted"),
         (np.ones((4, 2, 3, 3), bool), {"p": 0.1}, "[model] p must be 0"),
+        (np.ones((4, 2, 3, 3), bool), {"spread_C": 0.1}, "[model] spread_C must be 0"),
         (-np.ones((4, 2, 3, 3)), {}, "must be positive and finite"),
         (np.array("text"), {}, "has shape ()"),
     ],

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sitqmc.qmc import Model
+from sitqmc.qmc import Disorder, Model
 from sitqmc.runs.config.config import Config
+from sitqmc.runs.errors import UserError
+from sitqmc.runs.formats.own import own_disorder
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures.panels import Panel
 from sitqmc.runs.results.figures.style import RED
@@ -26,6 +29,9 @@ Array = NDArray[np.float64]
 
 TRACED = "rho_s_x"
 """Observable of the traces: winding numbers are the slowest of what every chain measures."""
+
+WIDEST = 2.0
+"""Width of the line of the largest coupling, in points."""
 
 LEAST_BARS, MOST_BARS = 4, 40
 """Bars of a histogram."""
@@ -123,6 +129,17 @@ def first_map(results: RunResults, model: Model) -> tuple[tuple[int, int], Array
     return (seed, number), first.maps["kappa_loc"][0]
 
 
+def disorder_of(results: RunResults, model: Model, seed: int, number: int) -> Disorder | None:
+    """Return the disorder of a sample, drawn or own; None if the file of own disorder is gone or changed."""
+    d = results.config.disorder
+    if not d.file:
+        return model.draw_disorder(seed, number)
+    try:
+        return own_disorder(d.file, d.file_hash, model, [number])[0]
+    except UserError:
+        return None
+
+
 def _summaries(panel: Panel) -> Iterator[tuple[ChainSummary, Any]]:
     """Yield summary and colour of the points of a panel."""
     for r in panel.members:
@@ -169,7 +186,7 @@ def draw_autocorrelation(panel: Panel) -> None:
 
 
 def draw_map(panel: Panel) -> None:
-    """Draw the local compressibility of the first sample, and its missing bonds."""
+    """Draw the local compressibility of the first sample, its missing bonds, and couplings that differ."""
     axis, r = panel.axis, panel.members[0]
     found = first_map(panel.results, r.model)
     if found is None:
@@ -177,12 +194,24 @@ def draw_map(panel: Panel) -> None:
         return
     (seed, number), values = found
     image = axis.imshow(values, origin="lower", cmap="viridis", vmin=0)
-    missing = ~r.model.draw_disorder(seed, number).bonds
-    axis.add_collection(LineCollection(list(_half_bonds(missing)), colors=RED, linewidths=1.0))
-    axis.set(xlim=(-0.5, r.model.Lx - 0.5), ylim=(-0.5, r.model.Ly - 0.5), xlabel="x", ylabel="y")
+    disorder = disorder_of(panel.results, r.model, seed, number)
+    if disorder is not None:
+        _draw_bonds(axis, disorder)
+    axis.set(xlim=(-0.5, r.model.Lx - 0.5), ylim=(-0.5, r.model.Ly - 0.5), ylabel="y")
+    axis.set_xlabel("x" if disorder else "x (the file of the disorder is gone or has changed)")
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.figure.colorbar(image, ax=axis, shrink=0.85, label=r"$\kappa_{\mathrm{loc}}\, E_J$")
+
+
+def _draw_bonds(axis: Axes, disorder: Disorder) -> None:
+    """Draw missing bonds in red; couplings, where they differ, as white lines of a width in proportion."""
+    axis.add_collection(LineCollection(list(_half_bonds(~disorder.bonds)), colors=RED, linewidths=1.0))
+    if disorder.E_J is not None:
+        widths = WIDEST * np.repeat(disorder.E_J[disorder.bonds], 2) / disorder.E_J[disorder.bonds].max()
+        axis.add_collection(
+            LineCollection(list(_half_bonds(disorder.bonds)), colors="white", linewidths=widths.tolist())
+        )
 
 
 def _half_bonds(bonds: NDArray[np.bool_]) -> Iterator[list[tuple[float, float]]]:

@@ -282,8 +282,9 @@ KINDS = {
     ),
     "map": FigureKind(
         chains.draw_map, "One sample",
-        "Local compressibility of the first disorder sample of each point. Red: missing bonds. Samples of "
-        "the same number are nested: a larger p removes further bonds.", table="map.csv",
+        "Local compressibility of the first disorder sample of each point. Red: missing bonds. White: "
+        "couplings where they differ, thicker where larger. Drawn samples of the same number are nested: a "
+        "larger p removes further bonds.", table="map.csv",
         numbers=numbers.map_rows, each=True, legend="none",
     ),
     "thermalisation": FigureKind(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sitqmc.qmc import Disorder
 from sitqmc.runs.results.analysis import RunResults
 from sitqmc.runs.results.figures import chains, panels
 from sitqmc.runs.results.figures.curves import Curve
@@ -82,15 +83,25 @@ def sample_rows(results: RunResults) -> Iterator[Row]:
 
 def map_rows(results: RunResults) -> Iterator[Row]:
     """Yield head and rows of map.csv: one row for each point and site of the first sample."""
-    yield (*PARAMETER_COLUMNS, "seed", "sample", "y", "x", "kappa_loc", "bond_along_x", "bond_along_y")
+    names = ("y", "x", "kappa_loc", "bond_along_x", "bond_along_y", "E_J_along_x", "E_J_along_y")
+    yield (*PARAMETER_COLUMNS, "seed", "sample", *names)
     for cells, r in numbered(results):
         found = chains.first_map(results, r.model)
         if found is not None:
             (seed, number), values = found
-            bonds = r.model.draw_disorder(seed, number).bonds.astype(int)
+            disorder = chains.disorder_of(results, r.model, seed, number)
             for y, x in np.ndindex(values.shape):
-                along = int(bonds[0, y, x]), int(bonds[1, y, x])
+                along = _bonds_at(disorder, y, x)
                 yield (*cells, seed, number, y, x, float(values[y, x]), *along)
+
+
+def _bonds_at(disorder: Disorder | None, y: int, x: int) -> tuple[object, ...]:
+    """Return whether the bonds along x and y are there, and their couplings; nothing if this is not known."""
+    if disorder is None:
+        return ("",) * 4
+    bonds = [int(b) for b in disorder.bonds[:, y, x]]
+    couplings = [1.0, 1.0] if disorder.E_J is None else disorder.E_J[:, y, x].tolist()
+    return (*bonds, *(b * c for b, c in zip(bonds, couplings, strict=True)))
 
 
 def thermalisation_rows(results: RunResults) -> Iterator[Row]:
