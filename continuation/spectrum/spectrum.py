@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
+from sitqmc.continuation.data.kinds import KINDS
 from sitqmc.continuation.data.resampling import jackknife_replicas
 from sitqmc.continuation.data.whitening import WhiteningReport
 from sitqmc.continuation.kernels.grids import FrequencyGrid
@@ -147,8 +148,22 @@ class Spectrum(SavedResult):
 
     @property
     def spectral(self) -> Array:
-        """The odd spectral function omega A(omega): P(omega) or chi''(omega)."""
-        return self.omega * self.values
+        """The spectral function: omega A(omega), which is P, chi'' or C''; of fermions A itself."""
+        return self.omega * self.values if self._is_divided else self.values
+
+    @property
+    def spectral_band(self) -> tuple[Array, Array]:
+        """Ends (low, high) of the band of `spectral`, (n_omega,) each."""
+        low, high = self.band()
+        if not self._is_divided:
+            return low, high
+        ends = self.omega * low, self.omega * high           # they change places at omega < 0
+        return np.minimum(*ends), np.maximum(*ends)
+
+    @property
+    def _is_divided(self) -> bool:
+        """Whether A is a spectral function over omega."""
+        return not KINDS[self.kind].fermionic
 
     @property
     def error(self) -> Array:

@@ -1,10 +1,11 @@
 """Commands for one quantity: show draws or prints it, continue makes a spectrum."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sitqmc.continuation.data.kinds import EVEN_KINDS
+from sitqmc.continuation.data.kinds import KINDS
 from sitqmc.runs.cli.arguments import FORMATS, RUN_HELP, folder_of
 from sitqmc.runs.errors import UserError
 
@@ -32,13 +33,19 @@ def add_commands(commands: Any) -> None:
 
     continue_ = commands.add_parser(
         "continue", help="spectrum of your own correlator",
-        description="Continue a correlator of a text file: columns grid, mean, error, or one sample per row. "
+        description="Continue a correlator of a text file.\n"
+        "Columns grid, mean, error, or one sample per row.\n"
+        "Complex kinds (fermion_iw, boson_iw): columns grid, real part, imaginary part, error;\n"
+        "or rows of all real and then all imaginary parts.\n"
         "Writes NAME_spectrum.csv and NAME_spectrum.png.",
+        epilog="kinds, with the integral over the spectrum A >= 0:\n"
+        + "\n".join(f"  {name:12s}{kind.integral}" for name, kind in KINDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     continue_.add_argument("file", help="text file; lines that begin with # are comments")
     continue_.add_argument(
-        "--kind", required=True, choices=EVEN_KINDS,
-        help="current response with rho_s, its connected part in time, G(tau) of bosons, response",
+        "--kind", required=True, choices=KINDS,
+        help="what the file holds, see below; *_iw: at Matsubara integers n, *_tau: at times",
     )  # fmt: skip
     continue_.add_argument("--beta", required=True, type=float, help="inverse temperature")
     continue_.add_argument("--eps", type=float, help="time step of the simulation (default: continuous time)")
@@ -47,6 +54,10 @@ def add_commands(commands: Any) -> None:
     rows.add_argument(
         "--samples", action="store_true",
         help="each row is one sample (or bin) at n = 0, 1, 2, ...; of *_tau at equal steps from 0 to beta",
+    )  # fmt: skip
+    continue_.add_argument(
+        "--mixed", nargs=2, metavar=("A", "B"),
+        help="spectrum of <a b>, without a definite sign: FILE has the correlator of a + b, A of a, B of b",
     )  # fmt: skip
     continue_.add_argument("--n-samples", type=int, metavar="N", help="samples behind mean and errors")
     continue_.add_argument("--method", help="method of continuation (default: process)")
@@ -102,29 +113,42 @@ def _chosen(texts: list[str]) -> dict[str, list[str]]:
 
 
 def _continue(arguments: argparse.Namespace) -> int:
-    from sitqmc.continuation import continue_correlator
-    from sitqmc.runs.results.figures.curves import draw_single
-    from sitqmc.runs.results.figures.style import save_figure
-    from sitqmc.runs.results.tables import as_csv, spectrum_rows, spectrum_text
-    from sitqmc.runs.store.atomic import replace_file, replace_text
+    from sitqmc.continuation import continue_correlator, continue_mixed
+    from sitqmc.runs.results.figures.curves import draw_mixed, draw_single
+    from sitqmc.runs.results.tables import mixed_rows, spectrum_rows, spectrum_text
 
+    title = Path(arguments.file).stem
+    if arguments.mixed and arguments.covariance:
+        raise UserError("--covariance with --mixed: it belongs to one file; give samples or errors")
     try:
-        spectrum = continue_correlator(_data(arguments), method=arguments.method)
+        data = [_data(arguments, file) for file in (arguments.file, *(arguments.mixed or ()))]
+        if arguments.mixed:
+            mixed = continue_mixed(*data, method=arguments.method)
+            return _write(arguments, mixed_rows(*mixed), draw_mixed(*mixed, title))
+        spectrum = continue_correlator(data[0], method=arguments.method)
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from None
     print(spectrum_text(spectrum))
+    return _write(arguments, spectrum_rows(spectrum), draw_single(spectrum, title))
+
+
+def _write(arguments: argparse.Namespace, rows: Iterable[Any], figure: Any) -> int:
+    """Write table and figure of a spectrum, and print their paths."""
+    from sitqmc.runs.results.figures.style import save_figure
+    from sitqmc.runs.results.tables import as_csv
+    from sitqmc.runs.store.atomic import replace_file, replace_text
+
     first = Path(arguments.file)
     stem = arguments.output or str(first.with_suffix(""))
     table, picture = Path(f"{stem}_spectrum.csv"), Path(f"{stem}_spectrum.{arguments.format}")
-    figure = draw_single(spectrum, first.stem)
-    replace_text(table, as_csv(spectrum_rows(spectrum)))
+    replace_text(table, as_csv(rows))
     replace_file(picture, lambda beside: save_figure(figure, arguments.format, first.stem, beside))
     print(f"{table}\n{picture}")
     return 0
 
 
-def _data(arguments: argparse.Namespace) -> Any:
-    """Return the correlator of the file, with the covariance that the arguments describe."""
+def _data(arguments: argparse.Namespace, file: str) -> Any:
+    """Return the correlator of a file, with the covariance that the arguments describe."""
     import numpy as np
 
     from sitqmc.runs.formats.correlators import count_columns, read_correlator, read_samples
@@ -132,9 +156,16 @@ def _data(arguments: argparse.Namespace) -> Any:
     common = {"kind": arguments.kind, "beta": arguments.beta, "eps": arguments.eps}
     if not arguments.samples:
         return read_correlator(
-            arguments.file, covariance=arguments.covariance, n_samples=arguments.n_samples, **common
+            file, covariance=arguments.covariance, n_samples=arguments.n_samples, **common
         )
-    count = count_columns(arguments.file)
+    count = count_columns(file)
+    if KINDS[arguments.kind].complex_:
+        if count % 2:
+            raise ValueError(
+                f"{file}: {count} columns: samples of kind {arguments.kind} are all real and then "
+                "all imaginary parts; give an even number of columns"
+            )
+        count //= 2
     end = arguments.beta if arguments.kind.endswith("_tau") else count - 1
     grid = np.linspace(0.0, end, count)
-    return read_samples(arguments.file, grid=grid, **common)
+    return read_samples(file, grid=grid, **common)

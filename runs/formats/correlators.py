@@ -13,11 +13,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation.data.correlator import CorrelatorData, Kind
+from sitqmc.continuation.data.correlator import CorrelatorData, Kind, check_kind
+from sitqmc.continuation.data.kinds import KINDS
 from sitqmc.runs.formats.measured.table import READINGS, Table, read_table
 
 Array = NDArray[np.float64]
 COLUMNS = ("grid", "mean", "error")
+COMPLEX_COLUMNS = ("grid", "real part", "imaginary part", "one or two errors")
 
 
 def read_correlator(
@@ -31,22 +33,31 @@ def read_correlator(
 ) -> CorrelatorData:
     """Read a text table of columns: grid (n or tau), mean, and standard error.
 
+    Complex kinds (fermion_iw, boson_iw) have the columns grid, real part, imaginary part, and one error of
+    both or an error of each.
+
     covariance  text file of the (n, n) covariance of the mean, in the order of the rows; it replaces the
-                errors, which the file may then lack
+                errors, which the file may then lack. Complex kinds: (2 n, 2 n), all real parts first
     raises      ValueError, one line with file, line and reason
     """
-    table = _numbers(path)
-    count = table.shape[1]
-    if count not in ((2, 3) if covariance is not None else (3,)):
-        wanted = "grid, mean" if covariance is not None else ", ".join(COLUMNS)
-        raise ValueError(f"{path}: {count} columns: need {wanted}; give a file with these columns only")
-    C = np.diag(table[:, 2] ** 2) if covariance is None else _numbers(covariance)
+    check_kind(kind)
+    table, values = _numbers(path), 2 if KINDS[kind].complex_ else 1
+    errors = table.shape[1] - 1 - values
+    allowed = range(values + 1) if covariance is not None else range(1, values + 1)
+    if errors not in allowed:
+        columns = COMPLEX_COLUMNS if KINDS[kind].complex_ else COLUMNS
+        wanted = ", ".join(columns[: 1 + values] if covariance is not None else columns)
+        raise ValueError(
+            f"{path}: {table.shape[1]} columns: need {wanted} for kind {kind}; give these alone"
+        )
+    mean = table[:, 1] + 1j * table[:, 2] if KINDS[kind].complex_ else table[:, 1]
+    C = table[:, 1 + values :].T.ravel() if covariance is None else _numbers(covariance)
     data = CorrelatorData.from_mean_cov(
-        table[:, 1], C, kind=kind, beta=beta, grid=table[:, 0], n_samples=n_samples, eps=eps
+        mean, C, kind=kind, beta=beta, grid=table[:, 0], n_samples=n_samples, eps=eps
     )
-    if covariance is None or count == 2:
+    if covariance is None or errors == 0:
         return data
-    return data.with_warning(f"{Path(path).name}: errors of column 3 not used, {Path(covariance).name} is")
+    return data.with_warning(f"{Path(path).name}: errors of column {2 + values} not used, {Path(covariance).name} is")
 
 
 def read_samples(
@@ -54,12 +65,18 @@ def read_samples(
 ) -> CorrelatorData:
     """Read a text table with one independent sample (bin) per row and one point of the grid per column.
 
+    Complex kinds (fermion_iw, boson_iw) have two columns per point: first all real, then all imaginary parts.
+
     raises  ValueError, one line with file, line and reason
     """
-    table = _numbers(path)
+    check_kind(kind)
+    table, each = _numbers(path), 2 if KINDS[kind].complex_ else 1
     found, points = table.shape[1], np.size(grid)
-    if found != points:
-        raise ValueError(f"{path}: {found} columns for {points} points of the grid; give one per point")
+    if found != each * points:
+        how = "all real, then all imaginary parts" if each == 2 else "one per point"
+        raise ValueError(f"{path}: {found} columns for {points} points of the grid; give {how}")
+    if each == 2:
+        table = table[:, :points] + 1j * table[:, points:]
     return CorrelatorData.from_samples(table, kind=kind, beta=beta, grid=grid, eps=eps)
 
 

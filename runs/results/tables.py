@@ -311,14 +311,20 @@ def sigma_rows(results: RunResults) -> Iterator[Row]:
 
 
 def spectrum_rows(spectrum: Spectrum) -> Iterator[Row]:
-    """Yield head and rows of a spectrum that belongs to no run: sigma in 4e^2/h, P or chi'', by frequency."""
+    """Yield head and rows of a spectrum that belongs to no run: sigma in 4e^2/h, P, chi'', C'' or A."""
     if spectrum.kind in CONDUCTIVITY:
         name, value, (low, high) = "sigma_over_sigma_Q", spectrum.sigma, spectrum.sigma_band()
     else:
-        name, value = "spectral_function", spectrum.spectral
-        low, high = (spectrum.omega * end for end in spectrum.band())
+        name, value, (low, high) = "spectral_function", spectrum.spectral, spectrum.spectral_band
     yield ("omega", name, "low_68", "high_68", "resolution")
     for row in zip(spectrum.omega, value, low, high, spectrum.resolution, strict=True):
+        yield tuple(map(float, row))
+
+
+def mixed_rows(omega: Array, values: Array, error: Array) -> Iterator[Row]:
+    """Yield head and rows of a spectrum without a definite sign, see `continue_mixed`."""
+    yield ("omega", "A", "error")
+    for row in zip(omega, values, error, strict=True):
         yield tuple(map(float, row))
 
 
@@ -329,7 +335,7 @@ def spectrum_text(spectrum: Spectrum) -> str:
         lines.append(f"constant: {spectrum.constant}")
     for peak in spectrum.peaks(limit=3):
         kernel = float(np.interp(peak.position.value, spectrum.omega, spectrum.resolution))
-        resolved = kernel <= peak.width and peak.position.error < peak.position.value
+        resolved = kernel <= peak.width and peak.position.error < abs(peak.position.value)
         place = f"{peak.position}" if resolved else f"n.r., near {peak.position.value:.2g}"
         lines.append(f"peak: {place}, width {peak.width:.2g}, resolution {kernel:.2g}")
     return "\n".join([*lines, *(f"warning: {text}" for text in spectrum.warnings)])

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from helpers import write_config
-from sitqmc.continuation import current_kernel, sinh_grid
+from sitqmc.continuation import CorrelatorData, current_kernel, sinh_grid
+from sitqmc.continuation.data.kinds import KINDS
 from sitqmc.runs.cli.main import GROUPS, SHELLS, main
 from sitqmc.runs.config.config import Config, load_config
 from sitqmc.runs.config.schema import field_comments, schema
@@ -102,6 +103,85 @@ def test_an_own_correlator_is_continued(samples, tmp_path, capsys):
         table = np.genfromtxt(tmp_path / f"{name}_spectrum.csv", delimiter=",", names=True)
         weight = np.trapezoid(table["sigma_over_sigma_Q"], table["omega"]) / (2 * np.pi)
         assert weight == pytest.approx(0.1 * np.sqrt(2 * np.pi) * 0.6, rel=0.1)
+
+
+def correlator_of(kind, beta, position=1.0):
+    """Grid, values and weight of a correlator of any kind whose A is a peak at `position`."""
+    grid = np.arange(16.0) if kind.endswith("_iw") else np.linspace(0.0, beta, 17)
+    omega = np.linspace(-8.0 if KINDS[kind].two_sided else 0.0, 8.0, 1601)
+    truth = np.exp(-0.5 * ((omega - position) / 0.5) ** 2)
+    exact = CorrelatorData.from_mean_cov(
+        np.ones(grid.size, complex if KINDS[kind].complex_ else float), np.full(grid.size, 0.1), kind=kind,
+        beta=beta, grid=grid,
+    )  # fmt: skip
+    values = exact.kernel(omega) @ truth * (omega[1] - omega[0])
+    if KINDS[kind].complex_:
+        both = np.zeros(2 * grid.size)
+        both[-len(values):] = values             # boson_iw leaves out the imaginary part at n = 0
+        if len(values) < both.size:
+            both[: grid.size], both[grid.size], both[grid.size + 1 :] = (
+                values[: grid.size], 0.0, values[grid.size :]
+            )  # fmt: skip
+        values = both
+    return grid, values
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_continued_from_a_file(kind, tmp_path, capsys):
+    """Means with errors, or samples; of complex data both parts. The peak of A = 1 comes back."""
+    beta = 6.0
+    grid, values = correlator_of(kind, beta)
+    noise = 1e-3 * np.abs(values).max()
+    columns = values.reshape(-1, grid.size)      # one row, or real and imaginary parts
+    np.savetxt(tmp_path / "mean.txt", np.column_stack([grid, *columns, np.full(grid.size, noise)]))
+    rows = values + noise * np.random.default_rng(1).normal(size=(100, values.size))
+    np.savetxt(tmp_path / "samples.txt", rows)
+    for name, more in (("mean", []), ("samples", ["--samples"])):
+        printed(capsys, "continue", tmp_path / f"{name}.txt", "--kind", kind, "--beta", beta,
+                "--method", "maxent", *more)  # fmt: skip
+        assert (tmp_path / f"{name}_spectrum.png").stat().st_size > 1000
+        table = np.genfromtxt(tmp_path / f"{name}_spectrum.csv", delimiter=",", names=True)
+        assert (table["omega"].min() < 0) == KINDS[kind].two_sided
+        value, omega = table[table.dtype.names[1]], table["omega"]
+        if table.dtype.names[1] == "spectral_function" and not KINDS[kind].fermionic:
+            value = np.divide(value, omega, out=np.zeros_like(value), where=np.abs(omega) > 0.05)
+        assert omega[np.argmax(value)] == pytest.approx(1.0, abs=0.35)
+        assert np.all(table["low_68"] <= table["high_68"])
+
+
+def test_a_spectrum_without_a_definite_sign(tmp_path, capsys):
+    """<a b> = <(a + b)^2> - <a^2> - <b^2> over two, of peaks at 1 (a and b alike) and at -1 (opposite)."""
+    (grid, plus), (_, minus) = correlator_of("boson_tau", 6.0), correlator_of("boson_tau", 6.0, -1.0)
+    for name, values in (("total", 4 * plus), ("a", plus + minus), ("b", plus + minus)):
+        error = np.full(grid.size, 1e-3 * values.max())
+        np.savetxt(tmp_path / f"{name}.txt", np.column_stack([grid, values, error]))
+    arguments = ["continue", tmp_path / "total.txt", "--mixed", tmp_path / "a.txt", tmp_path / "b.txt",
+                 "--kind", "boson_tau", "--beta", "6", "--method", "maxent"]  # fmt: skip
+    printed(capsys, *arguments)
+    table = np.genfromtxt(tmp_path / "total_spectrum.csv", delimiter=",", names=True)
+    assert table["omega"][np.argmax(table["A"])] == pytest.approx(1.0, abs=0.3)
+    assert table["omega"][np.argmin(table["A"])] == pytest.approx(-1.0, abs=0.3)
+    assert main([*map(str, arguments), "--covariance", "c.txt"]) == 2
+    assert "--covariance with --mixed: it belongs to one file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "more", "words"),
+    [
+        ("fermion_iw", 3, [], "need grid, real part, imaginary part, one or two errors for kind"),
+        ("fermion_iw", 7, ["--samples"], "7 columns: samples of kind fermion_iw are all real and"),
+        ("fermion_tau", 3, ["--method", "rational"], "method = 'rational' with kind fermion_tau: it needs"),
+        ("boson_tau", 3, ["--eps", "0.1"], "kind boson_tau has no time step; leave eps out"),
+        ("rho_iw", 4, [], "4 columns: need grid, mean, error for kind rho_iw"),
+    ],
+)
+def test_columns_and_options_that_do_not_fit_the_kind(tmp_path, capsys, kind, columns, more, words):
+    rows = np.column_stack([np.linspace(0, 5, 6), *np.full((columns - 1, 6), 0.5)])
+    np.savetxt(tmp_path / "own.txt", rows)
+    assert main(["continue", str(tmp_path / "own.txt"), "--kind", kind, "--beta", "6", *more]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
 
 
 def test_a_wrong_correlator_is_refused_in_one_line(tmp_path, capsys):

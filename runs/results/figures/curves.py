@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from sitqmc.continuation import Spectrum
+from sitqmc.continuation.data.kinds import KINDS
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY
 from sitqmc.runs.results.figures.style import (
     BLUE,
@@ -30,11 +31,12 @@ UNRESOLVED = "0.55"          # grey of what the data do not resolve
 NEGLIGIBLE = 0.03            # the frequency axis ends where bands stay below this share of the largest value
 
 LABELS = {
-    "rho_iw": r"$\sigma_1(\omega)\;/\;(4e^2/h)$",
-    "lambda_tau": r"$\sigma_1(\omega)\;/\;(4e^2/h)$",
+    **dict.fromkeys(CONDUCTIVITY, r"$\sigma_1(\omega)\;/\;(4e^2/h)$"),
     "green_tau": r"$P(\omega)\, E_J$",
     "chi_tau": r"$\chi''(\omega)\, E_J$",
     "chi_iw": r"$\chi''(\omega)\, E_J$",
+    **dict.fromkeys(("fermion_tau", "fermion_iw"), r"$A(\omega)\, E_J$"),
+    **dict.fromkeys(("boson_tau", "boson_iw"), r"$C''(\omega)\, E_J$"),
 }
 """Label of the ordinate by kind of correlator."""
 
@@ -60,18 +62,26 @@ class Curve:
         if s.kind in CONDUCTIVITY:
             value, (low, high) = s.sigma, s.sigma_band()
         else:
-            value, (low, high) = s.spectral, s.band()
-            low, high = s.omega * low, s.omega * high
+            value, (low, high) = s.spectral, s.spectral_band
         peaks = s.peaks(limit=1)
-        scale = peaks[0].width if peaks else s.omega
-        resolved = (s.resolution <= scale) & (s.omega * s.beta >= 1.0)
+        scale = peaks[0].width if peaks else np.abs(s.omega)
+        resolved = s.resolution <= scale
+        if not KINDS[s.kind].fermionic:
+            resolved &= np.abs(s.omega) * s.beta >= 1.0
         return cls(s.omega, value, low, high, s.resolution, resolved)
 
     @property
     def end(self) -> float:
         """Frequency above which the band is negligible."""
-        above = np.flatnonzero(self.high > NEGLIGIBLE * float(self.value.max()))
-        return float(self.omega[above[-1]]) if above.size else float(self.omega[-1])
+        return self.ends[1]
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Frequencies below and above which the band is negligible; the first is 0 for an even spectrum."""
+        size = np.maximum(np.abs(self.low), np.abs(self.high))
+        above = self.omega[size > NEGLIGIBLE * float(np.abs(self.value).max())]
+        first, last = (above[0], above[-1]) if above.size else (self.omega[0], self.omega[-1])
+        return (float(first) if self.omega[0] < 0 else 0.0), float(last)
 
 
 def draw_curve(axis: Axes, curve: Curve, colour: Any, label: str | None = None) -> None:
@@ -113,10 +123,28 @@ def paint_spectrum(axis: Axes, spectrum: Spectrum, colour: Any) -> Curve:
     draw_curve(axis, curve, colour)
     if peaks:
         draw_peak(axis, curve, peaks[0].position.value, colour)
-    axis.axvspan(0, 1 / spectrum.beta, color="0.9", lw=0, zorder=0)
-    axis.set(xlim=(0, curve.end), ylim=(0, 1.05 * float(curve.high[curve.omega <= curve.end].max())))
+    kind, (first, last) = KINDS[spectrum.kind], curve.ends
+    if not kind.fermionic:
+        axis.axvspan(-kind.two_sided / spectrum.beta, 1 / spectrum.beta, color="0.9", lw=0, zorder=0)
+    shown = (curve.omega >= first) & (curve.omega <= last)
+    low = 1.05 * float(curve.low[shown].min()) if kind.two_sided and not kind.fermionic else 0.0
+    axis.set(xlim=(first, last), ylim=(low, 1.05 * float(curve.high[shown].max())))
     axis.set_ylabel(LABELS[spectrum.kind])
     return curve
+
+
+def draw_mixed(omega: Array, values: Array, error: Array, title: str) -> NotebookFigure:
+    """Return the figure of a spectrum without a definite sign; energies in the unit of 1/beta."""
+    with styled():
+        figure = new_figure(COLUMN, PANEL)
+        axis = figure.add_subplot()
+        axis.axhline(0, color="0.6", lw=0.6, ls="--")
+        axis.fill_between(omega, values - error, values + error, color=BLUE, alpha=0.38, lw=0)
+        axis.plot(omega, values, color=BLUE, lw=1.4)
+        seen = omega[np.abs(values) + error > NEGLIGIBLE * float(np.abs(values).max())]
+        axis.set(title=title, xlabel=r"$\omega$ (unit of $1/\beta$)", ylabel=r"$A_{ab}(\omega)$")
+        axis.set_xlim(float(seen[0]) if omega[0] < 0 else 0.0, float(seen[-1]))
+        return finished(figure)
 
 
 def draw_single(spectrum: Spectrum, title: str) -> NotebookFigure:

@@ -19,6 +19,7 @@ from sitqmc.analytic import (
     TheoryCurve,
 )
 from sitqmc.continuation import ClosureTest, Consensus, ScanSpectra, Spectrum
+from sitqmc.continuation.data.kinds import KINDS as KINDS_OF_DATA
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY
 from sitqmc.qmc import Average, TransverseFit
 from sitqmc.qmc.model.parameters import symbol
@@ -98,7 +99,10 @@ def _paint(value: Any, ax: Axes) -> None:
 
 
 def _label(kind: str) -> str:
-    return r"$P(\omega)/\omega$" if kind == "green_tau" else r"$\chi''(\omega)/\omega$"
+    if KINDS_OF_DATA[kind].fermionic:
+        return r"$A(\omega)$"
+    letter = {"green_tau": "P", "boson_tau": "C''", "boson_iw": "C''"}.get(kind, r"\chi''")
+    return rf"${letter}(\omega)/\omega$"
 
 
 @_paint.register
