@@ -57,7 +57,8 @@ def read_correlator(
     )
     if covariance is None or errors == 0:
         return data
-    return data.with_warning(f"{Path(path).name}: errors of column {2 + values} not used, {Path(covariance).name} is")
+    name, used = Path(path).name, Path(covariance).name
+    return data.with_warning(f"{name}: errors of column {2 + values} not used, {used} is")
 
 
 def read_samples(
