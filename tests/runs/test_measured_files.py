@@ -342,3 +342,60 @@ def test_bundled_films_are_read_as_they_were():
         assert scan.synthetic
         assert scan.notes == ()
         assert scan.nu_thz.size == 336
+
+
+AT_4K = "# temperature [K]: 4\n"
+WITH_PHASE = "f [THz],|t|,theta [rad]\n"
+INDEX_TABLE = "freq [Hz],ref_ind,alpha [1/ell]\n" + "".join(f"{k}e11,3.1,1\n" for k in range(1, 9))
+
+
+def read_plate(path):
+    return read_substrate(path, 500.0)
+
+
+@pytest.mark.parametrize(("read", "text", "words"), [
+    (read_scan, "# temperature [K]: cold\n" + WITH_PHASE + "0.3,0.5,1\n", "'cold' is not a number"),
+    (read_scan, AT_4K + "f [THz],|t|,t [dB],theta [rad]\n0.3,0.5,-6,1\n", "both give the transm"),
+    (read_scan, AT_4K + "f [THz],wavelength [um],|t|,theta [rad]\n0.3,999,0.5,1\n", "exactly one"),
+    (read_scan, AT_4K + WITH_PHASE + "".join(f"{k / 40 + 0.2},0.5,1\n" for k in range(40)),
+     "the points do not scatter"),
+    (read_scan, AT_4K + "time [ps],sample\n" + "".join(f"{k},1\n" for k in range(30)), "reference"),
+    (read_conductivity, AT_4K + "f [THz],sigma1 [S/m]\n0.3,1\n0.4,2\n", "name one sigma2"),
+    (read_conductivity, AT_4K + "f [THz],sigma1 [S/m],sigma2 [S/m]\n0.3,1,2\n0.4,1,2\n", "too few"),
+    (read_tunnelling, AT_4K + "bias [mV],time [s]\n1,2\n2,3\n", "name one didv or current"),
+    (read_tunnelling, AT_4K + "bias [mV],didv\n1,2\n2,3\n", "2 points are too few"),
+    (read_tunnelling, AT_4K + "time [s],didv\n1,2\n2,3\n", "name one bias"),
+    (read_plate, INDEX_TABLE, r"unit \[1/ell\] of alpha is not known"),
+    (read_plate, INDEX_TABLE.replace("e11", "e14"), "need at least 4"),
+    (read_plate, INDEX_TABLE.replace("ref_ind", "x"), "no column of the index"),
+    (read_plate, INDEX_TABLE.replace("freq", "x"), "no column of the frequency"),
+])  # fmt: skip
+def test_what_a_file_lacks_is_said_in_one_line(tmp_path, read, text, words):
+    path = tmp_path / "file.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=words) as refused:
+        read(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_a_binary_file_lacks_is_said_in_one_line(tmp_path):
+    def refused(words, read=read_scan, name="file.h5"):
+        with pytest.raises(DataError, match=words) as found:
+            read(tmp_path / name)
+        assert "\n" not in str(found.value)
+
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file["nu_thz"] = np.ones(4)
+    refused("no dataset t, .*write_scan")
+    for groups, words in ((("a", "b"), "2 measurements"), (("a",), "no dataset of the sample")):
+        with h5py.File(tmp_path / "file.h5", "w") as file:
+            for name in groups:
+                file.create_group(name)["x"] = np.ones((2, 3))
+        refused(words)
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file.create_group("a")["sample"] = np.ones((3, 3))
+    refused("expected time and signal in two columns")
+    savemat(tmp_path / "file.mat", {"words": "text"})
+    refused("no numeric vectors", name="file.mat")
+    savemat(tmp_path / "file.mat", {"nu_THz": np.ones(4)})
+    refused("only one vector of length 4", name="file.mat")

@@ -43,13 +43,13 @@ def read_own(path: Path) -> ThzScan | None:
             return None
         missing = [name for name in HDF5_COLUMNS if name not in file]
         if missing:
-            raise DataError(f"{path.name}: no dataset {', '.join(missing)}")
+            raise DataError(f"{path.name}: no dataset {', '.join(missing)}; write the file with write_scan")
         for name, unit in HDF5_COLUMNS.items():
             found = file[name].attrs.get("unit", "missing")
             if found != unit:
                 raise DataError(f"{path.name}: unit of {name} is {found}; expected {unit}")
         if "temperature_k" not in file.attrs:
-            raise DataError(f"{path.name}: attribute temperature_k is missing")
+            raise DataError(f"{path.name}: no attribute temperature_k; write the file with write_scan")
         columns = {name: file[name][:] for name in HDF5_COLUMNS}
         t_k, synthetic = float(file.attrs["temperature_k"]), bool(file.attrs.get("synthetic", False))
         meta = {key[5:]: str(value) for key, value in file.attrs.items() if key.startswith("meta:")}
@@ -85,7 +85,8 @@ def read_dotthz(path: Path) -> tuple[Trace, Trace, dict[str, str]]:
     ):
         name = next((n for n in found if any(n.startswith(word) for word in words)), None)
         if name is None:
-            raise DataError(f"{path.name}: no dataset of the {role}; found {', '.join(found) or 'none'}")
+            listed = ", ".join(found) or "none"
+            raise DataError(f"{path.name}: no dataset of the {role}; name one {role}; found {listed}")
         traces.append(_trace(found[name], f"{path.name}, {name}"))
     return traces[0], traces[1], meta
 

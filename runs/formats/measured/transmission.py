@@ -91,7 +91,7 @@ def conductivity_of(table: Table, *, t_k: float | None = None) -> MeasuredConduc
     temperature, _ = temperature_of(table, t_k)
     missing = [name for name in ("sigma1", "sigma2") if name not in found]
     if missing:
-        raise DataError(f"{table.where}: no column gives {missing[0]}")
+        raise DataError(f"{table.where}: no column gives {missing[0]}; name one {missing[0]} [S/m]")
     fields = {"nu_thz": _axis(found, table.where)}
     for name in ("sigma1", "sigma2", "sigma1_error", "sigma2_error"):
         if name in found:
@@ -104,7 +104,8 @@ def conductivity_of(table: Table, *, t_k: float | None = None) -> MeasuredConduc
         error = ordered.get(f"{part}_error")
         if error is None and nu.size < POINTS:
             raise DataError(
-                f"{table.where}: no column {part}_error, and {nu.size} points are too few to estimate it"
+                f"{table.where}: no column {part}_error, and {nu.size} points are too few to estimate it; "
+                "add the column"
             )
         errors.append(np.full(nu.size, scatter_error(ordered[part])) if error is None else error)
     covariance = np.diag(np.concatenate(errors) ** 2)

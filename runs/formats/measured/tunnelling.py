@@ -21,7 +21,7 @@ def curve_of(table: Table, *, t_k: float | None = None) -> TunnellingCurve:
     temperature, rest = temperature_of(table, t_k)
     synthetic = rest.pop("synthetic", "no").strip().lower() in ("yes", "true", "1")
     if "bias" not in found:
-        raise DataError(f"{table.where}: no column bias")
+        raise DataError(f"{table.where}: no column of the bias; name one bias [mV]")
     bias, notes = _numbers(found, "bias"), []
     order = np.argsort(bias, kind="stable")
     if "didv" in found:
@@ -30,7 +30,7 @@ def curve_of(table: Table, *, t_k: float | None = None) -> TunnellingCurve:
         didv = np.gradient(_numbers(found, "current")[order], bias[order])[np.argsort(order)]
         notes.append("dI/dV differentiated from the current")
     else:
-        raise DataError(f"{table.where}: no column didv and no column current")
+        raise DataError(f"{table.where}: no column of dI/dV or of the current; name one didv or current [nA]")
     bias, didv = bias[order], didv[order]
     if "didv_error" in found:
         error = _numbers(found, "didv_error")[order]
@@ -39,7 +39,8 @@ def curve_of(table: Table, *, t_k: float | None = None) -> TunnellingCurve:
         notes.append("didv_error estimated from the scatter of neighbouring points")
     else:
         raise DataError(
-            f"{table.where}: no column didv_error, and {bias.size} points are too few to estimate it"
+            f"{table.where}: no column didv_error, and {bias.size} points are too few to estimate it; add "
+            "the column"
         )
     return tunnelling_curve(
         bias, didv, temperature, didv_error=error, synthetic=synthetic, meta=rest, notes=tuple(notes)
