@@ -75,7 +75,8 @@ def _crossing(
         raise ValueError(f"L = {pair[0]:g} and {pair[1]:g}: their couplings do not overlap")
     centre, half = (low + high) / 2, (high - low) / 2
     curves = [Polynomial((points.coupling[i] - centre) / half, error[i], degree) for i in (small, large)]
-    found = np.array([_root(curves[0].fit(y[small]), curves[1].fit(y[large])) for y in means])
+    one, other = (np.array([c.fit(y[i]) for y in means]) for c, i in zip(curves, (small, large), strict=True))
+    found = _roots(one, other)
     if not np.isfinite(found[0, 0]):
         raise ValueError(
             f"L = {pair[0]:g} and {pair[1]:g}: no crossing in {low:.6g} .. {high:.6g}; move or widen the scan"
@@ -130,16 +131,37 @@ class Polynomial:
         return float(np.sum(((y - self.basis @ self.fit(y)) / self.error) ** 2))
 
 
-def _root(one: Array, other: Array) -> tuple[float, float]:
-    """Return the crossing (t, y) of two polynomials in -1 <= t <= 1, the steepest if several; NaN if none."""
+def _roots(one: Array, other: Array) -> Array:
+    """Return the crossings (t, y) of pairs of polynomials, (pairs, degree + 1) each, as (pairs, 2).
+
+    Of several crossings in -1 <= t <= 1 the steepest counts; NaN if there is none. The roots are eigenvalues
+    of the companion matrices, all pairs at once: one by one, `numpy.roots` takes most of the time of a
+    bootstrap.
+    """
     difference = np.asarray(other - one)
-    roots = np.roots(difference)
-    real = np.real(roots[np.abs(np.imag(roots)) < 1e-9])
-    inside = real[np.abs(real) <= 1]
-    if not len(inside):
-        return np.nan, np.nan
-    t = inside[np.argmax(np.abs(np.polyval(np.polyder(difference), inside)))]
-    return float(t), float(np.polyval(one, t))
+    pairs, degree = len(difference), difference.shape[1] - 1
+    roots, whole = np.full((pairs, degree), np.nan, complex), difference[:, 0] != 0
+    companion = np.zeros((whole.sum(), degree, degree))
+    companion[:, np.arange(1, degree), np.arange(degree - 1)] = 1
+    companion[:, 0] = -difference[whole, 1:] / difference[whole, :1]
+    roots[whole] = np.linalg.eigvals(companion)
+    for row in np.flatnonzero(~whole):           # polynomials of a lower degree
+        fewer = np.roots(difference[row])
+        roots[row, : len(fewer)] = fewer
+    t = np.real(roots)
+    inside = (np.abs(np.imag(roots)) < 1e-9) & (np.abs(t) <= 1)
+    slope = _values(difference[:, :-1] * np.arange(degree, 0, -1), t)
+    best = np.argmax(np.where(inside, np.abs(slope), -1.0), axis=1)[:, None]
+    t = np.where(np.any(inside, axis=1)[:, None], np.take_along_axis(t, best, axis=1), np.nan)
+    return np.concatenate([t, _values(one, t)], axis=1)
+
+
+def _values(coefficients: Array, t: Array) -> Array:
+    """Return polynomials, (pairs, terms) with the highest power first, at their points t (pairs, n)."""
+    y = np.zeros_like(t)
+    for k in range(coefficients.shape[1]):
+        y = y * t + coefficients[:, k : k + 1]
+    return y
 
 
 @dataclass(frozen=True)
