@@ -1,5 +1,6 @@
 """The documents: made from the sources they describe, complete, and without dead ends."""
 
+import argparse
 import ast
 import importlib
 import importlib.util
@@ -20,7 +21,9 @@ from sitqmc.continuation import CorrelatorData, Options, current_kernel, sinh_gr
 from sitqmc.continuation.methods import METHODS
 from sitqmc.continuation.methods.problem import pose
 from sitqmc.qmc import observables
-from sitqmc.runs.config.config import parse_config
+from sitqmc.runs.cli.main import _parser
+from sitqmc.runs.config.config import load_config, parse_config
+from sitqmc.runs.config.schema import schema
 from sitqmc.runs.results.figures import kinds as figures
 from sitqmc.runs.simulate.run import run
 from sitqmc.runs.store.run_file import VERSION
@@ -28,6 +31,7 @@ from sitqmc.runs.store.run_file import VERSION
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "runs" / "docs"
 PAGES = sorted((DOCS / "pages").rglob("*.md"))
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.py"))
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
 
 
@@ -146,6 +150,46 @@ def test_functions_named_in_the_pages_are_in_the_sources():
     for path in TEXTS:
         functions = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", path.read_text(encoding="utf-8")))
         assert functions <= words, (path, functions - words)
+
+
+def options_of_commands():
+    """Option strings of every command of sitqmc."""
+    actions = next(a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return {name: set(parser._option_string_actions) for name, parser in actions.choices.items()}
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NOTEBOOKS], ids=name_of)
+def test_commands_and_their_options_exist(path):
+    """In code of any kind: sitqmc COMMAND ... --option."""
+    known = options_of_commands()
+    text = path.read_text(encoding="utf-8")
+    code = re.findall(r"```(?:bash|text|console)?\n(.*?)```", text, re.DOTALL)
+    code += re.findall(r"`([^`\n]+)`", text)
+    for line in "\n".join(code).splitlines():
+        line = line.partition("#")[0]
+        for command, rest in re.findall(r"(?:^|[\s$/])sitqmc +([a-z]+)((?: [^|;&\n]*)?)", line):
+            assert command in known, line
+            for option in re.findall(r"(?<=\s)--?[a-zA-Z][\w-]*", rest):
+                assert option in known[command], line
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NOTEBOOKS], ids=name_of)
+def test_configuration_keys_exist(path):
+    """Whole examples in TOML, and `[section] key` in a sentence."""
+    text, sections = path.read_text(encoding="utf-8"), schema()["properties"]
+    for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+        given = tomllib.loads(block)
+        model = {"eps": 0.1, "charging": 3.0, "L": 4, "L_tau": 8}
+        parse_config({"model": model, "output": {"path": "results/any"}} | given)
+    for section, key in re.findall(r"`\[(\w+)\] (\w+)", text):
+        assert section in sections, (section, key)
+        assert section == "target" or key in sections[section]["properties"], (section, key)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "runs" / "configs").rglob("*.toml")), ids=name_of)
+def test_kept_configurations_are_read(path):
+    config = load_config(path)
+    assert config.models
 
 
 def examples_of(path):
