@@ -163,7 +163,8 @@ def test_commands_and_their_options_exist(path):
     """In code of any kind: sitqmc COMMAND ... --option."""
     known = options_of_commands()
     text = path.read_text(encoding="utf-8")
-    code = re.findall(r"```(?:bash|text|console)?\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    code = [block for language, block in blocks if language in ("", "bash", "text", "console")]
     code += re.findall(r"`([^`\n]+)`", text)
     for line in "\n".join(code).splitlines():
         line = line.partition("#")[0]
@@ -177,7 +178,7 @@ def test_commands_and_their_options_exist(path):
 def test_configuration_keys_exist(path):
     """Whole examples in TOML, and `[section] key` in a sentence."""
     text, sections = path.read_text(encoding="utf-8"), schema()["properties"]
-    for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+    for block in re.findall(r"^ *```toml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE):
         given = tomllib.loads(block)
         model = {"eps": 0.1, "charging": 3.0, "L": 4, "L_tau": 8}
         parse_config({"model": model, "output": {"path": "results/any"}} | given)

@@ -119,7 +119,7 @@ def test_docstrings_become_tables():
 def test_site_builds_strict_and_loads_nothing_from_elsewhere(tmp_path):
     for needed in ("mkdocs", "material", "mkdocstrings", "latex2mathml"):
         pytest.importorskip(needed)
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]     # -q would hide warnings
     command += ["-f", str(DOCS / "mkdocs.yml"), "-d", str(tmp_path)]
     settings = {"NO_MKDOCS_2_WARNING": "1", "SITQMC_DOCS_EXECUTE": "0"}
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings

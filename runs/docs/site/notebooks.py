@@ -36,7 +36,7 @@ def page(source: Path, execute: bool) -> str:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for kind, text in cells(source.read_text("utf-8")):
             if kind == "markdown":
-                lines += [text, ""]
+                lines += [text.replace("](../pages/", "](../"), ""]      # pages of the site lie beside it
             else:
                 lines += ["```python", text, "```", "", *(outputs(text, namespace) if execute else [])]
     note = f"*This page is the notebook `runs/docs/notebooks/{source.stem}.ipynb`.*"
