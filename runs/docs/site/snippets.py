@@ -65,8 +65,8 @@ class Examples:
                 modules.setdefault(module, []).append(local)
             elif local in used:
                 lines.append(f"import {module}" + (f" as {local}" if local != module else ""))
-        lines += [_import_line(module, names) for module, names in sorted(modules.items())]
-        return "\n".join([*sorted(lines), "", cell.code]) if lines else cell.code
+        lines = sorted(lines) + [_import_line(module, names) for module, names in sorted(modules.items())]
+        return "\n".join([*lines, "", cell.code]) if lines else cell.code
 
     def sources(self, cell: Cell) -> dict[str, Cell]:
         """Return name -> cell above that defines it, for the names that a cell takes from others."""
