@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 Row = Sequence[object]
 
 NONE = "-"
+NAMED_POINTS = 4             # points named in one remark
 NOT_RESOLVED = "n.r."
 UNRESOLVED = (
     "n.r.: not resolved; the averaging kernel of the data is wider than the peak, or the error exceeds the "
@@ -107,9 +108,25 @@ def final_table(results: RunResults) -> str:
     config = results.config
     if config.disorder.file and config.continuation.estimator in ("improved", "masks"):
         lines += ["", OWN_DISORDER]
-    for r in results.results:
-        lines += [f"warning, {results.label(r)}: {text}" for text in r.warnings]
+    lines += [f"warning, {text}" for text in grouped_warnings(results)]
     return "\n".join(lines)
+
+
+def grouped_warnings(results: RunResults) -> list[str]:
+    """Return every warning once, after the names of its points, of which at most `NAMED_POINTS` are named."""
+    by_text = dict[str, list[str]]()
+    for r in results.results:
+        for warning in r.warnings:
+            by_text.setdefault(warning, []).append(results.label(r))
+    return [f"{point_names(names, len(results.results))}: {warning}" for warning, names in by_text.items()]
+
+
+def point_names(names: Sequence[str], of: int) -> str:
+    """Return the names of some of the points of a run in words."""
+    if len(names) == of > 1:
+        return "all points"
+    more = len(names) - NAMED_POINTS
+    return "; ".join(names[:NAMED_POINTS]) + (f" and {more} more" if more > 0 else "")
 
 
 GAINS = (

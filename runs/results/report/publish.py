@@ -23,8 +23,15 @@ def publish(
     written = write_all(results, page, formats)
     print(final_table(results))
     if not quiet:
-        print("written: " + ", ".join(map(str, written)))
+        print(_listed(written))
     return written
+
+
+def _listed(written: Sequence[Path]) -> str:
+    """Return one line with the number of files of each kind, and the page that shows them all."""
+    tables = sum(path.suffix in (".csv", ".txt") for path in written)
+    figures = len({path.stem for path in written if path.suffix not in (".csv", ".txt", ".html")})
+    return f"written: {written[-1]}, and beside it {tables} tables and {figures} figures"
 
 
 def write_all(

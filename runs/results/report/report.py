@@ -46,8 +46,10 @@ from sitqmc.runs.results.tables import (
     NOT_RESOLVED,
     final_rows,
     gain_rows,
+    grouped_warnings,
     low_frequency,
     peak_texts,
+    point_names,
     two_peaks,
 )
 from sitqmc.runs.store.atomic import replace_text
@@ -57,7 +59,6 @@ Array = NDArray[np.float64]
 
 NAME = "report.html"
 MIN_PROMINENCE = 0.05        # of the peaks in the table of a scan, relative to the largest value
-NAMED_POINTS = 4             # points named in one remark
 
 READING = (
     "Errors are one standard error over disorder samples, in units of the last digits: 0.4725(19) is "
@@ -119,12 +120,7 @@ def _table(rows: Sequence[Sequence[str]], caption: str, words: Collection[int] =
 
 def remarks(results: RunResults) -> list[str]:
     """Return what a reader must know before the numbers: missing and excluded samples, and every warning."""
-    by_text = dict[str, list[str]]()
-    for r in results.results:
-        for warning in r.warnings:
-            by_text.setdefault(warning, []).append(results.label(r))
-    count = len(results.results)
-    out = [f"{_listed(names, count)}: {warning}" for warning, names in by_text.items()]
+    out = grouped_warnings(results)
     made = {r.model: r.averages.n_samples for r in results.results}
     planned, wanted = results.config.models, results.config.disorder.samples
     lacking = [m for m in planned if made.get(m, 0) < wanted]
@@ -137,14 +133,6 @@ def remarks(results: RunResults) -> list[str]:
         numbers = ", ".join(sorted({str(f["sample"]) for f in results.failures}))
         out.insert(0, f"excluded from all averages: {_counted(len(results.failures), 'sample')} ({numbers})")
     return out
-
-
-def _listed(names: Sequence[str], of: int) -> str:
-    """Return the names of some points of a run, at most `NAMED_POINTS`."""
-    if len(names) == of > 1:
-        return "all points"
-    more = len(names) - NAMED_POINTS
-    return "; ".join(names[:NAMED_POINTS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _counted(count: int, noun: str) -> str:
@@ -240,9 +228,9 @@ def unresolved_peaks(results: RunResults) -> str:
     if not names:
         return ""
     return (
-        f"not resolved: the peak of sigma(omega) at {_listed(names, len(results.results))}. The averaging "
-        "kernel of the data is wider than the peak, or the error exceeds the value; a narrower peak, or "
-        "several, would look the same."
+        f"not resolved: the peak of sigma(omega) at {point_names(names, len(results.results))}. The "
+        "averaging kernel of the data is wider than the peak, or the error exceeds the value; a narrower "
+        "peak, or several, would look the same."
     )
 
 
