@@ -17,7 +17,7 @@ from sitqmc.continuation.options import RULES
 from sitqmc.qmc import DEFAULT_ESTIMATOR, ESTIMATORS, Model, Schedule
 from sitqmc.runs.config import scan
 from sitqmc.runs.config.checks import Findings, check_type, refuse_unknown
-from sitqmc.runs.config.given import Given, changed
+from sitqmc.runs.config.keywords import ConfigKeywords, changed
 from sitqmc.runs.config.overrides import default_output, overridden, with_output
 from sitqmc.runs.config.target import TargetSection, parse_target
 from sitqmc.runs.errors import UserError
@@ -124,16 +124,16 @@ class Config:
 
     @classmethod
     def of(
-        cls, base: "Config | Model | str | Path | None" = None, **given: Unpack[Given]
+        cls, base: "Config | Model | str | Path | None" = None, **keywords: Unpack[ConfigKeywords]
     ) -> "Config":
         """Return a configuration from keywords, which replace the values of `base`.
 
             Config.of(L=8, beta=4.8, eps=0.1, charging=3.0, p=[0.0, 0.1], samples=100, path="results/scan")
 
-        base    a configuration, a TOML file, or a model; None: the defaults
-        given   keys of [model], with lists, ranges and expressions as in a TOML file; samples, seed, path;
-                other sections as tables, such as schedule={"bins": 64} or schedule=Schedule(bins=64)
-        raises  UserError for unknown, missing or wrong keys and values
+        base      a configuration, a TOML file, or a model; None: the defaults
+        keywords  keys of [model], with lists, ranges and expressions as in a TOML file; samples, seed, path;
+                  other sections as tables, such as schedule={"bins": 64} or schedule=Schedule(bins=64)
+        raises    UserError for unknown, missing or wrong keys and values
         """
         table: dict[str, Any] = {}
         if isinstance(base, (str, Path)):
@@ -142,7 +142,7 @@ class Config:
             table = base.resolved()
         elif isinstance(base, Model):
             table = {"model": asdict(base)}
-        return parse_config(changed(table, dict(given)))
+        return parse_config(changed(table, dict(keywords)))
 
     def sweeps(self, bins: int | None = None) -> float:
         """Return the sweeps of a chain, thermalisation included; with the bins of the schedule if None."""

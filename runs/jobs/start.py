@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from sitqmc.progress import Bar, log
 from sitqmc.qmc import Model
 from sitqmc.runs.config.config import Config
-from sitqmc.runs.config.given import Given
+from sitqmc.runs.config.keywords import ConfigKeywords
 from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.formatting import Text
 from sitqmc.runs.jobs.plan import TRIAL_SECONDS
@@ -31,7 +31,7 @@ Base = Config | Model | str | Path | None
 
 def run(
     base: Base = None, *, processes: int | None = None, seconds: float | None = None, retry: bool = False,
-    report: bool = True, **given: Unpack[Given],
+    report: bool = True, **keywords: Unpack[ConfigKeywords],
 ) -> Run:  # fmt: skip
     """Simulate what is missing of a run, continue its correlators, and return it.
 
@@ -45,12 +45,12 @@ def run(
     seconds    time limit; all work is saved before
     retry      repeat samples that failed
     report     write tables, figures and report.html beside run.h5
-    given      keys of [model], samples, seed, path, and other sections as tables, see `Config.of`
+    keywords   keys of [model], samples, seed, path, and other sections as tables, see `Config.of`
     raises     UserError for a wrong configuration or an output that holds another run; KeyboardInterrupt
                after an interrupt and Stopped at the time limit, when all work is saved; WriteFailed if the
                disk is full
     """
-    config = Config.of(base, **given)
+    config = Config.of(base, **keywords)
     with Stop(seconds).listening() as stop:
         try:
             simulate_and_analyse(
@@ -75,15 +75,15 @@ def write_all(results: RunResults) -> list[Path]:
 
 def plan(
     base: Base = None, *, processes: int | None = None, trial_seconds: float = TRIAL_SECONDS,
-    **given: Unpack[Given],
+    **keywords: Unpack[ConfigKeywords],
 ) -> Text:  # fmt: skip
     """Return points, memory, cost from a short measured trial, and the greatest risk of a run, as text.
 
-    base, given    as of `run`
-    processes      local processes or ranks; None: all cores
-    trial_seconds  of each trial
+    base, keywords  as of `run`
+    processes       local processes or ranks; None: all cores
+    trial_seconds   of each trial
     """
-    return Text(planned(Config.of(base, **given), processes or available_cores(), trial_seconds))
+    return Text(planned(Config.of(base, **keywords), processes or available_cores(), trial_seconds))
 
 
 def simulate_and_analyse(

@@ -50,7 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     "runs/formats": GROUND | {"continuation/*", "analytic/*", "qmc/*"},
     "runs/store": GROUND | QMC | {"qmc/chains", "runs/config", "runs/formats"},
     "runs/simulate": GROUND | {"qmc/*", "runs/config", "runs/store", "runs/formats"},
-    "runs/jobs": GROUND | {"qmc/*", "runs/config", "runs/store", "runs/simulate", "runs/results"},
+    "runs/jobs": GROUND
+    | {"qmc/*", "runs/config", "runs/formats", "runs/store", "runs/simulate", "runs/results"},
     "runs/results": GROUND
     | {"qmc/*", "continuation/*", "analytic/*", "runs/config", "runs/store", "runs/formats"},
     "runs/paper": GROUND

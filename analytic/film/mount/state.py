@@ -19,7 +19,7 @@ DRAWS, FEWEST = 8000, 200
 TAILS = 5.0
 """Degrees of freedom of Student's t in the draws."""
 
-REJECT = 1e-5
+SIGNIFICANCE = 1e-5
 """The plain superconductor is rejected if the excess improves chi^2 with a smaller p-value.
 
 The p-value is approximate because the scales of the errors are estimates: 4 of 19 mock films without a mode
@@ -80,7 +80,7 @@ def film_state(
     error = np.sqrt(np.maximum(np.diag(total), 0.0))
     below = np.flatnonzero(nu <= float(mev_to_thz(2 * problem.delta_at(u, k))))
     omega = peak = Estimate.missing()
-    if p_value < REJECT and below.size:
+    if p_value < SIGNIFICANCE and below.size:
         inside = np.ix_(below, below)
         omega = _minimum(nu[below], value[below], total[inside], rng)
         shifted = 2 * n + below
@@ -97,7 +97,7 @@ def film_state(
         sigma_h=ExcessConductivity(nu_thz=nu, sigma_h=value[own], covariance=total[own, own]),
         omega_sigma2_mev=density, stiffness_mev=stiffness, omega_thz=omega, peak_thz=peak,
         window_weight=in_scan, missing_weight=weight, covariance=total[np.ix_(joint, joint)],
-        plain_fits=p_value > REJECT, p_value=p_value,
+        plain_fits=p_value > SIGNIFICANCE, p_value=p_value,
     )  # fmt: skip
 
 

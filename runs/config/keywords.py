@@ -38,7 +38,7 @@ class ModelKeys(TypedDict, total=False):
     points: Sequence[Table]
 
 
-class Given(ModelKeys, total=False):
+class ConfigKeywords(ModelKeys, total=False):
     """Keys of [model], single keys of other sections, and whole sections."""
 
     samples: int
@@ -56,21 +56,21 @@ SINGLE = {"samples": "disorder", "seed": "disorder", "path": "output"}
 SECTIONS = ("disorder", "schedule", "observables", "target", "continuation", "output")
 
 
-def changed(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def changed(table: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table of sections with changes; UserError for an unknown keyword, with the nearest known one.
 
     table  as of `Config.resolved`, or part of it
     """
-    refuse_unknown(given, (*KEYS, "points", *SINGLE, *SECTIONS), "keyword", "")
+    refuse_unknown(keywords, (*KEYS, "points", *SINGLE, *SECTIONS), "keyword", "")
     out = {name: dict(section) for name, section in table.items()}
     for name in SECTIONS:
-        if name in given:
-            section = asdict(given[name]) if is_dataclass(given[name]) else given[name]
+        if name in keywords:
+            section = asdict(keywords[name]) if is_dataclass(keywords[name]) else keywords[name]
             out[name] = {**out.get(name, {}), **_plain(section)}
     for key, name in SINGLE.items():
-        if key in given:
-            out.setdefault(name, {})[key] = _plain(given[key])
-    keys = {key: _plain(given[key]) for key in (*KEYS, "points") if key in given}
+        if key in keywords:
+            out.setdefault(name, {})[key] = _plain(keywords[key])
+    keys = {key: _plain(keywords[key]) for key in (*KEYS, "points") if key in keywords}
     model = out.get("model", {})
     out["model"] = {key: v for key, v in model.items() if key not in replaced_keys(keys)} | keys
     return out
