@@ -1,5 +1,7 @@
 """Whole continuations of synthetic data with known truth."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -113,6 +115,7 @@ def test_less_noise_gives_a_better_spectrum():
     assert mean[2] < 0.35
 
 
+@cache
 def run(noise, seed):
     return continue_conductivity(draw(gap_peak, noise, seed)[0], BETA, eps=EPS, n_omega=200, n_draws=20)
 
