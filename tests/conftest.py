@@ -17,6 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 CPU_BUDGET = 5.0
 """CPU seconds of one test, with compiled kernels, above which the summary warns."""
 
+LONGEST_FILES = (
+    "qmc/test_exact.py", "documents/test_notebooks.py", "runs/test_faults.py", "runs/test_chain.py",
+    "runs/test_reproduce.py", "reference/test_transfer_matrix.py", "analytic/test_mount_fit.py",
+    "runs/test_store.py", "runs/test_report.py", "qmc/test_finite_size.py", "runs/test_results.py",
+    "qmc/test_improved.py", "continuation/test_spectra.py", "continuation/test_sampling.py",
+    "documents/test_docs.py", "qmc/test_published.py",
+)  # fmt: skip
+"""Files that take 15 s and more, the longest first: they start first, so that all workers end together."""
+
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -39,6 +48,12 @@ def pytest_xdist_setupnodes(config):
     parts = ("worms", "continuation", "electrodynamics")
     for part in [subprocess.Popen([sys.executable, script, part]) for part in parts]:
         part.wait()                              # a failure here costs time only: the tests tell what broke
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first. A worker runs whole files, so that fixtures of a module are made once."""
+    place = {ROOT / "tests" / name: k for k, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 # --- CPU time per test -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What the tests of `runs` share: a tiny configuration, runs in processes, comparison of stores."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -77,6 +78,18 @@ def datasets(path, group="/"):
     with h5py.File(path) as file:
         file[group].visititems(visit)
     return found
+
+
+@contextlib.contextmanager
+def few_figures(*names):
+    """Within this context a run ends with these figures only, as PNG: `test_report` draws all of them."""
+    from sitqmc.runs.results.figures import kinds
+    from sitqmc.runs.results.report import publish
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "KINDS", {name: kinds.KINDS[name] for name in names})
+        patch.setattr(publish, "FORMATS", ("png",))
+        yield
 
 
 def mpiexec():

@@ -101,7 +101,7 @@ def test_wrong_model_gives_no_number():
     """A cold scan with the other sign of theta is rejected, and no quantity of the film is given."""
     mock = mock_film(np.random.default_rng([2026, 4]), mode=False)
     wrong = replace(mock.cold, theta=-mock.cold.theta)
-    out = fit_mount((mock.normal, wrong), believed(mock), mock.film.tc_k, edges_thz=mock.edges_thz)
+    out = joint_fit(replace(mock, cold=wrong), edges_thz=mock.edges_thz)
     assert not out.quality.fits
     assert "does NOT fit" in out.quality.text
     assert out.states == ()

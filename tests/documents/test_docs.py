@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from helpers import few_figures
 from sitqmc.continuation import CorrelatorData, Options, current_kernel, sinh_grid
 from sitqmc.continuation.methods import METHODS
 from sitqmc.continuation.methods.problem import pose
@@ -222,7 +223,8 @@ def test_examples_run(page, tmp_path, monkeypatch):
     """All Python blocks of a page, one after the other, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(compile("\n".join(examples_of(ROOT / page)), page, "exec"), names)
+    with few_figures("sigma"):
+        exec(compile("\n".join(examples_of(ROOT / page)), page, "exec"), names)
     if "chain" in names:
         assert all(np.all(np.isfinite(bins)) for bins in names["chain"].bins.values())
     if "spectrum" in names:

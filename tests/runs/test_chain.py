@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from helpers import datasets, environment, mpiexec, sitqmc, write_config
+from helpers import datasets, environment, few_figures, mpiexec, sitqmc, write_config
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.simulate.run import run
@@ -18,7 +18,8 @@ def reference(tmp_path_factory):
     """One process, with the analysis: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("reference")
     write_config(folder)
-    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as said:
+    said = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(said), few_figures("rho", "sigma", "alpha"):
         assert main(["run", "run.toml", "-n", "1"]) == 0
     return folder, said.getvalue()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sitqmc
-from helpers import datasets
+from helpers import datasets, few_figures
 from sitqmc.qmc import Chains, Model, OwnObservable, Schedule, make_disorder
 from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.formats import own
@@ -36,7 +36,8 @@ def written(tmp_path, monkeypatch):
 
 def test_the_examples_of_the_page(written):
     names = {}
-    exec(blocks()["run"], names)
+    with few_figures("sigma", "samples"):
+        exec(blocks()["run"], names)
     run = names["run"]
     assert run.samples(0).bins["flow"].shape == (8, 8, 4)
     assert 0 < run.table("J2")["J2"][0] < 1
@@ -44,7 +45,8 @@ def test_the_examples_of_the_page(written):
     np.testing.assert_allclose(names["ratio"].value, expected, rtol=0.2)
     with h5py.File("results/bonds/run.h5") as file:
         assert file["points/0000/bins/J2"].attrs["description"] == "mean square of the current on a bond"
-    exec(blocks()["disorder"], names)
+    with few_figures("map"):
+        exec(blocks()["disorder"], names)
     couplings = np.load("couplings.npy")
     chains = Chains(
         names["run"].models[0], [make_disorder(4, 4, E_J=couplings[3])], seed=1, samples=[3],
