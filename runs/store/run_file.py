@@ -148,6 +148,14 @@ class KeptResult:
     arrays: Mapping[str, Any] = field(default_factory=dict)
 
 
+GROUPS = (
+    "points/0000, points/0001, ...: one for each point, with the groups bins, tau_int, cost and maps; "
+    "xarray.open_datatree(PATH, group='points', engine='h5netcdf') opens them all, "
+    "xarray.open_dataset(PATH, group='points/0000/bins', engine='h5netcdf') one of them"
+)
+"""Attribute of the root that says where the arrays are."""
+
+
 def write_run_file(
     beside: Path,
     header: RunHeader,
@@ -161,6 +169,7 @@ def write_run_file(
         for i, (model, samples) in enumerate(groups):
             _write_point(file, points.create_group(f"{i:04d}"), model, samples, own)
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+        file.attrs["groups"] = GROUPS            # what `xarray.open_dataset` shows: the root has no arrays
         file.attrs["config"] = json.dumps(header.table)
         for key, value in (header.history[0] if header.history else {}).items():
             file.attrs[key] = value

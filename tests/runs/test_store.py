@@ -49,6 +49,8 @@ def test_layout(folder):
     simulate(write_config(folder))
     with h5py.File("out/run.h5") as file:
         assert (file.attrs["format"], file.attrs["version"]) == ("sitqmc-run", 3)
+        assert "open_datatree" in file.attrs["groups"]
+        assert "points/0000/bins" in file.attrs["groups"]
         assert {"config", "sitqmc", "git", "numpy", "host", "started", "wall_seconds"} <= set(file.attrs)
         group = file["points/0001"]
         assert group.attrs["p"] == 0.2
