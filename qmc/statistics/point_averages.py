@@ -71,7 +71,10 @@ class PointAverages(Result):
 
     @property
     def n_samples(self) -> int:
-        return len(next(iter(self.samples.values())))
+        """Number of disorder samples; where samples are not kept, that of the first value that knows it."""
+        if self.samples:
+            return len(next(iter(self.samples.values())))
+        return next((e.n for e in self.values.values() if e.n is not None), 0)
 
     def response(self, name: str) -> tuple[NDArray[np.int64], Estimate]:
         """Return Matsubara numbers and values of a response, at the numbers where it is improved, or all."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sitqmc.estimate import Estimate
 
-__all__ = ["CONFIRMED", "CONSISTENT", "CONTRADICTED", "OPEN", "UNTESTED", "Decision", "verdict_of"]
+__all__ = ["CONFIRMED", "CONSISTENT", "CONTRADICTED", "OPEN", "UNTESTED", "Claim", "Decision", "verdict_of"]
 
 CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
 CONSISTENT, OPEN, UNTESTED = "consistent, not proven", "not resolved", "not tested"
@@ -70,3 +70,23 @@ def verdict_of(decisions: Iterable[Decision]) -> str:
     """Return the verdict on a statement: the least favourable one of its deciding numbers."""
     found = {d.verdict for d in decisions if d.deciding}
     return next((v for v in (CONTRADICTED, OPEN, CONSISTENT, CONFIRMED) if v in found), OPEN)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper.
+
+    found      what these data say, in words
+    decides    what would settle it
+    decisions  the numbers and rules behind the verdict; a statement without any is not tested
+    """
+
+    statement: str
+    found: str
+    decides: str
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the statement, see `verdict_of`."""
+        return verdict_of(self.decisions) if self.decisions else UNTESTED

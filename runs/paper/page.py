@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sitqmc.runs.paper.claims import Claim
+from sitqmc.runs.paper.decisions import Claim
 from sitqmc.runs.paper.panels.panel import COLUMN, Panel, origin_lines
 from sitqmc.runs.paper.studies.dataset import Reproduction
 from sitqmc.runs.paper.tables import published_cells, published_rows, scale_cells

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sitqmc.qmc import Model
 from sitqmc.runs.config.config import Config, load_config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.paper.claims import claims, claims_table, claims_text
@@ -21,7 +20,17 @@ from sitqmc.runs.paper.panels import PANELS
 from sitqmc.runs.paper.panels.panel import write_panel
 from sitqmc.runs.paper.studies.dataset import Reproduction
 from sitqmc.runs.paper.studies.spectra import SpectrumCache, all_spectra
-from sitqmc.runs.paper.studies.study import CONFIGS, DATA, STUDIES, Study, load_study, reduce_runs, save_study
+from sitqmc.runs.paper.studies.study import (
+    CONFIGS,
+    CONTINUED,
+    DATA,
+    PLAIN,
+    STUDIES,
+    Study,
+    load_study,
+    reduce_runs,
+    save_study,
+)
 from sitqmc.runs.paper.tables import published_rows, published_table, scale_table, write_tables
 from sitqmc.runs.store.atomic import make_folder, replace_text
 
@@ -38,11 +47,15 @@ class Chapter:
 
 
 FIGURES = {
-    "1b": Chapter(("1b", "1b_clean"), ("dirty", "clean"), tables=True),
+    "1b": Chapter(("1b", "1b_clean"), ("dirty", "clean", "scaling"), tables=True),
     "2": Chapter(("2", "2c"), ()),
-    "3": Chapter(("3a", "3b", "3c"), ("dirty",)),
+    "3": Chapter(("3a", "3b", "3c"), ("dirty", "thermal")),
     "all": Chapter(tuple(PANELS), STUDIES, tables=True),
 }
+
+
+OPTIONAL = ("scaling", "thermal")
+"""Studies that a size may lack."""
 
 
 def load(
@@ -56,14 +69,16 @@ def load(
     folder = None if output is None else Path(output)
     found = {}
     for name in studies:
-        own = folder / f"{name}.npz" if folder else None
-        found[name] = load_study(own if own and own.exists() else stored_study(size, name))
+        own = folder / f"{name}.h5" if folder else None
+        path = own if own and own.exists() else stored_study(size, name)
+        if path.exists() or name not in OPTIONAL:
+            found[name] = load_study(path)
     return with_spectra(size, found, folder, processes, say)
 
 
 def stored_study(size: str, study: str) -> Path:
     """Return the file of a study that is stored with the package (it may not exist)."""
-    return DATA / f"{size}_{study}.npz"
+    return DATA / f"{size}_{study}.h5"
 
 
 def with_spectra(
@@ -72,7 +87,7 @@ def with_spectra(
     """Return studies with spectra; only points without stored spectra are continued."""
     bundled = DATA / f"{size}_{SPECTRA}"
     cache = SpectrumCache([bundled], (folder / SPECTRA) if folder else None)
-    continued = [study for name, study in studies.items() if name != "trotter"]
+    continued = [study for name, study in studies.items() if name in CONTINUED]
     results = all_spectra(continued, cache, processes, say)
     return Reproduction(size, f"sitqmc reproduce all --size {size}", studies, results)
 
@@ -95,9 +110,10 @@ def reproduce(
         if not quiet:
             print(text, flush=True)
 
-    studies = {
+    made_studies = {
         name: _study(size, name, folder, processes, simulate, configs, quiet) for name in chapter.studies
     }
+    studies = {name: study for name, study in made_studies.items() if study is not None}
     data = with_spectra(size, studies, folder, processes, say)
     data = replace(data, command=_command(figure, size, simulate))
     made = []
@@ -134,32 +150,38 @@ def _command(figure: str, size: str, simulate: bool) -> str:
     return f"sitqmc reproduce {figure} --size {size}{' --simulate' if simulate else ''}"
 
 
-def config_of(size: str, study: str, folder: Path, configs: Path = CONFIGS) -> Config:
-    """Return the configuration of a study, with its output inside `folder`."""
-    config = load_config(configs / f"{size}_{study}.toml")
-    return replace(config, output=replace(config.output, path=str(folder / "runs" / study)))
+def configs_of(size: str, study: str, folder: Path, configs: Path = CONFIGS) -> list[Config]:
+    """Return the configurations of a study, SIZE_STUDY.toml and SIZE_STUDY_*.toml."""
+    paths = [configs / f"{size}_{study}.toml", *sorted(configs.glob(f"{size}_{study}_*.toml"))]
+    found = []
+    for path in paths:
+        if study in OPTIONAL and not path.exists():
+            continue
+        config = load_config(path)
+        output = folder / "runs" / path.stem.removeprefix(f"{size}_")
+        found.append(replace(config, output=replace(config.output, path=str(output))))
+    return found
 
 
 def _study(
     size: str, name: str, folder: Path, processes: int, simulate: bool, configs: Path, quiet: bool
-) -> Study:
-    """Return the stored data of a study, or simulate it in the folder first."""
+) -> Study | None:
+    """Return the stored data of a study, or simulate it in the folder first; None if the size lacks it."""
     if not simulate and stored_study(size, name).exists() and configs == CONFIGS:
         return load_study(stored_study(size, name))
     from sitqmc.runs.simulate.run import run
 
-    config = config_of(size, name, folder, configs)
-    run(config, processes=processes, quiet=quiet)
-    largest = max(model.Lx for model in _models(config))
+    found = configs_of(size, name, folder, configs)
+    if not found:
+        return None
+    for config in found:
+        run(config, processes=processes, quiet=quiet)
     study = reduce_runs(
         name,
-        [Path(config.output.path)],
-        correlators_from=0 if name == "clean" else largest,
+        [Path(config.output.path) for config in found],
+        correlators=name in CONTINUED,
+        estimator="plain" if name in PLAIN else "improved",
         command=_command("all", size, True),
     )
-    save_study(folder / f"{name}.npz", study)
+    save_study(folder / f"{name}.h5", study)
     return study
-
-
-def _models(config: Config) -> list[Model]:
-    return list(config.models)

@@ -108,7 +108,7 @@ def scale_cells(points: Sequence[StudyPoint], tuned: str = "p") -> list[list[str
 
 def published_rows(data: Reproduction) -> list[Row]:
     """Return published numbers with own ones: stored results of benchmarks/critical.py, and these data."""
-    return [*_own_values(), *_transition(data), *_clean(data), *_mirror(), *_missing()]
+    return [*_own_values(), *_transition(data), *_clean(data), *mirror_rows(), *_missing()]
 
 
 def _own_values() -> list[Row]:
@@ -150,17 +150,17 @@ def _clean(data: Reproduction) -> list[Row]:
     return [Row(name, near.scales["sigma_low"], published, "Smakov, Sorensen 2005", "theirs from Pade forms")]
 
 
-def _mirror() -> list[Row]:
+def mirror_rows() -> list[Row]:
     """Return ratios of m_H and rho_s to the gap of the insulator at mirrored distance: the stored XY model.
 
     All in units of the time slice, in which space and time are equivalent.
     """
-    path = DATA / "mirror.npz"
+    path = DATA / "mirror.h5"
     if not path.exists():
         return []
     cache = SpectrumCache([DATA / "mirror_spectra.json"], None)
-    kept = ((point, cache.get(point)) for point in load_study(path).largest)
-    points = [(point, result) for point, result in kept if result is not None]
+    kept = load_study(path).largest
+    points = list(zip(kept, cache.get(kept) or [], strict=False))
     fluid = sorted((pair for pair in points if pair[0].model.eps > K_C), key=lambda pair: pair[0].model.eps)
     solid = sorted((pair for pair in points if pair[0].model.eps < K_C), key=lambda pair: -pair[0].model.eps)
     rows = []
@@ -184,7 +184,8 @@ def _product(rho: Estimate, insulator: ReducedPoint, unit: float, away: str) -> 
 
     unit  time slice of the superfluid over that of the insulator
     """
-    C = capacitance(insulator.correlators["rho"], 2 * np.pi / insulator.model.beta * insulator.n)
+    rho_iw = insulator.responses["rho"]
+    C = capacitance(rho_iw.surrogate()[:, :4], 2 * np.pi / insulator.model.beta * rho_iw.grid[:4])
     note = "w -> 0; universal only for K -> K_c; the error covers the winding left in a finite insulator"
     found = reactive_product(rho, C).scaled(unit)
     return Row(f"sigma_SF sigma_MI, {away}", found, Estimate(0.21, 0.01), "Gazit et al. 2014", note)

@@ -22,11 +22,14 @@ from sitqmc.runs.paper.panels.panel import (
     finished,
     letter,
     new_figure,
+    number_series,
     styled,
     value_series,
 )
+from sitqmc.runs.paper.panels.transition import mass_against_temperature
 from sitqmc.runs.paper.studies.dataset import Reproduction
 from sitqmc.runs.paper.studies.films import STRONG, TC_CLEAN_K, WEAK, Film
+from sitqmc.runs.paper.studies.thermal import fit_power
 
 FINE = 400
 BELOW = 0.72  # share of the height that lines take: the legend stands above
@@ -34,6 +37,13 @@ FORMS: tuple[tuple[Form, str, str, str], ...] = (
     ("critical", r"$m_H \propto T_c$ (critical)", RED, "-"),
     ("gaussian", r"$m_H \propto T_c^{1/2}$ (Gaussian)", ORANGE, "--"),
 )
+ARRAY_SCALES = (
+    ("m_h_scalar", r"peak of $\chi_s''$", ORANGE, "s"),
+    ("m_h_sigma", r"peak of $\sigma$", BLUE, "o"),
+    ("midpoint_scalar", r"midpoint of $\chi_s$", GREEN, "v"),
+    ("midpoint_sigma", r"midpoint of $\sigma$", GREY, "^"),
+)
+LAW_OF = "midpoint_scalar"  # scale through which both powers are drawn: it is known at every p
 
 
 def figure_2(data: Reproduction) -> Figure:
@@ -201,37 +211,62 @@ def laws(data: Reproduction) -> list[MassScaling]:
 
 
 def figure_2c(data: Reproduction) -> Figure:
-    """Draw 2 Delta_t and Omega against Tc/Tc_clean, with both laws for m_H."""
+    """Draw 2 Delta_t and Omega of the films, and scales of the array, against Tc with both laws for m_H."""
+    simulated = bool(data.temperatures)
     with styled():
-        figure = new_figure(COLUMN, 72 * MM)
-        axis = figure.subplots()
-        x = [film.tc_k / TC_CLEAN_K for film in data.films.values()]
-        gaps = np.array([film.gap_mev for film in data.films.values()])
-        axis.errorbar(x, gaps[:, 0], gaps[:, 1], fmt="s", ms=4, color=BLUE, label=r"2$\Delta_t$, tunnelling")
-        for film in data.films.values():
-            if film.excess_seen:
-                _omega(axis, film)
-        fine = np.linspace(0, 0.65, 200)
-        for law, (_, words, colour, style) in zip(laws(data), FORMS, strict=False):
-            axis.plot(
-                fine,
-                law(fine * TC_CLEAN_K),
-                color=colour,
-                ls=style,
-                lw=1,
-                label=words + rf", $\chi^2$/dof = {law.chi2:.1f}/{law.dof}",
-            )
-        handles, names = axis.get_legend_handles_labels()
-        first = dict(reversed(list(zip(names, handles, strict=True))))
-        axis.set(
-            xlabel=rf"$T_c/T_c^{{clean}}$ ($T_c^{{clean}}$ = {TC_CLEAN_K:g} K)",
-            ylabel="energy (meV)",
-            xlim=(0, 0.65),
-            ylim=(0, 5.2),
-        )
-        order = sorted(first, key=lambda name: "Delta" not in name)
-        axis.legend([first[k] for k in order], order, loc="upper left", title="SYNTHETIC films")
+        figure = new_figure(PAGE if simulated else COLUMN, 72 * MM)
+        axes = figure.subplots(1, 2 if simulated else 1, squeeze=False)[0]
+        _films_by_tc(axes[0], data)
+        if simulated:
+            _array_by_tc(axes[1], data)
+            for axis, name in zip(axes, "ab", strict=True):
+                letter(axis, name)
         return finished(figure)
+
+
+def _films_by_tc(axis: Axes, data: Reproduction) -> None:
+    x = [film.tc_k / TC_CLEAN_K for film in data.films.values()]
+    gaps = np.array([film.gap_mev for film in data.films.values()])
+    axis.errorbar(x, gaps[:, 0], gaps[:, 1], fmt="s", ms=4, color=BLUE, label=r"2$\Delta_t$, tunnelling")
+    for film in data.films.values():
+        if film.excess_seen:
+            _omega(axis, film)
+    fine = np.linspace(0, 0.65, 200)
+    for law, (_, words, colour, style) in zip(laws(data), FORMS, strict=False):
+        axis.plot(fine, law(fine * TC_CLEAN_K), color=colour, ls=style, lw=1,
+                  label=words + rf", $\chi^2$/dof = {law.chi2:.1f}/{law.dof}")  # fmt: skip
+    handles, names = axis.get_legend_handles_labels()
+    first = dict(reversed(list(zip(names, handles, strict=True))))
+    axis.set(
+        xlabel=rf"$T_c/T_c^{{clean}}$ ($T_c^{{clean}}$ = {TC_CLEAN_K:g} K)", ylabel="energy (meV)",
+        xlim=(0, 0.65), ylim=(0, 5.2),
+    )  # fmt: skip
+    order = sorted(first, key=lambda name: "Delta" not in name)
+    axis.legend([first[k] for k in order], order, loc="upper left", title="SYNTHETIC films")
+
+
+def _array_by_tc(axis: Axes, data: Reproduction) -> None:
+    """Draw scales of the array against its T_c, and both powers through the peak of chi_s''."""
+    top = 0.0
+    for name, words, colour, marker in ARRAY_SCALES:
+        _, T_c, scale = mass_against_temperature(data, name)
+        if not T_c:
+            continue
+        x, y = np.array([e.value for e in T_c]), np.array([e.value for e in scale])
+        ends = np.array([e.interval() for e in scale])
+        axis.errorbar(x, y, np.abs(ends - y[:, None]).T, [e.error for e in T_c], fmt=marker, ms=3.5, lw=0.7,
+                      capsize=1.5, color=colour, label=words)  # fmt: skip
+        top = max(top, float(ends.max()))
+        for power, style in ((1.0, "-"), (0.5, "--")):
+            law = fit_power(T_c, scale, power)
+            if law is not None and name == LAW_OF:
+                fine = np.linspace(0, 1.15 * x.max(), 100)
+                words = rf"$\propto T_c^{{{power:g}}}$, $\chi^2$/dof = {law.chi2:.0f}/{law.dof}"
+                axis.plot(fine, law(fine), color=RED, ls=style, lw=0.8, label=words)
+    clean = data.temperatures.get(0.0)
+    axis.set(xlabel=r"$T_c$ ($E_J$)" + (f", clean: {clean.T_c}" if clean else ""), ylabel=r"energy ($E_J$)",
+             xlim=(0, None), ylim=(0, 1.7 * top))  # fmt: skip
+    axis.legend(loc="upper left", title="SIMULATED array", ncols=2, columnspacing=0.8, handlelength=1.4)
 
 
 def _omega(axis: Axes, film: Film) -> None:
@@ -270,7 +305,27 @@ def caption_2c(data: Reproduction) -> str:
         "Gaussian theory. The paper draws one red line and gives no formula; both are shown. "
         + parts
         + f" Tc_clean = {TC_CLEAN_K:g} K is from memory of the "
-        "literature and scales the axis only." + _edge(data)
+        "literature and scales the axis only." + _edge(data) + _array_words(data)
+    )
+
+
+def _array_words(data: Reproduction) -> str:
+    """Return the part of the caption on the simulated array."""
+    if not data.temperatures:
+        return ""
+    powers = []
+    for name, words, *_ in ARRAY_SCALES:
+        law = fit_power(*mass_against_temperature(data, name)[1:], 1.0)
+        if law is not None:
+            powers.append(f"{words} {law.free}")
+    T_c = "; ".join(f"{p:g}: {found.T_c}" for p, found in data.temperatures.items())
+    poor = [f"{p:g}" for p, found in data.temperatures.items() if found.warnings]
+    return (
+        " (b) SIMULATED array: scales at T = 0.08 E_J against T_c of the same p, from the jump of rho_s with "
+        f"its logarithm, L = 8 to 24. T_c/E_J by p: {T_c}."
+        + (f" The law of the jump fits poorly at p = {', '.join(poor)}." if poor else "")
+        + (f" Powers of T_c that fit best: {'; '.join(powers)}." if powers else "")
+        + " Peaks only where resolved."
     )
 
 
@@ -286,6 +341,9 @@ def curves_2c(data: Reproduction) -> list[Series]:
         Series("SYNTHETIC Omega", "Tc/Tc_clean", "energy/meV", x, *omega.T),
     ]
     fine = np.linspace(0, 0.65, 27)
+    for name, *_ in ARRAY_SCALES if data.temperatures else ():
+        _, T_c, scale = mass_against_temperature(data, name)
+        out.append(number_series(f"simulated {name}", "T_c/E_J", "energy/E_J", [e.value for e in T_c], scale))
     for law in laws(data):
         y = law(fine * TC_CLEAN_K)
         share = law.prefactor.error / law.prefactor.value
@@ -295,5 +353,5 @@ def curves_2c(data: Reproduction) -> list[Series]:
 
 PANELS = (
     Panel("2", "Fig. 2a, b, d, e: tunnelling and optics, SYNTHETIC films", figure_2, caption_2, curves_2),
-    Panel("2c", "Fig. 2c: 2 Delta_t and Omega, SYNTHETIC films", figure_2c, caption_2c, curves_2c),
+    Panel("2c", "Fig. 2c: scales of SYNTHETIC films and of the array", figure_2c, caption_2c, curves_2c),
 )

@@ -3,9 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from sitqmc.estimate import concise
+from sitqmc.continuation import midpoint_frequency
+from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc.finite_size.crossings import Crossing
 from sitqmc.qmc.finite_size.trotter import TrotterLimit
+from sitqmc.runs.errors import UserError
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
     GREY,
@@ -22,7 +24,8 @@ from sitqmc.runs.paper.panels.panel import (
     styled,
     value_series,
 )
-from sitqmc.runs.paper.studies.dataset import G_C, P_C, Reproduction, winding_square
+from sitqmc.runs.paper.studies.dataset import G_C, P_C, Reproduction
+from sitqmc.runs.paper.studies.study import ReducedPoint
 
 CROSSINGS = (("crossings", r"$\langle W_x^2\rangle$", "o", BLUE),
              ("time_crossings", r"$\langle W_\tau^2\rangle$", "s", RED))  # fmt: skip
@@ -33,7 +36,7 @@ def figure_sizes(data: Reproduction) -> Figure:
     with styled():
         figure = new_figure(PAGE, 62 * MM)
         left, right = figure.subplots(1, 2)
-        study = data.studies["dirty"]
+        study = data.scaling
         for i, L in enumerate(study.sizes):
             p, y, error = _squares(data, L)
             left.errorbar(
@@ -69,10 +72,9 @@ def figure_sizes(data: Reproduction) -> Figure:
 
 
 def _squares(data: Reproduction, L: int) -> tuple[list[float], list[float], list[float]]:
-    points = data.studies["dirty"].at(L)
-    tables = [winding_square(point) for point in points]
-    return ([point.model.p for point in points], [float(t.mean()) for t in tables],
-            [float(t.std(ddof=1) / np.sqrt(t.size)) for t in tables])  # fmt: skip
+    points = data.scaling.at(L)
+    squares = [point.estimate("rho_s").scaled(point.model.beta) for point in points]
+    return ([q.model.p for q in points], [e.value for e in squares], [e.error for e in squares])
 
 
 def _crossing_points(found: list[Crossing]) -> tuple[list[float], list[float], list[float]]:
@@ -108,7 +110,7 @@ def _told(found: list[Crossing]) -> str:
 
 def curves_sizes(data: Reproduction) -> list[Series]:
     """Return windings and crossings."""
-    out = [value_series(f"W^2 L={L}", "p", "W^2", *_squares(data, L)) for L in data.studies["dirty"].sizes]
+    out = [value_series(f"W^2 L={L}", "p", "W^2", *_squares(data, L)) for L in data.scaling.sizes]
     return [
         *out,
         *(value_series(kind, "1/L", "p", *_crossing_points(getattr(data, kind))) for kind, *_ in CROSSINGS),
@@ -199,7 +201,88 @@ def curves_trotter(data: Reproduction) -> list[Series]:
     return out
 
 
+# --- flow with size --------------------------------------------------------------------------------------
+
+
+FLOW = (("rho_s", r"$\rho_s$"), ("midpoint_sigma", r"midpoint of $\sigma$"),
+        ("midpoint_scalar", r"midpoint of $\chi_s$"),
+        ("sigma_low", r"$\beta^2\Lambda(\beta/2)/\pi$"))  # fmt: skip
+CORRELATOR = {"midpoint_sigma": "rho", "midpoint_scalar": "chi_s"}
+MOST_LINES = 6
+
+
+def quoted(point: ReducedPoint, name: str) -> Estimate:
+    """Return a quoted number of a point without continuation; missing if it was not measured."""
+    if name == "sigma_low":
+        return point.sigma_low
+    if name in point.values:
+        return point.estimate(name)
+    try:
+        return midpoint_frequency(point.correlator(CORRELATOR[name]))
+    except (ValueError, UserError):
+        return Estimate.missing()
+
+
+def flow(data: Reproduction, name: str) -> dict[float, list[tuple[int, float, Estimate]]]:
+    """Return (L, beta, value) of a number by p, of every p with two or more sizes."""
+    study = data.studies["dirty"]
+    out: dict[float, list[tuple[int, float, Estimate]]] = {}
+    for L in study.sizes:
+        for point in study.at(L):
+            value = quoted(point, name)
+            if value.is_known:
+                out.setdefault(point.model.p, []).append((L, point.model.beta, value))
+    return {p: rows for p, rows in out.items() if len(rows) > 1}
+
+
+def figure_flow(data: Reproduction) -> Figure:
+    """Draw quoted numbers against 1/L at several p, over their value at the largest size."""
+    with styled():
+        figure = new_figure(PAGE, 54 * MM)
+        for axis, (name, label), sign in zip(figure.subplots(1, len(FLOW)), FLOW, "abcd", strict=True):
+            found = flow(data, name)
+            every = max(len(found) // MOST_LINES, 1)
+            for i, (p, rows) in enumerate(list(found.items())[::every]):
+                last = rows[-1][2].value
+                y, error = (np.array([getattr(e, key) for *_, e in rows]) for key in ("value", "error"))
+                unit = last if name != "sigma_low" else 1.0
+                axis.errorbar([1 / L for L, *_ in rows], y / unit, error / abs(unit), fmt="o-", ms=3, lw=0.7,
+                              capsize=1.5, color=colour_of(i / MOST_LINES), label=f"p = {p:g}")  # fmt: skip
+            if not found:
+                axis.text(0.5, 0.5, "one size only", ha="center", transform=axis.transAxes)
+            axis.set(xlabel="1/L", ylabel=label + ("" if name == "sigma_low" else " over largest L"))
+            letter(axis, sign)
+        figure.axes[0].legend(fontsize=5.5)
+        return finished(figure)
+
+
+def caption_flow(data: Reproduction) -> str:
+    """Return the caption: all sizes with their temperatures, and the largest change."""
+    parts = []
+    for name, _ in FLOW:
+        worst = [(abs(rows[-1][2].pull(rows[-2][2])), p, rows) for p, rows in flow(data, name).items()]
+        if worst:
+            pull, p, rows = max(worst, key=lambda row: row[0])
+            told = ", ".join(f"{e} (L = {L}, beta = {beta:g})" for L, beta, e in rows)
+            parts.append(f"{name}: p = {p:g}, {told}; {pull:.1f} errors between the last two")
+    return (
+        "SIMULATED. Flow of the quoted numbers with the size of the array, E_C/E_J = 3; temperatures differ "
+        "where beta does. The largest change of each: " + ("; ".join(parts) or "only one size was simulated")
+        + ". Not resolved: the limit of large L close to p_c, where L sets all scales."
+    )
+
+
+def curves_flow(data: Reproduction) -> list[Series]:
+    """Return every number by 1/L."""
+    return [
+        value_series(f"{name} p={p:g}", "1/L", name, [1 / L for L, *_ in rows], [e.value for *_, e in rows],
+                     [e.error for *_, e in rows])
+        for name, _ in FLOW for p, rows in flow(data, name).items()
+    ]  # fmt: skip
+
+
 PANELS = (
+    Panel("flow", "Beyond: quoted numbers by size", figure_flow, caption_flow, curves_flow),
     Panel("sizes", "Beyond: finite sizes", figure_sizes, caption_sizes, curves_sizes),
     Panel("trotter", "Beyond: the width of the time slice", figure_trotter, caption_trotter, curves_trotter),
 )

@@ -86,18 +86,24 @@ def colour_of(rank: float) -> tuple[float, float, float, float]:
 def band(
     axis: Axes, curve: SpectrumSummary, colour: Any, label: str, *, top: float = np.inf, above: float = 0.0
 ) -> None:
-    """Draw a spectrum with its band, shifted by `above`; dashed and (!) if a check failed."""
+    """Draw a spectrum with its band, shifted by `above`: thin where not resolved, dashed and (!) if poor.
+
+    Resolved is what the averaging kernel is narrower than, with a band of at most half the value.
+    """
     inside = curve.omega <= top
     x, low, high = curve.omega[inside], above + curve.low[inside], above + curve.high[inside]
     mark = "" if curve.passes_checks or not label else " (!)"
     axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
-    axis.plot(
-        x,
-        above + curve.value[inside],
-        color=colour,
-        ls="-" if curve.passes_checks else "--",
-        label=label + mark,
-    )
+    y, style = above + curve.value[inside], "-" if curve.passes_checks else "--"
+    axis.plot(x, y, color=colour, ls=style, lw=0.5)
+    sure = resolved_part(curve)[inside]
+    axis.plot(x, np.where(sure, y, np.nan), color=colour, ls=style, lw=1.3, label=label + mark)
+
+
+def resolved_part(curve: SpectrumSummary) -> NDArray[np.bool_]:
+    """Return where a spectrum is resolved, see `band`."""
+    half = (curve.high - curve.low) / 2
+    return np.asarray((curve.resolution <= curve.omega) & (half <= np.abs(curve.value) / 2))
 
 
 def with_bars(

@@ -1,10 +1,12 @@
 """Beyond the paper: scalar response, and low frequencies without continuation."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sitqmc.estimate import Estimate
 from sitqmc.runs.paper.panels.panel import (
+    BLUE,
     COLUMN,
     GREY,
     MM,
@@ -148,11 +150,93 @@ def curves_low(data: Reproduction) -> list[Series]:
             for L in low_sizes(data)]  # fmt: skip
 
 
+# --- wave vectors and masks --------------------------------------------------------------------------------
+
+
+def figure_modes(data: Reproduction) -> Figure:
+    """Draw the scale of chi_s against |q|, and the distribution over masks of rho_s and of the gap."""
+    with styled():
+        figure = new_figure(PAGE, 62 * MM)
+        left, middle, right = figure.subplots(1, 3)
+        points = [q for q in data.studies["dirty"].largest if "chi_s" in q.waves]
+        chosen = points[:: max(len(points) // 6, 1)]
+        for i, point in enumerate(chosen):
+            q, scale, error = point.waves["chi_s"].T
+            colour = colour_of(i / max(len(chosen) - 1, 1))
+            words = f"p = {point.model.p:g}"
+            left.errorbar(q, scale, error, fmt=".", ms=3, lw=0.6, color=colour, label=words)
+        left.set(xlabel="|q| (1/lattice constant)", ylabel=r"scale of $\chi_s(q)$ ($E_J$)", xlim=(0, None))
+        left.set_ylim(0, 1.5 * left.get_ylim()[1])
+        left.legend(loc="upper left", ncols=2, columnspacing=0.8, handlelength=1.0)
+        _spread(middle, data, "rho_s", r"$\rho_s$ ($E_J$)", 0.0)
+        _spread(right, data, "gap", r"decay of $G$ by mask ($E_J$)", 0.95 * P_C)
+        for axis, name in zip((left, middle, right), "abc", strict=True):
+            letter(axis, name)
+        return finished(figure)
+
+
+def _spread(axis: Axes, data: Reproduction, name: str, label: str, above: float) -> None:
+    """Draw quantiles over masks against p, and the disorder mean."""
+    points = [q for q in data.studies["dirty"].largest if name in q.quantiles and q.model.p > above - 1e-9]
+    if not points:
+        return
+    p, table = [q.model.p for q in points], np.array([q.quantiles[name] for q in points])
+    axis.fill_between(p, table[:, 0], table[:, -1], color=BLUE, alpha=0.15, lw=0, label="90 % of masks")
+    axis.fill_between(p, table[:, 1], table[:, -2], color=BLUE, alpha=0.3, lw=0, label="50 %")
+    axis.plot(p, table[:, 2], color=BLUE, label="median")
+    if name == "gap":
+        seen = [q for q in data.dirty if q.model.p > above and energy_scale(q, "pair_peak").is_known]
+        y = np.array([energy_scale(q, "pair_peak").value for q in seen])
+        ends = np.array([energy_scale(q, "pair_peak").interval() for q in seen]).reshape(-1, 2)
+        axis.errorbar([q.model.p for q in seen], y, np.abs(ends - y[:, None]).T, fmt="o", ms=3, lw=0.7,
+                      capsize=1.5, color=RED, label="peak of P, disorder mean")  # fmt: skip
+    else:
+        axis.plot(p, [q.estimate(name).value for q in points], "o", ms=3, color=RED, label="disorder mean")
+    axis.axvline(P_C, color=GREY, ls="--", lw=0.8)
+    axis.set(xlabel="fraction of missing bonds p", ylabel=label, ylim=(0, None))
+    axis.legend(loc="upper right" if name != "gap" else "upper left")
+
+
+def caption_modes(data: Reproduction) -> str:
+    """Return the caption: what disperses, and how wide the masks scatter."""
+    points = [q for q in data.studies["dirty"].largest if "chi_s" in q.waves]
+    parts = []
+    for q in points[:: max(len(points) // 6, 1)]:
+        first, last = (Estimate(*q.waves["chi_s"][i, 1:]) for i in (0, -1))
+        parts.append(f"p = {q.model.p:g}: {first} to {last}")
+    return (
+        "SIMULATED. (a) Frequency where chi_s(q, i w_n) has fallen half the way from n = 1 to the largest n, "
+        "by wave vector: a mode that disperses moves it up with |q|, a localised one does not. Smallest to "
+        "largest |q|, E_J: " + "; ".join(parts) + ". (b) Distribution of rho_s over masks, thermal noise of "
+        "a chain included. (c) Decay rate of G(k = 0, tau) of single masks between beta/4 and beta/2, and "
+        "the peak of P(omega) of the disorder mean, which weights masks with small gaps: the insulator is "
+        "a Mott glass. Not resolved: rates below the temperature, and the tails of both distributions "
+        "beyond 5 %."
+    )
+
+
+def curves_modes(data: Reproduction) -> list[Series]:
+    """Return scales by wave vector, and the medians over masks."""
+    points = data.studies["dirty"].largest
+    out = [value_series(f"chi_s(q) p={q.model.p:g}", "|q|", "scale/E_J", *q.waves["chi_s"].T)
+           for q in points if "chi_s" in q.waves]  # fmt: skip
+    for name in ("rho_s", "gap"):
+        mine = [q for q in points if name in q.quantiles]
+        table = np.array([q.quantiles[name] for q in mine]).reshape(len(mine), -1)
+        if len(mine):
+            p, columns = np.array([q.model.p for q in mine]), (table[:, i] for i in (2, 1, 3))
+            out.append(Series(f"{name} over masks", "p", f"{name}/E_J", p, *columns))
+    return out
+
+
 PANELS = (
     Panel(
         "scalar", "Beyond: scalar response of the same samples", figure_scalar, caption_scalar, curves_scalar
     ),
     Panel(
         "low", "Beyond: low-frequency conductivity without continuation", figure_low, caption_low, curves_low
+    ),
+    Panel(
+        "modes", "Beyond: wave vectors, and the scatter of masks", figure_modes, caption_modes, curves_modes
     ),
 )

@@ -46,6 +46,11 @@ SCALES = (
     ("pair_peak", r"$\omega_{pair}$: peak of $P$", PURPLE, "^"),
 )
 PAIR = ("pair_decay", "pair_peak")  # zero in a superfluid
+MIDDLES = (
+    ("midpoint_sigma", r"midpoint of $\sigma$", BLUE),
+    ("midpoint_scalar", r"midpoint of $\chi_s$", ORANGE),
+)
+PEAKS = (("m_h_sigma", "o", r"peak of $\sigma$"), ("m_h_scalar", "s", r"peak of $\chi_s''$"))
 
 
 def energy_scale(point: StudyPoint, name: str) -> Estimate:
@@ -66,6 +71,19 @@ def is_resolved(number: Estimate, temperature: float) -> bool:
         return False
     far = max(number.high - number.value, number.value - number.low)
     return far < RESOLVED * number.value and number.low > temperature
+
+
+def mass_against_temperature(
+    data: Reproduction, name: str
+) -> tuple[list[float], list[Estimate], list[Estimate]]:
+    """Return p, T_c and a scale of all superfluids with both."""
+    rows = [
+        (q.model.p, data.temperatures[q.model.p].T_c, energy_scale(q, name))
+        for q in data.dirty
+        if q.model.p < P_C and q.model.p in data.temperatures and energy_scale(q, name).is_known
+        and (name.startswith("midpoint") or is_reliable(q, name))
+    ]  # fmt: skip
+    return [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
 
 
 def select_curves(points: Sequence[StudyPoint], most: int = 7) -> list[StudyPoint]:
@@ -108,12 +126,24 @@ def _surface(figure: Figure, axis: Axes, points: Sequence[StudyPoint]) -> None:
     image = np.array([np.interp(fine, p, column) for column in rows.T]).T
     mesh = axis.pcolormesh(omega, fine, image, cmap="cividis", vmin=0, shading="gouraud", rasterized=True)
     axis.plot(np.full(p.size, TOP * 0.985), p, "<", color="white", ms=3)
+    _scales_on_map(axis, points)
     axis.axhline(P_C, color="white", ls="--", lw=0.8)
     axis.text(TOP * 0.93, P_C + 0.006, r"$p_c$ = 0.337", color="white", ha="right", va="bottom", fontsize=6)
     for value in FILM_DILUTIONS:
         axis.axhline(value, color="white", lw=0.4, ls=":")
     axis.set(xlabel=OMEGA, ylabel="p", xlim=(0, TOP))
     figure.colorbar(mesh, ax=axis, label=SIGMA, pad=0.02)
+
+
+def _scales_on_map(axis: Axes, points: Sequence[StudyPoint]) -> None:
+    """Draw the midpoint of sigma, and the lowest peaks of sigma and chi_s'' where they are resolved."""
+    middle = [(energy_scale(q, "midpoint_sigma").value, q.model.p) for q in points]
+    axis.plot(*zip(*middle, strict=True), color="white", lw=0.8, label=r"midpoint of $\sigma$")
+    for name, marker, words in PEAKS:
+        seen = [(energy_scale(q, name).value, q.model.p) for q in points if is_reliable(q, name)]
+        if seen:
+            axis.plot(*zip(*seen, strict=True), marker, color=RED, mec="white", mew=0.4, ms=3.5, label=words)
+    axis.legend(loc="center right", fontsize=5.5, labelcolor="white", handlelength=1.2)
 
 
 def stacked(
@@ -202,6 +232,10 @@ def draw_scales(
             axis, [x[k] + shift for k in there], [energy_scale(points[k], name) for k in there],
             [is_reliable(points[k], name) for k in there], colour=colour, marker=marker, label=words,
         )  # fmt: skip
+    for name, _, colour in MIDDLES:
+        middle = [energy_scale(point, name) for point in points]
+        axis.errorbar(x, [e.value for e in middle], [e.error for e in middle], color=colour, lw=0.8, ls="--",
+                      elinewidth=0.6, zorder=1)  # fmt: skip
     axis.axhspan(0, temperature, color="0.9", lw=0)
     axis.set(xlabel=label, ylabel=r"energy ($E_J$)", ylim=(0, _room(points)))
     handles = [
@@ -209,6 +243,7 @@ def draw_scales(
         for _, words, colour, marker in SCALES
     ]
     handles.append(Line2D([], [], color=GREY, marker="o", ls="", ms=4, mfc="white", label="not resolved"))
+    handles += [Line2D([], [], color=colour, ls="--", lw=0.8, label=words) for _, words, colour in MIDDLES]
     axis.legend(
         handles=handles, ncols=2, loc="upper center", columnspacing=0.8, handlelength=1.2, fontsize=5.8
     )
@@ -216,8 +251,9 @@ def draw_scales(
 
 def _room(points: Sequence[StudyPoint]) -> float:
     """Return the upper end of an axis of energies: all values, and room for the legend."""
-    values = [energy_scale(point, name).value for point in points for name, *_ in SCALES]
-    return 1.45 * max((v for v in values if np.isfinite(v)), default=1.0)
+    names = [name for name, *_ in (*SCALES, *MIDDLES)]
+    values = [energy_scale(point, name).value for point in points for name in names]
+    return 1.6 * max((v for v in values if np.isfinite(v)), default=1.0)
 
 
 def caption_1b(data: Reproduction) -> str:
@@ -234,19 +270,28 @@ def caption_1b(data: Reproduction) -> str:
     return (
         f"SIMULATED. Bond-diluted Josephson array, cosine action, eps E_J = {model.eps:g}, E_C/E_J = "
         f"{model.charging:g}, L = {model.Lx}, L_tau = {model.L_tau} (T = {1 / model.beta:.3f} E_J), "
-        f"{points[0].averages.n_samples} bond masks for each p. (a) Regular part of sigma(omega); white "
-        "marks: simulated p, between them interpolated; dotted: the dilutions of Fig. 3a. (b) The same as "
-        "lines with 68 % bands, one above the other; the delta function of weight rho_s at omega = 0 is not "
+        f"{_masks(points)} bond masks for each p, all p continued together. (a) Regular part of "
+        "sigma(omega); white marks: simulated p, between them interpolated; dotted: the dilutions of "
+        "Fig. 3a; white line: "
+        "midpoint frequency, where half of the response is reached (no continuation); red: resolved peaks. "
+        "(b) The same as lines with 68 % bands, one above the other, thin where not resolved (kernel wider "
+        "than omega, or band over half of the value); the delta function of weight rho_s at omega = 0 is not "
         f"drawn. (c) Superfluid stiffness of all sizes; dashed: published p_c = 0.337; red: own p_c = {own}. "
         f"(d) Energy scales with 68 % intervals; filled: resolved (interval narrower than {RESOLVED:g} of "
         "the value to each side, and above T, the grey zone); open and pale: not resolved (no bar: an "
-        "interval of over three times the value); omega_pair, zero in a superfluid, is drawn near and "
-        "beyond p_c. "
+        "interval of over three times the value); dashed lines: midpoint frequencies; omega_pair, zero in a "
+        "superfluid, is drawn near and beyond p_c. "
         + _missing(points)
         + " Not resolved: structure below omega ~ T and finer than the resolution of the continuation; "
         "which of the two features of sigma at small p is the Higgs mode; the closing of either scale at "
         "p_c, for which larger L and beta are needed." + _failed(points)
     )
+
+
+def _masks(points: Sequence[StudyPoint]) -> str:
+    """Return the number of bond masks, or its range."""
+    counts = sorted({point.averages.n_samples for point in points})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _missing(points: Sequence[StudyPoint]) -> str:
@@ -297,7 +342,7 @@ def curves_1b(data: Reproduction) -> list[Series]:
                 [float(e.error) for e in found],
             )
         )
-    for name, *_ in SCALES:
+    for name, *_ in (*SCALES, *MIDDLES):
         out.append(
             number_series(
                 name,

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from sitqmc.qmc import Chains, Model, Schedule
 from sitqmc.qmc.finite_size.crossings import Crossing, crossings
+from sitqmc.qmc.finite_size.kosterlitz import KosterlitzThouless
 from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
 from sitqmc.runs.paper.studies.films import Film, films
 from sitqmc.runs.paper.studies.spectra import StudyPoint
 from sitqmc.runs.paper.studies.study import ReducedPoint, Study
+from sitqmc.runs.paper.studies.thermal import transition_temperatures
 
 Array = NDArray[np.float64]
 
@@ -72,6 +74,11 @@ class Reproduction:
         return films()
 
     @cached_property
+    def temperatures(self) -> dict[float, KosterlitzThouless]:
+        """T_c of the diluted array by p, in E_J, of every p where the data hold the jump of rho_s."""
+        return transition_temperatures(self.studies["thermal"]) if "thermal" in self.studies else {}
+
+    @cached_property
     def crossings(self) -> list[Crossing]:
         """p where <W_x^2> of successive sizes cross; those that do not cross inside the data are left out."""
         return self._crossings(winding_square)
@@ -86,9 +93,14 @@ class Reproduction:
         """The crossing of the largest pair of sizes."""
         return self.crossings[-1] if self.crossings else None
 
+    @property
+    def scaling(self) -> Study:
+        """The study whose L_tau grows as L^z: that of the crossings, or the diluted array itself."""
+        return self.studies.get("scaling", self.studies["dirty"])
+
     def _window(self) -> list[ReducedPoint]:
         low, high = CROSSING_WINDOW
-        return [point for point in self.studies["dirty"].points if low < point.model.p < high]
+        return [point for point in self.scaling.points if low < point.model.p < high]
 
     def _crossings(self, square: Callable[[ReducedPoint], Array]) -> list[Crossing]:
         points = self._window()
@@ -96,8 +108,9 @@ class Reproduction:
         out = []
         for pair in itertools.pairwise(sizes):
             two = _overlapping([point for point in points if point.model.Lx in pair])
-            count = min(point.n_samples for point in two)
-            squares = [square(point)[:count] for point in two]
+            squares = [square(point) for point in two]
+            if len({len(table) for table in squares}) > 1:
+                continue
             per_size = min(sum(point.model.Lx == L for point in two) for L in pair)
             try:
                 out += crossings(
@@ -120,9 +133,8 @@ class Reproduction:
         eps = np.array([point.model.eps for point in points])
         found = [point.estimate(name) for point in points]
         values, errors = (np.array([getattr(e, key) for e in found]) for key in ("value", "error"))
-        count = min(point.n_samples for point in points)
-        table = np.array([point.scalars[name][:count] for point in points])
-        covariance = np.cov(table) / count  # the masks are the same at every eps
+        table = np.array([point.blocks[name] for point in points])
+        covariance = np.cov(table) / table.shape[1]  # the masks are the same at every eps
         return eps, values, errors, trotter_limit(eps, values, covariance, action=points[0].model.action)
 
     @cached_property
@@ -153,10 +165,10 @@ def _overlapping(points: list[ReducedPoint]) -> list[ReducedPoint]:
 
 
 def winding_square(point: ReducedPoint) -> Array:
-    """Return <W_x^2> of every sample, mean of x and y: beta rho_s on a square."""
-    return point.scalars["rho_s"] * point.model.beta
+    """Return <W_x^2> of every block of samples, mean of x and y: beta rho_s on a square."""
+    return np.asarray(point.blocks["rho_s"] * point.model.beta)
 
 
 def winding_square_tau(point: ReducedPoint) -> Array:
-    """Return <W_tau^2> of every sample: kappa Lx Ly/beta."""
-    return point.scalars["kappa"] * point.model.sites / point.model.beta
+    """Return <W_tau^2> of every block of samples: kappa Lx Ly/beta."""
+    return np.asarray(point.blocks["kappa"] * point.model.sites / point.model.beta)

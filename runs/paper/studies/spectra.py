@@ -6,6 +6,7 @@ the fingerprint of their data and options: other data never find old spectra.
 after a change of the continuation.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -19,8 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.continuation import Spectrum, continue_correlator, higgs_scales, lowest_excitation
+from sitqmc.continuation import (
+    CorrelatorData,
+    Spectrum,
+    continue_correlator,
+    continue_scan,
+    higgs_scales,
+    lowest_excitation,
+    midpoint_frequency,
+    quartile_ratio,
+)
+from sitqmc.continuation.options import MIN_SCAN
 from sitqmc.estimate import Estimate
+from sitqmc.runs.errors import UserError
 from sitqmc.runs.paper.studies.study import DATA, ReducedPoint, Study, load_study
 from sitqmc.runs.results.point import PointResult
 from sitqmc.runs.store.atomic import replace_text
@@ -28,12 +40,15 @@ from sitqmc.runs.store.provenance import package_version
 
 Array = NDArray[np.float64]
 
-OPTIONS: dict[str, Any] = {"n_omega": 120, "n_blocks": 20}
-CACHE_VERSION = 3
+OPTIONS: dict[str, Any] = {"n_omega": 120}
+CACHE_VERSION = 4
 """Version of the computation in this file; a new one makes all stored spectra invalid."""
 
 CURVES = {"sigma": "rho", "scalar": "chi_s", "pair": "G_k0"}
 """Name of a spectrum -> correlator that is continued."""
+
+MIDPOINTS = {"sigma": "rho", "scalar": "chi_s"}
+"""Name of a spectrum -> correlator whose midpoint frequency is a scale."""
 
 
 @dataclass(frozen=True)
@@ -65,38 +80,73 @@ StudyPoint = PointResult[SpectrumSummary]
 """A point of a study. Spectra: sigma, scalar (chi_s''), pair (P), as far as they could be computed. Scales:
 
 m_h_sigma, onset_sigma, m_h_scalar, pair_decay, pair_peak  (E_J)
+midpoint_sigma, midpoint_scalar (E_J), quartiles_sigma, quartiles_scalar, without continuation
 stiffness  rho_s solved with sigma;  sum_rule  (rho_s + (2/pi) int sigma)/<-k_x>
 sigma_low  beta^2 Lambda(beta/2)/pi in 4e^2/h, without continuation
 """
 
 
-def continue_point(point: ReducedPoint) -> StudyPoint:
-    """Return averages, all spectra and scales of a point."""
-    notes: list[str] = []
-    found: dict[str, Spectrum] = {}
+def continue_study(points: Sequence[ReducedPoint], at: Sequence[float]) -> list[StudyPoint]:
+    """Return averages, spectra and scales of the points of a study, continued together if possible.
+
+    at  value of the scanned parameter at every point
+    """
+    notes: list[list[str]] = [[] for _ in points]
+    found: list[dict[str, Spectrum]] = [{} for _ in points]
     for name, correlator in CURVES.items():
+        for i, spectrum in _continued(points, at, correlator, notes).items():
+            found[i][name] = spectrum
+    out = []
+    for point, spectra, remarks in zip(points, found, notes, strict=True):
+        scales = _scales(point, spectra, remarks)
+        if "sigma" in spectra:
+            scales |= _sums(point, spectra["sigma"])
+        summaries = {name: _summary(s) for name, s in spectra.items()}
+        out.append(point.result(summaries, scales, tuple(remarks)))
+    return out
+
+
+def _continued(
+    points: Sequence[ReducedPoint], at: Sequence[float], correlator: str, notes: list[list[str]]
+) -> dict[int, Spectrum]:
+    """Return the spectra of a correlator by the number of their point; remarks go to `notes`."""
+    data: dict[int, CorrelatorData] = {}
+    for i, point in enumerate(points):
         try:
-            found[name] = continue_correlator(point.correlator(correlator), **OPTIONS)
+            data[i] = point.correlator(correlator)
+        except (ValueError, UserError) as error:
+            notes[i].append(f"{correlator} could not be continued: {error}")
+    if len(data) >= MIN_SCAN and "method" not in OPTIONS:
+        try:
+            joint = continue_scan(list(data.values()), [at[i] for i in data], **OPTIONS)
+            return dict(zip(data, joint.spectra, strict=True))
         except ValueError as error:
-            notes.append(f"{correlator} could not be continued: {error}")
-    scales = dict[str, Estimate]()
-    if "sigma" in found:
-        scales = _scales(point, found, notes) | _sums(point, found["sigma"])
-    return point.result({name: _summary(s) for name, s in found.items()}, scales, tuple(notes))
+            for i in data:
+                notes[i].append(f"{correlator} was continued for every point alone: {error}")
+    out = {}
+    for i, one in data.items():
+        try:
+            out[i] = continue_correlator(one, **OPTIONS)
+        except ValueError as error:
+            notes[i].append(f"{correlator} could not be continued: {error}")
+    return out
 
 
 def _scales(point: ReducedPoint, found: dict[str, Spectrum], notes: list[str]) -> dict[str, Estimate]:
-    features = higgs_scales(found["sigma"], found.get("scalar"), found.get("pair"))
     out = {}
-    for f in fields(features):
-        value = getattr(features, f.name)
-        if value is not None:
-            out[f.name] = value
+    if "sigma" in found:
+        features = higgs_scales(found["sigma"], found.get("scalar"), found.get("pair"))
+        scales = {f.name: getattr(features, f.name) for f in fields(features)}
+        out = {name: value for name, value in scales.items() if value is not None}
+    for name, correlator in MIDPOINTS.items():
+        with contextlib.suppress(ValueError, UserError):
+            data = point.correlator(correlator)
+            out[f"midpoint_{name}"], out[f"quartiles_{name}"] = midpoint_frequency(data), quartile_ratio(data)
     try:
         energy = lowest_excitation(point.correlator("G_k0")).energy
         low = max(energy.value - energy.error, 0.0)
         out["pair_decay"] = Estimate.from_interval(energy.value, low, energy.value + energy.error)
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         notes.append(f"omega_pair from the decay of G: {error}")
     return out
 
@@ -106,7 +156,9 @@ def _sums(point: ReducedPoint, sigma: Spectrum) -> dict[str, Estimate]:
     if sigma.stiffness is not None:
         out["stiffness"] = _symmetric(sigma.stiffness)
     if sigma.sum_rule is not None:
-        out["sum_rule"] = _symmetric(sigma.sum_rule.ratio(point.scalars["minus_k"]))
+        kinetic = point.estimate("minus_k")
+        total = Estimate(float(sigma.sum_rule.found.value), float(sigma.sum_rule.found.error))
+        out["sum_rule"] = _symmetric(total.over(kinetic))
     return out
 
 
@@ -126,18 +178,18 @@ def _summary(s: Spectrum) -> SpectrumSummary:
 # --- stored results -------------------------------------------------------------------------------------
 
 
-def fingerprint(point: ReducedPoint) -> str:
-    """Return a hash of everything the spectra of a point depend on, except the version of the package."""
-    text = json.dumps([CACHE_VERSION, OPTIONS, asdict(point.model), point.n_samples], sort_keys=True)
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(point.correlators):
-        # Digits that float16 deviations preserve: data read back from a file find their spectra.
-        digest.update(np.round(point.correlators[name].mean(axis=0), 9).tobytes())
+def fingerprint(points: Sequence[ReducedPoint]) -> str:
+    """Return a hash of everything the spectra of a study depend on, except the version of the package."""
+    digest = hashlib.sha256(json.dumps([CACHE_VERSION, OPTIONS], sort_keys=True).encode())
+    for point in points:
+        digest.update(json.dumps([asdict(point.model), point.n_samples], sort_keys=True).encode())
+        for name in sorted(point.responses):
+            digest.update(np.ascontiguousarray(point.responses[name].mean).tobytes())
     return digest.hexdigest()[:20]
 
 
 class SpectrumCache:
-    """Spectra by fingerprint, read from files and written to one of them.
+    """Spectra of studies by fingerprint, read from files and written to one of them.
 
     read   files with stored spectra
     write  file for new ones; None: they are not stored
@@ -149,17 +201,17 @@ class SpectrumCache:
             if path is not None and path.exists():
                 self.known |= json.loads(path.read_text(encoding="utf-8"))
 
-    def __contains__(self, point: ReducedPoint) -> bool:
-        return fingerprint(point) in self.known
+    def __contains__(self, points: Sequence[ReducedPoint]) -> bool:
+        return fingerprint(points) in self.known
 
-    def get(self, point: ReducedPoint) -> StudyPoint | None:
-        """Return the stored results of a point; None if there are none."""
-        found = self.known.get(fingerprint(point))
-        return None if found is None else from_plain(point, found)
+    def get(self, points: Sequence[ReducedPoint]) -> list[StudyPoint] | None:
+        """Return the stored results of the points of a study; None if there are none."""
+        found = self.known.get(fingerprint(points))
+        return None if found is None else [from_plain(*pair) for pair in zip(points, found, strict=True)]
 
-    def put(self, point: ReducedPoint, result: StudyPoint) -> None:
-        """Add the results of a point."""
-        self.known[fingerprint(point)] = to_plain(result)
+    def put(self, points: Sequence[ReducedPoint], results: Sequence[StudyPoint]) -> None:
+        """Add the results of the points of a study."""
+        self.known[fingerprint(points)] = [to_plain(result) for result in results]
 
     def save(self) -> None:
         """Write all results to the file."""
@@ -170,26 +222,29 @@ class SpectrumCache:
 def all_spectra(
     studies: Sequence[Study], cache: SpectrumCache, processes: int, say: Callable[[str], None] = print
 ) -> dict[str, list[StudyPoint]]:
-    """Return the results of the largest size of every study, in the order of `Study.largest`."""
-    wanted = [point for study in studies for point in study.largest if point not in cache]
-    if wanted:
-        say(f"continuing {len(wanted)} points, three correlators each")
-    if processes > 1 and len(wanted) > 1:
-        with ProcessPoolExecutor(min(processes, len(wanted)), get_context("spawn")) as pool:
-            for point, result in zip(wanted, pool.map(continue_point, wanted), strict=True):
-                cache.put(point, result)
-                cache.save()
+    """Return the results of the largest array of every study, in the order of `Study.largest`."""
+    wanted = [study.largest for study in studies if study.largest and study.largest not in cache]
+    for points in wanted:
+        say(f"continuing {len(points)} points together, three correlators each")
+    jobs = [(points, scanned(points)) for points in wanted]
+    if processes > 1 and len(jobs) > 1:
+        with ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn")) as pool:
+            found = list(pool.map(continue_study, *zip(*jobs, strict=True)))
     else:
-        for point in wanted:
-            cache.put(point, continue_point(point))
-            cache.save()
-    return {study.name: [_known(cache, point) for point in study.largest] for study in studies}
+        found = [continue_study(*job) for job in jobs]
+    for points, results in zip(wanted, found, strict=True):
+        cache.put(points, results)
+        cache.save()
+    return {study.name: cache.get(study.largest) or [] for study in studies}
 
 
-def _known(cache: SpectrumCache, point: ReducedPoint) -> StudyPoint:
-    result = cache.get(point)
-    assert result is not None
-    return result
+def scanned(points: Sequence[ReducedPoint]) -> list[float]:
+    """Return p of every point, or E_C/E_J, or eps: the first that differs."""
+    for name in ("p", "charging", "eps"):
+        values = [float(getattr(point.model, name)) for point in points]
+        if len(set(values)) == len(values) > 1:
+            return values
+    return [float(i) for i in range(len(points))]
 
 
 def to_plain(result: StudyPoint) -> dict[str, Any]:
@@ -227,15 +282,16 @@ def _six(x: float) -> float | None:
     return float(f"{x:.6g}") if math.isfinite(x) else None
 
 
-def renew_stored(processes: int) -> None:
+def renew_stored(processes: int, sizes: Sequence[str] = ("medium", "mirror")) -> None:
     """Continue the data stored with the package again: medium_spectra.json and mirror_spectra.json.
 
     A file is replaced only when all its points are done.
     """
-    for name, studies in (("medium", ("medium_dirty", "medium_clean")), ("mirror", ("mirror",))):
+    studies = {"medium": ("medium_dirty", "medium_clean"), "mirror": ("mirror",)}
+    for name in sizes:
         path = DATA / f"{name}_spectra.json"
         beside = path.with_suffix(".new")
-        found = [load_study(DATA / f"{study}.npz") for study in studies]
+        found = [load_study(DATA / f"{study}.h5") for study in studies[name]]
         all_spectra(found, SpectrumCache([], beside), processes)
         beside.replace(path)
         print(path)

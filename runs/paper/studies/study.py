@@ -1,93 +1,146 @@
-"""Reduced data behind the figures of the paper: per-sample means, small enough to be part of the package.
+"""Reduced data behind the figures of the paper: disorder averages, small enough to be part of the package.
 
-A study is a set of points made by one configuration, `runs/paper/data/configs/SIZE_STUDY.toml`:
+A study is a set of points made by one or several configurations, `runs/paper/data/configs/SIZE_STUDY.toml`
+and SIZE_STUDY_*.toml:
 
-    dirty    the transition at fixed E_C/E_J, tuned by the fraction p of missing bonds; several sizes
+    dirty    the transition at fixed E_C/E_J, tuned by the fraction p of missing bonds
     clean    its clean counterpart, p = 0, tuned by E_C/E_J
+    scaling  windings of several sizes at L_tau ~ L^z, for the finite-size crossings
+    thermal  rho_s around the transition temperature
     trotter  one point at three widths of the time slice
 
-Scalars of every sample are stored in float32. Correlators are stored at some Matsubara numbers (all low ones,
-every fourth of the others): their mean, and in float16 the deviations of the samples in units of their
-standard deviation. Means are exact, covariances are accurate to 0.1 %.
+Kept of a point: averages by the improved estimators and by plain ones, mean and covariance of the
+correlators, and block means of some scalars, with which errors of what depends on several points are found.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from sitqmc.continuation import CorrelatorData, midpoint_conductivity
+from sitqmc.continuation.data.correlator import Kind
 from sitqmc.estimate import Estimate
-from sitqmc.qmc import Model, PointAverages, average, sample_means
+from sitqmc.qmc import Model, PointAverages
+from sitqmc.qmc.model.wave_vectors import matsubara_numbers, measured_waves
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.results.point import PointResult
+from sitqmc.runs.results.point import KINDS, PointResult, correlator_data
+from sitqmc.runs.results.run import load as load_run
 from sitqmc.runs.store.atomic import replace_file
 from sitqmc.runs.store.run_folder import RunFolder
-from sitqmc.runs.store.samples import PointSamples
 
 Array = NDArray[np.float64]
 
 DATA = Path(__file__).parents[1] / "data"
 CONFIGS = DATA / "configs"
-STUDIES = ("dirty", "clean", "trotter")
+STUDIES = ("dirty", "clean", "scaling", "thermal", "trotter")
+PLAIN = ("thermal", "trotter")
+"""Studies by plain estimators: functions of the mask would cost more than the simulation."""
+CONTINUED = ("dirty", "clean")
+"""Studies whose correlators are kept and continued."""
 SCALARS = ("rho_s", "rho_s_x", "rho_s_y", "kappa", "minus_k", "energy")
+BLOCKED = ("rho_s", "kappa", "minus_k")
 CORRELATORS = ("rho", "chi_s", "G_k0")
-ALL_BELOW, EVERY = 32, 4  # Matsubara numbers that are stored
+WAVES_OF_NAME = {"chi_s_q": "chi_s"}
+"""Responses by wave vector whose scale is kept, and under which name."""
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Shares of the samples below the quantiles that are kept, of scalars and of `sample_gaps`."""
+BLOCKS = 100
 SLICES = 36  # imaginary times stored between 0 and beta/2
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
-class ReducedPoint:
-    """Per-sample means of one model.
+class Response:
+    """Disorder average of a correlator.
 
-    scalars      (samples,) by name
-    correlators  (samples, k): rho and chi_s at Matsubara numbers `n`, G_k0 at slices `tau`; may be empty
-    sigma_low    beta^2 Lambda(beta/2)/pi in 4e^2/h; missing where not all n were measured
+    grid         Matsubara numbers, or slices of G(tau)
+    mean         (len(grid),)
+    covariance   (len(grid), len(grid)) of the mean
+    plain_error  (len(grid),) standard errors without the improved estimators; NaN if unknown
+    """
+
+    grid: NDArray[np.int64]
+    mean: Array
+    covariance: Array
+    plain_error: Array
+
+    def surrogate(self) -> Array:
+        """Return rows, (2 len(grid), len(grid)), whose mean has exactly this mean and covariance.
+
+        They carry the error through functions of samples, to first order.
+        """
+        values, vectors = np.linalg.eigh(self.covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        rows = 2 * len(self.grid)
+        step = np.sqrt(rows * (rows - 1) / 2) * root.T
+        return np.asarray(self.mean + np.concatenate([step, -step]))
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedPoint:
+    """Averages of one model.
+
+    values     disorder averages of scalars by the improved estimators
+    plain      the same, as measured
+    blocks     (blocks,) block means of some scalars: sample s belongs to block s mod `BLOCKS`, so that points
+               with the same bond masks share their scatter
+    responses  correlators, by name; may be empty
+    quantiles  (len(LEVELS),) of the distribution over samples, by name
+    waves      (waves, 3) by name of a response: |q|, scale and error, see `wave_scales`
     """
 
     model: Model
-    scalars: dict[str, Array]
-    correlators: dict[str, Array]
-    n: NDArray[np.int64]
-    tau: NDArray[np.int64]
-    sigma_low: Estimate
-
-    @property
-    def n_samples(self) -> int:
-        """Number of disorder samples."""
-        return len(self.scalars["rho_s"])
+    n_samples: int
+    values: Mapping[str, Estimate]
+    plain: Mapping[str, Estimate] = field(default_factory=dict)
+    blocks: Mapping[str, Array] = field(default_factory=dict)
+    responses: Mapping[str, Response] = field(default_factory=dict)
+    quantiles: Mapping[str, Array] = field(default_factory=dict)
+    waves: Mapping[str, Array] = field(default_factory=dict)
 
     def estimate(self, name: str) -> Estimate:
         """Return the disorder average of a scalar."""
-        return average(self.scalars[name])
+        return self.values[name]
+
+    @property
+    def sigma_low(self) -> Estimate:
+        """beta^2 Lambda(beta/2)/pi in 4e^2/h; missing where it was not measured."""
+        if "rho" not in self.responses or self.model.L_tau % 2:
+            return Estimate.missing()
+        try:
+            return midpoint_conductivity(self.correlator("rho"), interpolate=True)
+        except ValueError:
+            return Estimate.missing()
 
     def result(
         self, spectra: Mapping[str, Any], scales: Mapping[str, Estimate], warnings: tuple[str, ...]
     ) -> PointResult[Any]:
         """Return averages, spectra and scales of the point as one value; sigma_low joins the scales."""
-        values = {name: self.estimate(name) for name in self.scalars}
-        averages = PointAverages(self.model, self.scalars | self.correlators, values, {}, ())
+        averages = PointAverages(self.model, {}, dict(self.values), {}, (), plain=self.plain)
         return PointResult(averages, spectra, warnings, {**scales, "sigma_low": self.sigma_low})
 
     def correlator(self, name: str) -> CorrelatorData:
         """Return the data of a correlator for a continuation; UserError if they were not stored."""
-        if name not in self.correlators:
+        if name not in self.responses:
             raise UserError(f"{name} at L = {self.model.Lx}, p = {self.model.p:g}: not stored; simulate it")
-        m, table = self.model, self.correlators[name]
-        if name == "G_k0":
-            return CorrelatorData.from_samples(table, kind="green_tau", beta=m.beta, grid=self.tau * m.eps)
-        kind: Any = {"rho": "rho_iw", "chi_s": "chi_iw"}[name]
-        return CorrelatorData.from_samples(table, kind=kind, beta=m.beta, grid=self.n, eps=m.eps)
+        m, r = self.model, self.responses[name]
+        kind: Kind = KINDS[name]
+        in_time = kind == "green_tau"
+        return CorrelatorData.from_mean_cov(
+            r.mean, r.covariance, kind=kind, beta=m.beta, grid=r.grid * (m.eps if in_time else 1),
+            eps=None if in_time else m.eps, n_samples=self.n_samples,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Study:
-    """Points of one configuration. `origin`: version, commit, date, and the command that made them."""
+    """Points of one study. `origin`: version, commit, date, and the command that made them."""
 
     name: str
     points: tuple[ReducedPoint, ...]
@@ -98,21 +151,23 @@ class Study:
         """Values of L, ascending."""
         return sorted({point.model.Lx for point in self.points})
 
-    def at(self, L: int) -> list[ReducedPoint]:
-        """Return the points of one size, ordered by p and E_C/E_J."""
-        mine = [point for point in self.points if point.model.Lx == L]
-        return sorted(mine, key=lambda point: (point.model.p, point.model.charging))
+    def at(self, L: int, L_tau: int | None = None) -> list[ReducedPoint]:
+        """Return the points of one size, ordered by p and E_C/E_J; at each of them the coldest, or L_tau."""
+        mine = [q for q in self.points if q.model.Lx == L and L_tau in (None, q.model.L_tau)]
+        coldest: dict[tuple[float, float, float], ReducedPoint] = {}
+        for point in sorted(mine, key=lambda q: q.model.L_tau):
+            coldest[point.model.p, point.model.charging, point.model.eps] = point
+        return [coldest[key] for key in sorted(coldest)]
 
     @property
     def largest(self) -> list[ReducedPoint]:
-        """Points of the largest size whose correlators are stored."""
-        sizes = [point.model.Lx for point in self.points if point.correlators]
-        return self.at(max(sizes)) if sizes else []
-
-
-def kept_numbers(largest: int) -> NDArray[np.int64]:
-    """Return the Matsubara numbers out of 0 .. largest that are stored."""
-    return np.array([*range(min(ALL_BELOW, largest) + 1), *range(ALL_BELOW + EVERY, largest + 1, EVERY)])
+        """Points of the array with the most information on its responses, sites times samples."""
+        weight: dict[tuple[int, int], int] = {}
+        for q in self.points:
+            if q.responses:
+                key = (q.model.Lx, q.model.L_tau)
+                weight[key] = weight.get(key, 0) + q.n_samples * q.model.sites
+        return self.at(*max(weight, key=lambda key: (weight[key], key))) if weight else []
 
 
 def kept_slices(L_tau: int) -> NDArray[np.int64]:
@@ -120,33 +175,115 @@ def kept_slices(L_tau: int) -> NDArray[np.int64]:
     return np.unique(np.round(np.linspace(0, L_tau // 2, SLICES)).astype(np.int64))
 
 
-def reduce_point(data: PointSamples, correlators: bool = True) -> ReducedPoint:
-    """Return the per-sample means that the figures need."""
-    model, means = data.model, sample_means(data.model, data.bins)
-    n, tau = kept_numbers(means["rho"].shape[1] - 1), kept_slices(model.L_tau)
-    low = Estimate.missing()
-    if means["rho"].shape[1] == model.L_tau // 2 + 1 and model.L_tau % 2 == 0:
-        all_n = np.arange(means["rho"].shape[1])
-        whole = CorrelatorData.from_samples(
-            means["rho"], kind="rho_iw", beta=model.beta, grid=all_n, eps=model.eps
-        )
-        value = midpoint_conductivity(whole)
-        low = Estimate(value.value, value.error)
-    tables = {"rho": means["rho"][:, n], "chi_s": means["chi_s"][:, n], "G_k0": means["G_k0"][:, tau]}
-    scalars = {name: means[name] for name in SCALARS}
-    return ReducedPoint(model, scalars, tables if correlators else {}, n, tau, low)
+def reduce_point(
+    averages: PointAverages, waves: Mapping[str, Array] | None = None, *, correlators: bool = True
+) -> ReducedPoint:
+    """Return what the figures need of the averages of a point.
+
+    waves  responses by wave vector, (samples, waves, frequencies), see `MeasuredPoint`
+    """
+    scalars = [name for name in SCALARS if name in averages.values]
+    plain = averages.plain or averages.values
+    quantiles = {
+        name: np.quantile(averages.samples[name], LEVELS) for name in BLOCKED if name in averages.samples
+    }
+    if "G_k0" in averages.samples:
+        quantiles["gap"] = np.quantile(sample_gaps(averages.model, averages.samples["G_k0"]), LEVELS)
+    return ReducedPoint(
+        averages.model, averages.n_samples,
+        {name: _scalar(averages.values[name]) for name in scalars},
+        {name: _scalar(plain[name]) for name in scalars},
+        {name: block_means(averages.samples[name]) for name in BLOCKED if name in scalars},
+        {name: _response(averages, name) for name in CORRELATORS if name in averages.samples}
+        if correlators else {},
+        quantiles,
+        {WAVES_OF_NAME[name]: wave_scales(averages.model, table) for name, table in (waves or {}).items()
+         if name in WAVES_OF_NAME},
+    )  # fmt: skip
 
 
-def reduce_runs(name: str, folders: Sequence[Path], *, correlators_from: int = 0, command: str = "") -> Study:
+def _scalar(e: Estimate) -> Estimate:
+    return Estimate(float(e.value), float(e.error), n=e.n)
+
+
+def block_means(samples: Array) -> Array:
+    """Return the means of at most `BLOCKS` blocks of strided samples, shifted to the mean of all."""
+    count = min(BLOCKS, len(samples))
+    means = np.array([samples[i::count].mean() for i in range(count)])
+    return np.asarray(means + samples.mean() - means.mean())
+
+
+def sample_gaps(model: Model, G: Array) -> Array:
+    """Return the decay rate of G(k = 0, tau) of every sample between beta/4 and beta/2, E_J.
+
+    G  (samples, L_tau). Zero where noise exceeds the signal of a sample.
+    """
+    quarter, half = model.L_tau // 4, model.L_tau // 2
+    early, late = np.abs(G[:, quarter]), np.abs(G[:, half])
+    ratio = np.maximum(early, 1e-300) / np.maximum(late, 1e-300)
+    # G is a cosh about beta/2: cosh[w beta/4] is the ratio of both values.
+    return np.asarray(np.arccosh(np.maximum(ratio, 1.0)) / ((half - quarter) * model.eps))
+
+
+def wave_scales(model: Model, samples: Array) -> Array:
+    """Return |q|, scale and error (waves, 3) of a response by wave vector, samples (n, waves, frequencies).
+
+    The scale is the frequency where the response has fallen half the way from n = 1 to the largest n. n = 0
+    is left out, where the response is not connected. Errors are a jackknife over blocks of samples.
+    """
+    n = matsubara_numbers(model.L_tau)[: samples.shape[2]]
+    waves = measured_waves(model)[: samples.shape[1]]
+    size = np.hypot(*(2 * np.pi * waves / np.array([model.Lx, model.Ly])).T)
+    count = min(BLOCKS, len(samples))
+    blocks = np.array([samples[i::count].mean(axis=0) for i in range(count)])
+    mean = blocks.mean(axis=0)
+    scale = half_frequency(mean, 2 * np.pi / model.beta * n)
+    left_out = (count * mean - blocks) / max(count - 1, 1)
+    drawn = np.array([half_frequency(one, 2 * np.pi / model.beta * n) for one in left_out])
+    error = np.sqrt((count - 1) * drawn.var(axis=0))
+    return np.stack([size, scale, error], axis=1)
+
+
+def half_frequency(response: Array, w: Array) -> Array:
+    """Return the frequency where responses (waves, len(w)) have fallen half the way from w[1] to w[-1]."""
+    level = (response[:, 1] + response[:, -1]) / 2
+    out = np.full(len(response), np.nan)
+    for i, row in enumerate(response):
+        below = np.flatnonzero(row[1:] <= level[i]) + 1
+        if below.size and below[0] > 1:
+            k = int(below[0])
+            share = (row[k - 1] - level[i]) / (row[k - 1] - row[k])
+            out[i] = w[k - 1] + share * (w[k] - w[k - 1])
+    return out
+
+
+def _response(averages: PointAverages, name: str) -> Response:
+    data, one = correlator_data(averages, name), averages.improved.get(name)
+    in_time = KINDS[name] == "green_tau"
+    grid = np.round(data.grid / averages.model.eps if in_time else data.grid).astype(np.int64)
+    keep = np.flatnonzero(np.isin(grid, kept_slices(averages.model.L_tau))) if in_time else slice(None)
+    error = np.sqrt(np.diag(data.covariance)) if one is None else np.asarray(one.plain_error)[: len(grid)]
+    return Response(grid[keep], data.mean[keep], data.covariance[keep][:, keep], error[keep])
+
+
+def reduce_runs(
+    name: str, folders: Sequence[Path], *, correlators: bool = True, estimator: str = "improved",
+    command: str = "",
+) -> Study:  # fmt: skip
     """Return a study from the output folders of its runs.
 
-    correlators_from  sizes below this L are reduced to scalars
+    correlators  whether correlators are kept beside scalars
+    estimator    see `qmc.statistics.estimators`
     """
-    points: list[ReducedPoint] = []
+    points = []
     for folder in folders:
-        for data in RunFolder(folder).points(names=["bins"]):
-            points.append(reduce_point(data, correlators=data.model.Lx >= correlators_from))
-    return Study(name, tuple(points), origin_of(folders, command))
+        run = load_run(folder)
+        for model in run.models:
+            names = (*SCALARS, *CORRELATORS) if correlators else BLOCKED
+            measured = run.measured(model, names)
+            averages = measured.averages(estimator)
+            points.append(reduce_point(averages, measured.waves, correlators=correlators))
+    return Study(name, tuple(points), origin_of(folders, command) | {"estimator": estimator})
 
 
 def origin_of(folders: Iterable[Path], command: str) -> dict[str, Any]:
@@ -164,55 +301,74 @@ def origin_of(folders: Iterable[Path], command: str) -> dict[str, Any]:
 
 
 def save_study(path: Path, study: Study) -> None:
-    """Write a study as one npz file."""
-    arrays: dict[str, Any] = {}
-    heads = []
-    for i, point in enumerate(study.points):
-        low = [point.sigma_low.value, point.sigma_low.error]
-        heads.append({"model": asdict(point.model), "sigma_low": low})
-        arrays[f"{i}/n"], arrays[f"{i}/tau"] = point.n, point.tau
-        for name, values in point.scalars.items():
-            arrays[f"{i}/scalar/{name}"] = values.astype(np.float32)
-        for name, table in point.correlators.items():
-            mean, spread = table.mean(axis=0), table.std(axis=0)
-            arrays[f"{i}/mean/{name}"], arrays[f"{i}/spread/{name}"] = mean, spread
-            unit = np.where(spread > 0, spread, 1.0)
-            arrays[f"{i}/deviation/{name}"] = ((table - mean) / unit).astype(np.float16)
-    head = {"format": FORMAT, "name": study.name, "origin": study.origin, "points": heads}
-    arrays["head"] = np.array(json.dumps(head))
+    """Write a study as one HDF5 file."""
+    # Made in memory: h5py on a full disk ends the interpreter.
+    with h5py.File("study.h5", "w", driver="core", backing_store=False) as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["name"] = study.name
+        file.attrs["origin"] = json.dumps(study.origin)
+        for i, point in enumerate(study.points):
+            _write_point(file.create_group(f"{i:04d}"), point)
+        file.flush()
+        image = file.id.get_file_image()
 
-    def write(beside: Path) -> None:
-        with open(beside, "wb") as file:  # a name would get .npz appended
-            np.savez_compressed(file, **arrays)
+    replace_file(path, lambda beside: _write(beside, image))
 
-    replace_file(path, write)
+
+def _write(path: Path, image: bytes) -> None:
+    path.write_bytes(image)
+
+
+def _write_point(group: h5py.Group, point: ReducedPoint) -> None:
+    group.attrs["model"] = json.dumps(asdict(point.model))
+    group.attrs["n_samples"] = point.n_samples
+    group.attrs["values"] = json.dumps({k: [e.value, e.error] for k, e in point.values.items()})
+    group.attrs["plain"] = json.dumps({k: [e.value, e.error] for k, e in point.plain.items()})
+    group.attrs["quantiles"] = json.dumps({k: np.asarray(v).tolist() for k, v in point.quantiles.items()})
+    group.attrs["waves"] = json.dumps({k: np.asarray(v).tolist() for k, v in point.waves.items()})
+    for name, values in point.blocks.items():
+        # Small datasets are cheapest without chunks; float32 holds the scatter to 1e-7.
+        group[f"blocks/{name}"] = values.astype(np.float32)
+    for name, r in point.responses.items():
+        lower = r.covariance[np.tril_indices(len(r.grid))]
+        table = group.create_group(f"responses/{name}")
+        table["grid"], table["mean"], table["plain_error"] = r.grid.astype(np.int32), r.mean, r.plain_error
+        table["covariance"] = lower
 
 
 def load_study(path: Path) -> Study:
     """Return a study that `save_study` wrote; UserError if the file is missing or something else."""
     try:
-        with np.load(path) as file:
-            head = json.loads(str(file["head"]))
-            if head["format"] != FORMAT:
+        with h5py.File(path, "r", locking=False) as file:
+            if file.attrs["format"] != FORMAT:
                 raise UserError(
-                    f"{path}: reduced data of format {head['format']}, not {FORMAT}; add --simulate"
+                    f"{path}: reduced data of format {file.attrs['format']}, not {FORMAT}; add --simulate"
                 )
-            arrays = {name: file[name] for name in file.files}
+            points = tuple(_read_point(file[key]) for key in sorted(file))
+            return Study(str(file.attrs["name"]), points, json.loads(file.attrs["origin"]))
     except FileNotFoundError:
         raise UserError(f"{path}: no stored data of this size; add --simulate") from None
     except (OSError, KeyError, ValueError):
         raise UserError(f"{path}: not reduced data of sitqmc, or damaged; delete the file") from None
-    points = tuple(_point(arrays, i, one) for i, one in enumerate(head["points"]))
-    return Study(head["name"], points, head["origin"])
 
 
-def _point(arrays: dict[str, Any], i: int, head: dict[str, Any]) -> ReducedPoint:
-    scalars = {name: arrays[f"{i}/scalar/{name}"].astype(float) for name in SCALARS}
-    tables = {}
-    for name in CORRELATORS:
-        if f"{i}/mean/{name}" in arrays:
-            deviation = arrays[f"{i}/deviation/{name}"].astype(float) * arrays[f"{i}/spread/{name}"]
-            deviation -= deviation.mean(axis=0)  # rounding must not move the mean
-            tables[name] = arrays[f"{i}/mean/{name}"] + deviation
-    low = Estimate(*head["sigma_low"])
-    return ReducedPoint(Model(**head["model"]), scalars, tables, arrays[f"{i}/n"], arrays[f"{i}/tau"], low)
+def _read_point(group: h5py.Group) -> ReducedPoint:
+    head = {key: json.loads(group.attrs[key]) for key in ("model", "values", "plain", "quantiles", "waves")}
+    responses = {name: _read_response(table) for name, table in group.get("responses", {}).items()}
+    n = int(group.attrs["n_samples"])
+    return ReducedPoint(
+        Model(**head["model"]), n,
+        {k: Estimate(*v, n=n) for k, v in head["values"].items()},
+        {k: Estimate(*v, n=n) for k, v in head["plain"].items()},
+        {k: v[()].astype(float) for k, v in group.get("blocks", {}).items()},
+        responses,
+        {k: np.array(v) for k, v in head["quantiles"].items()},
+        {k: np.array(v) for k, v in head["waves"].items()},
+    )  # fmt: skip
+
+
+def _read_response(table: h5py.Group) -> Response:
+    grid, mean = table["grid"][()].astype(np.int64), table["mean"][()]
+    C = np.zeros((len(grid),) * 2)
+    C[np.tril_indices(len(grid))] = table["covariance"][()]
+    return Response(grid, mean, C + np.tril(C, -1).T, table["plain_error"][()])

@@ -1,0 +1,42 @@
+"""Renew the data kept with the package from finished runs, then their spectra.
+
+    python -m sitqmc.runs.paper.studies.keep dirty DIR [DIR ...]     # output folders of the configurations
+    python -m sitqmc.runs.paper.studies.spectra                      # continue them again
+
+Reducing a point takes about ten CPU seconds, most of them for functions of its masks. Points with fewer than
+FEW samples, as a run has that goes on, are left out.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from sitqmc.runs.paper.studies.study import CONTINUED, DATA, PLAIN, STUDIES, reduce_runs, save_study
+
+FEW = 40
+
+
+def keep(study: str, folders: list[Path], out: Path | None = None) -> Path:
+    """Write medium_STUDY.h5 from the output folders of its runs; returns the path."""
+    command = f"sitqmc reproduce all --size medium --simulate ({', '.join(f.name for f in folders)})"
+    found = reduce_runs(
+        study, folders, correlators=study in CONTINUED,
+        estimator="plain" if study in PLAIN else "improved", command=command,
+    )  # fmt: skip
+    kept = tuple(point for point in found.points if point.n_samples >= FEW)
+    path = out or DATA / f"medium_{study}.h5"
+    save_study(path, replace(found, points=kept))
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    chosen = parser.parse_args()
+    path = keep(chosen.study, chosen.folders)
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
