@@ -24,7 +24,6 @@ from sitqmc.runs.paper.studies.study import (
     CONFIGS,
     CONTINUED,
     DATA,
-    PLAIN,
     STUDIES,
     Study,
     load_study,
@@ -176,12 +175,7 @@ def _study(
         return None
     for config in found:
         run(config, processes=processes, quiet=quiet)
-    study = reduce_runs(
-        name,
-        [Path(config.output.path) for config in found],
-        correlators=name in CONTINUED,
-        estimator="plain" if name in PLAIN else "improved",
-        command=_command("all", size, True),
-    )
+    folders = [Path(config.output.path) for config in found]
+    study = reduce_runs(name, folders, command=_command("all", size, True))
     save_study(folder / f"{name}.h5", study)
     return study

@@ -224,7 +224,8 @@ def test_statements_say_what_they_rest_on(medium):
     found = {c.statement: c for c in claims(medium, films=False)}
     assert len(found) == 15
     assert all(any(ch.isdigit() for ch in c.found) for c in found.values())
-    assert sum(c.verdict == CONFIRMED for c in found.values()) == 2
+    assert sum(c.verdict == CONFIRMED for c in found.values()) == 7
+    assert sum(c.verdict == CONTRADICTED for c in found.values()) == 3
     rows = list(csv.DictReader(io.StringIO(claims_table(found.values()))))
     assert {row["statement"] for row in rows} == set(found)
     assert all(row["verdict"] and row["rule"] for row in rows)
@@ -265,6 +266,18 @@ def test_published_numbers_have_a_distance(medium):
     near = [r for r in rows if r.quantity.startswith("m_H/Delta")]
     assert near
     assert all(abs(r.sigmas) < 3 and r.own.error < 0.5 for r in near)
+
+
+def test_transition_temperatures_of_the_kept_data(medium):
+    """The law of the jump fits at every p, T_c falls with p, and rho_s at T = 0 lies above the jump."""
+    found = medium.temperatures
+    assert len(found) >= 8
+    assert not any(one.warnings for one in found.values())
+    T_c = [one.T_c for _, one in sorted(found.items())]
+    assert all(a.value - b.value > 3 * np.hypot(a.error, b.error) for a, b in itertools.pairwise(T_c))
+    assert all(e.error < 0.03 * e.value for e in T_c)
+    rho = {q.model.p: q.averages.values["rho_s"].value for q in medium.dirty}
+    assert all(rho[p] > 2 * one.T_c.value / np.pi for p, one in found.items())
 
 
 @pytest.mark.parametrize("name", ["low", "sizes", "trotter", "scalar", "1b_clean", "modes", "flow"])

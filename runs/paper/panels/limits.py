@@ -241,13 +241,16 @@ def figure_flow(data: Reproduction) -> Figure:
         figure = new_figure(PAGE, 54 * MM)
         for axis, (name, label), sign in zip(figure.subplots(1, len(FLOW)), FLOW, "abcd", strict=True):
             found = flow(data, name)
-            every = max(len(found) // MOST_LINES, 1)
-            for i, (p, rows) in enumerate(list(found.items())[::every]):
+            sizes = max((len(rows) for rows in found.values()), default=0)
+            chosen = [(p, rows) for p, rows in sorted(found.items()) if len(rows) == sizes]
+            every = -(-len(chosen) // MOST_LINES) or 1
+            for i, (p, rows) in enumerate(chosen[::every]):
                 last = rows[-1][2].value
                 y, error = (np.array([getattr(e, key) for *_, e in rows]) for key in ("value", "error"))
                 unit = last if name != "sigma_low" else 1.0
+                colour = colour_of(i / (MOST_LINES - 1))
                 axis.errorbar([1 / L for L, *_ in rows], y / unit, error / abs(unit), fmt="o-", ms=3, lw=0.7,
-                              capsize=1.5, color=colour_of(i / MOST_LINES), label=f"p = {p:g}")  # fmt: skip
+                              capsize=1.5, color=colour, label=f"p = {p:g}")  # fmt: skip
             if not found:
                 axis.text(0.5, 0.5, "one size only", ha="center", transform=axis.transAxes)
             axis.set(xlabel="1/L", ylabel=label + ("" if name == "sigma_low" else " over largest L"))

@@ -11,7 +11,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from sitqmc.runs.paper.studies.study import CONTINUED, DATA, PLAIN, STUDIES, reduce_runs, save_study
+from sitqmc.runs.paper.studies.study import DATA, STUDIES, reduce_runs, save_study
 
 FEW = 40
 
@@ -19,10 +19,7 @@ FEW = 40
 def keep(study: str, folders: list[Path], out: Path | None = None) -> Path:
     """Write medium_STUDY.h5 from the output folders of its runs; returns the path."""
     command = f"sitqmc reproduce all --size medium --simulate ({', '.join(f.name for f in folders)})"
-    found = reduce_runs(
-        study, folders, correlators=study in CONTINUED,
-        estimator="plain" if study in PLAIN else "improved", command=command,
-    )  # fmt: skip
+    found = reduce_runs(study, folders, command=command)
     kept = tuple(point for point in found.points if point.n_samples >= FEW)
     path = out or DATA / f"medium_{study}.h5"
     save_study(path, replace(found, points=kept))

@@ -44,6 +44,8 @@ PLAIN = ("thermal", "trotter")
 CONTINUED = ("dirty", "clean")
 """Studies whose correlators are kept and continued."""
 SCALARS = ("rho_s", "rho_s_x", "rho_s_y", "kappa", "minus_k", "energy")
+SCALARS_OF = {"thermal": ("rho_s",)}
+"""Scalars of a study without correlators, where not all of `BLOCKED` are needed."""
 BLOCKED = ("rho_s", "kappa", "minus_k")
 CORRELATORS = ("rho", "chi_s", "G_k0")
 WAVES_OF_NAME = {"chi_s_q": "chi_s"}
@@ -186,7 +188,7 @@ def reduce_point(
     plain = averages.plain or averages.values
     quantiles = {
         name: np.quantile(averages.samples[name], LEVELS) for name in BLOCKED if name in averages.samples
-    }
+    } if correlators else {}  # fmt: skip
     if "G_k0" in averages.samples:
         quantiles["gap"] = np.quantile(sample_gaps(averages.model, averages.samples["G_k0"]), LEVELS)
     return ReducedPoint(
@@ -267,19 +269,19 @@ def _response(averages: PointAverages, name: str) -> Response:
 
 
 def reduce_runs(
-    name: str, folders: Sequence[Path], *, correlators: bool = True, estimator: str = "improved",
-    command: str = "",
-) -> Study:  # fmt: skip
+    name: str, folders: Sequence[Path], *, estimator: str | None = None, command: str = ""
+) -> Study:
     """Return a study from the output folders of its runs.
 
-    correlators  whether correlators are kept beside scalars
-    estimator    see `qmc.statistics.estimators`
+    estimator  see `qmc.statistics.estimators`; that of the study if None
     """
+    correlators = name in CONTINUED
+    estimator = estimator or ("plain" if name in PLAIN else "improved")
     points = []
     for folder in folders:
         run = load_run(folder)
         for model in run.models:
-            names = (*SCALARS, *CORRELATORS) if correlators else BLOCKED
+            names = (*SCALARS, *CORRELATORS) if correlators else SCALARS_OF.get(name, BLOCKED)
             measured = run.measured(model, names)
             averages = measured.averages(estimator)
             points.append(reduce_point(averages, measured.waves, correlators=correlators))
@@ -303,7 +305,7 @@ def origin_of(folders: Iterable[Path], command: str) -> dict[str, Any]:
 def save_study(path: Path, study: Study) -> None:
     """Write a study as one HDF5 file."""
     # Made in memory: h5py on a full disk ends the interpreter.
-    with h5py.File("study.h5", "w", driver="core", backing_store=False) as file:
+    with h5py.File("study.h5", "w", driver="core", backing_store=False, libver="latest") as file:
         file.attrs["format"] = FORMAT
         file.attrs["name"] = study.name
         file.attrs["origin"] = json.dumps(study.origin)
