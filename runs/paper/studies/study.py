@@ -239,9 +239,10 @@ def wave_scales(model: Model, samples: Array) -> Array:
     count = min(BLOCKS, len(samples))
     blocks = np.array([samples[i::count].mean(axis=0) for i in range(count)])
     mean = blocks.mean(axis=0)
-    scale = half_frequency(mean, 2 * np.pi / model.beta * n)
+    w = np.asarray(2 * np.pi / model.beta * n, np.float64)
+    scale = half_frequency(mean, w)
     left_out = (count * mean - blocks) / max(count - 1, 1)
-    drawn = np.array([half_frequency(one, 2 * np.pi / model.beta * n) for one in left_out])
+    drawn = np.array([half_frequency(one, w) for one in left_out])
     error = np.sqrt((count - 1) * drawn.var(axis=0))
     return np.stack([size, scale, error], axis=1)
 
@@ -360,8 +361,8 @@ def _read_point(group: h5py.Group) -> ReducedPoint:
     n = int(group.attrs["n_samples"])
     return ReducedPoint(
         Model(**head["model"]), n,
-        {k: Estimate(*v, n=n) for k, v in head["values"].items()},
-        {k: Estimate(*v, n=n) for k, v in head["plain"].items()},
+        {k: Estimate(value, error, n=n) for k, (value, error) in head["values"].items()},
+        {k: Estimate(value, error, n=n) for k, (value, error) in head["plain"].items()},
         {k: v[()].astype(float) for k, v in group.get("blocks", {}).items()},
         responses,
         {k: np.array(v) for k, v in head["quantiles"].items()},

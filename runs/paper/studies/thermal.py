@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 DEGREE = 2
 """Degree of the polynomials in T through rho_s of one size."""
 
+DRAWS = 100
+"""Bootstrap draws behind the errors of T_c."""
+
 
 @dataclass(frozen=True)
 class PowerLaw:
@@ -49,7 +52,7 @@ def transition_temperatures(study: Study) -> dict[float, KosterlitzThouless]:
 def _temperature(points: Sequence[ReducedPoint]) -> KosterlitzThouless:
     return transition_temperature(
         [point.model.Lx for point in points], [1 / point.model.beta for point in points],
-        np.array([point.blocks["rho_s"] for point in points]), degree=DEGREE, shared=True,
+        np.array([point.blocks["rho_s"] for point in points]), degree=DEGREE, shared=True, draws=DRAWS,
     )  # fmt: skip
 
 
@@ -76,13 +79,13 @@ def fit_power(x: Sequence[Estimate], y: Sequence[Estimate], power: float) -> Pow
 
 def _free_power(t: Array, u: Array, dt: Array, du: Array) -> Estimate:
     """Return the slope of u against t, errors of both, by iteration; scaled up where the fit is poor."""
-    slope, spread, chi2 = 1.0, np.eye(2), 0.0
+    slope, variance, chi2 = 1.0, 0.0, 0.0
     for _ in range(20):
         error = np.hypot(du, slope * dt)
         design = np.stack([t, np.ones_like(t)], axis=1) / error[:, None]
         spread = np.linalg.inv(design.T @ design)
         c = spread @ (design.T @ (u / error))
         chi2 = float(np.sum((u / error - design @ c) ** 2))
-        slope = float(c[0])
+        slope, variance = float(c[0]), float(spread[0, 0])
     poor = max(chi2 / max(len(t) - 2, 1), 1.0)
-    return Estimate(slope, float(np.sqrt(spread[0, 0] * poor)))
+    return Estimate(slope, float(np.sqrt(variance * poor)))
