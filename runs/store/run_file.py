@@ -235,18 +235,18 @@ def _write_point(
 
 def _write_columns(file: NewFile, group: h5py.Group, samples: SampleSource) -> list[str]:
     """Write all arrays; returns their names."""
-    names: list[str] = []
+    columns: dict[str, h5py.Dataset] = {}        # a look-up by name in a group costs as much as a write
     start, count = 0, len(samples.keys)
     for piece in samples.pieces():
         rows = len(next(iter(piece.values())))
         for name, a in piece.items():
             if start == 0:
-                names.append(name)
-                group.create_dataset(name, (count, *a.shape[1:]), a.dtype, **_compression(name, count, a))
-            group[name][start : start + rows] = a
+                shape = (count, *a.shape[1:])
+                columns[name] = group.create_dataset(name, shape, a.dtype, **_compression(name, count, a))
+            columns[name][start : start + rows] = a
         start += rows
         file.raise_write_error()
-    return names
+    return list(columns)
 
 
 def _compression(name: str, count: int, piece: Any) -> dict[str, Any]:
@@ -276,15 +276,17 @@ def _describe(
         elif part == "state":
             texts[name] = ("1", f"end of the chain: {rest} of qmc.Chains.state")
         unit, description = texts.get(name, ("1", rest))
-        group[name].attrs["unit"] = group[name].attrs["units"] = unit
-        group[name].attrs["description"] = description
+        attributes = group[name].attrs
+        attributes["unit"] = attributes["units"] = unit
+        attributes["description"] = description
     axes = _axes(group, model, names)
     for name in names:
         if name.partition("/")[0] in ("state", "sample"):
             continue
-        group[name].dims[0].attach_scale(axes["sample"])
-        for i, axis in enumerate(_axis_names(name, group[name].shape), start=1):
-            group[name].dims[i].attach_scale(axes[axis])
+        dataset = group[name]
+        dataset.dims[0].attach_scale(axes["sample"])
+        for i, axis in enumerate(_axis_names(name, dataset.shape), start=1):
+            dataset.dims[i].attach_scale(axes[axis])
 
 
 def _axis_names(name: str, shape: tuple[int, ...]) -> list[str]:
@@ -307,6 +309,8 @@ def _axes(group: h5py.Group, model: Model, names: Iterable[str]) -> dict[str, h5
     group["sample"].make_scale("sample")
     axes = {"sample": group["sample"]}
     for name in names:
+        if name.partition("/")[0] not in ("bins", "maps"):
+            continue
         shape = group[name].shape
         for axis, length in zip(_axis_names(name, shape), shape[1:], strict=False):
             if axis in axes:
