@@ -156,7 +156,11 @@ class Run:
 
     def scalars(self) -> list[str]:
         """Return the names of the averages that are one number for each point."""
-        return [name for name in self.known() if not row_of(name).axes]
+        return [name for name in self.known() if not row_of(name).axes and self._is_scalar(name)]
+
+    def _is_scalar(self, name: str) -> bool:
+        """Return whether an average without a row in the registry, an own one, is a number."""
+        return name in AVERAGES or np.ndim(self.averages_of(name)[0].values[name].value) == 0
 
     def measured(self, model: Model, names: Sequence[str] | None = None) -> MeasuredPoint:
         """Return plain averages and all that estimators need.
@@ -316,8 +320,7 @@ class Run:
 
     def estimate(self, averages: PointAverages, name: str) -> Estimate:
         """Return a scalar average; UserError for an unknown name or a correlator."""
-        known = [key for key in self.known() if not row_of(key).axes]
-        refuse_unknown((name,), known, "scalar of this run", "")
+        refuse_unknown((name,), self.scalars(), "scalar of this run", "")
         return averages.values[name]
 
     def evaluate(self, function: Callable[..., Any], **where: Any) -> Estimate:

@@ -81,6 +81,11 @@ class NewFile(h5py.File):
             raise self.target.error
 
 
+def _bare(error: OSError) -> OSError:
+    """Return the error without its traceback: frames of HDF5's callbacks that outlive HDF5 crash the exit."""
+    return OSError(error.errno, error.strerror)
+
+
 class _Target(io.RawIOBase):
     """File that HDF5 writes through. An OSError is kept for later: HDF5 would crash on it when it closes.
 
@@ -99,7 +104,7 @@ class _Target(io.RawIOBase):
             while self.error is None and done < len(view):
                 done += os.pwrite(self.handle, view[done:], self.place + done)
         except OSError as error:
-            self.error = error
+            self.error = _bare(error)
         if done < len(view):
             self.unwritten.append((self.place + done, bytes(view[done:])))
         self.place += len(view)
@@ -129,7 +134,7 @@ class _Target(io.RawIOBase):
         try:
             os.ftruncate(self.handle, self.size)
         except OSError as error:
-            self.error = self.error or error
+            self.error = self.error or _bare(error)
         return self.size
 
 
@@ -262,7 +267,7 @@ class _Source(io.RawIOBase):
         try:
             data = os.pread(self.handle, length, place)
         except OSError as error:
-            self.error = self.error or error
+            self.error = self.error or _bare(error)
             return bytes(length)
         if not self.seal.checked[number]:
             if _hash(data) != self.seal.hashes[number * DIGEST : (number + 1) * DIGEST]:

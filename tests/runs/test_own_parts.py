@@ -43,6 +43,10 @@ def test_the_examples_of_the_page(written):
     assert 0 < run.table("J2")["J2"][0] < 1
     expected = run.table("J2")["J2"] / run.table("rho_s")["rho_s"]
     np.testing.assert_allclose(names["ratio"].value, expected, rtol=0.2)
+    assert "J2" in run.scalars()
+    for call in (run.scan, run.table, run.plot):
+        with pytest.raises(UserError, match="flow"):             # an array
+            call("flow")
     with h5py.File("results/bonds/run.h5") as file:
         assert file["points/0000/bins/J2"].attrs["description"] == "mean square of the current on a bond"
     with few_figures("map"):

@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -215,6 +217,23 @@ def test_errors_of_the_file_server_are_named(config, monkeypatch, answer, error,
             list(folder.pieces(MODEL))
     (point,) = folder.points()
     assert len(point.sample) == 5
+
+
+def test_a_file_that_cannot_be_read_does_not_crash_the_exit(config):
+    """In a process of its own: errors in callbacks of HDF5 must not outlive it."""
+    write(config, random_samples(5))
+    script = (
+        "import os; from sitqmc.runs.store.run_folder import RunFolder; from sitqmc.runs.errors import *\n"
+        "def read(handle, count, place, real=os.pread):\n"
+        "    if place == 0: raise OSError(5, 'Input/output error')\n"
+        "    return real(handle, count, place)\n"
+        "os.pread = read\n"
+        "try: RunFolder('out').inventory()\n"
+        "except UnreadableFile as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "run.h5: cannot be read (Input/output error)" in done.stdout
 
 
 def test_a_folder_without_a_run_is_named(config):
