@@ -14,13 +14,13 @@ from sitqmc.continuation.methods import DEFAULT_METHOD, METHODS, Method
 from sitqmc.continuation.methods.parallel import single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.options import OptionKeys, Options, resolve
+from sitqmc.continuation.spectrum.diagnostics import degrees_of_freedom, is_rejected
 from sitqmc.continuation.spectrum.posterior import with_combined_error
 from sitqmc.continuation.spectrum.resolution import averaging_kernels
 from sitqmc.continuation.spectrum.solution import Solution
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum, SumRule
 from sitqmc.estimate import Estimate
 
-POOR_FIT = 2.5          # chi^2 per degree of freedom that is called a bad fit
 TAIL_SHARE = 0.02       # weight in the last fifth of the frequency range that calls for a larger cut-off
 
 
@@ -230,8 +230,8 @@ def _sum_rule(
 
 def _fit_warnings(grid: FrequencyGrid, x: Array, chi2: float, n_data: int, n_effective: float) -> list[str]:
     notes = []
-    freedom = max(n_data - n_effective, 1.0)
-    if chi2 / freedom > POOR_FIT:
+    if is_rejected(chi2, n_data, n_effective):
+        freedom = degrees_of_freedom(n_data, n_effective)
         notes.append(f"poor fit: chi^2 = {chi2:.1f} for {freedom:.1f} degrees of freedom")
     tail = float(x[np.abs(grid.omega) > 0.8 * grid.omega[-1]].sum() / x.sum())
     if tail > TAIL_SHARE:

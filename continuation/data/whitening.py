@@ -20,7 +20,7 @@ Five rules, applied in this order; `WhiteningReport` says what each one did.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -90,6 +90,13 @@ class WhitenedSystem:
     def constant_at_zero(self) -> float:
         """The additive constant if A = 0."""
         return float(self.whiten(self.vector)[1])
+
+    def with_larger_errors(self, factor: float) -> WhitenedSystem:
+        """Return the equations of the same data with all errors multiplied by a factor."""
+        return replace(
+            self, kernel=self.kernel / factor, transform=self.transform / factor,
+            constant_error=self.constant_error * factor,
+        )  # fmt: skip
 
     def whiten(self, vectors: Array) -> tuple[Array, Array]:
         """Return (whitened data (..., m), constant at A = 0 (...)) of data vectors (..., rows)."""

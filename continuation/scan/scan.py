@@ -13,7 +13,7 @@ from sitqmc.continuation.data.correlator import CorrelatorData
 from sitqmc.continuation.data.linear_system import CUTOFF
 from sitqmc.continuation.kernels.grids import sinh_grid
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.gaussian_process.method import CENTRAL, made_to_fit
+from sitqmc.continuation.methods.gaussian_process.method import CENTRAL, PROCESS, made_to_fit
 from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
 from sitqmc.continuation.methods.parallel import mapped, single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
@@ -29,8 +29,10 @@ from sitqmc.continuation.scan.process import (
     point_response,
 )
 from sitqmc.continuation.solve import negative_stiffness, spectrum_of
+from sitqmc.continuation.spectrum.diagnostics import degrees_of_freedom, is_rejected
 from sitqmc.continuation.spectrum.solution import Solution
 from sitqmc.continuation.spectrum.spectrum import Spectrum
+from sitqmc.estimate import Estimate
 from sitqmc.result import SavedResult
 
 MARGIN = 5.0               # base shapes whose ln evidence is lower by more are left out after a first look
@@ -79,7 +81,8 @@ def continue_scan(
     that all points share and an independent part of every point. The scale of a point is its midpoint
     frequency, which needs no continuation. The evidence averages over base shapes, correlation lengths and
     amplitudes. The band of a spectrum is narrower than the band of its single continuation where neighbouring
-    points agree; features that appear between two neighbouring points are smoothed.
+    points agree; features that appear between two neighbouring points are smoothed. A point whose data the
+    joint posterior does not fit is continued alone, with a remark.
 
     data      one correlator of every point, all of one kind
     at        (points,) the scanned parameter, all values different
@@ -200,10 +203,29 @@ def _spectra(
         equations = _equations(problems)
         modes, weights = _by_evidence([find_mode(equations, mode.prior, mode) for mode in modes])
         solutions = _solutions(problems, modes, weights, options)
-    return tuple(
+    spectra = [
         spectrum_of(p, solution, value)
         for p, solution, value in zip(problems, solutions, negative, strict=True)
+    ]
+    return tuple(
+        _alone(p, s, value) if is_rejected(s.chi2, s.n_data, s.n_effective) else s
+        for p, s, value in zip(problems, spectra, negative, strict=True)
     )
+
+
+def _alone(problem: Problem, joint: Spectrum, negative: Estimate | None) -> Spectrum:
+    """Return the spectrum of a point whose data the joint posterior does not fit, from these data alone.
+
+    Where no single fit is good either, the errors of the data are enlarged until it is.
+    """
+    found = spectrum_of(problem, PROCESS.solve(problem), negative)
+    reason = f"continued alone: the joint fit is poor, chi^2 = {joint.chi2:.1f} for {joint.n_data} data"
+    if is_rejected(found.chi2, found.n_data, found.n_effective):
+        factor = float(np.sqrt(found.chi2 / degrees_of_freedom(found.n_data, found.n_effective)))
+        wider = replace(problem, equations=problem.equations.with_larger_errors(factor))
+        found = spectrum_of(wider, PROCESS.solve(wider), negative)
+        reason += f"; so is the single one: errors of the data multiplied by {factor:.2g}"
+    return replace(found, warnings=(*found.warnings, reason))
 
 
 def _solutions(

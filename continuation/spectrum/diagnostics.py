@@ -5,9 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtrc
 
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.result import Result
+
+IMPROBABLE = 3e-3
+"""Probability of a larger chi^2 below which a fit is called poor: three standard errors."""
+
+
+def degrees_of_freedom(n_data: int, n_effective: float) -> float:
+    """Return the number of data minus that of the parameters they determine, at least 1."""
+    return max(n_data - n_effective, 1.0)
+
+
+def is_rejected(chi2: float, n_data: int, n_effective: float) -> bool:
+    """Return whether noise alone makes a chi^2 this large with a probability below IMPROBABLE.
+
+    A bound on chi^2 per degree of freedom would call every thirtieth good fit poor where five are left.
+    """
+    return bool(chdtrc(degrees_of_freedom(n_data, n_effective), chi2) < IMPROBABLE)
 
 
 @dataclass(frozen=True)

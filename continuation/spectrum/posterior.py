@@ -9,6 +9,9 @@ import numpy as np
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.estimate import Estimate
 
+ONE_SIGMA = 0.6827
+"""Probability within one standard error of a normal law."""
+
 
 class Posterior(Protocol):
     """Reported spectrum and the distribution around it; x = A * weights, shape (omega,).
@@ -42,12 +45,12 @@ class Posterior(Protocol):
         """Return samples (n, omega) of x >= 0."""
 
 
-def sampled_error(draws: Array, reported: Array, G: Array) -> Array:
-    """Return the 68 % quantile (f,) of the distance of G @ x between draws (n, omega) and the report.
+def sampled_error(draws: Array, reported: Array, G: Array, level: float = ONE_SIGMA) -> Array:
+    """Return a quantile (f,), by default 68 %, of the distance of G @ x of draws (n, omega) from the report.
 
     A quantile, not a root mean square: log-normal tails would dominate the latter.
     """
-    return np.asarray(np.quantile(np.abs((draws - reported) @ G.T), 0.6827, axis=0))
+    return np.asarray(np.quantile(np.abs((draws - reported) @ G.T), level, axis=0))
 
 
 def combined_error(statistical: Any, posterior: Any) -> Any:

@@ -147,18 +147,20 @@ def test_library_is_positive_and_complete():
     rho = 0.2 + current_kernel(n, GRID.omega, beta) @ TRUTH
     source = CorrelatorData.from_mean_cov(rho, 1e-6 * np.eye(30), kind="rho_iw", beta=beta, grid=n)
     priors = prior_ensemble(pose(source, Options(omega=GRID.omega)))
-    assert len(priors) == 4 * 3 + 2 * (6 + 5 + 5 + 3 + 4 + 1)
+    assert len(priors) == 4 * 3 + 6 + 4 * (6 + 5 + 5 + 3 + 4 + 1)
+    assert sum(prior.rigid for prior in priors) == 6 + 2 * (6 + 5 + 5 + 3 + 4 + 1)
     assert len({p.name for p in priors}) == len(priors)
     for p in priors:
         x = np.exp(p.log_x(np.zeros(p.size)))
         assert np.all(x > 0)
         # The range of the data is reproduced before anything is fitted.
         assert current_kernel(n, GRID.omega, beta)[-1] @ x == pytest.approx(np.ptp(rho), rel=1e-6)
-    # Every family is as probable as the others.
+    # Every family is as probable as the others, and so is every rigid process on it.
     families = {}
     for p in priors:
-        key = p.base.family
+        key = (p.base.family, p.Phi.shape[1], p.Phi[0, 0]) if p.rigid else p.base.family
         families[key] = families.get(key, 0.0) + np.exp(p.log_prior)
+    assert len(families) == 7 + 6 + 2 * 6
     assert np.allclose(list(families.values()), 1.0)
 
 

@@ -237,3 +237,18 @@ def test_scale_falls_back_where_the_midpoint_is_not_measured():
     )
     assert np.isnan(midpoint_frequency(short).value)
     assert scale_of(short) == characteristic_frequency(short)
+
+
+def test_a_point_that_the_joint_posterior_does_not_fit_is_continued_alone():
+    """One point with an error bar forty times too small: its own noise is nothing that a spectrum makes."""
+    _, data = moving(1e-2)
+    wrong = CorrelatorData.from_mean_cov(
+        data[2].mean, data[2].covariance / 1600.0, kind="rho_iw", beta=BETA, grid=N, eps=EPS
+    )
+    data[2] = wrong
+    found = continue_scan(data, P, **QUICK)
+    assert "continued alone: the joint fit is poor" in found.spectra[2].warnings[-1]
+    assert "errors of the data multiplied by" in found.spectra[2].warnings[-1]
+    honest = continue_correlator(wrong, **QUICK)
+    assert found.spectra[2].weight().error > 2.0 * honest.weight().error
+    assert not any("alone" in w for i in (0, 1, 3, 4) for w in found.spectra[i].warnings)

@@ -23,14 +23,15 @@ def solve(problem: Problem) -> Solution:
 
     K, white, options = problem.kernel, problem.whitened_data, problem.options
     modes = average(K, white, prior_ensemble(problem), options.threads)
-    draws = modes.draws(K, white, options.n_draws, options.seed, options.threads)
-    n_effective = modes.n_effective(K)
+    cautious = modes.cautious()
+    draws = cautious.draws(K, white, options.n_draws, options.seed, options.threads)
+    n_effective = cautious.n_effective(K)
     # The mean of the central quantiles: as good as the median, without its kinks between the modes.
     median: Array = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
     x, found = made_to_fit(problem, median, target)
     return Solution(
-        posterior=ProcessPosterior.of_mixture(K, modes, draws, x), scan=found,
+        posterior=ProcessPosterior.of_mixture(K, cautious, draws, x), scan=found,
         scans={"posterior median": found}, default=median / problem.grid.weights,
         alpha=float(found.alpha[found.chosen]), n_effective=n_effective,
         description=f"log-Gaussian process, {len(modes.modes)} priors",
@@ -50,10 +51,12 @@ def made_to_fit(problem: Problem, median: Array, target: float) -> tuple[Array, 
 
     K, white = problem.kernel, problem.whitened_data
     points = scan(K, white, median, alpha_ladder(K, median, top=problem.options.alpha_top))
-    # Extremely precise data may be beyond the search for modes; the last step must still fit them, though
-    # no better than chance would: chi^2 = N + 2 sqrt(2 N) is no reason to look for more structure.
-    target = min(target, len(white) + 2.0 * float(np.sqrt(2.0 * len(white))))
     found = choose(points, "curvature")
+    # Extremely precise data may be beyond the search for modes; the last step must still fit them, though
+    # no better than chance would: chi^2 = N + 2 sqrt(2 N) is no reason to look for more structure. Where no
+    # positive spectrum reaches that, the smallest chi^2 belongs to a few delta functions: no reason either.
+    spread = float(np.sqrt(2.0 * len(white)))
+    target = min(target, max(len(white) + 2.0 * spread, float(found.chi2.min()) + spread))
     enough = np.flatnonzero(found.chi2 <= target)
     chosen = int(enough[0]) if enough.size else int(np.argmin(found.chi2))
     return points[chosen].x, replace(found, chosen=chosen, rule="chi2 of the process")

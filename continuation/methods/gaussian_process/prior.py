@@ -40,12 +40,14 @@ class Prior:
     base    the fixed logarithm (omega,), or a `SpectralShape` with parameters
     Phi     (omega, rank)
     log_prior  ln of the prior probability of this member
+    rigid   whether u is so stiff that the spectrum follows its base shape
     """
 
     name: str
     base: Array | SpectralShape
     Phi: Array
     log_prior: float = 0.0
+    rigid: bool = False
 
     @property
     def n_theta(self) -> int:
@@ -105,6 +107,8 @@ def covariance_root(t: Array, length: float, amplitude: float) -> Array:
     return columns.T
 
 
-def make_prior(name: str, base: Array | SpectralShape, root: Array, log_prior: float = 0.0) -> Prior:
+def make_prior(
+    name: str, base: Array | SpectralShape, root: Array, log_prior: float = 0.0, *, rigid: bool = False
+) -> Prior:
     """Return a prior with root (omega, rank) of `covariance_root` and a level free within exp(LEVEL)."""
-    return Prior(name, base, np.column_stack([root, np.full(len(root), LEVEL)]), log_prior)
+    return Prior(name, base, np.column_stack([root, np.full(len(root), LEVEL)]), log_prior, rigid)

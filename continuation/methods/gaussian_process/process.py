@@ -29,9 +29,11 @@ COOLING = 10.0                         # the noise variance is lowered to 1 in f
 COOLING_STEPS, COOLING_TOLERANCE = 30, 1.0   # at every higher noise: the minimum is a start value
 MAX_STEPS = 200
 TOLERANCE = 1e-7                       # on the Newton decrement of the target, a change of chi^2
-ROUGH_TOLERANCE, ROUGH_MARGIN = 0.02, 12.0
+ROUGH_TOLERANCE, ROUGH_MARGIN = 0.02, 9.0
 SAMPLE_TOLERANCE = 1e-2                # for a sample: samples differ by order 1
 NEGLIGIBLE = 1e-3
+RIGID_SHARE = 0.5
+BISECTIONS = 30                        # of 18 standard deviations of ln x: exact to 1e-8
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def lognormal_quantile(weights: Array, centre: Array, spread: Array, q: float) -
     """
     spread = np.maximum(spread, 1e-9)
     low, high = (centre - 9.0 * spread).min(axis=0), (centre + 9.0 * spread).max(axis=0)
-    for _ in range(48):
+    for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
         below = weights @ ndtr((middle - centre) / spread) < q
         low, high = np.where(below, middle, low), np.where(below, high, middle)
@@ -125,10 +127,23 @@ def lognormal_quantile(weights: Array, centre: Array, spread: Array, q: float) -
 
 @dataclass(frozen=True)
 class Mixture:
-    """Modes with probabilities (n_modes,), sum 1."""
+    """Modes with probabilities (n_modes,), sum 1.
+
+    error_weights  probabilities in the mixture from which errors follow, see `cautious`; None: the same
+    """
 
     modes: tuple[Mode, ...]
     weights: Array
+    error_weights: Array | None = None
+
+    def cautious(self) -> Mixture:
+        """Return the mixture from which errors follow.
+
+        Under a rigid prior the data fix the spectrum far from where they measure it, as if its shape were
+        known: the mean is better for it, the errors are too small. Rigid priors therefore have only the share
+        RIGID_SHARE of their probability in the errors; the rest goes to the free processes.
+        """
+        return self if self.error_weights is None else Mixture(self.modes, self.error_weights)
 
     def mean(self) -> Array:
         """Return the weighted mean of x over the modes, (omega,)."""
@@ -181,12 +196,28 @@ def average(K: Array, d: Array, priors: list[Prior], threads: int = 1) -> Mixtur
     """Return the modes of all priors, weighted by evidence, without negligible ones."""
     rough = mapped(lambda prior: find_mode(K, d, prior, ROUGH_TOLERANCE), priors, threads)
     best = max(mode.log_evidence for mode in rough)
+    best_free = max((mode.log_evidence for mode in rough if not mode.prior.rigid), default=best)
     # Only modes that are not negligible are refined.
-    near = [mode for mode in rough if mode.log_evidence > best - ROUGH_MARGIN]
+    near = [
+        mode for mode in rough
+        if mode.log_evidence > (best if mode.prior.rigid else best_free) - ROUGH_MARGIN
+    ]  # fmt: skip
     modes = mapped(lambda m: mode_from(K, d, m.prior, m.c), near, threads)
     logs = np.array([mode.log_evidence for mode in modes])
+    free = np.array([not mode.prior.rigid for mode in modes])
+    weights, error_weights = _probabilities(logs), None
+    if free.any() and not free.all():
+        cautious = _probabilities(np.where(free, logs, -np.inf))
+        error_weights = RIGID_SHARE * weights + (1.0 - RIGID_SHARE) * cautious
+    kept = np.flatnonzero(weights if error_weights is None else error_weights)
+    return Mixture(
+        tuple(modes[int(i)] for i in kept), weights[kept],
+        None if error_weights is None else error_weights[kept],
+    )  # fmt: skip
+
+
+def _probabilities(logs: Array) -> Array:
+    """Return probabilities from logarithms of evidence; negligible ones are 0."""
     weights = np.exp(logs - logs.max())
     weights[weights < NEGLIGIBLE] = 0.0
-    weights /= weights.sum()
-    kept = np.flatnonzero(weights)
-    return Mixture(tuple(modes[int(i)] for i in kept), weights[kept])
+    return np.asarray(weights / weights.sum())
