@@ -222,6 +222,15 @@ def seed_masks() -> list[Row]:
     return [replace(row, study="seed_masks", quantity=f"{row.quantity}, masks") for row in rows]
 
 
+def exponents(f: Collapse, label: str) -> list[Row]:
+    """Return p_c, nu and z of a collapse beside published values."""
+    return [
+        Row("seed", f"p_c, {label}", *pair(f.coupling_c), 0.337, 0.0, PRX, chi2_note(f)),
+        Row("seed", f"nu, {label}", *pair(f.nu), 1.16, 0.05, VOJTA),
+        Row("seed", f"z, {label}", *pair(f.z), 1.52, 0.03, VOJTA),
+    ]
+
+
 CORRECTIONS = (0.5, 1.0, 1.5)
 """Exponents omega of corrections to scaling that are tried: the data do not fix it."""
 
@@ -239,11 +248,7 @@ def seed_corrected(functions: FunctionsOf | None = None) -> list[Row]:
         scaling = Scaling(4, ((0, 0), (0, 0)), z=None, aspect_degree=4, logarithmic=True, omega=omega)
         f = collapse(points, scaling, start=(0.337, 1.1, 1.4))
         label = f"L = {d['Lx'].min():g} to {d['Lx'].max():g}, omega = {omega:g}"
-        rows += [
-            Row("seed", f"p_c, {label}", *pair(f.coupling_c), 0.337, 0.0, PRX, chi2_note(f)),
-            Row("seed", f"nu, {label}", *pair(f.nu), 1.16, 0.05, VOJTA),
-            Row("seed", f"z, {label}", *pair(f.z), 1.52, 0.03, VOJTA),
-        ]
+        rows += exponents(f, label)
     return rows
 
 
@@ -299,11 +304,7 @@ def seed_pairs(functions: FunctionsOf | None = None) -> list[Row]:
         scaling = Scaling(degree, ((0, 0), (0, 0)), z=None, aspect_degree=degree, logarithmic=True)
         f = collapse(points, scaling, start=(0.335, 0.9, 1.25))
         label = f"L = {small}, {large}"
-        rows += [
-            Row("seed", f"p_c, {label}", *pair(f.coupling_c), 0.337, 0.0, PRX, chi2_note(f)),
-            Row("seed", f"nu, {label}", *pair(f.nu), 1.16, 0.05, VOJTA),
-            Row("seed", f"z, {label}", *pair(f.z), 1.52, 0.03, VOJTA),
-        ]
+        rows += exponents(f, label)
     return rows
 
 

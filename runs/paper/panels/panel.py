@@ -88,7 +88,7 @@ def band(
 ) -> None:
     """Draw a spectrum with its band, shifted by `above`: thin where not resolved, dashed and (!) if poor.
 
-    Resolved is what the averaging kernel is narrower than, with a band of at most half the value.
+    Resolved is what has a 68 % band of at most a third of the value to each side.
     """
     inside = curve.omega <= top
     x, low, high = curve.omega[inside], above + curve.low[inside], above + curve.high[inside]
@@ -102,8 +102,7 @@ def band(
 
 def resolved_part(curve: SpectrumSummary) -> NDArray[np.bool_]:
     """Return where a spectrum is resolved, see `band`."""
-    half = (curve.high - curve.low) / 2
-    return np.asarray((curve.resolution <= curve.omega) & (half <= np.abs(curve.value) / 2))
+    return np.asarray((curve.high - curve.low) / 2 <= np.abs(curve.value) / 3)
 
 
 def with_bars(
