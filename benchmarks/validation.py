@@ -308,8 +308,8 @@ Distances well above 3 remain at the diluted transition (`seed`). Rows that end 
 data with functions of the masks, which make the errors up to seven times smaller. Exponents at these sizes
 are effective exponents that have not reached the published values of large sizes. Crossings of the windings
 in time and in space approach p_c from both sides. Only p_c from a joint fit of both agrees with the published
-value. chi2 rejects the fits of all sizes with one correction to scaling, so their errors are too small; z grows
-to 1.34 to 1.45 in them."""
+value. chi2 rejects the fits of all sizes with one correction to scaling, so their errors are too small; z
+grows to 1.34 to 1.45 in them."""
 
 TAIL = """\
 ## What is not validated
