@@ -1,4 +1,4 @@
-"""What the tests of `runs` share: a tiny configuration, runs in processes, comparison of stores."""
+"""Shared by the tests of `runs`: a tiny configuration, commands in new processes, comparison of run files."""
 
 import contextlib
 import os
@@ -44,23 +44,24 @@ DEFAULTS = {
 
 
 def write_config(folder, name="run.toml", **changes):
-    """A configuration that differs from DEFAULTS as told."""
+    """Write a configuration that differs from DEFAULTS by `changes`; return its path."""
     path = folder / name
     path.write_text(CONFIG.format(**DEFAULTS | changes))
     return path
 
 
 def environment():
-    """Ours, without what an MPI launcher or SLURM around the tests would add."""
+    """Return the environment of the tests without the variables that an MPI launcher or SLURM sets."""
     return {k: v for k, v in os.environ.items() if not k.startswith(LAUNCHERS)}
 
 
 def command(*arguments, before=()):
+    """Return the words of `sitqmc ARGUMENTS`, after those of a launcher."""
     return [*before, sys.executable, "-m", "sitqmc", *map(str, arguments)]
 
 
 def sitqmc(folder, *arguments, before=(), env=None):
-    """`sitqmc ARGUMENTS` in a process of its own."""
+    """Run `sitqmc ARGUMENTS` in a new process; return what `subprocess.run` returns."""
     return subprocess.run(
         command(*arguments, before=before), cwd=folder, env=env or environment(), capture_output=True,
         text=True, timeout=LIMIT,
@@ -68,7 +69,7 @@ def sitqmc(folder, *arguments, before=(), env=None):
 
 
 def datasets(path, group="/"):
-    """Every dataset of a store, or of one of its groups, as bytes."""
+    """Return shape and bytes of every dataset of a run file, or of one of its groups, by name."""
     found = {}
 
     def visit(name, item):
@@ -82,7 +83,7 @@ def datasets(path, group="/"):
 
 @contextlib.contextmanager
 def few_figures(*names):
-    """Within this context a run ends with these figures only, as PNG: `test_report` draws all of them."""
+    """Within this context a run draws only the named figures, as PNG; `test_report` draws all of them."""
     from sitqmc.runs.results.figures import kinds
     from sitqmc.runs.results.report import publish
 
@@ -93,7 +94,7 @@ def few_figures(*names):
 
 
 def mpiexec():
-    """The launcher of this environment, or the test is skipped."""
+    """Return the path of mpiexec; skip the test if there is none."""
     pytest.importorskip("mpi4py", reason="the mpi extra is not installed")
     beside = Path(sys.executable).parent / "mpiexec"
     found = str(beside) if beside.exists() else shutil.which("mpiexec")

@@ -1,4 +1,4 @@
-"""The whole chain: the same bits however it is run, with tables and figures at its end."""
+"""A run from its configuration to tables and figures: the same bits in one process, several, or under MPI."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ from sitqmc.runs.simulate.run import run
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """One process, with the analysis: its folder and what it printed."""
+    """Return the folder of a run in one process, with its analysis, and what it printed."""
     folder = tmp_path_factory.mktemp("reference")
     write_config(folder)
     said = io.StringIO()
@@ -75,7 +75,7 @@ def test_one_mpi_rank(reference, tmp_path):
 
 
 def test_mpi_ranks_share_the_simulation_and_the_analysis(reference, tmp_path):
-    """More ranks than points; the same bits and the same tables as one process."""
+    """With more ranks than points, bits and tables are those of one process."""
     write_config(tmp_path)
     done = sitqmc(tmp_path, "run", "run.toml", before=(mpiexec(), "-n", "3"))
     assert done.returncode == 0, done.stderr
@@ -103,7 +103,7 @@ def test_bad_input_under_mpi_is_said_once(tmp_path, more):
 
 
 def test_processes_that_mpi_does_not_join_are_refused(tmp_path):
-    """As srun starts them without a fitting --mpi: each would take itself for the whole run."""
+    """srun with a wrong --mpi starts such processes: each of them would do the whole run."""
     write_config(tmp_path)
     told = environment() | {"SLURM_STEP_NUM_TASKS": "4"}
     first, third = (sitqmc(tmp_path, "run", "run.toml", env=told | {"SLURM_PROCID": n}) for n in "02")
@@ -115,7 +115,7 @@ def test_processes_that_mpi_does_not_join_are_refused(tmp_path):
 
 @pytest.fixture
 def without_mpi4py(tmp_path):
-    """An environment in which importing mpi4py fails, as if it were not installed."""
+    """Return an environment in which the import of mpi4py fails."""
     blocker = tmp_path / "blocker"
     blocker.mkdir()
     (blocker / "sitecustomize.py").write_text("import sys\nsys.modules['mpi4py'] = None\n")

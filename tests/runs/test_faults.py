@@ -1,7 +1,7 @@
-"""Kills at any instant, full disks, dead ranks: the next start ends in the bits of an undisturbed run.
+"""Killed processes, full disks, dead ranks: the next start gives the same bits as an uninterrupted run.
 
-Real processes are killed with SIGKILL, the whole job or one of its processes, after a random time or while
-a file is being written. Every wait has a limit, so a run that hangs fails its test.
+The tests kill real processes with SIGKILL: the whole job or one process, after a random time or while a file
+is being written. Every wait has a limit, so a run that hangs fails its test.
 """
 
 import contextlib
@@ -29,9 +29,9 @@ MODES = ("-n 1", "-n 2", "mpi 1", "mpi 2", "mpi 4")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """Datasets of the run in one process without any fault."""
-    folder = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(tmp_path_factory):
+    """Return the datasets of an uninterrupted run in one process."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
     path = write_config(folder, **LONG)
     path.write_text(path.read_text().replace('"out"', f'"{folder}/out"'))
     run(load_config(path), processes=1, quiet=True)
@@ -39,7 +39,7 @@ def undisturbed(tmp_path_factory):
 
 
 def start(folder, mode, **options):
-    """`sitqmc run` in a session of its own."""
+    """Start `sitqmc run` in a new session; return the process."""
     kind, number = mode.split()
     before = (mpiexec(), "-n", number) if kind == "mpi" else ()
     arguments = () if kind == "mpi" else (kind, number)
@@ -49,8 +49,8 @@ def start(folder, mode, **options):
     )  # fmt: skip
 
 
-def family(process):
-    """The process and all that come from it, outermost first."""
+def process_tree(process):
+    """Return the numbers of a process and of all its descendants, the process itself first."""
     found, todo = [], [process]
     while todo:
         pid = todo.pop(0)
@@ -62,9 +62,9 @@ def family(process):
 
 
 def workers(process):
-    """Those of the family that simulate."""
+    """Return the descendants of a process that simulate."""
     names = {}
-    for pid in family(process):
+    for pid in process_tree(process):
         try:
             names[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
@@ -79,8 +79,12 @@ def kill(pids):
             os.kill(pid, signal.SIGKILL)
 
 
-def strike(process, instant, victim, rng):
-    """Kill at an instant, seconds after work began or when a file matches. Whether a living run was hit."""
+def kill_at(process, instant, target, rng):
+    """Kill a run some seconds after its work began, or when a file matches a pattern.
+
+    target   "all" processes, or "one" worker drawn at random
+    returns  whether the run was still alive, and what it printed
+    """
     folder, when = instant
     deadline = time.monotonic() + LIMIT
     at = None
@@ -95,21 +99,21 @@ def strike(process, instant, victim, rng):
         time.sleep(0.0005)
     assert time.monotonic() < deadline, "hangs"
     alive = process.poll() is None
-    if alive and victim == "one":
-        crew = workers(process.pid)
-        kill([rng.choice(crew)] if crew else [])
+    if alive and target == "one":
+        alive_workers = workers(process.pid)
+        kill([rng.choice(alive_workers)] if alive_workers else [])
     elif alive:
-        kill(family(process.pid))
+        kill(process_tree(process.pid))
     try:
         said, _ = process.communicate(timeout=LIMIT)
     except subprocess.TimeoutExpired:
-        kill(family(process.pid))
+        kill(process_tree(process.pid))
         raise AssertionError("hangs after a kill") from None
     return alive, said
 
 
 def finish(folder, expected):
-    """Start until the end; the bins must be the expected ones, and nothing may lie about."""
+    """Run to the end; the datasets must be the expected ones, and no temporary file may be left."""
     with contextlib.chdir(folder):
         run(load_config("run.toml"), processes=1, quiet=True)
     assert datasets(folder / "out/run.h5") == expected
@@ -117,16 +121,16 @@ def finish(folder, expected):
     assert not list((folder / "out").glob(".*.tmp"))
 
 
-def ordeal(folder, expected, mode, instants, rng):
-    """Kill once per instant, starting again each time; then finish. How many kills hit a living run."""
+def kill_repeatedly(folder, expected, mode, instants, rng):
+    """Start and kill the run once per instant, then finish it; return how many kills met a live run."""
     hits = 0
     write_config(folder, **LONG)
-    for when, victim in instants:
+    for when, target in instants:
         (folder / "out/progress.json").unlink(missing_ok=True)
-        hit, said = strike(start(folder, mode), (folder / "out", when), victim, rng)
+        hit, said = kill_at(start(folder, mode), (folder / "out", when), target, rng)
         assert "Traceback" not in said, said
         hits += hit
-        if not hit:                              # it was faster: compare, and begin anew
+        if not hit:                              # the run ended before the kill: compare, start again
             assert datasets(folder / "out/run.h5") == expected
             shutil.rmtree(folder / "out")
     finish(folder, expected)
@@ -141,32 +145,32 @@ def ordeal(folder, expected, mode, instants, rng):
         ("mpi 2", [(0.1, "one"), (0.1, "all")]),
     ],
 )
-def test_killed_and_started_again(tmp_path, undisturbed, mode, instants):
-    assert ordeal(tmp_path, undisturbed, mode, instants, random.Random(1)) >= 1
+def test_killed_and_started_again(tmp_path, uninterrupted, mode, instants):
+    assert kill_repeatedly(tmp_path, uninterrupted, mode, instants, random.Random(1)) >= 1
 
 
 @pytest.mark.physics
 @pytest.mark.parametrize("mode", MODES)
-def test_killed_at_many_instants(tmp_path, undisturbed, mode):
+def test_killed_at_many_instants(tmp_path, uninterrupted, mode):
     """Fifteen instants for each way to start: random times, checkpoints, merges; one process or all."""
     rng = random.Random(mode)
     instants = [(rng.uniform(0, 0.6), rng.choice(["all", "one"])) for _ in range(9)]
     instants += [("parts/.*.tmp", rng.choice(["all", "one"])) for _ in range(3)]
     instants += [(".run.h5*.tmp", "all") for _ in range(3)]
     rng.shuffle(instants)
-    hits = ordeal(tmp_path, undisturbed, mode, instants, rng)
+    hits = kill_repeatedly(tmp_path, uninterrupted, mode, instants, rng)
     print(f"{mode}: {hits} kills hit")
     assert hits >= 10
 
 
 def limited():
-    """No file may grow beyond this: the write fails in the middle, as on a full disk."""
+    """Limit the size of a file, so that a write fails halfway, as on a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
 
 
 @pytest.mark.parametrize("mode", ["-n 1", pytest.param("-n 2", marks=LONGER)])
-def test_a_file_that_cannot_be_written(tmp_path, undisturbed, mode):
-    """One clear line, an orderly end, the last whole checkpoint; then the same bits."""
+def test_a_file_that_cannot_be_written(tmp_path, uninterrupted, mode):
+    """The run says so in one line and keeps its last checkpoint; the next start gives the same bits."""
     write_config(tmp_path, **LONG)
     process = start(tmp_path, mode, preexec_fn=limited)
     said, _ = process.communicate(timeout=LIMIT)
@@ -174,11 +178,11 @@ def test_a_file_that_cannot_be_written(tmp_path, undisturbed, mode):
     assert "cannot be written (File too large); free space or raise the quota; " in said
     assert "samples are safe, and the same command continues" in said
     assert "Traceback" not in said
-    finish(tmp_path, undisturbed)
+    finish(tmp_path, uninterrupted)
 
 
 @pytest.mark.parametrize(("mode", "size"), [pytest.param("-n 2", 120, marks=LONGER), ("mpi 2", 120)])
-def test_a_full_file_system(tmp_path, undisturbed, mode, size):
+def test_a_full_file_system(tmp_path, uninterrupted, mode, size):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", str(disk)]
@@ -192,10 +196,10 @@ def test_a_full_file_system(tmp_path, undisturbed, mode, size):
         assert "no space left on the disk; free some space; " in said
         assert "samples are safe, and the same command continues" in said
         shutil.copytree(disk, tmp_path / "larger")
-        finish(tmp_path / "larger", undisturbed)
+        finish(tmp_path / "larger", uninterrupted)
     finally:
         while subprocess.run(["umount", str(disk)], capture_output=True).returncode:
-            time.sleep(0.1)                      # processes of the run are still going
+            time.sleep(0.1)                      # processes of the run have not ended yet
 
 
 @pytest.mark.parametrize(
@@ -206,8 +210,8 @@ def test_a_full_file_system(tmp_path, undisturbed, mode, size):
         pytest.param("-n 1", signal.SIGINT, 130, marks=LONGER),
     ],
 )
-def test_signals_stop_in_order(tmp_path, undisturbed, mode, number, status):
-    """The signal to the outermost process only, as a batch script sends it."""
+def test_signals_stop_in_order(tmp_path, uninterrupted, mode, number, status):
+    """The signal goes to the outermost process only, as from a batch script."""
     write_config(tmp_path, **LONG | {"checkpoint": 1000})
     process = start(tmp_path, mode)
     while not (tmp_path / "out/progress.json").exists():
@@ -218,12 +222,12 @@ def test_signals_stop_in_order(tmp_path, undisturbed, mode, number, status):
     said, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == status, said
     assert said.count("the same command continues") == 1
-    assert list((tmp_path / "out/parts").glob("*.h5"))        # nothing was due: the signal wrote it
-    finish(tmp_path, undisturbed)
+    assert list((tmp_path / "out/parts").glob("*.h5"))        # written for the signal: none was due
+    finish(tmp_path, uninterrupted)
 
 
-def test_the_time_limit_stops_in_order(tmp_path, undisturbed):
-    """More samples than any machine simulates in the time; then as few as the undisturbed run has."""
+def test_the_time_limit_stops_in_order(tmp_path, uninterrupted):
+    """The first run asks for more samples than any machine simulates in the time, the second for few."""
     write_config(tmp_path, **LONG | {"samples": 20})
     done = sitqmc(tmp_path, "run", "run.toml", "-n", "1", "--no-analysis", "--time", "0:01")
     assert done.returncode == 75, done.stderr
@@ -232,12 +236,12 @@ def test_the_time_limit_stops_in_order(tmp_path, undisturbed):
     with contextlib.chdir(tmp_path):
         run(load_config("run.toml"), processes=1, quiet=True)
     found = datasets(tmp_path / "out/run.h5")
-    assert found.keys() == undisturbed.keys()
-    for name, (_, values) in undisturbed.items():        # samples are rows; more of them may follow
+    assert found.keys() == uninterrupted.keys()
+    for name, (_, values) in uninterrupted.items():     # samples are rows; more may follow
         assert found[name][1].startswith(values), name
 
 
-def test_a_dead_worker_is_reported(tmp_path, undisturbed):
+def test_a_dead_worker_is_reported(tmp_path, uninterrupted):
     """A worker killed alone (out of memory, say) ends the run with status 1; the others write checkpoints."""
     write_config(tmp_path, **LONG)
     process = start(tmp_path, "-n 2")
@@ -249,22 +253,22 @@ def test_a_dead_worker_is_reported(tmp_path, undisturbed):
     assert process.returncode == 1, said
     assert "a worker process ended with status -9" in said
     assert "the same command continues" in said
-    finish(tmp_path, undisturbed)
+    finish(tmp_path, uninterrupted)
 
 
-def test_two_runs_on_one_output(tmp_path, undisturbed):
-    """The second is refused while the first works; a killed owner does not leave the lock behind."""
+def test_two_runs_on_one_output(tmp_path, uninterrupted):
+    """The second run is refused while the first one works; the lock of a killed run does not count."""
     write_config(tmp_path, **LONG)
     process = start(tmp_path, "-n 1")
     while not (tmp_path / "out/progress.json").exists():
         assert process.poll() is None
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGSTOP)         # so that it is still there when the second has started
+    os.kill(process.pid, signal.SIGSTOP)         # it must still be there when the second run starts
     second = sitqmc(tmp_path, "run", "run.toml", "-n", "1")
     os.kill(process.pid, signal.SIGCONT)
-    kill(family(process.pid))
+    kill(process_tree(process.pid))
     process.wait(LIMIT)
     assert second.returncode == 2
     assert f"another sitqmc run (host {os.uname().nodename}, process {process.pid})" in second.stderr
-    finish(tmp_path, undisturbed)
+    finish(tmp_path, uninterrupted)
     assert lock_owner(tmp_path / "out") is None

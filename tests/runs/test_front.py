@@ -1,4 +1,4 @@
-"""The front door: the names of `sitqmc`, a run typed in Python, its interrupt, its messages."""
+"""The names of `sitqmc`; a run from Python, its interrupt and its messages."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ def test_the_front_names_are_there_by_tab(name):
 
 
 def tiny(path, **changes):
-    """Keywords of the configuration of `helpers.write_config`."""
+    """Return the configuration of `helpers.write_config` as keywords."""
     schedule = {"therm_sweeps": 20.0, "bins": 8, "measurements_per_bin": 4, "sweeps_per_measurement": 2.0}
     keys = {
         "L": 2, "L_tau": 4, "eps": 0.25, "charging": 3.0, "p": [0.0, 0.2], "samples": 12, "seed": 3,
@@ -73,7 +73,7 @@ def test_misspelt_keywords_are_named(keys, words):
 
 
 def test_a_run_from_python_is_the_run_of_the_command(tmp_path, monkeypatch, caplog):
-    """The same bits, files and messages; a second call finds it complete."""
+    """Bits, files and messages are those of the command; a second call finds the run complete."""
     caplog.set_level(logging.INFO, "sitqmc")
     expected = load_config(write_config(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -97,7 +97,7 @@ sitqmc.run({base!r}, processes={processes}, report=False)
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_interrupt_loses_nothing(tmp_path, processes):
-    """Ctrl-C, in a script without a guard around its main part: what is finished is on the disk."""
+    """Ctrl-C in a script without `if __name__ == "__main__"`: finished samples are on the disk."""
     long = {"samples": 40, "bins": 20, "measurements": 20, "apart": 1500, "checkpoint": 0.5}
     write_config(tmp_path, more="interleave = 1", **long)
     (tmp_path / "script.py").write_text(SCRIPT.format(base="run.toml", processes=processes))
@@ -119,7 +119,7 @@ def test_an_interrupt_loses_nothing(tmp_path, processes):
 
 
 def test_an_interrupt_within_a_step_keeps_finished_samples(tmp_path, monkeypatch):
-    """KeyboardInterrupt from anywhere, without a handler of signals."""
+    """A KeyboardInterrupt within a step of the chains, without a signal handler."""
     from sitqmc.qmc import Chains
 
     steps = []

@@ -1,4 +1,4 @@
-"""Own observables and own disorder: as documented, exact, resumable, and named by their hash."""
+"""Observables and disorder of the user: examples of the page, exact values, resumed runs, hashes of files."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ MODEL = Model(L=3, beta=1.5, eps=0.25, charging=3.0, p=0.1)
 
 
 def blocks():
-    """Examples of the page by the remark above them."""
+    """Return the examples of the page by the comment above each."""
     found = re.findall(r"<!-- (.+?) -->\n```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     return dict(found)
 
@@ -99,7 +99,7 @@ def test_figures_show_own_disorder(tmp_path, kind):
 
 
 def test_own_functions_see_the_configuration_that_is_measured():
-    """rho_x(i w_n) once more, from the currents: the same numbers; other bins keep their bits."""
+    """rho_x(i w_n) from the currents equals the built-in one, and bins of other observables do not change."""
     def rho_x(J, model):
         response = np.abs(np.fft.fft(J[1].sum(axis=(1, 2)))) ** 2
         return response[: model.L_tau // 2 + 1] / (model.sites * model.beta)
