@@ -22,7 +22,7 @@ TAU = EPS * np.arange(1, 41)
 
 
 def samples(clean, noise, seed, n_samples=200):
-    """Relative noise of the mean, correlated over five points."""
+    """Return samples whose mean has relative noise, correlated over five points."""
     rng, index = np.random.default_rng(seed), np.arange(clean.size)
     root = np.linalg.cholesky(np.exp(-np.abs(index[:, None] - index) / 5.0))
     scale = noise * clean.max() * np.sqrt(n_samples)
@@ -72,7 +72,7 @@ def test_spectrum_of_the_ring_is_recovered(operator):
 
 
 def test_bounds_and_decay_of_the_free_rotor():
-    """Lines at E_C/2, 3 E_C/2, ... = 1, 3, ...: the decay gives the first, the bounds hold its weight."""
+    """Lines at E_C/2, 3 E_C/2, ... = 1, 3, ...: the decay gives the first, the bounds contain its weight."""
     lines = rotor_lines(2.0, BETA)
     clean = lines.correlator(TAU)
     data = build(clean, 1e-4, 0, "green_tau")
@@ -84,7 +84,7 @@ def test_bounds_and_decay_of_the_free_rotor():
     assert bounds.lower <= first <= bounds.upper
     s = continue_correlator(data, n_omega=240, n_draws=40)
     scales = higgs_scales(s, pair=s)
-    # A line: its position is known to a grid spacing, 0.5 %.
+    # The position of a line is known to one grid spacing, 0.5 %.
     assert scales.pair_peak.value == pytest.approx(1.0, rel=0.01)
     assert scales.pair_peak.error < 0.01
 

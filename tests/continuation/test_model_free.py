@@ -76,7 +76,7 @@ def test_positive_fit_is_the_constrained_minimum():
     allowed = trials[np.all(trials @ V.T >= 0, axis=1)]
     assert len(allowed) > 5
     assert np.all(np.sum((S * allowed - target) ** 2, axis=1) >= value - 1e-8)
-    # Without an active constraint it is the plain solution.
+    # Without an active constraint the result is the plain solution.
     easy = S * (V.T @ np.ones(40)) if np.all(V @ (V.T @ np.ones(40)) > 0) else S * np.eye(5)[0]
     assert np.allclose(positive_fit(S, V, easy), easy / S)
 

@@ -119,7 +119,7 @@ def test_quantile_of_one_mode_is_log_normal():
 
 
 def test_evidence_prefers_the_prior_that_made_the_data():
-    # Spectra drawn from a smooth and from a rough process: on average each is recognised.
+    # Spectra from a smooth and from a rough process: on average the evidence prefers the right one.
     rng = np.random.default_rng(8)
     smooth, rough = prior(1.2, 0.7), prior(0.3, 2.0)
     gains = []
@@ -155,7 +155,7 @@ def test_library_is_positive_and_complete():
         assert np.all(x > 0)
         # The range of the data is reproduced before anything is fitted.
         assert current_kernel(n, GRID.omega, beta)[-1] @ x == pytest.approx(np.ptp(rho), rel=1e-6)
-    # Every family is as probable as the others, and so is every rigid process on it.
+    # All families are equally probable, and so are all rigid processes of one family.
     families = {}
     for p in priors:
         key = (p.base.family, p.Phi.shape[1], p.Phi[0, 0]) if p.rigid else p.base.family

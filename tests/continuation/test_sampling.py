@@ -72,7 +72,7 @@ def test_weight_alone_against_its_exact_posterior():
 
 
 def posterior_mean(chain, theta, seed, sweeps, value):
-    """Mean over a chain and its error, from 20 blocks."""
+    """Return the mean over a chain and its error from 20 blocks."""
     rng, found = np.random.default_rng(seed), []
     for _ in range(sweeps):
         chain.run(theta, 1, rng, adapt=False)
@@ -82,7 +82,7 @@ def posterior_mean(chain, theta, seed, sweeps, value):
 
 
 def test_free_edge_against_its_exact_posterior():
-    """One delta above a free edge: both uniform in the measure, 400 x 400 points are the exact answer."""
+    """One delta above a free edge, both uniform in the measure: a sum over 400 x 400 points is exact."""
     quota, K = np.array([0.2, 0.5, 0.7, 1.0]), np.array([[0.0, 1.0, 3.0, 2.0]])
     d, theta = np.array([1.2]), 0.5
     e, u = np.meshgrid((np.arange(400) + 0.5) / 400 * 0.999, (np.arange(400) + 0.5) / 400, indexing="ij")
@@ -98,7 +98,7 @@ def test_free_edge_against_its_exact_posterior():
 
 
 def test_leading_delta_against_its_exact_posterior():
-    """One delta and one at the edge, of free share: three uniform variables."""
+    """One delta, one delta at the edge, and the share of the two are three uniform variables."""
     quota, K, d, theta = np.array([0.4, 1.0]), np.array([[0.0, 1.0]]), np.array([0.7]), 0.05
     e, u, a = np.meshgrid(*[(np.arange(80) + 0.5) / 80] * 3, indexing="ij")
     image = (1 - a) * (e + (1 - e) * u > 0.4) + a * (e > 0.4)
@@ -110,7 +110,7 @@ def test_leading_delta_against_its_exact_posterior():
 
 
 def test_free_amplitudes_are_uniform_on_the_simplex():
-    """Three deltas on three nodes: their amplitudes on a fine grid of the simplex, for all 27 placements."""
+    """Three deltas on three nodes: a fine grid of amplitudes for all 27 placements is exact."""
     K, d, theta = np.array([[0.0, 1.0, 2.0]]), np.array([1.4]), 0.02
     a, b = np.meshgrid((np.arange(600) + 0.5) / 600, (np.arange(600) + 0.5) / 600, indexing="ij")
     inside = a + b < 1
@@ -231,7 +231,7 @@ def test_midpoint_is_the_lattice_fourier_sum():
 
 
 def test_midpoint_with_gaps_between_high_frequencies():
-    """A spline takes the place of missing n above 8: it changes a conductivity by less than 0.003."""
+    """A spline replaces missing n above 8; it changes the conductivity by less than 0.003."""
     slices, beta = 128, 12.8
     n = np.arange(slices // 2 + 1)
     some = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 17, 20, 23, 26, 30, 34, 39, 44, 50, 57])

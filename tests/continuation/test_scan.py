@@ -240,7 +240,7 @@ def test_scale_falls_back_where_the_midpoint_is_not_measured():
 
 
 def test_a_point_that_the_joint_posterior_does_not_fit_is_continued_alone():
-    """One point with an error bar forty times too small: its own noise is nothing that a spectrum makes."""
+    """One point has an error bar forty times too small; no spectrum explains its noise."""
     _, data = moving(1e-2)
     wrong = CorrelatorData.from_mean_cov(
         data[2].mean, data[2].covariance / 1600.0, kind="rho_iw", beta=BETA, grid=N, eps=EPS

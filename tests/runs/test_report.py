@@ -1,4 +1,4 @@
-"""The page that tells a run, the figures in it and beside it."""
+"""The report of a run, and its figures inside the page and beside it."""
 
 import base64
 import csv
@@ -38,7 +38,7 @@ MM = 25.4
 
 
 class Reader(HTMLParser):
-    """What a page is made of; AssertionError where tags do not match."""
+    """Tags, attributes and words of a page; AssertionError where tags do not match."""
 
     def __init__(self, text):
         super().__init__()
@@ -70,7 +70,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Folder and results of a tiny finished run."""
+    """Return folder and results of a tiny finished run."""
     folder = tmp_path_factory.mktemp("report")
     config = load_config(write_config(folder))
     config = replace(config, output=replace(config.output, path=str(folder / "out <b>")))
@@ -162,11 +162,11 @@ def test_numbers_warnings_configuration_provenance_are_told(reader, made):
     numba = results.header.history[0]["numba"]
     for word in ("therm_sweeps", "alpha_rule", "sweeps_per_measurement", numba, "git"):
         assert word in reader.text
-    assert results.results[0].warnings             # 12 samples, 8 bins: the tiny run must complain
+    assert results.results[0].warnings             # 12 samples and 8 bins are too few
 
 
 def test_every_average_is_explained(made):
-    """Each scalar of the averages has a meaning, and stands in the page with it."""
+    """The page explains each scalar average."""
     section = Reader("".join(report._averages(made[1])))
     for r in made[1].results:
         for name, e in r.averages.values.items():
@@ -192,7 +192,7 @@ def test_a_clean_run_says_so_and_an_incomplete_one_what_is_missing(made):
 
 
 def test_a_point_without_spectrum_is_reported_all_the_same(made):
-    """One point that could not be continued: no scan, no line, but a page."""
+    """If a point could not be continued, the page has no scan and no line of it, but it is written."""
     bare = replace(made[1].results[0], spectra={}, warnings=("sigma(omega) was not computed",))
     single = made[1].replaced([bare])
     assert "scan" not in figure_kinds(single)
@@ -203,7 +203,7 @@ def test_a_point_without_spectrum_is_reported_all_the_same(made):
 
 
 def test_unresolved_peaks_are_named(made, monkeypatch):
-    """A peak narrower than the resolution; then finer; an error above the value."""
+    """A peak narrower than the resolution is not resolved, nor is a value below its error."""
     peak = PeakValue(Estimate(5.0, 0.1), Estimate(0.1, 0.01), 1.2, 0.1)
     for module in (report, tables):
         monkeypatch.setattr(module, "main_peak", lambda r: peak)

@@ -1,4 +1,4 @@
-"""The store: sealed, documented, growing; damage is an error and never a wrong number."""
+"""The run file: checksums, descriptions, added samples and bins; damage is an error, never a wrong number."""
 
 import json
 import tomllib
@@ -114,7 +114,7 @@ def test_bins_are_added_where_states_are_kept(folder, capsys):
 
 
 def without_states(path):
-    """Ends of chains may hold other random numbers in advance; what was measured is the same."""
+    """States of chains may hold other unused random numbers; the measurements are the same."""
     found = datasets(path)
     assert any("/state/" in name for name in found)
     return {name: values for name, values in found.items() if "/state/" not in name}
@@ -172,7 +172,7 @@ def test_targets_are_met_by_more_samples(folder):
 
 
 class Broken(Chains):
-    """Sample 3 raises, always or the first time only."""
+    """Sample 3 fails, always or the first time only."""
 
     always, tries = True, 0
 
@@ -254,7 +254,7 @@ def test_another_seed_or_schedule_is_refused(folder, capsys):
 
 
 def write_version_1(path, config):
-    """The layout of version 1, from its description; bins of run_chain."""
+    """Write a file in layout version 1, as its description says, with the bins of run_chain."""
     with h5py.File(path, "w") as file:
         file.attrs["format"], file.attrs["version"] = "sitqmc-run", 1
         table = config.resolved()
@@ -290,7 +290,7 @@ def test_version_1_is_read_and_continued(folder):
     assert len(runs.load("out").table()) == 2
     simulate(path)
     simulate(edited(path, ('"out"', '"whole"')))
-    with h5py.File("out/run.h5") as file:                    # version 1 has no maps: they stand apart
+    with h5py.File("out/run.h5") as file:        # samples without maps form groups of their own
         assert [len(file[f"points/{name}/sample"]) for name in sorted(file["points"])] == [7, 5, 7, 5]
     stores = [read_points(folder / name / "run.h5") for name in ("out", "whole")]
     for mixed, whole in zip(*stores, strict=True):
@@ -344,7 +344,7 @@ def opened_by_xarray(name):
 
 
 def damaged_variants(whole, rng, count):
-    """Bytes of a file after a flipped byte, a run of zeros, or a cut."""
+    """Return the bytes of a file with a flipped byte, with a block of zeros, or cut short."""
     for i in range(count):
         data = bytearray(whole)
         place = int(rng.integers(len(data)))
@@ -358,7 +358,7 @@ def damaged_variants(whole, rng, count):
 
 
 def fuzz_store(folder, count, seed):
-    """Damaged stores: each is read as an error, or as what was written, bit for bit. (errors, unharmed)"""
+    """Damage a run file many times; count the errors and the files that are read bit for bit as written."""
     store = folder / "out/run.h5"
     whole, expected = store.read_bytes(), [d.columns() for d in read_points(store)]
     config = RunFolder(store).header.config
@@ -388,7 +388,7 @@ def test_a_damaged_store_is_an_error_and_never_a_wrong_number(folder):
 
 
 def test_damaged_parts_are_set_aside_and_made_again(folder, monkeypatch, capsys):
-    """A cut, a flip and an empty file among the parts of a stopped run."""
+    """One checkpoint of a stopped run is cut short, one has a flipped byte, one is empty."""
     path = write_config(folder, checkpoint=0)
     config = load_config(path)
     monkeypatch.setattr("sitqmc.runs.simulate.run.run_local", half_of_the_tasks)
