@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from helpers import write_config
+from helpers import few_figures, write_config
 from sitqmc.continuation import PeakValue
 from sitqmc.continuation.scan import priors
 from sitqmc.estimate import Estimate
@@ -179,7 +179,8 @@ def test_a_clean_run_says_so_and_an_incomplete_one_what_is_missing(made):
     _, results = made
     clean = results.replaced(replace(r, warnings=(), spectra={}) for r in results.results)
     assert remarks(clean) == []
-    assert "All checks passed." in report_page(clean)
+    with few_figures("samples"):
+        assert "All checks passed." in report_page(clean)
     disorder = replace(results.config.disorder, samples=20)
     failure = {"model": {}, "seed": 3, "sample": 7, "error": "worm lost", "host": "here"}
     config = replace(results.config, disorder=disorder)
@@ -188,11 +189,12 @@ def test_a_clean_run_says_so_and_an_incomplete_one_what_is_missing(made):
     assert remarks(lacking) == [
         "excluded from all averages: 1 sample (7)", "unfinished: 24 of 40 samples; 2 points lack some",
     ]  # fmt: skip
-    assert "All checks passed." not in report_page(lacking)
+    with few_figures("samples"):
+        assert "All checks passed." not in report_page(lacking)
 
 
 def test_a_point_without_spectrum_is_reported_all_the_same(made):
-    """If a point could not be continued, the page has no scan and no line of it, but it is written."""
+    """A single point that could not be continued has neither a scan nor a spectrum, but it has a page."""
     bare = replace(made[1].results[0], spectra={}, warnings=("sigma(omega) was not computed",))
     single = made[1].replaced([bare])
     assert "scan" not in figure_kinds(single)
@@ -258,7 +260,8 @@ def scanned(made):
 def test_a_scan_is_reported_beside_its_single_points(scanned, tmp_path):
     assert all(set(r.joint) == {"chi_s"} for r in scanned.results)
     assert {"higgs"} == set(figure_kinds(scanned)) & {"higgs", "pair"}
-    words = Reader(report_page(scanned)).words
+    with few_figures("sigma", "higgs"):
+        words = Reader(report_page(scanned)).words
     assert "P(two peaks)" in words
     assert "points continued together, and alone" in words
     rows = [line.split(",") for line in tables.as_csv(numbers.response_rows("chi_s", scanned)).splitlines()]
