@@ -229,9 +229,8 @@ def _scalar(data: Reproduction) -> Claim:
     seen = [point for point in data.dirty if point.model.p < P_C and is_reliable(point, "m_h_scalar")]
     parts = _by_p(seen, "m_h_scalar") or "no p"
     both = [point for point in seen if is_reliable(point, "m_h_sigma")]
-    apart = Estimate.missing()
-    if both:
-        apart = energy_scale(both[-1], "m_h_scalar").minus(energy_scale(both[-1], "m_h_sigma"))
+    gaps = [energy_scale(q, "m_h_scalar").minus(energy_scale(q, "m_h_sigma")) for q in both]
+    apart, first = (gaps[-1], gaps[0]) if gaps else (Estimate.missing(), Estimate.missing())
     least, last = _fluid_ends(data)
     middle = _midpoint(data, "chi_s", last.model.p).over(_midpoint(data, "chi_s", least.model.p))
     rho = last.averages.values["rho_s"].over(least.averages.values["rho_s"])
@@ -244,6 +243,8 @@ def _scalar(data: Reproduction) -> Claim:
         "both peaks resolved at the same p close to p_c: as for m_H",
         (
             Decision("peak of chi_s'' minus peak of sigma, same samples, E_J", apart, "equal", 0.0, 0.3),
+            Decision("the same at the least p that resolves both, E_J", first, "equal", 0.0, 0.3,
+                     deciding=False),
             Decision("midpoint of chi_s minus rho_s, each over its value at the least p; 0 if both soften",
                      middle.minus(rho), "equal", 0.0, 0.1, deciding=False),
         ),
