@@ -97,14 +97,22 @@ def test_several_temperatures_in_one_fit():
         assert not state.plain_fits
 
 
+def every_second(scan, sign=1.0):
+    """Return every second point of a scan, with the sign of its phase."""
+    fewer = {name: getattr(scan, name)[::2] for name in ("nu_thz", "t", "t_error", "theta_error")}
+    return replace(scan, theta=sign * scan.theta[::2], **fewer)
+
+
 def test_wrong_model_gives_no_number():
     """A cold scan with the other sign of theta is rejected, and no quantity of the film is given."""
     mock = mock_film(np.random.default_rng([2026, 4]), mode=False)
-    wrong = replace(mock.cold, theta=-mock.cold.theta)
-    out = joint_fit(replace(mock, cold=wrong), edges_thz=mock.edges_thz)
+    wrong = replace(mock, normal=every_second(mock.normal), cold=every_second(mock.cold, sign=-1.0))
+    out = joint_fit(wrong, edges_thz=mock.edges_thz)
     assert not out.quality.fits
     assert "does NOT fit" in out.quality.text
     assert out.states == ()
+    right = joint_fit(replace(wrong, cold=every_second(mock.cold)), edges_thz=mock.edges_thz)
+    assert right.quality.fits
 
 
 def test_scans_on_one_side_of_tc_are_refused():
