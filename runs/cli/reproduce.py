@@ -49,7 +49,7 @@ def _write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int)
     from sitqmc.runs.config.config import parse_config
     from sitqmc.runs.jobs.plan import plan
     from sitqmc.runs.jobs.slurm import Job, script
-    from sitqmc.runs.paper.reproduce import CONFIGS, chapter_of
+    from sitqmc.runs.paper.reproduce import chapter_of, config_files
     from sitqmc.runs.store.atomic import make_folder, replace_text
 
     chapter = chapter_of(figure, "cluster")
@@ -57,7 +57,8 @@ def _write_cluster(figure: str, output: str | Path, time_limit: str, nodes: int)
         raise UserError(f"figure {figure}: needs no simulation; use --size small")
     folder = Path(output)
     make_folder(folder)
-    tables = {name: CONFIGS / f"cluster_{name}.toml" for name in chapter.studies}
+    paths = [path for name in chapter.studies for path in config_files("cluster", name)]
+    tables = {path.stem.removeprefix("cluster_"): path for path in paths}
     files = [str(folder / path.name) for path in tables.values()]
     text = script(Job(configs=tuple(files), nodes=nodes, time=time_limit, name="reproduce"))
     lines = []

@@ -149,13 +149,18 @@ def _command(figure: str, size: str, simulate: bool) -> str:
     return f"sitqmc reproduce {figure} --size {size}{' --simulate' if simulate else ''}"
 
 
+def config_files(size: str, study: str, configs: Path = CONFIGS) -> list[Path]:
+    """Return the files with the configurations of a study; none if the size lacks it."""
+    first = configs / f"{size}_{study}.toml"
+    if study in OPTIONAL and not first.exists():
+        return []
+    return [first, *sorted(configs.glob(f"{size}_{study}_*.toml"))]
+
+
 def configs_of(size: str, study: str, folder: Path, configs: Path = CONFIGS) -> list[Config]:
     """Return the configurations of a study, SIZE_STUDY.toml and SIZE_STUDY_*.toml."""
-    paths = [configs / f"{size}_{study}.toml", *sorted(configs.glob(f"{size}_{study}_*.toml"))]
     found = []
-    for path in paths:
-        if study in OPTIONAL and not path.exists():
-            continue
+    for path in config_files(size, study, configs):
         config = load_config(path)
         output = folder / "runs" / path.stem.removeprefix(f"{size}_")
         found.append(replace(config, output=replace(config.output, path=str(output))))

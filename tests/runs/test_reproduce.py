@@ -348,6 +348,16 @@ def test_data_that_are_not_ours(tmp_path):
         load("small", studies=("dirty",))
 
 
+def test_the_cluster_gets_every_configuration_it_has(tmp_path, monkeypatch, capsys):
+    """A study that this size lacks is left out of files and job script."""
+    monkeypatch.setattr("sitqmc.runs.jobs.plan.plan", lambda *_, **__: "cost")
+    assert main(["reproduce", "all", "--size", "cluster", "-o", str(tmp_path)]) == 0
+    names = {path.name for path in CONFIGS.glob("cluster_*.toml")}
+    assert {path.name for path in tmp_path.glob("*.toml")} == names
+    job = (tmp_path / "reproduce.sbatch").read_text()
+    assert all(name in job for name in names)
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("study", STUDIES)
 def test_configurations_are_valid(size, study, tmp_path):
