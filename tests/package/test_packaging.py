@@ -65,7 +65,7 @@ def wheel(unpacked):
 def test_the_wheel_holds_the_import_package_alone(wheel):
     tops = {name.split("/")[0] for name in wheel}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"sitqmc"}
-    other = {name for name in wheel if not name.startswith("sitqmc/runs/paper/data/")}    # kept studies are .h5
+    other = {name for name in wheel if not name.startswith("sitqmc/runs/paper/data/")}  # kept studies
     assert not [name for name in other if "__pycache__" in name or name.endswith((".nbi", ".nbc", ".h5"))]
 
 
