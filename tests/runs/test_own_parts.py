@@ -62,6 +62,19 @@ def test_the_examples_of_the_page(written):
     np.testing.assert_array_equal(stored, chains.results()[0].bins["energy"])
 
 
+@pytest.mark.physics
+def test_whole_reports_of_own_parts(written):
+    """All tables and figures in all formats, which the test above leaves out."""
+    names = {}
+    for part in ("run", "disorder"):
+        exec(blocks()[part], names)
+    pages = [*written.rglob("report.html")]
+    assert len(pages) == 2
+    for page in pages:
+        assert {path.suffix for path in page.parent.iterdir()} >= {".pdf", ".png", ".csv"}
+        assert page.read_text(encoding="utf-8").count("<figure") >= 8
+
+
 def test_plan_shows_the_cost_of_own_observables(written):
     keys = KEYS | {"L": 4, "observables": {"own": "bonds.py"}, "path": "out"}
     config = sitqmc.Config.of(**keys)
