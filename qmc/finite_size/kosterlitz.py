@@ -92,9 +92,15 @@ def transition_temperature(
     dof = len(T) - (degree + 1) * len(sizes) + len(sizes) - 2
     chi2 = float(best[2]) + sum(c.chi2(points.mean[0][i]) for c, i in curves)
     warnings = _warnings(chi2, dof, lost, draws, low, high)
-    values = [Estimate(float(v), float(np.nanstd(d))) for v, d in zip(best, drawn.T, strict=True)]
+    values = [Estimate(float(v), _spread(d)) for v, d in zip(best, drawn.T, strict=True)]
     by_size = dict(zip(sizes.tolist(), values[3:], strict=True))
     return KosterlitzThouless(values[0], values[1], by_size, chi2, dof, drawn[:, 0], warnings)
+
+
+def _spread(drawn: Array) -> float:
+    """Return the standard deviation of the draws that are known; NaN if a size meets 2 T/pi in none."""
+    known = drawn[np.isfinite(drawn)]
+    return float(known.std()) if known.size > 1 else float("nan")
 
 
 def _curves(

@@ -50,6 +50,15 @@ def test_a_window_without_transition_is_refused():
         transition_temperature(L, np.where(L == 8, T + 1, T), rho)
 
 
+def test_a_size_that_meets_the_line_outside_the_data_has_no_temperature():
+    """Small sizes meet 2 T/pi far above T_c; the law still uses their points."""
+    L, T, rho = synthetic(1, noise=1e-3)
+    below = T < 0.51
+    found = transition_temperature(L[below], T[below], rho[below], degree=1, draws=40)
+    assert not found.by_size[8].is_known
+    assert abs(found.T_c.value - T_C) < 0.01
+
+
 def test_other_laws_are_rejected():
     L, T, rho = synthetic(1, noise=1e-3)
     found = transition_temperature(L, T, rho * (L / 16.0)[:, None] ** 0.1)
