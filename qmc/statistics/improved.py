@@ -138,7 +138,8 @@ def improve(
     samples, values = dict(averages.samples), dict(averages.values)
     for name, one in found.items():
         samples[name], values[name] = _merged(averages, name, one)
-    values |= derived(averages.model, samples, shifts_of(found, samples))
+    used = {name: one for name, one in found.items() if one.n is None}       # responses are not
+    values |= derived(averages.model, samples, shifts_of(used, samples))
     fits = (one.fit for one in found.values())
     warnings = (w for fit in fits if fit is not None and fit.best is not None for w in fit.warnings)
     return replace(

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from sitqmc.progress import log
 from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.simulate.stop import Stop
-from sitqmc.runs.store.atomic import UNSUPPORTED, can_sync, write_error
+from sitqmc.runs.store.atomic import UNSUPPORTED, sync_folder, write_error
 
 NAME = ".lock"
 HEARTBEAT = 10.0             # s
@@ -144,7 +144,7 @@ def warn_of_file_system(folder: Path) -> None:
         except OSError:
             lacking.append("files cannot be locked, the heartbeat of the lock keeps other runs away")
     with suppress(OSError):
-        if not can_sync(folder):
+        if not sync_folder(folder):
             lacking.append("folders cannot be synced, a power failure may lose the last checkpoint")
     if lacking:
         log.warning("%s: limits of this file system: %s", folder, "; ".join(lacking))

@@ -28,7 +28,7 @@ def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool = T
                 os.fsync(written.fileno())
         os.replace(beside, path)
         if durable:
-            can_sync(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise write_error(path, error) from None
     finally:
@@ -48,7 +48,7 @@ def write_error(path: Path, error: OSError) -> Exception:
     )
 
 
-def can_sync(folder: Path) -> bool:
+def sync_folder(folder: Path) -> bool:
     """Force the names in a folder to the disk; returns False on (network) file systems that cannot."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -74,7 +74,7 @@ print(f"{len(page) / 1e3:.0f} kB of HTML")
 # %% [markdown]
 # ## 6. Read it back
 #
-# `sitqmc.load` opens the run in a later session, also while it is still going on. Next:
+# `sitqmc.load` opens the run at any later time, also while it is still going on. Next:
 # `reading_results.ipynb` explains errors and checks, `continuation_trust.ipynb` the limits of a continued
 # spectrum.
 

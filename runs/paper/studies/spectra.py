@@ -170,8 +170,7 @@ def _summary(s: Spectrum) -> SpectrumSummary:
     if s.kind == "rho_iw":
         value, (low, high) = s.sigma, s.sigma_band()
     else:
-        value, (low, high) = s.spectral, s.band()
-        low, high = s.omega * low, s.omega * high
+        value, (low, high) = s.spectral, s.spectral_band
     return SpectrumSummary(s.omega, value, low, high, s.resolution, s.chi2, s.n_data, tuple(s.warnings))
 
 
@@ -184,7 +183,10 @@ def fingerprint(points: Sequence[ReducedPoint]) -> str:
     for point in points:
         digest.update(json.dumps([asdict(point.model), point.n_samples], sort_keys=True).encode())
         for name in sorted(point.responses):
-            digest.update(np.ascontiguousarray(point.responses[name].mean).tobytes())
+            r = point.responses[name]
+            lower = r.covariance[np.tril_indices(len(r.grid))]                  # the half that is stored
+            for array in (r.grid, r.mean, lower):
+                digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:20]
 
 

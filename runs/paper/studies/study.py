@@ -33,6 +33,7 @@ from sitqmc.runs.results.point import KINDS, PointResult, correlator_data
 from sitqmc.runs.results.run import load as load_run
 from sitqmc.runs.store.atomic import replace_file
 from sitqmc.runs.store.run_folder import RunFolder
+from sitqmc.runs.store.sealed import writing
 
 Array = NDArray[np.float64]
 
@@ -210,9 +211,14 @@ def _scalar(e: Estimate) -> Estimate:
 
 def block_means(samples: Array) -> Array:
     """Return the means of at most `BLOCKS` blocks of strided samples, shifted to the mean of all."""
-    count = min(BLOCKS, len(samples))
-    means = np.array([samples[i::count].mean() for i in range(count)])
+    means = _strided_means(samples)
     return np.asarray(means + samples.mean() - means.mean())
+
+
+def _strided_means(samples: Array) -> Array:
+    """Means of every `BLOCKS`-th sample, from each start, (blocks, ...)."""
+    count = min(BLOCKS, len(samples))
+    return np.array([samples[i::count].mean(axis=0) for i in range(count)])
 
 
 def sample_gaps(model: Model, G: Array) -> Array:
@@ -236,9 +242,8 @@ def wave_scales(model: Model, samples: Array) -> Array:
     n = matsubara_numbers(model.L_tau)[: samples.shape[2]]
     waves = measured_waves(model)[: samples.shape[1]]
     size = np.hypot(*(2 * np.pi * waves / np.array([model.Lx, model.Ly])).T)
-    count = min(BLOCKS, len(samples))
-    blocks = np.array([samples[i::count].mean(axis=0) for i in range(count)])
-    mean = blocks.mean(axis=0)
+    blocks = _strided_means(samples)
+    count, mean = len(blocks), blocks.mean(axis=0)
     w = np.asarray(2 * np.pi / model.beta * n, np.float64)
     scale = half_frequency(mean, w)
     left_out = (count * mean - blocks) / max(count - 1, 1)
@@ -305,21 +310,16 @@ def origin_of(folders: Iterable[Path], command: str) -> dict[str, Any]:
 
 def save_study(path: Path, study: Study) -> None:
     """Write a study as one HDF5 file."""
-    # Made in memory: h5py on a full disk ends the interpreter.
-    with h5py.File("study.h5", "w", driver="core", backing_store=False, libver="latest") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["name"] = study.name
-        file.attrs["origin"] = json.dumps(study.origin)
-        for i, point in enumerate(study.points):
-            _write_point(file.create_group(f"{i:04d}"), point)
-        file.flush()
-        image = file.id.get_file_image()
 
-    replace_file(path, lambda beside: _write(beside, image))
+    def write(beside: Path) -> None:
+        with writing(beside, seal=False) as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["name"] = study.name
+            file.attrs["origin"] = json.dumps(study.origin)
+            for i, point in enumerate(study.points):
+                _write_point(file.create_group(f"{i:04d}"), point)
 
-
-def _write(path: Path, image: bytes) -> None:
-    path.write_bytes(image)
+    replace_file(path, write)
 
 
 def _write_point(group: h5py.Group, point: ReducedPoint) -> None:

@@ -25,7 +25,7 @@ sitqmc.run(
     schedule={"therm_sweeps": 20, "bins": 4}, report=False,
     continuation={"method": "maxent", "omega_points": 40},
 )  # fmt: skip
-run = load("results/tiny")               # this session or a later one, also while the run is going on
+run = load("results/tiny")               # at any later time, also while the run is going on
 mean, covariance = run.correlator("rho", p=0.1)
 print(mean.shape, covariance.shape)  # (5,) (5, 5)
 print(run.point(p=0.1).averages.values["rho_s"].is_known)  # True
