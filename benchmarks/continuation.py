@@ -5,8 +5,8 @@
     python benchmarks/continuation.py --kinds fixed --draws 20 --slow-draws 5 --workers 2 --out full.jsonl
     python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # stored, 20 draws
 
-Kinds: "learn" and "held" are the two halves of the library (`continuation_library`, random parameters for
-every draw); choices may be made on the first half only. "fixed" are the twelve truths of this file.
+Kinds: "learn", "held" and "blind" are the three sets of the library (`continuation_library`, random
+parameters for every draw); choices may be made on the first only. "fixed" are the twelve truths of this file.
 
 Every (truth, noise, draw, method) is one line of the output file. A killed run resumes from the file. The
 tables are printed from the file. Methods: all methods of the package; "maxent:RULE" for another rule for
@@ -43,7 +43,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from continuation_library import HELD, LEARN, draw_case
+from continuation_library import BLIND, HELD, LEARN, draw_case
 
 from sitqmc.continuation import (
     CorrelatorData,
@@ -348,7 +348,7 @@ def peer_scores(case: Case, data: CorrelatorData, rule: str) -> dict:
     return result
 
 
-HALVES = {"learn": tuple(LEARN), "held": tuple(HELD), "fixed": tuple(CASES)}
+HALVES = {"learn": tuple(LEARN), "held": tuple(HELD), "blind": tuple(BLIND), "fixed": tuple(CASES)}
 SLOW = ("consensus", "ana_cont:bryan")
 Task = tuple[int, str, float, tuple[str, ...]]
 
@@ -378,7 +378,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three draws at noise 1e-2 to 1e-4")
     parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--kinds", default="learn,held", help="of learn, held and fixed")
+    parser.add_argument("--kinds", default="learn,held", help="of learn, held, blind and fixed")
     parser.add_argument("--slow-draws", type=int, default=5, help=f"draws of {', '.join(SLOW)}")
     parser.add_argument("--methods", default="process,maxent,maxent:classic,sampling,sparse,consensus")
     parser.add_argument("--workers", type=int, default=1, help="processes")

@@ -1,7 +1,8 @@
-"""Truths for the benchmark of the continuation: fourteen kinds of spectra with random parameters.
+"""Truths for the benchmark of the continuation: 22 kinds of spectra with random parameters.
 
 Every draw has its own parameters, inverse temperature, stiffness and noise. The choices of the continuation
-may be made on the kinds of LEARN; the kinds of HELD score them, and no choice looks at those.
+may be made on the kinds of LEARN. The kinds of HELD scored earlier choices and have been seen. The kinds of
+BLIND were written down before any result on them was known, and score the calibration once.
 """
 
 from __future__ import annotations
@@ -130,6 +131,65 @@ def _drude_and_peak(j, T):
     return lambda w: a / (1 + (w / g) ** 2) ** 1.5 + 0.12 * bump(w, c, s)
 
 
+def _lorentz_pair(j, T):
+    p = j(1.5, 0.4)
+    q, top, h, a = p * j(2.6, 0.2), j(8.0), j(0.6, 0.4), j(0.03, 0.5)
+    g, s = p * j(0.2, 0.4), q * j(0.2, 0.4)
+    return lambda w: 0.1 * (lorentz(w, p, g) + h * lorentz(w, q, s)) / (1 + (w / top) ** 2) + a / (
+        1 + (w / top) ** 3)  # fmt: skip
+
+
+def _fano(j, T):
+    p, q, top = j(2.0, 0.4), j(1.2, 0.5), j(6.0)
+    g = p * j(0.25, 0.5)
+
+    def truth(w):
+        e = (w - p) / g
+        return 0.06 * (q + e) ** 2 / (1 + e**2) * np.exp(-((w / top) ** 2))
+
+    return truth
+
+
+def _log_edge(j, T):
+    e, d, top = j(2.0, 0.4), j(0.02, 0.7), j(4.0)
+    return lambda w: 0.08 * np.log1p(1 / np.hypot(w / e - 1, d)) * step((w / e - 0.7) / 0.05) * np.exp(
+        -w / top)  # fmt: skip
+
+
+def _three_peaks(j, T):
+    p = j(1.0, 0.3)
+    q, s, h, k = p * j(2.4, 0.15), j(0.18, 0.3), j(0.7, 0.4), j(0.5, 0.4)
+    r = q * j(2.2, 0.15)
+    return lambda w: 0.2 * (bump(w, p, s * p) + h * bump(w, q, s * q) + k * bump(w, r, s * r))
+
+
+def _drude_and_gap(j, T):
+    g, a, e, tail = j(0.3, 0.6), j(0.3, 0.6), j(3.0, 0.3), j(2.0)
+    return lambda w: a / (1 + (w / g) ** 2) ** 1.5 + 0.12 * np.sqrt(np.clip(w - e, 0, None)) * np.exp(
+        -np.clip(w - e, 0, None) / tail)  # fmt: skip
+
+
+def _mixture_of_modes(j, T):
+    centre, spread, s, h = j(1.6, 0.3), j(0.35, 0.4), j(0.1, 0.4), j(0.3, 0.4)
+    modes = centre * np.exp(spread * np.linspace(-1.5, 1.5, 15))
+
+    def one(w, m):
+        return bump(w, m, s * m) + h * step((w / m - 2) / 0.15) * np.exp(-w / (3 * m))
+
+    return lambda w: 0.2 * np.mean([one(w, m) for m in modes], axis=0)
+
+
+def _oscillator(j, T):
+    p, k = j(2.0, 0.4), j(0.4, 0.5)
+    g, q = p * j(0.4, 0.7), p * j(2.5, 0.2)
+    return lambda w: 0.3 * g * p**2 / ((w**2 - p**2) ** 2 + (g * w) ** 2) + 0.1 * k / (1 + (w / q) ** 4)
+
+
+def _stretched(j, T):
+    c, k = j(1.5, 0.5), j(0.7, 0.3)
+    return lambda w: 0.2 * np.exp(-((w / c) ** k))
+
+
 LEARN = {
     "central peak of width T": Kind(_central_peak, stiffness=0.02),
     "hard gap": Kind(_hard_gap, stiffness=0.0),
@@ -148,7 +208,17 @@ HELD = {
     "log-normal": Kind(_lognormal, ("rho_iw", "chi_tau")),
     "Drude and peak": Kind(_drude_and_peak, stiffness=0.05),
 }
-KINDS = LEARN | HELD
+BLIND = {
+    "two Lorentzians, power-law tail": Kind(_lorentz_pair),
+    "Fano shoulder": Kind(_fano, ("rho_iw", "green_tau")),
+    "log-singular edge": Kind(_log_edge, ("rho_iw", "chi_tau")),
+    "three peaks": Kind(_three_peaks, stiffness=0.1),
+    "Drude and gap": Kind(_drude_and_gap, stiffness=0.05),
+    "mixture of modes": Kind(_mixture_of_modes, ("rho_iw", "chi_tau", "chi_iw"), stiffness=0.3),
+    "damped oscillator": Kind(_oscillator, ("green_tau", "chi_iw")),
+    "stretched exponential": Kind(_stretched, ("rho_iw", "chi_tau"), stiffness=0.05),
+}
+KINDS = LEARN | HELD | BLIND
 
 
 @dataclass(frozen=True)
