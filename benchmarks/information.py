@@ -9,6 +9,11 @@ turns on the same machine. Of responses the second differences between n = 1, 2,
 which shape a spectrum.
 Pulls: improved less plain over the error of the difference, in which the spread between fits counts; largest
 over all frequencies.
+
+    python benchmarks/information.py --kept
+
+compares the kept data of the paper with those that they replaced (L = 16, L_tau = 128, 400 masks, 256 looks,
+plain estimators): information on sigma(omega) along directions that the replaced data resolved.
 """
 
 import argparse
@@ -20,9 +25,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.continuation.kernels.kernels import current_kernel
 from sitqmc.qmc import Chains, Model, Schedule
 from sitqmc.qmc.statistics.improved import Average, improved_averages
 from sitqmc.qmc.statistics.point_averages import sample_means
+from sitqmc.runs.paper.studies.study import DATA, load_study
 
 Array = NDArray[np.float64]
 
@@ -30,6 +37,12 @@ FREQUENCIES = (1, 2, 3, 4, 6, 8, 11, 15, 20)
 TOGETHER = 8
 SEED = 1
 SCALARS = ("rho_s", "kappa", "minus_k")
+BEFORE = Path(__file__).parent / "data" / "rho_before.npz"
+"""Covariance of rho(i w_n) of the data that the kept ones replaced."""
+OMEGA = np.geomspace(0.05, 40.0, 240)
+DIRECTIONS = range(2, 8)
+"""Directions of the spectrum that are compared, by falling information; the first two hold its weight."""
+WANTED = 10.0
 
 
 @dataclass(frozen=True)
@@ -160,12 +173,64 @@ def rows_of(case: Case, samples: dict[str, Array], ratio: float) -> list[dict[st
     return out
 
 
+def information(covariance: Array, n: NDArray[np.int64], beta: float, eps: float) -> Array:
+    """Return a matrix A, (directions, len(OMEGA)): the information on a spectrum a(OMEGA) is |A a|^2.
+
+    rho_s is eliminated: it may be any constant. A spectrum is counted per unit of ln omega.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    good = values > 1e-10 * values.max()
+    white = (vectors[:, good] / np.sqrt(values[good])).T
+    kernel = white @ (current_kernel(n, OMEGA, beta, eps) * np.sqrt(np.gradient(OMEGA) / OMEGA))
+    constant = white.sum(axis=1)
+    constant /= np.linalg.norm(constant)
+    return np.asarray(kernel - np.outer(constant, constant @ kernel))
+
+
+def kept_factors() -> dict[float, tuple[int, Array]]:
+    """Return by p the masks of the kept data and their information over that of the replaced data.
+
+    Directions are the right singular vectors v of the information of the replaced data. The factor of a
+    direction is |A v|^2 of the kept data over that of the replaced data.
+    """
+    before = np.load(BEFORE)
+    n, beta, eps = before["n"], float(before["beta"]), float(before["eps"])
+    L_tau = round(beta / eps)
+    points = {point.model.p: point for point in load_study(DATA / "medium_dirty.h5").at(16, L_tau)}
+    out = {}
+    for p, lower in zip(before["p"].tolist(), before["lower"], strict=True):
+        covariance = np.zeros((n.size, n.size))
+        covariance[np.tril_indices(n.size)] = lower
+        A = information(covariance + np.tril(covariance, -1).T, n, beta, eps)
+        _, resolved, v = np.linalg.svd(A, full_matrices=False)
+        rho = points[p].responses["rho"]
+        B = information(rho.covariance, rho.grid, beta, eps)
+        out[p] = (points[p].n_samples, np.sum((B @ v.T) ** 2, axis=0)[: len(resolved)] / resolved**2)
+    return out
+
+
+def print_kept() -> None:
+    """Print the factors of the kept data, and how many masks bring the least of them to WANTED."""
+    print(f"information of the kept rho(i w_n) over that of the replaced data, directions {DIRECTIONS.start} "
+          f"to {DIRECTIONS.stop - 1}")
+    for p, (masks, factors) in kept_factors().items():
+        some = factors[DIRECTIONS.start : DIRECTIONS.stop]
+        mean = float(np.exp(np.log(some).mean()))
+        needed = 100 * np.ceil(masks * max(WANTED / some.min(), 1) / 100)
+        print(f"p = {p:<6g} {masks} masks: {', '.join(f'{x:.1f}' for x in some)}; geometric mean {mean:.1f}; "
+              f"{WANTED:g} in all of them: {needed:.0f} masks")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="information per look and per CPU second")
     parser.add_argument("--quick", action="store_true", help="small arrays, few masks")
     parser.add_argument("--data", type=Path, help="folder that keeps the samples between calls")
     parser.add_argument("--json", type=Path, help="write the rows there")
+    parser.add_argument("--kept", action="store_true", help="kept data of the paper against replaced ones")
     arguments = parser.parse_args()
+    if arguments.kept:
+        print_kept()
+        return
     rows = []
     for case in QUICK if arguments.quick else CASES:
         samples, ratio = kept(case, arguments.data), cost_ratio(case)

@@ -55,7 +55,8 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
     """Return points, samples, memory, cost and the greatest risk as text."""
     models = config.models
     trials = list(_trials(config, models, trial_seconds))
-    hours = {model: config.disorder.samples * _seconds(config, model, trials) / 3600 for model in models}
+    chain = _chain_seconds(config, models, trials)
+    hours = {model: config.disorder.samples * chain[model] / 3600 for model in models}
     lines = columns(list(_rows(config, models, hours)))
     total = sum(hours.values())
     samples = config.disorder.samples * len(models)
@@ -81,6 +82,11 @@ def plan(config: Config, processes: int, trial_seconds: float = TRIAL_SECONDS) -
     risk = max(_risks(config, models, trials, processes), key=lambda r: r.weight)
     lines.append(f"risk    {risk.text}")
     return "\n".join(lines)
+
+
+def chain_seconds(config: Config, trial_seconds: float = TRIAL_SECONDS) -> dict[Model, float]:
+    """Return the CPU time of one chain of every point in s, as `plan` finds it from its trials."""
+    return _chain_seconds(config, config.models, list(_trials(config, config.models, trial_seconds)))
 
 
 def _own_costs(config: Config, trials: Sequence[Trial]) -> list[str]:
@@ -195,11 +201,14 @@ def _slowest(chains: Chains) -> tuple[float, str]:
     return times[name], name
 
 
-def _seconds(config: Config, model: Model, trials: list[Trial]) -> float:
-    """Return the CPU time of one chain in s, by the trial nearest in volume."""
-    volume = model.sites * model.L_tau
-    nearest = min(trials, key=lambda t: abs(np.log(t.volume / volume)))
-    return config.sweeps() * volume * nearest.ns * 1e-9
+def _chain_seconds(config: Config, models: Sequence[Model], trials: Sequence[Trial]) -> dict[Model, float]:
+    """Return the CPU time of one chain of every model in s, by the trial nearest in volume."""
+    out = {}
+    for model in models:
+        volume = model.sites * model.L_tau
+        nearest = min(trials, key=lambda t: abs(np.log(t.volume / volume)))
+        out[model] = config.sweeps() * volume * nearest.ns * 1e-9
+    return out
 
 
 def _arrays(config: Config, model: Model) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,12 @@ def claims(data: Reproduction, *, films: bool) -> list[Claim]:
         out += [make(data) for make in clean]
     if data.dirty:
         out += law_claims(data)
-    return [*out, *(_films(data) if films else [])]
+    return [*(_with_points(claim, data) for claim in out), *(_films(data) if films else [])]
+
+
+def _with_points(claim: Claim, data: Reproduction) -> Claim:
+    """Return a claim with the points that it rests on: its own, or those of the largest diluted array."""
+    return claim if claim.points else replace(claim, points=data.studies["dirty"].largest)
 
 
 def _by_p(points: Iterable[StudyPoint], name: str) -> str:
@@ -203,6 +209,7 @@ def _critical(data: Reproduction) -> Claim:
             Decision(f"beta^2 Lambda(beta/2)/pi at p = {low[L][0]:g}, L = {L}, 4e^2/h", low[L][1], "equal",
                      SIGMA_C, 3 * WANTED, deciding=False),
         ),
+        [q for q in data.studies["dirty"].at(L) if abs(q.model.p - P_C) < 0.01],
     )  # fmt: skip
 
 
@@ -272,6 +279,7 @@ def _threshold(data: Reproduction) -> Claim:
             Decision("m_H of chi_s'', least minus largest resolved g below g_c, E_J", softer, "above", 0.0),
             Decision("onset of sigma over m_H of chi_s''", edge, "equal", 1.0, 0.3),
         ),
+        data.studies["clean"].largest,
     )
 
 
@@ -326,6 +334,7 @@ def claims_text(found: Iterable[Claim]) -> str:
     """Return claims as text."""
     return "\n\n".join(
         f"{c.verdict.upper()}: {c.statement}\n  found: {c.found}.\n  would decide: {c.decides}."
+        + (f"\n  data for three errors: {c.effort}." if c.decisions else "")
         for c in found
     )
 
@@ -336,4 +345,8 @@ def claims_table(found: Iterable[Claim]) -> str:
     for claim in found:
         numbers = [d.plain(claim.statement) for d in claim.decisions]
         rows += numbers or [{"statement": claim.statement, "verdict": claim.verdict}]
-    return csv_text(rows, ("statement", "quantity", "value", "error", "rule", "verdict", "decides"))
+        needed = claim.effort
+        if numbers and needed.masks and needed.factor > 1:
+            rows[-len(numbers)] |= {"masks": needed.masks, "core_hours": needed.core_hours}
+    names = ("statement", "quantity", "value", "error", "rule", "verdict", "decides", "masks", "core_hours")
+    return csv_text(rows, names)

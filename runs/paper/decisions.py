@@ -1,12 +1,17 @@
 """Rules that decide a statement by a number: three standard errors, written down before the data are made."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sitqmc.estimate import Estimate
+from sitqmc.runs.paper.studies.study import ReducedPoint
 
-__all__ = ["CONFIRMED", "CONSISTENT", "CONTRADICTED", "OPEN", "UNTESTED", "Claim", "Decision", "verdict_of"]
+__all__ = [
+    "CONFIRMED", "CONSISTENT", "CONTRADICTED", "OPEN", "UNTESTED",
+    "Claim", "Decision", "Effort", "verdict_of",
+]  # fmt: skip
 
 CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
 CONSISTENT, OPEN, UNTESTED = "consistent, not proven", "not resolved", "not tested"
@@ -57,6 +62,16 @@ class Decision:
             return CONTRADICTED
         return CONSISTENT if right > 0 else OPEN
 
+    @property
+    def missing_data(self) -> float:
+        """How many times the data would decide if the number stays; 1: decided, nan: nothing is known."""
+        if self.verdict in (CONFIRMED, CONTRADICTED):
+            return 1.0
+        if not self.number.is_known or not self.number.error > 0:
+            return math.nan
+        far = self.tolerance if self.kind == "equal" else abs(self.number.value - self.bound)
+        return max((DECISIVE * self.number.error / far) ** 2, 1.0) if far > 0 else math.inf
+
     def plain(self, statement: str) -> dict[str, Any]:
         """Return the row of `statements.csv`."""
         return {
@@ -73,20 +88,55 @@ def verdict_of(decisions: Iterable[Decision]) -> str:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """Data that would decide a statement if its numbers stay and errors fall as masks^(-1/2).
+
+    factor      times the masks of now; 1: decided, nan: no number yet
+    masks       of the point with most of them
+    core_hours  of all points that the statement rests on, by the trial of `sitqmc plan`; nan if not kept
+    """
+
+    factor: float
+    masks: int
+    core_hours: float
+
+    def __str__(self) -> str:
+        if self.factor == 1:
+            return "decided"
+        if not math.isfinite(self.factor):
+            return "unknown: the number is not resolved"
+        hours = "" if math.isnan(self.core_hours) else f", {self.core_hours:.2g} core hours"
+        return f"{self.masks} masks{hours} (by plan, if the number stays)"
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement of the paper.
 
     found      what these data say, in words
     decides    what would settle it
     decisions  the numbers and rules behind the verdict; a statement without any is not tested
+    points     whose masks would have to grow to decide it
     """
 
     statement: str
     found: str
     decides: str
     decisions: tuple[Decision, ...] = ()
+    points: Sequence[ReducedPoint] = field(default=(), repr=False)
 
     @property
     def verdict(self) -> str:
         """The verdict on the statement, see `verdict_of`."""
         return verdict_of(self.decisions) if self.decisions else UNTESTED
+
+    @property
+    def effort(self) -> Effort:
+        """What would decide the statement, in masks and core hours."""
+        factors = [d.missing_data for d in self.decisions if d.deciding]
+        factor = math.nan if not factors or any(map(math.isnan, factors)) else max(factors)
+        if not self.points or not math.isfinite(factor):
+            return Effort(factor, 0, math.nan)
+        masks = 100 * math.ceil(factor * max(q.n_samples for q in self.points) / 100)
+        seconds = sum(factor * q.n_samples * q.chain_seconds for q in self.points)
+        return Effort(factor, masks, seconds / 3600)

@@ -78,6 +78,8 @@ def _claim(claim: Claim) -> str:
     rows = [("found", claim.found)]
     rows += [(d.verdict, f"{d.quantity}: {d.number}; rule: {d.rule}") for d in claim.decisions]
     rows += [("would decide", claim.decides)]
+    if claim.decisions:
+        rows += [("data for three errors", str(claim.effort))]
     return tag("h3", text(f"{claim.verdict.capitalize()}: {claim.statement}")) + pairs(rows)
 
 

@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"qmc/*", "continuation/*", "analytic/*", "runs/config", "runs/store", "runs/formats"},
     "runs/paper": GROUND
     | {"qmc/*", "continuation/*", "analytic/*"}
-    | {"runs/config", "runs/formats", "runs/store", "runs/simulate", "runs/results"},
+    | {"runs/config", "runs/formats", "runs/store", "runs/simulate", "runs/results", "runs/jobs"},
     "runs/cli": {"qmc/*", "continuation/*", "analytic/*", "runs/*"},
 }
 """ROOM/FOLDER, or ROOM/FILE -> what its files may import; ROOM/* is the whole room."""

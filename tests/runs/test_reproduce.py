@@ -1,6 +1,7 @@
 """`sitqmc reproduce`: tiny studies end to end, kept data, tables, and its errors in one line."""
 
 import csv
+import importlib.util
 import io
 import itertools
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from helpers import sitqmc
+from package.sources import ROOT
 from sitqmc.estimate import Estimate
 from sitqmc.runs import load as load_run
 from sitqmc.runs.cli.main import main
@@ -256,6 +258,39 @@ def test_a_statement_is_as_good_as_its_worst_number():
     assert verdict_of([good, beside]) == CONFIRMED
     assert verdict_of([good, bad]) == CONTRADICTED
     assert Claim("never measured", "nothing", "anything").verdict == UNTESTED
+
+
+def test_data_that_would_decide():
+    """Errors fall as masks^(-1/2): a number two errors above its bound needs 9/4 of the masks."""
+    above = Decision("x", Estimate(1.0, 0.1), "above", 0.8)
+    assert above.missing_data == pytest.approx(2.25)
+    assert Decision("x", Estimate(1.0, 0.2), "equal", 1.2, tolerance=0.4).missing_data == pytest.approx(2.25)
+    assert Decision("x", Estimate(1.0, 0.1), "above", 0.5).missing_data == 1
+    assert np.isnan(Decision("x", Estimate.missing(), "above", 0.5).missing_data)
+    points = [replace(load_study(DATA / "medium_thermal.h5").points[0], n_samples=n, chain_seconds=2.0)
+              for n in (200, 310)]  # fmt: skip
+    needed = Claim("s", "f", "d", (above,), points).effort
+    assert (needed.masks, needed.core_hours) == (700, pytest.approx(2.25 * 510 * 2 / 3600))
+    assert "700 masks, 0.64 core hours" in str(needed)
+    assert str(replace(needed, factor=1.0)) == "decided"
+    unknown = Decision("x", Estimate.missing(), "above", 0.0)
+    assert "not resolved" in str(Claim("s", "f", "d", (unknown,)).effort)
+
+
+def test_information_along_directions_of_the_replaced_data():
+    """A quarter of the covariance is four times the information; what a constant adds counts nothing."""
+    spec = importlib.util.spec_from_file_location("information", ROOT / "benchmarks" / "information.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    n = np.arange(12)
+    rows = np.random.default_rng(4).normal(size=(40, n.size)) * (1 + n)
+    C = rows.T @ rows
+    A, B, shifted = (script.information(c, n, 12.8, 0.1) for c in (C, C / 4, C + 100 * np.ones_like(C)))
+    _, resolved, v = np.linalg.svd(A, full_matrices=False)
+    np.testing.assert_allclose(np.sum((B @ v.T) ** 2, axis=0)[:6], 4 * resolved[:6] ** 2, rtol=1e-6)
+    np.testing.assert_allclose(shifted.T @ shifted, A.T @ A, atol=1e-6 * np.abs(A.T @ A).max())
+    factors = script.kept_factors()
+    assert all(np.prod(f[2:8]) ** (1 / 6) > 4 for _, f in factors.values())
 
 
 def test_published_numbers_have_a_distance(medium):

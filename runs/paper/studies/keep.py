@@ -4,14 +4,17 @@
     python -m sitqmc.runs.paper.studies.spectra                      # continue them again
 
 Reducing a point takes about ten CPU seconds, most of them for functions of its masks. Points with fewer than
-FEW samples, as a run has that goes on, are left out.
+FEW samples, as a run has that goes on, are left out. The CPU time of a sample is kept from the trial of
+`sitqmc plan`: the statements say with it what would decide them.
 """
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from sitqmc.runs.jobs.plan import chain_seconds
 from sitqmc.runs.paper.studies.study import DATA, STUDIES, reduce_runs, save_study
+from sitqmc.runs.store.run_folder import RunFolder
 
 FEW = 40
 
@@ -20,7 +23,12 @@ def keep(study: str, folders: list[Path], out: Path | None = None) -> Path:
     """Write medium_STUDY.h5 from the output folders of its runs; returns the path."""
     command = f"sitqmc reproduce all --size medium --simulate ({', '.join(f.name for f in folders)})"
     found = reduce_runs(study, folders, command=command)
-    kept = tuple(point for point in found.points if point.n_samples >= FEW)
+    seconds = {}
+    for folder in folders:
+        seconds |= chain_seconds(RunFolder(folder).header.config)
+    kept = tuple(
+        replace(point, chain_seconds=seconds[point.model]) for point in found.points if point.n_samples >= FEW
+    )
     path = out or DATA / f"medium_{study}.h5"
     save_study(path, replace(found, points=kept))
     return path

@@ -14,6 +14,7 @@ correlators, and block means of some scalars, with which errors of what depends 
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -96,6 +97,7 @@ class ReducedPoint:
     responses  correlators, by name; may be empty
     quantiles  (len(LEVELS),) of the distribution over samples, by name
     waves      (waves, 3) by name of a response: |q|, scale and error, see `wave_scales`
+    chain_seconds  CPU time of one sample in s, by the trial of a plan; nan if unknown
     """
 
     model: Model
@@ -106,6 +108,7 @@ class ReducedPoint:
     responses: Mapping[str, Response] = field(default_factory=dict)
     quantiles: Mapping[str, Array] = field(default_factory=dict)
     waves: Mapping[str, Array] = field(default_factory=dict)
+    chain_seconds: float = math.nan
 
     def estimate(self, name: str) -> Estimate:
         """Return the disorder average of a scalar."""
@@ -325,6 +328,7 @@ def save_study(path: Path, study: Study) -> None:
 def _write_point(group: h5py.Group, point: ReducedPoint) -> None:
     group.attrs["model"] = json.dumps(asdict(point.model))
     group.attrs["n_samples"] = point.n_samples
+    group.attrs["chain_seconds"] = point.chain_seconds
     group.attrs["values"] = json.dumps({k: [e.value, e.error] for k, e in point.values.items()})
     group.attrs["plain"] = json.dumps({k: [e.value, e.error] for k, e in point.plain.items()})
     group.attrs["quantiles"] = json.dumps({k: np.asarray(v).tolist() for k, v in point.quantiles.items()})
@@ -367,6 +371,7 @@ def _read_point(group: h5py.Group) -> ReducedPoint:
         responses,
         {k: np.array(v) for k, v in head["quantiles"].items()},
         {k: np.array(v) for k, v in head["waves"].items()},
+        float(group.attrs.get("chain_seconds", math.nan)),
     )  # fmt: skip
 
 
