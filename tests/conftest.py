@@ -45,9 +45,12 @@ def pytest_xdist_setupnodes(config):
     if folder is None or next(folder.rglob("*.nbi"), None):
         return
     script = ROOT / "tests" / "package" / "compile_kernels.py"
-    parts = ("worms", "continuation", "electrodynamics")
-    for part in [subprocess.Popen([sys.executable, script, part]) for part in parts]:
-        part.wait()                              # a failure here costs time only: the tests tell what broke
+    halves = (
+        ("worms_of_32_bits", "maxent_and_sampling", "electrodynamics", "masks"),
+        ("process", "worms_of_64_bits"),
+    )
+    for half in [subprocess.Popen([sys.executable, script, *parts]) for parts in halves]:
+        half.wait()                              # a failure here costs time only: the tests tell what broke
 
 
 def pytest_collection_modifyitems(items):

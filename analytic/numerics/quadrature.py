@@ -10,7 +10,7 @@ of the scales: the cost grows like its logarithm.
 import numpy as np
 
 from sitqmc.analytic.units import Array
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel_helper
 
 ORDER = 14
 GROWTH = 3.0
@@ -22,7 +22,7 @@ PANELS_PER_END = 36  # more than log(1/FLOOR)/log(GROWTH^2) + 2
 NODES_PER_END = ORDER * PANELS_PER_END
 
 
-@kernel
+@kernel_helper
 def graded(length: float, scale: float, x: Array, w: Array, start: int) -> int:
     """Append nodes with sum_i w_i f(x_i) = int_0^length f(x) dx, f singular like a square root at 0.
 
@@ -48,7 +48,7 @@ def graded(length: float, scale: float, x: Array, w: Array, start: int) -> int:
     return start
 
 
-@kernel
+@kernel_helper
 def tail(begin: float, x: Array, w: Array, start: int) -> int:
     """Append nodes for int_begin^infinity f, f a power series in 1/x falling at least like 1/x^2.
 

@@ -110,8 +110,8 @@ def transmission(
     path_um  extra optical path of the sample scan
     raises   ValueError for frequencies that are not positive
     """
-    nu = checked_frequencies(nu_thz)
-    values = np.ascontiguousarray(np.broadcast_to(np.asarray(sigma, dtype=complex), nu.shape))
+    nu = np.ascontiguousarray(checked_frequencies(nu_thz))
+    values = np.array(np.broadcast_to(sigma, nu.shape), dtype=complex)  # writable: one compiled kernel
     out = np.empty(nu.size, dtype=complex)
     plate = sample.substrate
     transmission_kernel(

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
 from sitqmc.analytic.units import C_SI, Array, Complex
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 Polarization = Literal["s", "p"]
 
@@ -25,14 +25,14 @@ ROUNDING = 1e-9
 """Relative size of an imaginary index that counts as rounding: exp(-1e-9 k d) is 1 for every plate."""
 
 
-@kernel
+@kernel_helper
 def _normal_index(n: complex, in_plane: complex) -> complex:
     """Return k_z c/omega in a layer, the root that decays (or travels) towards +z."""
     q = cmath.sqrt(n * n - in_plane * in_plane)
     return -q if q.imag < 0.0 or (q.imag == 0.0 and q.real < 0.0) else q
 
 
-@kernel
+@kernel_helper
 def _interface(n: complex, q: complex, m: complex, k: complex, p_wave: bool) -> tuple[complex, complex]:
     """Return Fresnel (t, rho) of the electric field from medium (n, k_z q) to medium (m, k_z k)."""
     if p_wave:  # amplitudes along k x y, as in Born and Wolf

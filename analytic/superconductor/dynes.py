@@ -19,10 +19,10 @@ from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, tail
 from sitqmc.analytic.superconductor.drude import drude_factor
 from sitqmc.analytic.superconductor.finite_scattering import finite_scattering_conductivity
 from sitqmc.analytic.units import Array, Complex, kelvin_to_mev, thz_to_mev
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 
-@kernel
+@kernel_helper
 def dynes_functions(energy: float, gamma: float) -> tuple[complex, complex, complex]:
     """Return retarded e, n, p at a real energy, Delta = 1, Gamma > 0.
 
@@ -44,7 +44,7 @@ def dynes_functions(energy: float, gamma: float) -> tuple[complex, complex, comp
     return complex(a, b), n, complex(a / m, -b / m)
 
 
-@kernel
+@kernel_helper
 def _integrand(energy: float, omega: float, temp: float, gamma: float, narrow: float) -> tuple[float, float]:
     """Return sigma1 and sigma2 integrands; narrow = Delta/W."""
     e, n, p = dynes_functions(energy, gamma)
@@ -66,7 +66,7 @@ def _integrand(energy: float, omega: float, temp: float, gamma: float, narrow: f
     return drop * difference.real, drop * difference.imag + th * r.imag
 
 
-@kernel
+@kernel_helper
 def _interval(
     low: float,
     high: float,

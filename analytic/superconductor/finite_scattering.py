@@ -21,10 +21,10 @@ from sitqmc.analytic.numerics.checks import checked_frequencies, checked_scalar
 from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, tail
 from sitqmc.analytic.superconductor.drude import drude_factor
 from sitqmc.analytic.units import Array, Complex, kelvin_to_mev, thz_to_mev
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 
-@kernel
+@kernel_helper
 def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tuple[float, float]:
     """Return omega sigma1, omega sigma2 of quasiparticles E = 1 + x excited to E' = E + omega; Delta = 1."""
     scale = min(1.0, omega)
@@ -64,7 +64,7 @@ def _above_gap(omega: float, temp: float, tau: float, x: Array, w: Array) -> tup
     return re, im
 
 
-@kernel
+@kernel_helper
 def _half_gap(omega: float, temp: float, tau: float, left: bool, x: Array, w: Array) -> float:
     """Return omega sigma2 of one half of the range with E in the gap and E' above it; Delta = 1."""
     length = min(2.0, omega)
@@ -94,7 +94,7 @@ def _half_gap(omega: float, temp: float, tau: float, left: bool, x: Array, w: Ar
     return total
 
 
-@kernel
+@kernel_helper
 def _pair_breaking(omega: float, temp: float, tau: float, x: Array, w: Array) -> tuple[float, float]:
     """Return omega sigma1, omega sigma2 of pairs broken into |E| and E' = omega - |E|; Delta = 1."""
     half = 0.5 * omega - 1.0

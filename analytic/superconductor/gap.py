@@ -20,13 +20,13 @@ from scipy.special import digamma
 
 from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.units import Array, kelvin_to_mev
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 BCS_RATIO = 2.0 * math.pi * math.exp(-np.euler_gamma)  # 2 Delta(0)/k Tc = 3.5277...
 DIRECT_TERMS = 24
 
 
-@kernel
+@kernel_helper
 def _slope_terms(x: float, d2: float) -> tuple[float, float, float]:
     """Return the first, third and fifth derivative of 1/sqrt(x^2 + d2) - 1/x (Euler-Maclaurin rest)."""
     r2 = 1.0 / (x * x + d2)

@@ -18,14 +18,14 @@ from numpy.typing import ArrayLike
 from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded, tail
 from sitqmc.analytic.units import MEV_PER_THZ, MU0_SI, SIGMA_Q_S, Array, kelvin_to_mev, sheet_conductance
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 DIRECT_TERMS = 64
 # Gregory coefficients of the forward differences 1...6 at the lower end of a sum.
 GREGORY: Array = np.array([-1 / 12, 1 / 24, -19 / 720, 3 / 160, -863 / 60480, 275 / 24192])
 
 
-@kernel
+@kernel_helper
 def _same_sign(x: float, shift: float, narrow: float, gamma: float) -> float:
     """Return the term with both frequencies positive, x and x + shift; times W; decreases like x^-3."""
     xp = x + shift
@@ -35,7 +35,7 @@ def _same_sign(x: float, shift: float, narrow: float, gamma: float) -> float:
     )
 
 
-@kernel
+@kernel_helper
 def _half_sum(shift: float, temp: float, narrow: float, gamma: float, x: Array, w: Array) -> float:
     """Return pi T sum_{n >= 0} _same_sign(x_n); at temp = 0 the corresponding integral."""
     step = 2.0 * np.pi * temp

@@ -11,10 +11,10 @@ from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.numerics.quadrature import NODES_PER_END, graded
 from sitqmc.analytic.superconductor.dynes import dynes_functions
 from sitqmc.analytic.units import Array, kelvin_to_mev
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 
-@kernel
+@kernel_helper
 def density_of_states(energy: float, gamma: float) -> float:
     """Return N(E) with Delta = 1; Gamma = 0 gives the BCS form (infinite at the gap edge)."""
     if gamma > 0.0:
@@ -25,7 +25,7 @@ def density_of_states(energy: float, gamma: float) -> float:
     return size / np.sqrt((size - 1.0) * (size + 1.0))
 
 
-@kernel
+@kernel_helper
 def _window(
     low: float,
     high: float,

@@ -136,7 +136,7 @@ class Chains:
             before = replicas.batch.counters[:, loop.MEASURED].copy()
             replicas.clock = advance(
                 count, replicas.clock, tables.has_vertices,
-                0.5 * self.schedule.therm_sweeps * sweep, self.schedule.sweeps_per_measurement * sweep,
+                0.5 * self.schedule.therm_sweeps * sweep, float(self.schedule.sweeps_per_measurement * sweep),
                 RESIDENCE_UNIT, replicas.registers, tables.table, tables.rate, tables.rates,
                 replicas.batch, self._operators, self._work,
             )  # fmt: skip

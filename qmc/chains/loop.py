@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.jit import inlined, kernel
+from sitqmc.jit import inlined, kernel, kernel_helper
 from sitqmc.qmc.measure.estimators import Measured, Operators, Work
 from sitqmc.qmc.measure.kernels import add_winding_moments, measure
 from sitqmc.qmc.model.wave_vectors import BOSON_WAVES
@@ -78,7 +78,7 @@ class BatchState(NamedTuple):
     snapshots: Words
 
 
-@kernel
+@kernel_helper
 def _is_thermalised(i: int, counters: Integers, enough: float, wanted: float) -> bool:
     """Return whether replica i has done both halves; if so, fix its worms per measurement.
 
@@ -91,7 +91,7 @@ def _is_thermalised(i: int, counters: Integers, enough: float, wanted: float) ->
     return True
 
 
-@kernel
+@kernel_helper
 def _add_boson(green: NDArray[np.uint64], L: int, scale: float, out: Array) -> None:
     """Add the cosine transforms of waiting times, (L L_tau,) by distance and tau, to out (waves, L_tau)."""
     L_tau = out.shape[1]
@@ -102,7 +102,7 @@ def _add_boson(green: NDArray[np.uint64], L: int, scale: float, out: Array) -> N
                 out[m, k] += factor * green[x * L_tau + k]
 
 
-@kernel
+@kernel_helper
 def _store_bin(i: int, b: int, per_bin: int, unit: float, batch: BatchState) -> None:
     """Store the means of bin b of replica i and set its sums to zero."""
     for k in range(batch.scalars.shape[2]):
@@ -163,7 +163,7 @@ def update_counters(  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel
+@kernel_helper
 def _assign_attempts(i: int, row: np.uint64, registers: Registers, counters: Integers) -> None:
     """Assign to replica i the attempts until its next check."""
     worms, done = counters[i, WORMS], counters[i, WINDING_READS]
@@ -172,7 +172,7 @@ def _assign_attempts(i: int, row: np.uint64, registers: Registers, counters: Int
     registers[row + reg.ATTEMPTS_LEFT] = registers[row + reg.ATTEMPTS_ASSIGNED] = _u(attempts)
 
 
-@kernel
+@kernel_helper
 def measure_replica(
     i: int, row: np.uint64, unit: float,
     registers: Registers, batch: BatchState, operators: Operators, work: Work,
@@ -196,7 +196,7 @@ def measure_replica(
     return bool(counters[i, MEASURED] < bins * per_bin)
 
 
-@kernel
+@kernel_helper
 def _swap(registers: Registers, row: np.uint64, other: np.uint64) -> None:
     """Exchange two rows."""
     for field in range(WIDTH):
@@ -204,7 +204,7 @@ def _swap(registers: Registers, row: np.uint64, other: np.uint64) -> None:
         registers[here], registers[there] = registers[there], registers[here]
 
 
-@kernel
+@kernel_helper
 def _refill(row: np.uint64, wanted: int, registers: Registers, batch: BatchState) -> None:
     """Give a replica `wanted` random numbers of 32 bits, beginning with the unused ones of its last block.
 
@@ -218,7 +218,7 @@ def _refill(row: np.uint64, wanted: int, registers: Registers, batch: BatchState
     batch.counters[i, UNUSED] = 2 * end - place
 
 
-@kernel
+@kernel_helper
 def _discard_used(
     row: np.uint64, used: int, registers: Registers, counters: Integers, numbers: NDArray[np.uint32]
 ) -> None:
@@ -231,7 +231,7 @@ def _discard_used(
         numbers[first + k] = numbers[place + used + k]
 
 
-@kernel
+@kernel_helper
 def _is_recording(registers: Registers, end: np.uint64) -> bool:
     """Return whether any replica up to `end` records its Green function."""
     row = ROWS

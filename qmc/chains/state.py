@@ -22,7 +22,7 @@ from sitqmc.qmc.observables import SCALARS, SERIES
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.memory import zeros_in_large_pages
 from sitqmc.qmc.worm.packing import Layout, Words
-from sitqmc.qmc.worm.registers import Registers, new_registers, rows, winding_bits, windings
+from sitqmc.qmc.worm.registers import Registers, net_windings, new_registers, rows, winding_bits
 
 State = dict[str, NDArray[Any]]
 
@@ -75,7 +75,7 @@ class Replicas:
     def windings(self) -> NDArray[np.int64]:
         """Return the net windings along x, y, tau, (chains, 3)."""
         heads = rows(self.registers, self.count)[self._replica_order()[0], reg.HEAD]
-        return np.array([windings(head) for head in heads])
+        return np.column_stack(net_windings(heads))
 
     def save(self) -> State:
         """Return copies of all that changes, by name; the first axis is the chain."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sitqmc.jit import inlined, kernel
+from sitqmc.jit import inlined, kernel, kernel_helper
 from sitqmc.qmc.measure.estimators import (
     BOND_CONTACT,
     BOND_ENERGY,
@@ -104,7 +104,7 @@ def sum_currents(words: Words, replica: int, operators: Operators, out: Work) ->
     totals[TOTAL_SPACE_CONTACT], totals[TOTAL_TIME_CONTACT] = contact_sum, time_contact_sum
 
 
-@kernel
+@kernel_helper
 def add_spectrum(
     series: Array, contact: float, scale: float, operators: Operators, fourier: Array, out: Array
 ) -> float:
@@ -139,7 +139,7 @@ def add_winding_moments(W_x: float, W_y: float, W_tau: float, winding_moments: A
     winding_moments[WINDS] += 1.0 if W_x != 0.0 or W_y != 0.0 else 0.0
 
 
-@kernel
+@kernel_helper
 def measure(
     words: Words,
     W_x: float,

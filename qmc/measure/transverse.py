@@ -17,7 +17,7 @@ chi_s leaves out the constant energy of bonds without current: it is meaningless
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.jit import inlined, kernel
+from sitqmc.jit import inlined, kernel, kernel_helper
 from sitqmc.qmc.measure.estimators import BOND_ENERGY, Operators
 from sitqmc.qmc.measure.wave_tables import B_X, B_Y, J_X, J_Y, Array, Folded, Integers, Reals, Waves, WaveWork
 from sitqmc.qmc.worm.packing import Words
@@ -71,7 +71,7 @@ def _add_times(times, number, count, time, row, field, x):  # type: ignore[no-un
             row[field, x, w] += time[k, w]
 
 
-@kernel
+@kernel_helper
 def _transform_times(
     words: Words, y: int, bonds: Array, bond_row: NDArray[np.int32], L_tau: int, bits: int, y_shift: int,
     bias: int, time: Reals, times: Integers, counts: Integers, large: Integers, row: Reals,
@@ -135,7 +135,7 @@ def _fold(fold, values, pairs):  # type: ignore[no-untyped-def]
             difference[w] = one[w] - other[w]
 
 
-@kernel
+@kernel_helper
 def _transform_rows(fold: Folded, field: int, y: int, work: WaveWork) -> None:
     """Transform row y of a field along x."""
     _fold(fold, work.row[field], work.pairs)
@@ -145,7 +145,7 @@ def _transform_rows(fold: Folded, field: int, y: int, work: WaveWork) -> None:
         _combine(fold.sine, work.pairs[1], count, m, work.along_x[field, m, 1, y])
 
 
-@kernel
+@kernel_helper
 def _transform_columns(fold: Folded, field: int, m_x: int, top: int, work: WaveWork) -> None:
     """Transform a field of one m_x along y, up to m_y = top."""
     count = fold.first.size
@@ -156,7 +156,7 @@ def _transform_columns(fold: Folded, field: int, m_x: int, top: int, work: WaveW
             _combine(fold.sine, work.pairs[1], count, m, work.both[field, part, m, 1])
 
 
-@kernel
+@kernel_helper
 def _add_squares(
     wave: int, waves: Waves, both: Reals, scale_K: float, scale_chi: float, contact: float,
     K_T: Array, chi_s: Array,

@@ -16,7 +16,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 from sitqmc.qmc.model.disorder import Disorder
 from sitqmc.qmc.model.model import Model
 
@@ -191,7 +191,7 @@ def rotor_table() -> Rotor:
     return Rotor(np.array(cosine), np.array(kappa))
 
 
-@kernel
+@kernel_helper
 def _amplitudes(w: Array, E_C: Array, scale: float, table: Array, psi: Array, field: Array) -> None:
     """Iterate the mean-field equation from psi = 1; `field` is left as h/E_C."""
     Ly, Lx = psi.shape
@@ -211,7 +211,7 @@ def _amplitudes(w: Array, E_C: Array, scale: float, table: Array, psi: Array, fi
                 psi[y, x] = table[k] + (place - k) * (table[k + 1] - table[k])
 
 
-@kernel
+@kernel_helper
 def _apply(g: Array, mass: Array, v: Array, out: Array) -> None:
     """out = (Laplacian of the conductances g + diag(mass)) v."""
     Ly, Lx = v.shape
@@ -224,7 +224,7 @@ def _apply(g: Array, mass: Array, v: Array, out: Array) -> None:
             out[y, x] = (a + b + c + d + mass[y, x]) * v[y, x] - flow
 
 
-@kernel
+@kernel_helper
 def _response(g: Array, mass: Array, mu: int, space: Array) -> float:
     """Response per site to a uniform field along mu: sum g - b A^-1 b, by conjugate gradients.
 

@@ -6,7 +6,7 @@ Functions marked `inlined` become part of the loop that calls them: a call would
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.jit import inlined, kernel
+from sitqmc.jit import inlined, kernel_helper
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.packing import DIRECTIONS
 from sitqmc.qmc.worm.registers import OPENING, Registers
@@ -64,7 +64,7 @@ def move_head(d, head, word, wrap_shift, row, registers, words):  # type: ignore
     registers[row + reg.INCOMING] = back
 
 
-@kernel
+@kernel_helper
 def total_rate(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> float:
     """Return the sum of A over the six links."""
     total = 0.0
@@ -73,7 +73,7 @@ def total_rate(word: np.uint64, registers: Registers, rate: NDArray[np.float64])
     return total
 
 
-@kernel
+@kernel_helper
 def heat_bath(word: np.uint64, registers: Registers, rate: NDArray[np.float64], u: float) -> np.uint64:
     """Return a direction drawn with probability A_d / sum A, for a rare state."""
     target = u * total_rate(word, registers, rate)
@@ -88,7 +88,7 @@ def heat_bath(word: np.uint64, registers: Registers, rate: NDArray[np.float64], 
     return chosen
 
 
-@kernel
+@kernel_helper
 def residence(word: np.uint64, registers: Registers, rate: NDArray[np.float64]) -> np.uint64:
     """Return the mean waiting time 6 / sum A of a rare state, in RESIDENCE_UNIT."""
     return _u(DIRECTIONS / total_rate(word, registers, rate) / RESIDENCE_UNIT + 0.5)

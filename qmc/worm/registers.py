@@ -99,11 +99,14 @@ def winding_bits(winding: NDArray[np.int64]) -> np.uint64:
     return np.uint64(total % 2**64)
 
 
-@inlined
-def windings(head):  # type: ignore[no-untyped-def]
-    """Return the net windings along x, y, tau, int64, from HEAD."""
+def net_windings(head):  # type: ignore[no-untyped-def]
+    """Return the net windings along x, y, tau, int64, from HEAD, a number or an array."""
     high = np.int64(head) >> 32                  # sign of the last field, borrows of the others
     x = ((high & 2047) ^ 1024) - 1024
     high = (high - x) >> 11
     y = ((high & 2047) ^ 1024) - 1024
     return x, y, (high - y) >> 11
+
+
+windings = inlined(net_windings)
+"""`net_windings` for kernels."""

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 from sitqmc.qmc.model.link_weights import Action, LinkWeights, space_links, time_links
 from sitqmc.qmc.worm.link_tables import WormTables
 from sitqmc.qmc.worm.memory import zeros_in_large_pages
@@ -171,14 +171,14 @@ def bounce_free_flux(a: NDArray[np.float64], f: NDArray[np.float64]) -> None:
         f[i, i] += max(0.0, a[i] - row)
 
 
-@kernel
+@kernel_helper
 def _root(a: float, s: float, large: bool) -> float:
     """Return the root x of x (s - x) = a, without cancellation."""
     big = 0.5 * (s + np.sqrt(max(0.0, s * s - 4 * a)))
     return big if large else a / big
 
 
-@kernel
+@kernel_helper
 def _excess(a: NDArray[np.float64], top: int, s: float, large_root: bool) -> float:
     """Return sum_i x_i(s) - s; with the large root of `top` it is rewritten free of cancellation."""
     total = 0.0
@@ -190,7 +190,7 @@ def _excess(a: NDArray[np.float64], top: int, s: float, large_root: bool) -> flo
     return total + _root(a[top], s, False) - s
 
 
-@kernel
+@kernel_helper
 def _fill_alias(probability: NDArray[np.float64], out: NDArray[np.uint32]) -> None:
     """Walker's alias method for six outcomes in eight equally likely slots."""
     share = np.zeros(SLOTS)

@@ -18,7 +18,7 @@ Source of the histogram estimator: Prokof'ev and Svistunov, PRL 87, 160601 (2001
 import numpy as np
 from numpy.typing import NDArray
 
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel_helper
 from sitqmc.qmc.worm import registers as reg
 from sitqmc.qmc.worm.moves import heat_bath, move_head, record_waiting, relocate_worm, residence
 from sitqmc.qmc.worm.packing import Words
@@ -33,7 +33,7 @@ _LOW, _BLOCK = _u(0xFFFFFFFF), _u(BLOCK)
 _RARE, _SPACE_AT, _RESIDENCE = _u(RARE), _u(SPACE_AT), _u(RESIDENCE)
 
 
-@kernel
+@kernel_helper
 def run_worms(
     t: np.uint64,
     row: np.uint64,

@@ -116,3 +116,19 @@ def test_kernels_without_any_folder(monkeypatch, capsys):
     jit.cache_folder.cache_clear()
     assert jit.kernel(lambda x: 2 * x)(3) == 6
     assert "compiled anew in every process; set NUMBA_CACHE_DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mark", [jit.kernel_helper, jit.inlined])
+def test_helpers_work_in_kernels_only(mark):
+    """A helper has no entry from Python: a call would jump to address zero. It says so instead."""
+
+    def double(x):
+        return 2 * x
+
+    helper = mark(double)
+    compiled = jit.kernel(lambda x: helper(x) + 1)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"double: only kernels call it; call double\.py_func, or mark"):
+            helper(3)
+        assert compiled(3) == 7
+    assert helper.py_func(3) == 6

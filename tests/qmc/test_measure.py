@@ -24,7 +24,7 @@ def test_sums_over_a_configuration_against_numpy(walk, read):
     space = space_links(model.action, model.eps)
     time = time_links(model.action, model.eps, model.charging)
     for c, (J, words) in enumerate(zip(chains.currents(), chains.state()["words"], strict=True)):
-        reset_sums(ops.empty[c], work)
+        reset_sums.py_func(ops.empty[c], work)
         read(words, c, ops, work)
         np.testing.assert_array_equal(work.current_x, J[1].sum(axis=(1, 2)))
         np.testing.assert_array_equal(work.current_y, J[2].sum(axis=(1, 2)))

@@ -9,7 +9,7 @@ from sitqmc.qmc.worm.link_by_link import link_rates, run_worms_link_by_link
 from sitqmc.qmc.worm.link_tables import build_link_tables
 from sitqmc.qmc.worm.packing import BYTES, COMPACT, fold_space
 from sitqmc.qmc.worm.random_numbers import LANES, fill_u64, lanes, stream, top_up
-from sitqmc.qmc.worm.registers import BLOCK, neighbour_offsets, new_registers, rows, windings
+from sitqmc.qmc.worm.registers import BLOCK, neighbour_offsets, net_windings, new_registers, rows
 from sitqmc.qmc.worm.scattering import (
     RESIDENCE_UNIT,
     ROW,
@@ -201,7 +201,7 @@ def test_second_worm_against_its_definition(action):
     words[row[reg.HEAD] & np.uint64(2**32 - 1)] = row[reg.WORD]
     winding, waiting = flux_walk(model, disorder, links, slow, numbers)
     assert words.tolist() == slow
-    assert list(windings(row[reg.HEAD])) == winding
+    assert list(net_windings(row[reg.HEAD])) == winding
     same = np.einsum("kii->k", waiting)
     times = green * RESIDENCE_UNIT
     np.testing.assert_allclose(times[:8], np.concatenate([same, waiting.sum(axis=(1, 2)) - same]), rtol=1e-4)

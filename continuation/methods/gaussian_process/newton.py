@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sitqmc.continuation.methods.gaussian_process.shapes import hessian_remainder, log_x, tangent, theta_count
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 FULL_BELOW = 0.5                       # gain of a Gauss-Newton step below which full steps begin
 CORRECTIONS = 4                        # of the residual, after a step
@@ -47,7 +47,7 @@ def solve_positive(M, b):  # type: ignore[no-untyped-def]
     return z, True
 
 
-@kernel
+@kernel_helper
 def damped_step(H, remainder, damping, gradient):  # type: ignore[no-untyped-def]
     """Return -(H - remainder + damping)^(-1) gradient, without `remainder` if that matrix is not positive."""
     n = gradient.size
@@ -64,12 +64,12 @@ def damped_step(H, remainder, damping, gradient):  # type: ignore[no-untyped-def
     return -gradient / largest
 
 
-@kernel
+@kernel_helper
 def _target(residual, noise, deviation):  # type: ignore[no-untyped-def]
     return 0.5 * (residual @ residual) / noise + 0.5 * (deviation @ deviation)
 
 
-@kernel
+@kernel_helper
 def gauss_newton_step(J, JJ, residual, deviation, noise, damping):  # type: ignore[no-untyped-def]
     """Return -(J^T J/noise + 1 + damping)^(-1) gradient, solved in the space of the data.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 BROAD, PEAK, EDGE, PEAK_EDGE, DRUDE, POWER, TWO_PEAKS = range(7)
 N_THETA = (2, 4, 4, 6, 4, 4, 7)
@@ -30,7 +30,7 @@ EXPONENT_LIMIT = 600.0                 # bound of |ln x|: exp stays in range
 _COUNTS = np.array(N_THETA)
 
 
-@kernel
+@kernel_helper
 def _parameters(family, theta, location, log_width, value, slope):  # type: ignore[no-untyped-def]
     """Fill value[COUNT], the parameters, and slope[COUNT, n_theta], their derivatives."""
     value[:] = np.array([2.5, 2.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0])
@@ -189,7 +189,7 @@ def shape_hessian(family, theta, location, log_width, w, response, pull, tangent
     return 0.5 * (second + second.T)
 
 
-@kernel
+@kernel_helper
 def theta_count(family):  # type: ignore[no-untyped-def]
     """Return the number of parameters of the base shape."""
     return 0 if family == FIXED else _COUNTS[family]

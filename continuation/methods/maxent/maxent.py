@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 MAX_STEPS = 200
 MAX_EXPONENT_CHANGE = 3.0   # largest change of ln x in one step: keeps exp() in range far from the minimum
@@ -70,7 +70,7 @@ def solve(K, d, m, alpha, y):  # type: ignore[no-untyped-def]
     return y, x, converged
 
 
-@kernel
+@kernel_helper
 def _step_length(d, alpha, y, x, step, change, slope, t):  # type: ignore[no-untyped-def]
     """Return the step length by Armijo backtracking from t, 0 if F never falls.
 

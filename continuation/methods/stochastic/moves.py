@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sitqmc.jit import kernel
+from sitqmc.jit import kernel, kernel_helper
 
 FEW = 4                  # trials of the weight, the edge and the edge weight in a sweep
 LAST_EDGE = 0.999        # share of the measure that may lie below the edge
@@ -21,7 +21,7 @@ def grid_index(u, edge, cumulative_model):  # type: ignore[no-untyped-def]
     return min(np.searchsorted(cumulative_model, edge + (1.0 - edge) * u), cumulative_model.size - 1)
 
 
-@kernel
+@kernel_helper
 def residual_of(K, d, sites, shares, scalars, cumulative_model):  # type: ignore[no-untyped-def]
     """Return d - K x (m,) of a configuration."""
     out, body = d.copy(), scalars[WEIGHT] * (1.0 - scalars[EDGE_WEIGHT])
@@ -35,7 +35,7 @@ def residual_of(K, d, sites, shares, scalars, cumulative_model):  # type: ignore
     return out
 
 
-@kernel
+@kernel_helper
 def _shift(K, residual, old, new, amount, theta, rng):  # type: ignore[no-untyped-def]
     """Try to move `amount` of weight from node old to node new; return whether it moved."""
     change = 0.0
@@ -49,7 +49,7 @@ def _shift(K, residual, old, new, amount, theta, rng):  # type: ignore[no-untype
     return True
 
 
-@kernel
+@kernel_helper
 def _accepted(trial, residual, theta, rng):  # type: ignore[no-untyped-def]
     """Decide by Metropolis between two residuals."""
     change = 0.5 * (trial @ trial - residual @ residual) / theta
