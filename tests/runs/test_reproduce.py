@@ -12,6 +12,8 @@ import pytest
 from helpers import sitqmc
 from package.sources import ROOT
 from sitqmc.estimate import Estimate
+from sitqmc.qmc import Chains, Model, Schedule
+from sitqmc.qmc.measure.own import OwnObservable
 from sitqmc.runs import load as load_run
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.errors import UserError
@@ -29,6 +31,7 @@ from sitqmc.runs.paper.decisions import (
 from sitqmc.runs.paper.panels import PANELS
 from sitqmc.runs.paper.panels.transition import is_resolved
 from sitqmc.runs.paper.reproduce import FIGURES, OPTIONAL, SIZES, configs_of, load, reproduce
+from sitqmc.runs.paper.studies import local
 from sitqmc.runs.paper.studies import spectra as reproduce_spectra
 from sitqmc.runs.paper.studies.dataset import P_C
 from sitqmc.runs.paper.studies.spectra import SpectrumCache, fingerprint, from_plain, to_plain
@@ -277,6 +280,28 @@ def test_data_that_would_decide():
     assert "not resolved" in str(Claim("s", "f", "d", (unknown,)).effort)
 
 
+def test_local_pairs_are_the_local_green_function():
+    """The mean over sites is G_loc of the worm of the same chains; a site without bonds decays exactly."""
+    model = Model(Lx=4, Ly=4, L_tau=64, eps=0.1, charging=3.0, action="cosine")
+    bonds = np.ones((2, 4, 4), bool)
+    bonds[0, 1, 1] = bonds[0, 1, 0] = bonds[1, 1, 1] = bonds[1, 0, 1] = False       # site (1, 1) is alone
+    own = OwnObservable("local_pairs", "1", "pairs", local.local_pairs, (len(local.SLICES), 4, 4))
+    chains = Chains(model, [bonds] * 8, seed=3, samples=range(8), own=[own], n_max=1,
+                    schedule=Schedule(bins=4, measurements_per_bin=128, transverse=False))  # fmt: skip
+    while not chains.finished:
+        chains.step()
+    pairs = np.array([r.bins["local_pairs"].mean(axis=0) for r in chains.results()])
+    worm = np.array([r.bins["G_loc"].mean(axis=0)[list(local.SLICES)] for r in chains.results()])
+    difference = pairs.mean(axis=(2, 3)) - worm
+    error = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+    assert np.all(np.abs(difference.mean(axis=0)) < 4 * error)
+    assert np.all(error < 0.05 * worm.mean(axis=0))
+    energy = local.decay_rate(pairs.mean(axis=0), model.eps)
+    assert local.bonds_of_sites(bonds)[1, 1] == 0
+    assert energy[1, 1] == pytest.approx(local.isolated_energy(model), rel=5e-3)
+    assert energy[3, 3] < 0.7 * energy[1, 1]
+
+
 def test_information_along_directions_of_the_replaced_data():
     """A quarter of the covariance is four times the information; what a constant adds counts nothing."""
     spec = importlib.util.spec_from_file_location("information", ROOT / "benchmarks" / "information.py")
@@ -316,11 +341,11 @@ def test_transition_temperatures_of_the_kept_data(medium):
     assert all(rho[p] > 2 * one.T_c.value / np.pi for p, one in found.items())
 
 
-@pytest.mark.parametrize("name", ["low", "sizes", "trotter", "scalar", "1b_clean", "modes", "flow"])
+@pytest.mark.parametrize("name", ["low", "sizes", "trotter", "scalar", "1b_clean", "modes", "flow", "quantum"])
 def test_panels_of_the_kept_data_are_drawn(medium, name):
     panel = PANELS[name]
     figure = panel.figure(medium)
-    assert figure.get_figwidth() == pytest.approx((89 if name == "low" else 183) / 25.4)
+    assert figure.get_figwidth() == pytest.approx((89 if name in ("low", "quantum") else 183) / 25.4)
     assert len(panel.caption(medium)) > 200
     assert all(np.all(np.isfinite(s.x)) and s.x.size == s.y.size for s in panel.curves(medium))
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from sitqmc.qmc.finite_size.crossings import Crossing, crossings
 from sitqmc.qmc.finite_size.kosterlitz import KosterlitzThouless
 from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
 from sitqmc.runs.paper.studies.films import Film, films
+from sitqmc.runs.paper.studies.local import LocalEnergies, local_energies
 from sitqmc.runs.paper.studies.spectra import StudyPoint
 from sitqmc.runs.paper.studies.study import ReducedPoint, Study
 from sitqmc.runs.paper.studies.thermal import transition_temperatures
@@ -21,10 +22,13 @@ Array = NDArray[np.float64]
 
 P_C = 0.337  # Swanson et al., PRX 4, 021007 (2014)
 G_C, G_C_ERROR = 4.245, 0.008  # clean, this action and time step: our own, README and benchmarks
+T_CLASSICAL = 0.8929  # E_J, T_c of the classical XY model
+G_C_ROTOR, G_C_ROTOR_ERROR = 5.73, 0.03  # clean, rotor action, eps -> 0, where T_c vanishes
 SIGMA_C = 0.5  # low-frequency conductivity at the transition, same source as P_C
 FILM_DILUTIONS = (0.075, 0.1, 0.125)  # values of p in Fig. 3a of the paper
 CROSSING_WINDOW = (0.24, 0.41)
 MAP_SEED, MAP_P, MAP_CHAINS = 337, 0.2, 8
+LOCAL_P, LOCAL_MASKS, LOCAL_LOOKS = (0.2, P_C, 0.42), 4, 400
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,12 @@ class Reproduction:
     def temperatures(self) -> dict[float, KosterlitzThouless]:
         """T_c of the diluted array by p, in E_J, of every p where the data hold the jump of rho_s."""
         return transition_temperatures(self.studies["thermal"]) if "thermal" in self.studies else {}
+
+    @cached_property
+    def clean_temperatures(self) -> dict[float, KosterlitzThouless]:
+        """T_c of the clean array in the rotor action by E_C/E_J, in E_J."""
+        study = self.studies.get("quantum")
+        return {} if study is None else transition_temperatures(study, "charging")
 
     @cached_property
     def crossings(self) -> list[Crossing]:
@@ -155,6 +165,15 @@ class Reproduction:
             model, 0, np.mean([result.maps["kappa"] for result in results], axis=0), flows.mean(axis=0),
             flows.std(axis=0, ddof=1) / np.sqrt(MAP_CHAINS), np.asarray(disorder.bonds),
         )  # fmt: skip
+
+    @cached_property
+    def local(self) -> dict[float, LocalEnergies]:
+        """Local pair energies of a few masks by p, from fresh chains: ten seconds."""
+        shape = Model(Lx=16, Ly=16, L_tau=64, eps=0.1, charging=3.0, action="cosine")
+        return {
+            p: local_energies(replace(shape, p=p), seed=MAP_SEED, masks=LOCAL_MASKS, looks=LOCAL_LOOKS)
+            for p in LOCAL_P
+        }
 
 
 def _overlapping(points: list[ReducedPoint]) -> list[ReducedPoint]:

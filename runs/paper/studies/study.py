@@ -7,6 +7,7 @@ and SIZE_STUDY_*.toml:
     clean    its clean counterpart, p = 0, tuned by E_C/E_J
     scaling  windings of several sizes at L_tau ~ L^z, for the finite-size crossings
     thermal  rho_s around the transition temperature
+    quantum  rho_s of the clean array in the rotor action around its transition temperature, by E_C/E_J
     trotter  one point at three widths of the time slice
 
 Kept of a point: averages by the improved estimators and by plain ones, mean and covariance of the
@@ -40,13 +41,13 @@ Array = NDArray[np.float64]
 
 DATA = Path(__file__).parents[1] / "data"
 CONFIGS = DATA / "configs"
-STUDIES = ("dirty", "clean", "scaling", "thermal", "trotter")
-PLAIN = ("thermal", "trotter")
+STUDIES = ("dirty", "clean", "scaling", "thermal", "quantum", "trotter")
+PLAIN = ("thermal", "quantum", "trotter")
 """Studies by plain estimators: functions of the mask would cost more than the simulation."""
 CONTINUED = ("dirty", "clean")
 """Studies whose correlators are kept and continued."""
 SCALARS = ("rho_s", "rho_s_x", "rho_s_y", "kappa", "minus_k", "energy")
-SCALARS_OF = {"thermal": ("rho_s",)}
+SCALARS_OF = {"thermal": ("rho_s",), "quantum": ("rho_s",)}
 """Scalars of a study without correlators, where not all of `BLOCKED` are needed."""
 BLOCKED = ("rho_s", "kappa", "minus_k")
 CORRELATORS = ("rho", "chi_s", "G_k0")

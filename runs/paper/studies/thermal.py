@@ -37,13 +37,16 @@ class PowerLaw:
         return np.asarray(self.prefactor.value * np.asarray(x, float) ** self.power)
 
 
-def transition_temperatures(study: Study) -> dict[float, KosterlitzThouless]:
-    """Return T_c by p, of every p whose stiffness passes the jump inside the data."""
+def transition_temperatures(study: Study, tuned: str = "p") -> dict[float, KosterlitzThouless]:
+    """Return T_c by p, or by another parameter of the model, where the stiffness passes the jump.
+
+    Values without T_c inside their data are left out.
+    """
     out = {}
-    for p in sorted({point.model.p for point in study.points}):
-        points = [point for point in study.points if point.model.p == p]
+    for value in sorted({float(getattr(point.model, tuned)) for point in study.points}):
+        points = [point for point in study.points if getattr(point.model, tuned) == value]
         try:
-            out[p] = _temperature(points)
+            out[value] = _temperature(points)
         except ValueError:
             continue
     return out
