@@ -1,6 +1,7 @@
 """Critical points, exponents and the critical conductivity beside published values.
 
     python benchmarks/critical.py [--json FILE] [STUDY ...]
+    python benchmarks/critical.py --correct       renew benchmarks/data/seed_blocks.npz (ten CPU minutes)
 
 Each study reads reduced data in benchmarks/data/ (means per sample, made by the printed command). It prints
 the value, the published value and their distance in combined standard errors. The analysis is fixed in this
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,9 +267,9 @@ def functions_of(d: dict[str, Array], chosen: NDArray[np.bool_]) -> list[MaskFun
 
 
 @cache
-def _functions(L: int, slices: int, p: float) -> MaskFunctions:
+def _functions(L: int, slices: int, p: float, masks: int = 400) -> MaskFunctions:
     model = Model(Lx=L, Ly=L, L_tau=slices, eps=0.1, charging=3.0, action="cosine", p=p)
-    return mask_functions(model, SEED, range(400), population=POPULATION)
+    return mask_functions(model, SEED, range(masks), population=POPULATION)
 
 
 def seed_crossings(functions: FunctionsOf | None = None) -> list[Row]:
@@ -309,6 +311,63 @@ def seed_pairs(functions: FunctionsOf | None = None) -> list[Row]:
         label = f"L = {small}, {large}"
         rows += exponents(f, label)
     return rows
+
+
+# --- all sizes and aspect ratios ---------------------------------------------------------------------------
+
+BLOCKS = 200
+"""Blocks of masks: sample s is in block s mod BLOCKS, so that points with the same masks share scatter."""
+OBSERVED = (("wx2", "wtau2"), ("G_0", "G_sum"))
+"""Observables whose correlation is kept; the second pair was not measured everywhere."""
+WINDOW = (0.28, 0.38)
+RANGES = (8, 12, 16, 24)
+"""Smallest sizes of the fits that are tried, in this order: the first range that fits is quoted."""
+FITTING = 0.01
+"""Probability of chi2 above which a fit is accepted."""
+
+
+def correct() -> None:
+    """Write seed_blocks.npz: block means of OBSERVED near p_c with the disorder noise taken out."""
+    rows = every_point()
+    m, q = len(rows), len(OBSERVED[0])
+    samples = np.full((len(OBSERVED), q, m, BLOCKS), np.nan, np.float32)
+    common = np.zeros((len(OBSERVED), q, m, q, m), np.float32)
+    for size, count in sorted({(int(row["Lx"]), len(row["wx2"])) for row in rows}):
+        mine = [i for i, row in enumerate(rows) if row["Lx"] == size and len(row["wx2"]) == count]
+        for k, names in enumerate(OBSERVED):
+            there = [i for i in mine if all(name in rows[i] for name in names)]
+            if there:
+                samples[k][:, there], common[k][np.ix_(range(q), there, range(q), there)] = _corrected_blocks(
+                    [rows[i] for i in there], names, count
+                )
+        print(f"L = {size}: {len(mine)} points of {count} masks", flush=True)
+    head = {key: np.array([row[key] for row in rows]) for key in ("Lx", "L_tau", "p")}
+    np.savez_compressed(DATA / "seed_blocks.npz", samples=samples, common=common, **head)
+
+
+def _corrected_blocks(rows: list[dict[str, Any]], names: tuple[str, ...], count: int) -> tuple[Array, Array]:
+    """Return corrected block means (q, m, BLOCKS) of points of one size, and what they share (q, m, q, m)."""
+    size = np.array([row["Lx"] for row in rows])
+    values = np.array([[np.asarray(row[name], float) for row in rows] for name in names])
+    functions = [_functions(int(r["Lx"]), int(r["L_tau"]), float(r["p"]), count) for r in rows]
+    points = scaling_data(size, [row["p"] for row in rows], values, shared=True, functions=functions)
+    assert points.common is not None
+    means = [points.samples[:, :, b::BLOCKS].mean(axis=2) for b in range(BLOCKS)]
+    return np.stack(means, axis=2), points.common.reshape((len(names), len(rows)) * 2)
+
+
+def every_point() -> list[dict[str, Any]]:
+    """Return all points of the diluted transition inside WINDOW, with samples of what was measured."""
+    names = ("seed_transition", *SEED_PARTS, "order_diluted", *SHAPES)
+    rows: dict[tuple[int, int, float], dict[str, Any]] = {}
+    for name in (name for name in names if (DATA / f"{name}.npz").exists()):
+        part = load(name)
+        for i, p in enumerate(part["p"].tolist()):
+            if WINDOW[0] < p < WINDOW[1]:
+                key = (int(part["Lx"][i]), int(part["L_tau"][i]), p)
+                measured = [name for pair in OBSERVED for name in pair if name in part]
+                rows[key] = {k: part[k][i] for k in ("Lx", "L_tau", "p", *measured)}
+    return [rows[key] for key in sorted(rows)]
 
 
 # --- order parameter --------------------------------------------------------------------------------------
@@ -378,6 +437,8 @@ def _eta(d: dict[str, Array]) -> list[Row]:
 
 MAKE = "python benchmarks/critical_data.py make runs/configs/critical/{}.toml"
 SEED_PARTS = ("aspect", "seed_24", "seed_32", "aspect_24")
+SHAPES = ("shape_16", "shape_24", "shape_32")
+"""More aspect ratios of L = 8 to 32, on the first masks of the others."""
 MAKE_RHO = MAKE.replace(" make ", " --n-rho 24 make ")
 
 STUDIES: dict[str, tuple[Callable[[], list[Row]], tuple[str, ...]]] = {
@@ -422,7 +483,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"{', '.join(STUDIES)}; default: all")
     parser.add_argument("--json", help="write the rows to this file")
+    parser.add_argument("--correct", action="store_true", help="renew seed_blocks.npz")
     arguments = parser.parse_args()
+    if arguments.correct:
+        correct()
+        return
     for name in arguments.studies:
         if name not in STUDIES:
             parser.error(f"{name}: no such study; known: {', '.join(STUDIES)}")
