@@ -19,6 +19,9 @@ CONSISTENT, OPEN, UNTESTED = "consistent, not proven", "not resolved", "not test
 DECISIVE = 3.0
 """Standard errors that decide."""
 
+AT_BOUND = 0.1
+"""Standard errors from its bound below which a number says nothing about the data that would decide."""
+
 Kind = Literal["above", "below", "equal"]
 
 
@@ -64,13 +67,18 @@ class Decision:
 
     @property
     def missing_data(self) -> float:
-        """How many times the data would decide if the number stays; 1: decided, nan: nothing is known."""
+        """How many times the data would decide if the number stays and its error falls as masks^(-1/2).
+
+        1: decided; inf: the number lies on the wrong side of its bound, or at it; nan: nothing is known.
+        """
         if self.verdict in (CONFIRMED, CONTRADICTED):
             return 1.0
         if not self.number.is_known or not self.number.error > 0:
             return math.nan
         far = self.tolerance if self.kind == "equal" else abs(self.number.value - self.bound)
-        return max((DECISIVE * self.number.error / far) ** 2, 1.0) if far > 0 else math.inf
+        if self.verdict == OPEN or far < AT_BOUND * self.number.error:
+            return math.inf
+        return max((DECISIVE * self.number.error / far) ** 2, 1.0)
 
     def plain(self, statement: str) -> dict[str, Any]:
         """Return the row of `statements.csv`."""
@@ -89,9 +97,9 @@ def verdict_of(decisions: Iterable[Decision]) -> str:
 
 @dataclass(frozen=True)
 class Effort:
-    """Data that would decide a statement if its numbers stay and errors fall as masks^(-1/2).
+    """Data that would decide a statement if its numbers stay.
 
-    factor      times the masks of now; 1: decided, nan: no number yet
+    factor      times the masks of now; 1: decided, inf: not by more masks, nan: no number yet
     masks       of the point with most of them
     core_hours  of all points that the statement rests on, by the trial of `sitqmc plan`; nan if not kept
     """
@@ -103,7 +111,9 @@ class Effort:
     def __str__(self) -> str:
         if self.factor == 1:
             return "decided"
-        if not math.isfinite(self.factor):
+        if math.isinf(self.factor):
+            return "no number of masks as long as the number lies at its bound or beyond"
+        if math.isnan(self.factor):
             return "unknown: the number is not resolved"
         hours = "" if math.isnan(self.core_hours) else f", {self.core_hours:.2g} core hours"
         return f"{self.masks} masks{hours} (by plan, if the number stays)"
@@ -117,6 +127,7 @@ class Claim:
     decides    what would settle it
     decisions  the numbers and rules behind the verdict; a statement without any is not tested
     points     whose masks would have to grow to decide it
+    growth     by how much, where errors do not fall as masks^(-1/2); None: they do
     """
 
     statement: str
@@ -124,6 +135,7 @@ class Claim:
     decides: str
     decisions: tuple[Decision, ...] = ()
     points: Sequence[ReducedPoint] = field(default=(), repr=False)
+    growth: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -135,6 +147,8 @@ class Claim:
         """What would decide the statement, in masks and core hours."""
         factors = [d.missing_data for d in self.decisions if d.deciding]
         factor = math.nan if not factors or any(map(math.isnan, factors)) else max(factors)
+        if self.growth is not None and factor > 1:
+            factor = self.growth
         if not self.points or not math.isfinite(factor):
             return Effort(factor, 0, math.nan)
         masks = 100 * math.ceil(factor * max(q.n_samples for q in self.points) / 100)

@@ -30,7 +30,7 @@ from sitqmc.runs.paper.decisions import (
 )
 from sitqmc.runs.paper.panels import PANELS
 from sitqmc.runs.paper.panels.transition import is_resolved
-from sitqmc.runs.paper.reproduce import FIGURES, OPTIONAL, SIZES, configs_of, load, reproduce
+from sitqmc.runs.paper.reproduce import FIGURES, OPTIONAL, SIZES, Chapter, configs_of, load, reproduce
 from sitqmc.runs.paper.studies import local
 from sitqmc.runs.paper.studies import spectra as reproduce_spectra
 from sitqmc.runs.paper.studies.dataset import P_C
@@ -230,7 +230,7 @@ def test_statements_say_what_they_rest_on(medium):
     found = {c.statement: c for c in claims(medium, films=False)}
     assert len(found) == 15
     assert all(any(ch.isdigit() for ch in c.found) for c in found.values())
-    assert sum(c.verdict == CONFIRMED for c in found.values()) == 7
+    assert sum(c.verdict == CONFIRMED for c in found.values()) == 8
     assert sum(c.verdict == CONTRADICTED for c in found.values()) == 3
     rows = list(csv.DictReader(io.StringIO(claims_table(found.values()))))
     assert {row["statement"] for row in rows} == set(found)
@@ -270,12 +270,15 @@ def test_data_that_would_decide():
     assert Decision("x", Estimate(1.0, 0.2), "equal", 1.2, tolerance=0.4).missing_data == pytest.approx(2.25)
     assert Decision("x", Estimate(1.0, 0.1), "above", 0.5).missing_data == 1
     assert np.isnan(Decision("x", Estimate.missing(), "above", 0.5).missing_data)
+    assert np.isinf(Decision("x", Estimate(1.0, 0.1), "above", 1.05).missing_data)
     points = [replace(load_study(DATA / "medium_thermal.h5").points[0], n_samples=n, chain_seconds=2.0)
               for n in (200, 310)]  # fmt: skip
     needed = Claim("s", "f", "d", (above,), points).effort
     assert (needed.masks, needed.core_hours) == (700, pytest.approx(2.25 * 510 * 2 / 3600))
     assert "700 masks, 0.64 core hours" in str(needed)
     assert str(replace(needed, factor=1.0)) == "decided"
+    assert "no number of masks" in str(replace(needed, factor=np.inf))
+    assert Claim("s", "f", "d", (above,), points, growth=4.0).effort.masks == 1300
     unknown = Decision("x", Estimate.missing(), "above", 0.0)
     assert "not resolved" in str(Claim("s", "f", "d", (unknown,)).effort)
 
@@ -315,7 +318,7 @@ def test_information_along_directions_of_the_replaced_data():
     np.testing.assert_allclose(np.sum((B @ v.T) ** 2, axis=0)[:6], 4 * resolved[:6] ** 2, rtol=1e-6)
     np.testing.assert_allclose(shifted.T @ shifted, A.T @ A, atol=1e-6 * np.abs(A.T @ A).max())
     factors = script.kept_factors()
-    assert all(np.prod(f[2:8]) ** (1 / 6) > 4 for _, f in factors.values())
+    assert all(np.prod(f[2:8]) ** (1 / 6) > 9 for _, f in factors.values())
 
 
 def test_published_numbers_have_a_distance(medium):
@@ -341,7 +344,9 @@ def test_transition_temperatures_of_the_kept_data(medium):
     assert all(rho[p] > 2 * one.T_c.value / np.pi for p, one in found.items())
 
 
-@pytest.mark.parametrize("name", ["low", "sizes", "trotter", "scalar", "1b_clean", "modes", "flow", "quantum"])
+@pytest.mark.parametrize(
+    "name", ["low", "sizes", "trotter", "scalar", "1b_clean", "modes", "flow", "quantum"]
+)
 def test_panels_of_the_kept_data_are_drawn(medium, name):
     panel = PANELS[name]
     figure = panel.figure(medium)
@@ -417,6 +422,45 @@ def test_the_cluster_gets_every_configuration_it_has(tmp_path, monkeypatch, caps
     assert {path.name for path in tmp_path.glob("*.toml")} == names
     job = (tmp_path / "reproduce.sbatch").read_text()
     assert all(name in job for name in names)
+
+
+SMALL = {
+    "dirty": {"p": 0.3}, "dirty_0": {"p": 0.0}, "dirty_warm": {"p": 0.3, "L_tau": 4},
+    "clean": {"charging": 2.0}, "scaling": {"L": [2, 3], "p": [0.3, 0.4]}, "scaling_24": {"L": 4, "p": 0.3},
+    "thermal": {"L_tau": 4}, "quantum": {"charging": [1.0, 2.0]}, "trotter": {},
+}  # fmt: skip
+
+
+def test_all_studies_of_a_size_are_simulated(tmp_path):
+    """`reproduce all --simulate` runs every configuration of every study, and keeps all their points."""
+    for name, values in SMALL.items():
+        table = {"charging": 3.0, "L": 2, "L_tau": 8, "p": 0.0} | values
+        text = TINY.format(**table).replace("samples = 16", "samples = 4")
+        (tmp_path / f"medium_{name}.toml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduce_spectra, "OPTIONS", {"method": "maxent", "n_omega": 20})
+        patch.setitem(FIGURES, "all", Chapter((), STUDIES))               # its panels take minutes
+        reproduce("all", "medium", tmp_path / "out", simulate=True, configs=tmp_path, quiet=True)
+    for study in STUDIES:
+        found = configs_of("medium", study, tmp_path / "out", tmp_path)
+        models = [model for config in found for model in config.models]
+        points = load_study(tmp_path / "out" / f"{study}.h5").points
+        assert [point.model for point in points] == models
+        assert all(point.n_samples == 4 for point in points)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_kept_data_are_those_of_the_kept_configurations(study, tmp_path):
+    """Same points and seeds; the samples that the configuration asks for, where the run was finished."""
+    kept, asked = load_study(DATA / f"medium_{study}.h5"), dict[Model, int]()
+    found = configs_of("medium", study, tmp_path, CONFIGS)
+    for config in found:
+        asked |= dict.fromkeys(config.models, config.disorder.samples)
+    assert {point.model for point in kept.points} == set(asked)
+    assert {config.disorder.seed for config in found} == set(kept.origin["seeds"])
+    for point in kept.points:
+        finished = study != "thermal" or point.n_samples > 120          # stopped at half its masks
+        assert point.n_samples == (asked[point.model] if finished else 120)
 
 
 @pytest.mark.parametrize("size", SIZES)

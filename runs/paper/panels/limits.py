@@ -235,6 +235,28 @@ def flow(data: Reproduction, name: str) -> dict[float, list[tuple[int, float, Es
     return {p: rows for p, rows in out.items() if len(rows) > 1}
 
 
+def temperatures(data: Reproduction, name: str) -> list[tuple[float, Estimate, Estimate]]:
+    """Return (p, cold, warm) of a number at the size that was simulated at two temperatures."""
+    study, out = data.studies["dirty"], []
+    for L in study.sizes:
+        slices = sorted({q.model.L_tau for q in study.points if q.model.Lx == L})
+        if len(slices) < 2:
+            continue
+        warm, cold = ({q.model.p: q for q in study.at(L, k)} for k in (slices[0], slices[-1]))
+        out += [(p, quoted(cold[p], name), quoted(warm[p], name)) for p in sorted(set(warm) & set(cold))]
+    return [(p, a, b) for p, a, b in out if a.is_known and b.is_known]
+
+
+def _two_temperatures(data: Reproduction) -> str:
+    """Return a sentence on the numbers at both temperatures; nothing if there is one only."""
+    parts = []
+    for name, _ in FLOW:
+        rows = temperatures(data, name)
+        told = ", ".join(f"{warm.minus(cold)} at p = {p:g}" for p, cold, warm in rows)
+        parts += [f"{name} {told}"] if told else []
+    return f" From the lower to the higher temperature of one size: {'; '.join(parts)}." if parts else ""
+
+
 def figure_flow(data: Reproduction) -> Figure:
     """Draw quoted numbers against 1/L at several p, over their value at the largest size."""
     with styled():
@@ -253,6 +275,8 @@ def figure_flow(data: Reproduction) -> Figure:
                               capsize=1.5, color=colour, label=f"p = {p:g}")  # fmt: skip
             if not found:
                 axis.text(0.5, 0.5, "one size only", ha="center", transform=axis.transAxes)
+            sizes_there = data.studies["dirty"].sizes
+            axis.set_xticks([1 / L for L in sizes_there], [f"1/{L}" for L in sizes_there])
             axis.set(xlabel="1/L", ylabel=label + ("" if name == "sigma_low" else " over largest L"))
             letter(axis, sign)
         figure.axes[0].legend(fontsize=5.5)
@@ -271,7 +295,8 @@ def caption_flow(data: Reproduction) -> str:
     return (
         "SIMULATED. Flow of the quoted numbers with the size of the array, E_C/E_J = 3; temperatures differ "
         "where beta does. The largest change of each: " + ("; ".join(parts) or "only one size was simulated")
-        + ". Not resolved: the limit of large L close to p_c, where L sets all scales."
+        + "." + _two_temperatures(data)
+        + " Not resolved: the limit of large L close to p_c, where L sets all scales."
     )
 
 
@@ -281,6 +306,11 @@ def curves_flow(data: Reproduction) -> list[Series]:
         value_series(f"{name} p={p:g}", "1/L", name, [1 / L for L, *_ in rows], [e.value for *_, e in rows],
                      [e.error for *_, e in rows])
         for name, _ in FLOW for p, rows in flow(data, name).items()
+    ] + [
+        value_series(f"{name}, warm less cold", "p", name, [p for p, *_ in rows],
+                     [warm.value - cold.value for _, cold, warm in rows],
+                     [warm.minus(cold).error for _, cold, warm in rows])
+        for name, _ in FLOW if (rows := temperatures(data, name))
     ]  # fmt: skip
 
 

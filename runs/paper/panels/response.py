@@ -35,7 +35,7 @@ def figure_scalar(data: Reproduction) -> Figure:
     with styled():
         figure = new_figure(PAGE, 72 * MM)
         left, right = figure.subplots(1, 2)
-        points = select_curves(data.dirty, most=5)
+        points = select_curves(data.dirty, most=6, always=())
         stacked(left, points, lambda point: f"p = {point.model.p:g}")
         stacked(right, points, lambda point: f"p = {point.model.p:g}", "scalar", SCALAR)
         letter(left, "a")
@@ -46,7 +46,7 @@ def figure_scalar(data: Reproduction) -> Figure:
 def caption_scalar(data: Reproduction) -> str:
     """Return the caption: the lowest peaks of both responses."""
     parts = []
-    for point in select_curves(data.dirty, most=5):
+    for point in select_curves(data.dirty, most=6, always=()):
         one, two = energy_scale(point, "m_h_sigma"), energy_scale(point, "m_h_scalar")
         parts.append(
             f"p = {point.model.p:g}: sigma {with_interval(one)}, chi_s'' {with_interval(two)}"
@@ -98,7 +98,7 @@ def figure_low(data: Reproduction) -> Figure:
                 label=f"L = {L}",
             )
         axis.axhline(SIGMA_C, color=RED, ls="--", lw=0.8, label=r"about 0.5 at $p_c$ (published)")
-        axis.axvline(P_C, color=GREY, ls="--", lw=0.8)
+        axis.axvline(P_C, ymax=0.8, color=GREY, ls="--", lw=0.8)
         axis.axhline(0, color=GREY, lw=0.5)
         low, high = axis.get_ylim()
         axis.set(
@@ -192,8 +192,8 @@ def _spread(axis: Axes, data: Reproduction, name: str, label: str, above: float)
                       capsize=1.5, color=RED, label="peak of P, disorder mean")  # fmt: skip
     else:
         axis.plot(p, [q.estimate(name).value for q in points], "o", ms=3, color=RED, label="disorder mean")
-    axis.axvline(P_C, color=GREY, ls="--", lw=0.8)
-    axis.set(xlabel="fraction of missing bonds p", ylabel=label, ylim=(0, None))
+    axis.axvline(P_C, ymax=0.6, color=GREY, ls="--", lw=0.8)
+    axis.set(xlabel="fraction of missing bonds p", ylabel=label, ylim=(0, 1.3 * axis.get_ylim()[1]))
     axis.legend(loc="upper right" if name != "gap" else "upper left")
 
 

@@ -86,11 +86,13 @@ def mass_against_temperature(
     return [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
 
 
-def select_curves(points: Sequence[StudyPoint], most: int = 7) -> list[StudyPoint]:
-    """Return at most `most` points: both ends, the paper's dilutions, p_c, evenly spaced others."""
+def select_curves(
+    points: Sequence[StudyPoint], most: int = 7, always: Sequence[float] = FILM_DILUTIONS
+) -> list[StudyPoint]:
+    """Return at most `most` points: both ends, p of `always`, p_c, evenly spaced others."""
     if len(points) <= most:
         return list(points)
-    wanted = {0, len(points) - 1} | {i for i, point in enumerate(points) if point.model.p in FILM_DILUTIONS}
+    wanted = {0, len(points) - 1} | {i for i, point in enumerate(points) if point.model.p in always}
     near = min(range(len(points)), key=lambda i: abs(points[i].model.p - P_C))
     wanted.add(near)
     for i in np.round(np.linspace(0, len(points) - 1, most)).astype(int):
