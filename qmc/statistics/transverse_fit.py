@@ -7,10 +7,12 @@ responses at other wave vectors are further independent numbers with a smooth di
 
 phi_m are polynomials in q^ = 2 sin(q/2) that vanish at q = 0: q^2 times those in q^2, and q_x^4 + q_y^4. At
 low frequency polynomials in q^2 converge only up to |q| = w_n/c, c a velocity: one function of
-c^2 q^2/(w_n^2 + M^2), M a mass, may join them, a pole, a root or a logarithm. K(n), the response wanted, is
-free at every n. The coefficients c_m are smooth in n: polynomials in u = 2/(2 + n). All coefficients have a
-Gaussian prior, narrower the higher the degree in n and in q^2. All data have about the same relative noise,
-which fixes their weights; q = 0 is among the data.
+x = c^2 q^2/(w_n^2 + M^2), M a mass, may join them, a pole or a logarithm, as it is or divided by
+sqrt(w_n^2 + M^2), as a loop of two modes has it. K_T(q, n) less K_T(0, n) of diluted arrays is such a
+logarithm, with nearly the same strength at all n and p. K(n), the response wanted, is free at every n. The
+coefficients c_m are smooth in n: polynomials in u = 2/(2 + n). All coefficients have a Gaussian prior,
+narrower the higher the degree in n and in q^2, of its own width for the function of x. All data have about
+the same relative noise, which fixes their weights; q = 0 is among the data.
 
 Range in q, functions, and the widths of the prior are averaged over by their evidence, the probability of
 the data given the fit (MacKay, Neural Computation 4, 415 (1992)); data out of range count as parameters of
@@ -41,29 +43,37 @@ RADII = (1.0, 0.75, 0.5)
 CURVES = 7
 """Number of polynomials in q."""
 
-FORMS = ("pole", "root", "log")
-"""Functions of c^2 q^2/(w_n^2 + M^2) that are tried beside them."""
+FORMS = ("pole", "log")
+"""Functions of x = c^2 q^2/(w_n^2 + M^2) that are tried beside them."""
 
-VELOCITIES = (0.4, 0.8)
+DAMPED = (0, 1)
+"""Powers of 1/sqrt(w_n^2 + M^2) that are tried as their factors."""
+
+VELOCITIES = (0.45, 0.65)
 """Velocities c that are tried, in units of sqrt(E_C E_J), the one of spin waves."""
 
-MASSES = (0.0, 0.5, 1.0)
+MASSES = (0.0, 0.2, 0.35, 0.55, 0.8, 1.1)
 """Masses M that are tried, in units of sqrt(E_C E_J)."""
 
-DEGREE = 7
+DEGREE = 5
 """Of the polynomials in u."""
 
 SCALE = 2.0
 """Matsubara number at which u = 1/2."""
 
-WIDTHS = (0.1, 0.3, 1.0)
-"""Standard deviations of the prior of degree one in u that are tried; those of degree zero at n = 0."""
+SMOOTH = ((0.03, 0.3), (0.1, 0.3), (0.1, 0.6), (0.3, 0.6))
+"""Standard deviation of the prior of degree one in u, that of degree zero being 1, and the ratio from one
+degree to the next: pairs that are tried."""
 
-DECAYS = (0.3, 0.6)
-"""Ratios of standard deviations of the prior from one degree in u to the next that are tried."""
+OWN_WIDTHS, OWN_LEVEL, OWN_DECAY = (0.1, 0.3), 0.5, 0.5
+"""The same for the function of x: standard deviations of degree one that are tried, that of degree zero, and
+the ratio from one degree to the next."""
 
-SLOPES = (0.1, 0.3, 0.6)
+SLOPES = (0.1, 0.3)
 """Ratios of standard deviations of the prior from one degree in q^2 to the next that are tried."""
+
+LEVELS, STATIC_SLOPES = (0.1, 0.3, 1.0), (0.1, 0.3, 0.6)
+"""Standard deviations of the prior, and ratios in q^2, that are tried for n = 0 by itself."""
 
 PENALTY = 2.0
 """Of a datum out of range, in units of chi^2 (Akaike)."""
@@ -86,10 +96,11 @@ class WaveFit:
     """One fit.
 
     radius            largest |q^| over the largest one measured
-    form              one of FORMS, "" for none, with its velocity and mass
-    width, decay      of the prior in u, see WIDTHS and DECAYS
+    form              one of FORMS, "" for none, with its velocity, mass and factor (DAMPED)
+    width, decay      of the prior in u, see SMOOTH
     slope             of the prior in q^2, see SLOPES
     level             of the prior of degree zero in u
+    own_width         of the prior in u of the function of x, see OWN_WIDTHS
     curves            number of polynomials in q; 0 for q = 0 alone
     """
 
@@ -97,10 +108,12 @@ class WaveFit:
     form: str = ""
     velocity: float = 0.0
     mass: float = 0.0
-    width: float = 0.3
-    decay: float = 0.6
-    slope: float = 0.3
+    damped: int = 0
+    width: float = 0.1
+    decay: float = 0.3
+    slope: float = 0.1
     level: float = 1.0
+    own_width: float = 0.3
     curves: int = CURVES
 
 
@@ -308,20 +321,27 @@ def _polynomials(q2: Array, q4: Array) -> tuple[Array, Integers]:
 
 
 def _basis(shells: _Shells, fit: WaveFit, inside: NDArray[np.bool_], which: Integers) -> tuple[Array, Array]:
-    """Functions of q, (shells in range, frequencies, functions), and the widths of their priors."""
+    """Functions of q, (shells in range, frequencies, functions); widths of the polynomials' priors."""
     q2 = shells.q2[inside]
     smooth, degree = _polynomials(q2, shells.q4[inside])
     kept = min(fit.curves, len(q2) - 2)
     columns = [np.repeat(f[:, None], len(which), axis=1) for f in smooth[:, :kept].T]
-    widths = fit.slope ** degree[:kept].astype(float)
     if fit.form:
-        square = fit.velocity**2 * shells.top * q2[:, None]
-        x = square / np.maximum(shells.w2[which] + fit.mass**2, 1e-12)
-        root = np.sqrt(q2)[:, None]                  # the root is of order one at high |q|, too
-        rise = root * np.sqrt(x) / (1 + np.sqrt(1 + x))
-        columns.append({"pole": x / (1 + x), "root": rise, "log": np.log1p(x) / 4}[fit.form])
-        widths = np.append(widths, 1.0)
-    return np.stack(columns, axis=2), widths
+        energy2 = np.maximum(shells.w2[which] + fit.mass**2, 1e-12)
+        x = fit.velocity**2 * shells.top * q2[:, None] / energy2
+        form = x / (1 + x) if fit.form == "pole" else np.log1p(x) / 4
+        columns.append(form * (energy2[0] / energy2) ** (fit.damped / 2))
+    return np.stack(columns, axis=2), fit.slope ** degree[:kept].astype(float)
+
+
+def _deviations(fit: WaveFit, widths: Array, terms: int) -> Array:
+    """Standard deviations of the prior, (functions, terms)."""
+    powers = np.arange(terms - 1)
+    out = np.outer(widths, np.append(fit.level, fit.width * fit.decay**powers))
+    if fit.form:
+        own = fit.level * np.append(OWN_LEVEL, fit.own_width * OWN_DECAY**powers)
+        out = np.vstack([out, own])
+    return out
 
 
 def _design(n: Integers, terms: int) -> Array:
@@ -342,9 +362,7 @@ def _solve(shells: _Shells, noise: Array, n: Integers, which: Integers, fit: Wav
     S, F = data.shape
     u = _design(n[which], min(DEGREE + 1, F))
     columns = (phi[:, :, :, None] * u[None, :, None, :]).reshape(S, F, -1)
-    deviations = np.full(u.shape[1], fit.level)
-    deviations[1:] = fit.width * fit.decay ** np.arange(u.shape[1] - 1)
-    precision = 1 / np.outer(widths, deviations).ravel() ** 2
+    precision = 1 / _deviations(fit, widths, u.shape[1]).ravel() ** 2
     share, weight = modes / modes.sum(), modes[:, None] / noise[which]
     means = np.tensordot(share, columns, 1)
     centred = columns - means
@@ -395,7 +413,7 @@ def _noise(shells: _Shells, n: Integers, which: Integers) -> Array:
 
 
 def _forms() -> list[WaveFit]:
-    return [WaveFit(), *(WaveFit(1.0, *some) for some in product(FORMS, VELOCITIES, MASSES))]
+    return [WaveFit(), *(WaveFit(1.0, *some) for some in product(FORMS, VELOCITIES, MASSES, DAMPED))]
 
 
 def _joint_fits(shells: _Shells, noise: Array, n: Integers, which: Integers) -> list[_Solution]:
@@ -405,11 +423,12 @@ def _joint_fits(shells: _Shells, noise: Array, n: Integers, which: Integers) -> 
     least = min(s.score for s in found)
     best = [s.fit for s in sorted(found, key=lambda s: s.score)[:MOST] if s.score < least + HOPELESS]
     more = [
-        *(replace(fit, width=w, decay=d, slope=s)
-          for fit, w, d, s in product(best, WIDTHS, DECAYS, SLOPES)),
+        *(replace(fit, width=w, decay=d, slope=s, own_width=o if fit.form else fit.own_width)
+          for fit, (w, d), s, o in product(best, SMOOTH, SLOPES, OWN_WIDTHS)),
         *(replace(fit, radius=radius) for fit, radius in product(best, RADII[1:])),
     ]  # fmt: skip
-    return [*found, *_fits(shells, noise, n, which, (fit for fit in more if fit not in first))]
+    new = [fit for fit in dict.fromkeys(more) if fit not in first]
+    return [*found, *_fits(shells, noise, n, which, new)]
 
 
 def _fits(
@@ -423,10 +442,11 @@ def _fits(
 def _static_fits(shells: _Shells, n: Integers, i: int) -> list[_Solution]:
     """Fits of n = 0 by itself: static responses need not continue those of other frequencies."""
     which = np.array([i])
-    forms = [fit for fit in _forms() if not fit.form or fit.mass]        # without a mass they jump at q = 0
+    # Without a mass they jump at q = 0; factors of frequency mean nothing here.
+    forms = [fit for fit in _forms() if not fit.form or (fit.mass and not fit.damped)]
     single = [
-        *(replace(fit, slope=s, level=w) for fit, s, w in product(forms, SLOPES, WIDTHS)),
-        *(replace(fit, radius=r, level=WIDTHS[0]) for fit, r in product(forms, RADII[1:])),
+        *(replace(fit, slope=s, level=w) for fit, s, w in product(forms, STATIC_SLOPES, LEVELS)),
+        *(replace(fit, radius=r, level=LEVELS[0], slope=0.3) for fit, r in product(forms, RADII[1:])),
     ]
     return [*_fits(shells, _noise(shells, n, which), n, which, single), _alone(shells, which)]
 
