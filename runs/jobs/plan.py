@@ -24,6 +24,7 @@ CHAIN_TAUS = 20.0            # autocorrelation times in a chain that is long eno
 RARE = 8.0                   # the share of measuring follows from measurements so many times rarer
 OWN_CALLS = 20               # of every own observable, to know its cost
 THERM_TAUS = 10.0            # autocorrelation times in a thermalisation that is long enough
+MOST_DONE = 0.5              # a trial that has done more than this share is timed from its start
 FEW_SAMPLES = 8
 
 
@@ -185,7 +186,7 @@ def _speed(config: Config, model: Model, seconds: float, spacing: float) -> tupl
     started, first = time.process_time(), chains.progress
     while chains.progress * sweeps < long.therm_sweeps * len(group) and time.monotonic() - wall < seconds / 2:
         chains.step()                            # thermalisation holds no measurements
-    if not chains.finished:                      # one step is all of a very small lattice
+    if chains.progress < MOST_DONE:              # one step is nearly all of a very small lattice
         started, wall, first = time.process_time(), time.monotonic(), chains.progress
     while not chains.finished and (time.monotonic() - wall < seconds or chains.progress == first):
         chains.step()

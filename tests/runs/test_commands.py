@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import getpass
+import itertools
 import json
 import os
 import shlex
@@ -21,9 +22,10 @@ import pytest
 
 from helpers import command, environment, sitqmc, write_config
 from sitqmc.runs.cli.main import main
-from sitqmc.runs.config.config import load_config
+from sitqmc.runs.config.config import Config, load_config
 from sitqmc.runs.config.target import TargetSection, wanted_samples
 from sitqmc.runs.errors import Stopped, UserError, WriteFailed
+from sitqmc.runs.jobs import plan as plan_file
 from sitqmc.runs.jobs.slurm import job_name
 from sitqmc.runs.simulate.lock import EXPIRES, exclusive_lock
 from sitqmc.runs.simulate.run import run
@@ -650,3 +652,22 @@ def test_targets_follow_from_the_samples_before():
     assert wanted_samples(target, values, 10) == asked[-1]           # more samples there change nothing
     capped = TargetSection(goals={"rho_s": {"relative": 1e-9}}, max_samples=4000)
     assert wanted_samples(capped, values, 10) == 4000
+
+
+def test_a_trial_that_is_nearly_done_is_timed_from_its_start(monkeypatch):
+    """A step of a tiny array is nearly all of it: what is left would say nothing on the speed."""
+
+    class Steps:
+        progress, finished = 0.0, False
+
+        def step(self):
+            self.finished = self.progress > 0
+            self.progress = 1.0 if self.finished else 0.999
+
+    clock = itertools.count()
+    monkeypatch.setattr(plan_file, "new_chains", lambda *_: Steps())
+    monkeypatch.setattr(plan_file.time, "process_time", lambda: next(clock))
+    config = Config.of(L=2, L_tau=8, eps=0.1, charging=3.0, samples=4, schedule={"interleave": 4})
+    ns, _ = plan_file._speed(config, config.models[0], 5.0, 1.0)
+    sweeps = 4 * (20 + 1000)                     # of thermalisation and measurements, four chains
+    assert ns == pytest.approx(1e9 / (sweeps * config.models[0].sites * 8))

@@ -12,6 +12,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from sitqmc.qmc import Model
 from sitqmc.runs.jobs.plan import chain_seconds
 from sitqmc.runs.paper.studies.study import DATA, STUDIES, reduce_runs, save_study
 from sitqmc.runs.store.run_folder import RunFolder
@@ -23,7 +24,7 @@ def keep(study: str, folders: list[Path], out: Path | None = None) -> Path:
     """Write medium_STUDY.h5 from the output folders of its runs; returns the path."""
     command = f"sitqmc reproduce all --size medium --simulate ({', '.join(f.name for f in folders)})"
     found = reduce_runs(study, folders, command=command)
-    seconds = {}
+    seconds = dict[Model, float]()
     for folder in folders:
         seconds |= chain_seconds(RunFolder(folder).header.config)
     kept = tuple(
