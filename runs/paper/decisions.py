@@ -100,7 +100,7 @@ class Effort:
     """Data that would decide a statement if its numbers stay.
 
     factor      times the masks of now; 1: decided, inf: not by more masks, nan: no number yet
-    masks       of the point with most of them
+    masks       of the point with fewest of them
     core_hours  of all points that the statement rests on, by the trial of `sitqmc plan`; nan if not kept
     """
 
@@ -151,6 +151,6 @@ class Claim:
             factor = self.growth
         if not self.points or not math.isfinite(factor):
             return Effort(factor, 0, math.nan)
-        masks = 100 * math.ceil(factor * max(q.n_samples for q in self.points) / 100)
+        masks = 100 * math.ceil(factor * min(q.n_samples for q in self.points) / 100)
         seconds = sum(factor * q.n_samples * q.chain_seconds for q in self.points)
         return Effort(factor, masks, seconds / 3600)

@@ -274,11 +274,11 @@ def test_data_that_would_decide():
     points = [replace(load_study(DATA / "medium_thermal.h5").points[0], n_samples=n, chain_seconds=2.0)
               for n in (200, 310)]  # fmt: skip
     needed = Claim("s", "f", "d", (above,), points).effort
-    assert (needed.masks, needed.core_hours) == (700, pytest.approx(2.25 * 510 * 2 / 3600))
-    assert "700 masks, 0.64 core hours" in str(needed)
+    assert (needed.masks, needed.core_hours) == (500, pytest.approx(2.25 * 510 * 2 / 3600))
+    assert "500 masks, 0.64 core hours" in str(needed)
     assert str(replace(needed, factor=1.0)) == "decided"
     assert "no number of masks" in str(replace(needed, factor=np.inf))
-    assert Claim("s", "f", "d", (above,), points, growth=4.0).effort.masks == 1300
+    assert Claim("s", "f", "d", (above,), points, growth=4.0).effort.masks == 800
     unknown = Decision("x", Estimate.missing(), "above", 0.0)
     assert "not resolved" in str(Claim("s", "f", "d", (unknown,)).effort)
 
