@@ -357,10 +357,57 @@ class Slice:
 # ---- thermal averages ------------------------------------------------------------------------------------
 
 
-def two_slices(left: np.ndarray, right: np.ndarray, X: np.ndarray, L_tau: int) -> np.ndarray:
-    """sum_ab left_a^(L_tau-k-1) X_ab right_b^(k-1) for k = 1 .. L_tau-1, eigenvalues left and right."""
-    powers = np.arange(L_tau - 1)
-    Y = (left[:, None] ** powers).T @ X @ right[:, None] ** powers
+NEGLIGIBLE = 1e-18
+"""Weight of a pair of eigenstates, relative to the largest one, below which the pair is left out."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigenvalues (states,), the largest of all blocks being 1, and eigenvectors of one block.
+
+    The first `dominant` states have |value| > NEGLIGIBLE^(1/(L_tau - 2)): of two states with smaller values,
+    left^p right^(L_tau - 2 - p) is below NEGLIGIBLE for every p, so no matrix element between them is needed.
+    """
+
+    values: np.ndarray
+    vectors: np.ndarray
+    dominant: int
+
+    def powers(self, top: int) -> np.ndarray:
+        """values^k, k = 0 .. top - 1, (states, top)."""
+        return np.cumprod(np.column_stack([np.ones(len(self.values)), *[self.values] * (top - 1)]), axis=1)
+
+
+def ordered_spectrum(values: np.ndarray, vectors: np.ndarray, top: float, L_tau: int) -> Spectrum:
+    """Eigenstates in the order of falling |value|, values in units of `top`."""
+    order = np.argsort(-np.abs(values), kind="stable")
+    values = values[order] / top
+    threshold = NEGLIGIBLE ** (1 / (L_tau - 2)) if L_tau > 2 else -1.0
+    return Spectrum(values, np.ascontiguousarray(vectors[:, order]), int((np.abs(values) > threshold).sum()))
+
+
+Elements = tuple[np.ndarray, np.ndarray]
+"""Matrix elements <a|X|b> of dominant a and all b, and of all other a and dominant b."""
+
+
+def elements(left: Spectrum, X: np.ndarray, right: Spectrum) -> Elements:
+    a, b = left.dominant, right.dominant
+    return (left.vectors[:, :a].T @ X) @ right.vectors, left.vectors[:, a:].T @ (X @ right.vectors[:, :b])
+
+
+def squared_elements(spectrum: Spectrum, X: np.ndarray) -> Elements:
+    """Squares of the elements of a symmetric, antisymmetric or diagonal (one axis) matrix in one block."""
+    a, U = spectrum.dominant, spectrum.vectors
+    left = U[:, :a].T * X if X.ndim == 1 else U[:, :a].T @ X
+    first = (left @ U) ** 2
+    return first, first[:, a:].T
+
+
+def two_slices(left: Spectrum, products: Elements, right: Spectrum, L_tau: int) -> np.ndarray:
+    """sum_ab left_a^(L_tau-k-1) products_ab right_b^(k-1) for k = 1 .. L_tau-1."""
+    a, b = left.dominant, right.dominant
+    l_powers, r_powers = left.powers(L_tau - 1), right.powers(L_tau - 1)
+    Y = l_powers[:a].T @ (products[0] @ r_powers) + l_powers[a:].T @ (products[1] @ r_powers[:b])
     return np.array([Y[L_tau - k - 1, k - 1] for k in range(1, L_tau)])
 
 
@@ -428,10 +475,13 @@ def thermal_averages(
     sl = Slice(bonds, sites, E_J, action, eps, d_max=max(2 * n_max + 1, n_max + n_edge))
     root_D = {q: links_t.root_D(n) for q, n in blocks.items()}
 
+    @cache
+    def place(left: int, right: int, raised: int | None) -> np.ndarray:
+        return sl.index(blocks[left], blocks[right], raised)
+
     def matrix(table: np.ndarray, left: int, right: int, raised: int | None = None) -> np.ndarray:
         """D^(1/2) f S D^(1/2) between the blocks of charge left and right."""
-        inner = table[sl.index(blocks[left], blocks[right], raised)]
-        return root_D[left][:, None] * inner * root_D[right]
+        return root_D[left][:, None] * table[place(left, right, raised)] * root_D[right]
 
     # Currents of one slice: all links of a direction, those through one column (its sum: the winding), and
     # the two parts of the wave across.
@@ -458,11 +508,11 @@ def thermal_averages(
     tables["B"] = sl.coefficients(B)
     tables |= {key: sl.coefficients(f) for key, f in energy.items() if key != "E" or action == "villain"}
 
-    spectra = {q: np.linalg.eigh(matrix(table_S, q, q)) for q in blocks}
-    top = max(np.abs(lam).max() for lam, _ in spectra.values())       # a common factor, against overflow
-    spectra = {q: (lam / top, U) for q, (lam, U) in spectra.items()}
+    found = {q: np.linalg.eigh(matrix(table_S, q, q)) for q in blocks}
+    top = max(np.abs(lam).max() for lam, _ in found.values())         # a common factor, against overflow
+    spectra = {q: ordered_spectrum(lam, U, top, L_tau) for q, (lam, U) in found.items()}
     double = {q: 1 if q == 0 or n_g else 2 for q in blocks}           # the blocks q and -q
-    weight = {q: double[q] * (lam**L_tau).sum() for q, (lam, _) in spectra.items()}
+    weight = {q: double[q] * (spectrum.values**L_tau).sum() for q, spectrum in spectra.items()}
     Z = sum(weight.values())
 
     # Time links: distribution of the charges, their correlations. One slice: distribution of the angles.
@@ -472,21 +522,23 @@ def thermal_averages(
     lost = lost_n2 = lost_T2 = T2 = 0.0
     rho = np.zeros(table_S.size)
     for q, n in blocks.items():
-        lam, U = spectra[q]
+        spectrum = spectra[q]
+        lam, U = spectrum.values[: spectrum.dominant], spectrum.vectors[:, : spectrum.dominant]
         p = double[q] * U**2 @ lam**L_tau / Z
         n2 += p @ (n**2).mean(axis=1)
         T = links_t.energy(n).sum(axis=1)
         energy_tau += p @ T
         T2 += p @ T**2
         contact_tau += p @ links_t.contact(n).sum(axis=1)
-        A = U.T @ (T[:, None] * U)
-        C_tau += double[q] * two_slices(lam, lam, A**2, L_tau + 2)[:-1] / Z
+        T_squared = squared_elements(spectrum, T)
+        C_tau += double[q] * two_slices(spectrum, T_squared, spectrum, L_tau + 2)[:-1] / Z
         if n_g:
             density_map += p @ n
         kappa_map += beta * q * (p @ n)
         for r in range(N):
-            A = U.T @ (n[:, [r]] * U)
-            kappa_loc_map[r] += beta * double[q] * two_slices(lam, lam, A**2, L_tau + 2)[:-1].mean() / Z
+            n_squared = squared_elements(spectrum, n[:, r])
+            correlated = two_slices(spectrum, n_squared, spectrum, L_tau + 2)[:-1]
+            kappa_loc_map[r] += beta * double[q] * correlated.mean() / Z
         # Visits of one time link to a state that was dropped, from the states kept on all others.
         V = table_S[sl.index(edges[q], n)] @ (root_D[q][:, None] * U) / top
         w_edge = links_t.root_D(edges[q]) ** 2
@@ -495,7 +547,7 @@ def thermal_averages(
         lost_n2 += p @ (edges[q] ** 2).mean(axis=1)
         lost_T2 += p @ links_t.energy(edges[q]).sum(axis=1) ** 2
         R = root_D[q][:, None] * (U * lam ** (L_tau - 1) @ U.T) * root_D[q]
-        rho += np.bincount(sl.index(n, n).ravel(), double[q] * R.ravel(), minlength=rho.size)
+        rho += np.bincount(place(q, q, None).ravel(), double[q] * R.ravel(), minlength=rho.size)
     p_theta = sl.angle_distribution(rho)
 
     def mean(f: np.ndarray) -> float:
@@ -517,19 +569,20 @@ def thermal_averages(
     for i, j in np.ndindex(N, N):
         G_pair[i, j, 0] = mean(sl.cosine[sl.difference(i, j)])
 
-    # Different slices: matrix elements between eigenstates. Every table holds one factor of the matrix.
-    for q in blocks:
-        lam, U = spectra[q]
+    # Different slices: matrix elements between eigenstates. Every table holds one factor of the matrix. The
+    # matrix of a current is antisymmetric: its elements are imaginary, but for the factor i left out.
+    for q, spectrum in spectra.items():
         for key, table in tables.items():
-            A = U.T @ matrix(table, q, q) @ U / top
-            C[key][1:] += double[q] * two_slices(lam, lam, A * A.T, L_tau) / Z
+            squares = squared_elements(spectrum, matrix(table, q, q) / top)
+            sign = -1 if key in currents else 1
+            C[key][1:] += sign * double[q] * two_slices(spectrum, squares, spectrum, L_tau) / Z
     for q in range(min(blocks), max(blocks)):
         # exp(-i theta_i) at slice k lowers q+1 to q, exp(i theta_j) at slice 0 has raised it; without offset
         # the pair of blocks -q-1, -q gives the same with k -> L_tau-k.
-        (low, U_low), (high, U_high) = spectra[q], spectra[q + 1]
-        E = [U_high.T @ matrix(table_S, q + 1, q, raised=r) @ U_low / top for r in range(N)]
+        low, high = spectra[q], spectra[q + 1]
+        E = [elements(low, matrix(table_S, q + 1, q, raised=r).T / top, high) for r in range(N)]
         for i, j in np.ndindex(N, N):
-            Y = two_slices(low, high, (E[i] * E[j]).T, L_tau) / Z
+            Y = two_slices(low, (E[i][0] * E[j][0], E[i][1] * E[j][1]), high, L_tau) / Z
             G_pair[i, j, 1:] += Y if n_g else Y + Y[::-1]
     if action != "villain":
         C["E"][1:] = C["B"][1:]        # e and c are both E_J cos theta
