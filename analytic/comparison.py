@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc
 
 from sitqmc.analytic.film.analysis import FilmAnalysis
 from sitqmc.analytic.film.derived import ExcessConductivity, excess_peak
@@ -259,7 +259,7 @@ def _search(
         cost = np.array([match.minus_2_log_l for match in matches])
         best = _interval(grid, cost)
     weight = np.exp(-0.5 * (cost - cost.min()))
-    p = chi2_distribution.sf([match.chi2 for match in matches], data.nu_thz.size)
+    p = chdtrc(data.nu_thz.size, [match.chi2 for match in matches])
     return best, float(weight @ p / weight.sum()), at_edge
 
 
@@ -282,7 +282,7 @@ def compare(
         best, p_value, at_edge = _search(likelihood, search_mev)
     else:
         best, at_edge = Estimate(e_j_mev, 0.0, e_j_mev, e_j_mev), False
-        p_value = float(chi2_distribution.sf(likelihood.at(e_j_mev).chi2, data.nu_thz.size))
+        p_value = float(chdtrc(data.nu_thz.size, likelihood.at(e_j_mev).chi2))
     match = likelihood.at(best.value)
     window = (float(data.nu_thz[0]), float(data.nu_thz[-1]))
     measured = excess_peak(data, window, rng or np.random.default_rng(0))

@@ -8,7 +8,7 @@ theta modulo 2 pi.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +28,12 @@ from sitqmc.result import Result
 Model = Literal["mattis_bardeen", "finite_scattering", "dynes"]
 POSITIVE = ("sigma_n", "scattering_mev", "film_nm", "thickness_um")
 NOT_NEGATIVE = ("gamma_mev", "loss", "eps_film")
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass."""
+    return tuple(f.name for f in fields(kind))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +63,13 @@ class FilmSetup:
         """Return all numbers by parameter name."""
         own = {n: getattr(self, n) for n in ("sigma_n", "scattering_mev", "gamma_mev")}
         parts = (self.sample, self.sample.substrate, self.instrument)
-        return own | {f.name: getattr(p, f.name) for p in parts for f in fields(p) if f.name != "substrate"}
+        return own | {n: getattr(p, n) for p in parts for n in _field_names(type(p)) if n != "substrate"}
 
     def updated(self, values: Mapping[str, float]) -> "FilmSetup":
         """Return the setup with the named numbers replaced; names of other parameters are ignored."""
 
         def pick(part: Any) -> dict[str, float]:
-            return {f.name: values[f.name] for f in fields(part) if f.name in values}
+            return {n: values[n] for n in _field_names(type(part)) if n in values}
 
         substrate = replace(self.sample.substrate, **pick(self.sample.substrate))
         sample = replace(self.sample, substrate=substrate, **pick(self.sample))

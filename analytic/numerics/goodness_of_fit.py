@@ -7,7 +7,7 @@ detects systematic deviations even where every single residual is small.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc
 
 from sitqmc.analytic.units import Array
 from sitqmc.result import Result
@@ -64,7 +64,7 @@ def assess_fit(residuals: list[Array], prior_residuals: Array, n_free: int) -> F
     if dof < 1:
         raise ValueError(f"{count} data for {n_free} free parameters: no degree of freedom is left; fix some")
     chi2 = sum(float(np.sum(r**2)) for r in residuals) + float(np.sum(prior_residuals**2))
-    p_value, z = float(chi2_distribution.sf(chi2, dof)), lag_one_z(residuals)
+    p_value, z = float(chdtrc(dof, chi2)), lag_one_z(residuals)
     reasons = []
     if p_value < P_MIN:
         p_text = f"p = {p_value:.1e}" if p_value > 0 else "p < 1e-300"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dgeqrf, dorgqr
 from scipy.optimize import least_squares
 
 from sitqmc.estimate import Estimate
@@ -189,6 +190,8 @@ class _CollapseFit:
         if scaling.logarithmic and np.any(points.mean <= 0):
             raise ValueError("logarithmic = True: all averages must be positive; drop the points at zero")
         self.white = self._white()
+        self.log_L, self.log_L_tau = np.log(points.L), np.log(points.L_tau)
+        self.log_size = self.log_L - self.log_L.mean()       # keeps the coefficients of order one
         self._check_terms()
 
     def _check_terms(self) -> None:
@@ -225,21 +228,22 @@ class _CollapseFit:
     def _design(self, parameters: Array, mean: Array) -> tuple[Array, Array]:
         """Return the whitened data (q m,) and terms (q m, q terms)."""
         p, s, (y, z) = self.points, self.scaling, self._exponents(parameters)
-        size = p.L / np.exp(np.log(p.L).mean())  # keeps the coefficients of order one
         x = (p.coupling - parameters[0]) * p.L**y
         x = x / max(float(np.abs(x).max()), 1e-300)
-        a = np.log(p.L_tau) - z * np.log(p.L)
+        a = self.log_L_tau - z * self.log_L
         a = a - a.mean()
-        columns = [
-            x**i * a**j * (size**-s.omega if corrects and s.omega is not None else 1.0)
-            for i, j, corrects in self.terms
-        ]
-        basis = np.stack(columns, axis=1)
         q, m = mean.shape
+        basis = np.empty((m, len(self.terms)))
+        for column, (i, j, corrects) in zip(basis.T, self.terms, strict=True):
+            column[:] = x**i
+            if j:
+                column *= a**j
+            if corrects and s.omega is not None:
+                column *= np.exp(-s.omega * self.log_size)
         design, data = np.zeros((q * m, q * basis.shape[1])), np.empty(q * m)
         for k, (c0, c1) in enumerate(s.power):
             rows, cols = slice(k * m, (k + 1) * m), slice(k * basis.shape[1], (k + 1) * basis.shape[1])
-            power = (c0 + c1 * z) * np.log(size)
+            power = (c0 + c1 * z) * self.log_size
             if s.logarithmic:
                 data[rows], design[rows, cols] = np.log(np.maximum(mean[k], 1e-300)) + power, basis
             else:
@@ -250,7 +254,8 @@ class _CollapseFit:
     def residual(self, parameters: Array, mean: Array) -> Array:
         """Return the residuals of the best coefficients, in standard errors."""
         data, design = self._design(parameters, mean)
-        basis, _ = np.linalg.qr(design)
+        packed, tau, _, _ = dgeqrf(design)           # np.linalg.qr spends half its time outside of LAPACK
+        basis, _, _ = dorgqr(packed, tau)
         return np.asarray(data - basis @ (basis.T @ data))
 
     def coefficients(self, parameters: Array, mean: Array) -> Array:

@@ -60,7 +60,7 @@ class ScalingData:
         values, vectors = np.linalg.eigh(self.common)
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
-    @property
+    @cached_property
     def mean(self) -> Array:
         """(q, m)"""
         return np.asarray(self.samples.mean(axis=2))

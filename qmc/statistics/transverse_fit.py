@@ -28,7 +28,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc
 
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.model.wave_vectors import lattice_wave_vectors, multiplicity
@@ -542,7 +542,7 @@ def _quality(best: _Solution, shells: _Shells) -> tuple[float, int, float]:
     squares = float(np.sum(gram**2)) / (samples - 1) ** 2
     effective = dof**2 / max(squares - dof**2 / (samples - 1), dof)
     inflation = (samples - 1) / (samples - 3) if samples > 8 else np.inf
-    p_value = float(chi2_distribution.sf(chi2 / inflation * effective / dof, effective))
+    p_value = float(chdtrc(effective, chi2 / inflation * effective / dof))
     return chi2, dof, p_value
 
 

@@ -51,9 +51,10 @@ def _packages() -> Finding:
 
 def _kernels() -> Finding:
     """The worm runs, and its machine code is kept on the disk."""
+    from sitqmc.qmc import Model
     from sitqmc.runs.simulate.worker import warm_up
 
-    warm_up()
+    warm_up(Model(L=2, L_tau=2, eps=0.5, charging=2.0))
     from sitqmc.jit import cache_folder
 
     folder = cache_folder()

@@ -137,7 +137,7 @@ def _rows(config: Config, models: Sequence[Model], hours: dict[Model, float]) ->
 
 def _trials(config: Config, models: Sequence[Model], seconds: float) -> Iterator[Trial]:
     """Yield trials at a few lattice sizes, at the largest p of each, where disorder slows down most."""
-    warm_up()
+    warm_up(models[0])
     by_volume: dict[int, Model] = {}
     for model in models:
         volume = model.sites * model.L_tau

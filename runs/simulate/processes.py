@@ -48,7 +48,7 @@ def run_local(
             config, folder, tasks, itertools.count(), stop=stop, after_task=progress.finished_task,
             after_step=progress.task_progress,
         )  # fmt: skip
-    warm_up()
+    warm_up(config.models[tasks[0].point])
     one_blas_thread()
     context = multiprocessing.get_context("spawn")
     stop_flag = context.RawValue("b", 0)

@@ -79,7 +79,7 @@ class RunDriver:
             tasks = self._tasks(found)           # states may have moved
         self._tell(lines, found, tasks)
         if tasks:
-            warm_up()
+            warm_up(config.models[tasks[0].point])
         return tasks
 
     def simulate(self, tasks: list[Task], comm: Any) -> bool:

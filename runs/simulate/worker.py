@@ -62,12 +62,16 @@ def records_of(chains: Chains, keep_state: bool = False) -> list[SampleRecord]:
     return out
 
 
-def warm_up() -> None:
-    """Compile the kernels, or load them from the cache, before several workers start.
+def warm_up(model: Model) -> None:
+    """Compile the kernels that a model needs, or load them from the cache, before several workers start.
 
     raises  WriteFailed if the cache cannot be written
     """
-    model = Model(Lx=2, Ly=2, L_tau=2, eps=0.5, charging=2.0)
+    # Couplings of the model: they choose the kernels, and their scattering tables are made only once.
+    model = Model(
+        Lx=2, Ly=2, L_tau=2, eps=model.eps, charging=model.charging, action=model.action, n_g=model.n_g,
+        spread_J=model.spread_J, spread_C=model.spread_C,
+    )  # fmt: skip
     tiny = Schedule(therm_sweeps=1, bins=4, measurements_per_bin=1)
     try:
         run_chain(model, model.draw_disorder(0, 0), seed=0, sample=0, schedule=tiny)

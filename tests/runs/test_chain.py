@@ -3,11 +3,13 @@
 import contextlib
 import io
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from helpers import datasets, environment, few_figures, mpiexec, sitqmc, write_config
+from helpers import LIMIT, datasets, environment, few_figures, mpiexec, sitqmc, write_config
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config
 from sitqmc.runs.simulate.run import run
@@ -74,10 +76,25 @@ def test_one_mpi_rank(reference, tmp_path):
     assert datasets(tmp_path / "out/run.h5", "points") == datasets(reference[0] / "out/run.h5", "points")
 
 
+FEW_FIGURES = """
+import os, sys
+from helpers import few_figures
+from sitqmc.runs.cli.main import main
+if os.environ.get("PMI_RANK", "0") == "0":       # rank 0 draws
+    with few_figures("rho", "sigma", "alpha"):
+        sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_mpi_ranks_share_the_simulation_and_the_analysis(reference, tmp_path):
     """With more ranks than points, bits and tables are those of one process."""
     write_config(tmp_path)
-    done = sitqmc(tmp_path, "run", "run.toml", before=(mpiexec(), "-n", "3"))
+    done = subprocess.run(
+        [mpiexec(), "-n", "3", sys.executable, "-c", FEW_FIGURES, "run", "run.toml"], cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True,
+        timeout=LIMIT,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert datasets(tmp_path / "out/run.h5") == datasets(reference[0] / "out/run.h5")
     assert done.stdout.count("24 to simulate") == 1

@@ -302,11 +302,11 @@ def test_low_frequency_value_is_shown(reader, made):
 
 def test_command(made, capsys, tmp_path):
     out, _ = made
-    assert cli.main(["report", str(out), "-o", str(tmp_path / "r.html"), "--format", "pdf, svg"]) == 0
+    assert cli.main(["report", str(out), "-o", str(tmp_path / "r.html"), "--format", "png, svg"]) == 0
     said = capsys.readouterr().out
     assert (out / "table.txt").read_text() in said
     assert str(tmp_path / "r.html") in said.splitlines()[-1]
-    expected = [".csv"] * 12 + [".html"] + [".pdf"] * 11 + [".svg"] * 11 + [".txt"] * 2
+    expected = [".csv"] * 12 + [".html"] + [".png"] * 11 + [".svg"] * 11 + [".txt"] * 2
     assert sorted(p.suffix for p in tmp_path.iterdir()) == expected
     assert (tmp_path / "r.html").read_text() == (out / "report.html").read_text()
     for name in ("table.txt", "averages.csv", "sigma.csv", "scales.csv"):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc
 
 from sitqmc.analytic.film.mount.model import MountModel, MountPriors
 from sitqmc.analytic.film.mount.nuisances import Nuisance, inseparable, nuisances
@@ -210,7 +210,7 @@ def _result(
         starts = (u, blank) if len(problem.scans) == 2 else (u,)
         without = min(_maximise(problem, start, (k,))[2] for start in starts)
         effective = float(np.sum(1 - np.diag(covariance)[problem.excess_at[k]]))
-        p_value = float(chi2_distribution.sf(max(without - best, 0.0), max(effective, 1.0)))
+        p_value = float(chdtrc(max(effective, 1.0), max(without - best, 0.0)))
         states.append(film_state(problem, u, covariance, k, p_value, rng))
     corrected = []
     for k, scan in enumerate(problem.scans):

@@ -138,6 +138,7 @@ class MountModel:
         self.weights = [np.ones((2, scan.nu_thz.size)) for scan in self.scans]
         self.wave_known = not self._period_is_open()
         self._cached: dict[tuple[int, float, float], tuple[Complex, float]] = {}
+        self._setups: dict[bytes, FilmSetup] = {}
 
     def with_edges(self, more: Array, u: Array) -> tuple["MountModel", Array]:
         """Return the model with further band edges, and the point u in it, with equal gains of all bands."""
@@ -208,7 +209,15 @@ class MountModel:
         return [self.names.index(name) for name in names if name in self.names]
 
     def setup_at(self, u: Array) -> FilmSetup:
-        """Return film, substrate and instrument at a point."""
+        """Return film, substrate and instrument at a point; points met a short while ago are not repeated."""
+        key = u.tobytes()
+        if key not in self._setups:
+            if len(self._setups) > 4 * len(self.names):
+                self._setups.clear()
+            self._setups[key] = self._new_setup(u)
+        return self._setups[key]
+
+    def _new_setup(self, u: Array) -> FilmSetup:
         values = self.setup.values()
         new = {name: values[name] + width * u[2 + k] for k, (name, width) in enumerate(self.widths.items())}
         new["sigma_n"] = values["sigma_n"] * np.exp(u[0])
@@ -239,7 +248,8 @@ class MountModel:
         """Return the factor on a parameter of the setup whose logarithm is uncertain."""
         if name not in self.log_widths:
             return 1.0
-        return float(np.exp(self.log_widths[name] * np.clip(u[self.names.index(f"ln {name}")], -5.0, 5.0)))
+        deviation = min(max(u[self.names.index(f"ln {name}")], -5.0), 5.0)
+        return float(np.exp(self.log_widths[name] * deviation))
 
     def _superconductor(self, u: Array, k: int) -> tuple[Complex, float]:
         """Return sigma/sigma_n and lim hbar omega sigma2/sigma_n in meV of scan k without excess."""
