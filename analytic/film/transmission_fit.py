@@ -6,10 +6,10 @@ delta_mev (one cold scan) or delta_mev_0, delta_mev_1 ... in the order of the sc
 theta modulo 2 pi.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -31,9 +31,9 @@ NOT_NEGATIVE = ("gamma_mev", "loss", "eps_film")
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...]:
+def _field_names(kind: Hashable) -> tuple[str, ...]:
     """Return the names of the fields of a dataclass."""
-    return tuple(f.name for f in fields(kind))
+    return tuple(f.name for f in fields(cast(Any, kind)))
 
 
 @dataclass(frozen=True, kw_only=True)

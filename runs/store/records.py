@@ -144,7 +144,7 @@ class _Reader:
         if "array" in node:
             place = node["array"]
             if place not in self.arrays:
-                self.arrays[place] = self.group[place][()]
+                self.arrays[place] = self._array(place)
             return self.arrays[place]
         if "class" in node:
             return self._instance(node)
@@ -157,6 +157,14 @@ class _Reader:
         if "texts" in node:
             return np.array(node["texts"])
         return complex(*node["complex"]) if "complex" in node else Path(node["path"])
+
+    def _array(self, place: str) -> Any:
+        """Return an array; results have hundreds, and a Dataset object takes longer than their bytes."""
+        dataset = h5py.h5d.open(self.group.id, place.encode())
+        array = np.empty(dataset.shape, dataset.dtype)
+        if array.size:
+            dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+        return array[()]                         # a number if it has no axes
 
     def _instance(self, node: dict[str, Any]) -> Any:
         kind = _class(node["class"])

@@ -225,17 +225,20 @@ def _write_point(
     for key, value in asdict(model).items():
         group.attrs[key] = value
     group.attrs["beta"] = model.beta
-    names: list[str] = []
+    arrays: dict[str, h5py.Dataset] = {}
     if samples is not None:
-        names = ["sample", "seed", *_write_columns(file, group, samples)]
+        columns = _write_columns(file, group, samples)
         group["sample"], group["seed"] = samples.keys[:, 1], samples.keys[:, 0]
-        _describe(group, model, names, own)
-    write_head(group, {"model": asdict(model), "arrays": names})
+        arrays = {"sample": group["sample"], "seed": group["seed"]} | columns
+        _describe(group, model, arrays, own)
+    write_head(group, {"model": asdict(model), "arrays": list(arrays)})
 
 
-def _write_columns(file: NewFile, group: h5py.Group, samples: SampleSource) -> list[str]:
-    """Write all arrays; returns their names."""
-    columns: dict[str, h5py.Dataset] = {}        # a look-up by name in a group costs as much as a write
+def _write_columns(
+    file: NewFile, group: h5py.Group, samples: SampleSource
+) -> dict[str, h5py.Dataset]:
+    """Write all arrays; returns their datasets: a look-up by name in a group costs as much as a write."""
+    columns: dict[str, h5py.Dataset] = {}
     start, count = 0, len(samples.keys)
     for piece in samples.pieces():
         rows = len(next(iter(piece.values())))
@@ -246,7 +249,7 @@ def _write_columns(file: NewFile, group: h5py.Group, samples: SampleSource) -> l
             columns[name][start : start + rows] = a
         start += rows
         file.raise_write_error()
-    return list(columns)
+    return columns
 
 
 def _compression(name: str, count: int, piece: Any) -> dict[str, Any]:
@@ -259,8 +262,9 @@ def _compression(name: str, count: int, piece: Any) -> dict[str, Any]:
 
 
 def _describe(
-    group: h5py.Group, model: Model, names: Iterable[str], own: Mapping[str, tuple[str, str]]
-) -> None:
+    group: h5py.Group, model: Model, arrays: Mapping[str, h5py.Dataset],
+    own: Mapping[str, tuple[str, str]],
+) -> None:  # fmt: skip
     """Attach units, descriptions and named axes."""
     texts = {
         "sample": ("1", "number of the disorder sample; its mask is Model.draw_disorder(seed, sample)"),
@@ -269,21 +273,20 @@ def _describe(
     texts |= {f"bins/{name}": (row.unit, row.text) for name, row in OBSERVABLES.items()}
     texts |= {f"maps/{name}": (row.unit, f"{row.text}, mean over the chain") for name, row in MAPS.items()}
     texts |= {f"cost/{name}": text for name, text in COST.items()} | dict(own)
-    for name in names:
+    for name, dataset in arrays.items():
         part, _, rest = name.partition("/")
         if part == "tau_int":
             texts[name] = ("measurements", f"integrated autocorrelation time of {rest}")
         elif part == "state":
             texts[name] = ("1", f"end of the chain: {rest} of qmc.Chains.state")
         unit, description = texts.get(name, ("1", rest))
-        attributes = group[name].attrs
+        attributes = dataset.attrs
         attributes["unit"] = attributes["units"] = unit
         attributes["description"] = description
-    axes = _axes(group, model, names)
-    for name in names:
+    axes = _axes(group, model, arrays)
+    for name, dataset in arrays.items():
         if name.partition("/")[0] in ("state", "sample"):
             continue
-        dataset = group[name]
         dataset.dims[0].attach_scale(axes["sample"])
         for i, axis in enumerate(_axis_names(name, dataset.shape), start=1):
             dataset.dims[i].attach_scale(axes[axis])
@@ -304,22 +307,23 @@ def _axis_names(name: str, shape: tuple[int, ...]) -> list[str]:
 AXIS_TEXTS = {"bin": "number of the bin, in the order of the chain"} | {k: a.text for k, a in AXES.items()}
 
 
-def _axes(group: h5py.Group, model: Model, names: Iterable[str]) -> dict[str, h5py.Dataset]:
+def _axes(
+    group: h5py.Group, model: Model, arrays: Mapping[str, h5py.Dataset]
+) -> dict[str, h5py.Dataset]:
     """Write the dimension scales sample, bin, n, slice, ..., with omega_n and tau beside them."""
-    group["sample"].make_scale("sample")
-    axes = {"sample": group["sample"]}
-    for name in names:
+    axes = {"sample": arrays["sample"]}
+    axes["sample"].make_scale("sample")
+    for name, dataset in arrays.items():
         if name.partition("/")[0] not in ("bins", "maps"):
             continue
-        shape = group[name].shape
+        shape = dataset.shape
         for axis, length in zip(_axis_names(name, shape), shape[1:], strict=False):
             if axis in axes:
                 continue
-            group[axis] = np.arange(length)
-            group[axis].attrs["unit"] = group[axis].attrs["units"] = "1"
-            group[axis].attrs["description"] = AXIS_TEXTS.get(axis, "index")
-            group[axis].make_scale(axis)
-            axes[axis] = group[axis]
+            axes[axis] = scale = group.create_dataset(axis, data=np.arange(length))
+            scale.attrs["unit"] = scale.attrs["units"] = "1"
+            scale.attrs["description"] = AXIS_TEXTS.get(axis, "index")
+            scale.make_scale(axis)
     if "n" in axes:
         group["omega_n"] = 2 * np.pi * np.arange(len(axes["n"])) / model.beta
         _second_scale(group["omega_n"], axes["n"], "E_J", "Matsubara frequency")

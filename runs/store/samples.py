@@ -258,7 +258,8 @@ class SampleRows:
     def _row_bytes(self, names: Sequence[str]) -> int:
         group = self.groups[self._of_group[0]]
         with reading(group.path, group.identity) as file:
-            sets = [file[group.group][name] for name in names]
+            arrays = file[group.group]
+            sets = [arrays[name] for name in names]
             return sum(s.dtype.itemsize * int(np.prod(s.shape[1:])) for s in sets)
 
     def _piece(self, part: slice, names: Sequence[str]) -> Columns:
@@ -278,9 +279,10 @@ class SampleRows:
         low, high = int(rows.min()), int(rows.max()) + 1
         out: Columns = {}
         with reading(group.path, group.identity) as file:
+            arrays = file[group.group]
             for name in names:
                 cut = (slice(low, high), *[slice(self.n_bins)] * name.startswith("bins/"))
-                values = np.asarray(file[group.group][name][cut])
+                values = np.asarray(arrays[name][cut])
                 if len(values) != high - low:
                     raise ValueError(f"{group.group}/{name} has too few rows")
                 if len(rows) < high - low or np.any(np.diff(rows) != 1):
