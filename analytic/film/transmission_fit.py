@@ -6,17 +6,17 @@ delta_mev (one cold scan) or delta_mev_0, delta_mev_1 ... in the order of the sc
 theta modulo 2 pi.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache, lru_cache
-from typing import Any, Literal, cast
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 
 from sitqmc.analytic.measurements.scans import ThzScan
 from sitqmc.analytic.numerics.checks import checked_scalar
 from sitqmc.analytic.numerics.least_squares import FitResult, FreeParameter, fit
-from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, transmission
+from sitqmc.analytic.optics.film_on_substrate import FilmOnSubstrate, Substrate, transmission
 from sitqmc.analytic.optics.instrument import Instrument
 from sitqmc.analytic.superconductor.drude import drude_factor
 from sitqmc.analytic.superconductor.dynes import dynes_conductivity
@@ -28,12 +28,6 @@ from sitqmc.result import Result
 Model = Literal["mattis_bardeen", "finite_scattering", "dynes"]
 POSITIVE = ("sigma_n", "scattering_mev", "film_nm", "thickness_um")
 NOT_NEGATIVE = ("gamma_mev", "loss", "eps_film")
-
-
-@cache
-def _field_names(kind: Hashable) -> tuple[str, ...]:
-    """Return the names of the fields of a dataclass."""
-    return tuple(f.name for f in fields(cast(Any, kind)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +57,24 @@ class FilmSetup:
         """Return all numbers by parameter name."""
         own = {n: getattr(self, n) for n in ("sigma_n", "scattering_mev", "gamma_mev")}
         parts = (self.sample, self.sample.substrate, self.instrument)
-        return own | {n: getattr(p, n) for p in parts for n in _field_names(type(p)) if n != "substrate"}
+        return own | {n: getattr(p, n) for p in parts for n in FIELDS[type(p)] if n != "substrate"}
 
     def updated(self, values: Mapping[str, float]) -> "FilmSetup":
         """Return the setup with the named numbers replaced; names of other parameters are ignored."""
 
         def pick(part: Any) -> dict[str, float]:
-            return {n: values[n] for n in _field_names(type(part)) if n in values}
+            return {n: values[n] for n in FIELDS[type(part)] if n in values}
 
         substrate = replace(self.sample.substrate, **pick(self.sample.substrate))
         sample = replace(self.sample, substrate=substrate, **pick(self.sample))
         instrument = replace(self.instrument, **pick(self.instrument))
         return replace(self, sample=sample, instrument=instrument, **pick(self))
+
+
+FIELDS = {
+    kind: tuple(f.name for f in fields(kind)) for kind in (FilmSetup, FilmOnSubstrate, Substrate, Instrument)
+}  # fmt: skip
+"""Names of the fields of a setup and of its parts: a fit asks for them often."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
