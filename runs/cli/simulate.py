@@ -82,7 +82,7 @@ def _simulate(arguments: argparse.Namespace, comm: Any) -> int:
     from dataclasses import replace
 
     from sitqmc.runs.config.config import load_config
-    from sitqmc.runs.simulate.run import run
+    from sitqmc.runs.simulate.driver import run
     from sitqmc.runs.simulate.stop import Stop, given_time, job_time
 
     seconds = given_time(arguments.time)         # on every rank: a mistake in it ends all of them

@@ -18,10 +18,10 @@ from sitqmc.runs.jobs.plan import plan as planned
 from sitqmc.runs.results.analysis import RunResults, analyse_run
 from sitqmc.runs.results.run import Run
 from sitqmc.runs.results.stored import keep
+from sitqmc.runs.simulate.driver import run as simulate
 from sitqmc.runs.simulate.lock import exclusive_lock
 from sitqmc.runs.simulate.mpi import map_over_ranks, wait_for_all
 from sitqmc.runs.simulate.processes import available_cores
-from sitqmc.runs.simulate.run import run as simulate
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.store.run_folder import RunFolder
 
@@ -94,7 +94,7 @@ def simulate_and_analyse(
 
     again   continue the correlators also where run.h5 holds the spectra of the same samples
     finish  is called with the results on rank 0
-    raises  as of `simulate.run.run`
+    raises  as of `simulate.driver.run`
     """
     simulate(config, processes=processes, comm=comm, quiet=quiet, stop=stop, retry=retry)
     try:

@@ -173,7 +173,7 @@ def _study(
     """Return the stored data of a study, or simulate it in the folder first; None if the size lacks it."""
     if not simulate and stored_study(size, name).exists() and configs == CONFIGS:
         return load_study(stored_study(size, name))
-    from sitqmc.runs.simulate.run import run
+    from sitqmc.runs.simulate.driver import run
 
     found = configs_of(size, name, folder, configs)
     if not found:

@@ -26,7 +26,7 @@ from sitqmc.runs.cli.main import _parser
 from sitqmc.runs.config.config import load_config, parse_config
 from sitqmc.runs.config.schema import schema
 from sitqmc.runs.results.figures import kinds as figures
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 from sitqmc.runs.store.run_file import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]

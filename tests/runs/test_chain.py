@@ -12,7 +12,7 @@ import pytest
 from helpers import LIMIT, datasets, environment, few_figures, mpiexec, sitqmc, write_config
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ from sitqmc.runs.config.target import TargetSection, wanted_samples
 from sitqmc.runs.errors import Stopped, UserError, WriteFailed
 from sitqmc.runs.jobs import plan as plan_file
 from sitqmc.runs.jobs.slurm import job_name
+from sitqmc.runs.simulate.driver import run
 from sitqmc.runs.simulate.lock import EXPIRES, exclusive_lock
-from sitqmc.runs.simulate.run import run
 from sitqmc.runs.simulate.stop import Stop, given_time, job_time, parse_time
 from sitqmc.runs.simulate.tasks import is_complete, remaining_tasks
 from sitqmc.runs.store.run_file import RunHeader, write_run_file

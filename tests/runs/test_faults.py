@@ -18,8 +18,8 @@ import pytest
 
 from helpers import LIMIT, command, datasets, environment, mpiexec, sitqmc, write_config
 from sitqmc.runs.config.config import load_config
+from sitqmc.runs.simulate.driver import run
 from sitqmc.runs.simulate.lock import lock_owner
-from sitqmc.runs.simulate.run import run
 
 # Chains of several steps each (a step of `qmc.Chains` is about 0.1 s), a checkpoint after every step.
 LONG = {"samples": 4, "bins": 20, "measurements": 20, "apart": 1500, "checkpoint": 0}

@@ -16,7 +16,7 @@ from sitqmc.runs.config.config import load_config
 from sitqmc.runs.errors import UserError
 from sitqmc.runs.formats.films import bundled_films
 from sitqmc.runs.results.film import compare_run, read_film
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 
 MOUNT = ["--tc", "5", "--thickness", "20", "--substrate", "3.097", "--substrate-thickness", "1000.3",
          "--standing-period", "0.13"]  # fmt: skip

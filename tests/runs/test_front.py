@@ -15,7 +15,7 @@ from helpers import datasets, environment, few_figures, write_config
 from sitqmc.qmc import Model, Schedule
 from sitqmc.runs.config.config import Config, load_config
 from sitqmc.runs.errors import UserError
-from sitqmc.runs.simulate.run import run as simulate
+from sitqmc.runs.simulate.driver import run as simulate
 
 NAMES = (
     "Config", "Model", "analyse_film", "compare", "continue_conductivity", "continue_correlator",

@@ -14,7 +14,7 @@ from sitqmc.runs.errors import Stopped, UserError
 from sitqmc.runs.formats import own
 from sitqmc.runs.results.figures.numbers import map_rows
 from sitqmc.runs.results.tables import final_table
-from sitqmc.runs.simulate.run import run as simulate
+from sitqmc.runs.simulate.driver import run as simulate
 from sitqmc.runs.simulate.stop import Stop
 
 PAGE = Path(__file__).resolve().parents[2] / "runs/docs/pages/howto/own_parts.md"

@@ -19,7 +19,7 @@ from sitqmc.runs.results.export import table as export
 from sitqmc.runs.results.figures import kinds as figures
 from sitqmc.runs.results.figures import numbers, show
 from sitqmc.runs.results.run import load
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 
 SCANS = {
     "Lx": (2, 4), "L_tau": (4, 6), "action": ("rotor", "villain"), "eps": (0.25, 0.2), "charging": (2.0, 3.0),

@@ -31,7 +31,7 @@ from sitqmc.runs.results.report.report import remarks, report_page
 from sitqmc.runs.results.report.symbols import symbols
 from sitqmc.runs.results.run import load
 from sitqmc.runs.results.tables import low_frequency
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 
 VOID = {"meta", "img", "br"}
 MM = 25.4

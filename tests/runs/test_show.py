@@ -19,7 +19,7 @@ from sitqmc.runs.config.config import Config, load_config
 from sitqmc.runs.config.schema import field_comments, schema
 from sitqmc.runs.config.template import template
 from sitqmc.runs.results.run import load
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from sitqmc.qmc import OBSERVABLES, Chains, run_chain
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config, parse_config
 from sitqmc.runs.errors import Stopped, UnreadableFile, UserError
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 from sitqmc.runs.store.checkpoint import checkpoint_files
 from sitqmc.runs.store.merge import pool
 from sitqmc.runs.store.run_folder import RunFolder
@@ -136,7 +136,7 @@ def test_chains_of_two_lengths_are_averaged_over_common_bins(folder, monkeypatch
     simulate(path)
     short = read_points(folder / "out/run.h5")
     longer = load_config(edited(path, ("bins = 8", "bins = 13")))
-    monkeypatch.setattr("sitqmc.runs.simulate.run.run_local", only_first_task)
+    monkeypatch.setattr("sitqmc.runs.simulate.driver.run_local", only_first_task)
     with pytest.raises(Stopped):
         run(longer, processes=1, quiet=True)
     assert main(["merge", "out"]) == 0
@@ -391,7 +391,7 @@ def test_damaged_parts_are_set_aside_and_made_again(folder, monkeypatch, capsys)
     """One checkpoint of a stopped run is cut short, one has a flipped byte, one is empty."""
     path = write_config(folder, checkpoint=0)
     config = load_config(path)
-    monkeypatch.setattr("sitqmc.runs.simulate.run.run_local", half_of_the_tasks)
+    monkeypatch.setattr("sitqmc.runs.simulate.driver.run_local", half_of_the_tasks)
     with pytest.raises(Stopped):
         run(config, processes=1, quiet=True)
     monkeypatch.undo()

@@ -18,7 +18,7 @@ from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.jobs.plan import plan
 from sitqmc.runs.results.figures.style import NotebookFigure
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 
 # %% [markdown]
 # ## 1. The configuration and its cost

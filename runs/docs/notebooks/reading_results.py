@@ -17,7 +17,7 @@ from sitqmc.runs.config.config import parse_config
 from sitqmc.runs.results.analysis import analyse_run
 from sitqmc.runs.results.export.table import write_csv
 from sitqmc.runs.results.figures.style import NotebookFigure
-from sitqmc.runs.simulate.run import run
+from sitqmc.runs.simulate.driver import run
 
 text = """
 [model]
