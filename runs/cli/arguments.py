@@ -41,7 +41,7 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def folder_of(text: str) -> Path:
-    """Return the folder or run.h5 that is meant: the path itself, or the output of a configuration."""
+    """Return the folder or run.h5 of an argument: the path itself, or the output of a configuration file."""
     path = Path(text)
     if path.suffix != ".toml":
         return path

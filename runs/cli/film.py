@@ -1,4 +1,4 @@
-"""Commands of the laboratory side: film analyses scans of a film, compare puts a run beside it."""
+"""Commands for measured films: `film` analyses the scans of a film, `compare` compares a run with a film."""
 
 import argparse
 from dataclasses import fields
@@ -19,25 +19,31 @@ def add_commands(commands: Any) -> None:
         "page, and film.json for `sitqmc compare`. With --show, print how every file is understood and stop.",
     )  # fmt: skip
     film.add_argument("scan", nargs="+", help="cold scan; several files are repeats and are averaged")
-    film.add_argument("--show", action="store_true", help="print how the files are understood, fit nothing")
+    film.add_argument("--show", action="store_true", help="print what the files hold; fit nothing")
     film.add_argument("--normal", metavar="FILE", help="scan of the same mount above Tc")
     film.add_argument("--further", metavar="FILE", nargs="+", default=[], help="scans at other temperatures")
     film.add_argument("--tunnelling", metavar="FILE", help="dI/dV or I(V) of the film")
-    film.add_argument("--temperature", type=float, metavar="K", help="of the cold scan, if the file lacks it")
-    film.add_argument("--normal-temperature", type=float, metavar="K", help="of the scan above Tc, likewise")
+    film.add_argument(
+        "--temperature", type=float, metavar="K", help="temperature of the cold scan, if the file lacks it"
+    )
+    film.add_argument(
+        "--normal-temperature", type=float, metavar="K",
+        help="temperature of the scan above Tc, if the file lacks it",
+    )  # fmt: skip
     film.add_argument("--reference", metavar="FILE", help="time trace of the empty path, for traces")
     film.add_argument(
-        "--columns", metavar="HEADS", help="heads of files without heads, such as 'time [ps], signal'"
+        "--columns", metavar="HEADS",
+        help="column names of files without a header, such as 'time [ps], signal'",
     )
     film.add_argument("--tc", type=float, metavar="K", help="critical temperature")
-    film.add_argument("--thickness", type=float, metavar="NM", help="of the film")
-    film.add_argument("--substrate", metavar="NAME", help="such as mgo; its index; or a file")
-    film.add_argument("--substrate-thickness", type=float, metavar="UM", help="of the substrate")
+    film.add_argument("--thickness", type=float, metavar="NM", help="thickness of the film")
+    film.add_argument("--substrate", metavar="NAME", help="material such as mgo, refractive index, or file")
+    film.add_argument("--substrate-thickness", type=float, metavar="UM", help="thickness of the substrate")
     film.add_argument("--standing-period", type=float, metavar="THZ", help="period of a standing wave")
-    film.add_argument("--scattering", type=float, default=60.0, metavar="MEV", help="rate (default: 60)")
+    film.add_argument("--scattering", type=float, default=60.0, metavar="MEV", help="scattering rate (60)")
     film.add_argument(
         "--prior", action="append", default=[], metavar="NAME=WIDTH",
-        help="width of what is uncertain, such as leak=0.03; may be repeated (names: MountPriors)",
+        help="width of a prior, such as leak=0.03; may be repeated (names: MountPriors)",
     )  # fmt: skip
     film.add_argument(
         "--sigma-n", type=float, default=3000.0, metavar="S/CM",
@@ -47,7 +53,7 @@ def add_commands(commands: Any) -> None:
     film.set_defaults(command=_film)
 
     compare = commands.add_parser(
-        "compare", help="put sigma(omega) of a run beside a film",
+        "compare", help="compare sigma(omega) of a run with a film",
         description="Compare sigma(omega) of every point of a run with sigma_H of a film.",
     )  # fmt: skip
     compare.add_argument("run", help=RUN_HELP)

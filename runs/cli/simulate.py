@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
     )
     run.add_argument("config", help="TOML file")
     run.add_argument("-n", "--processes", type=positive, help="local processes (default: all cores)")
-    run.add_argument("-o", "--output", help="folder, instead of output.path of the configuration")
+    run.add_argument("-o", "--output", help="output folder (default: output.path of the configuration)")
     run.add_argument("-q", "--quiet", action="store_true", help="print the final table only")
     run.add_argument(
         "--time", help="time limit, such as 12:00:00; work is saved before (default: limit of the SLURM job)"
@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:
     again.add_argument("folder", help=RUN_HELP)
     again.add_argument("--point", type=int, required=True, help="number of the point, from 0, as in the plan")
     again.add_argument("--sample", type=int, required=True, help="number of the disorder sample, from 0")
-    again.add_argument("--seed", type=int, help="of a pool of several (default: the run's)")
+    again.add_argument("--seed", type=int, help="seed of a pooled run (default: disorder.seed)")
     again.set_defaults(command=_rerun)
 
     merge = commands.add_parser(

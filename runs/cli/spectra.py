@@ -59,10 +59,10 @@ def add_commands(commands: Any) -> None:
         "--mixed", nargs=2, metavar=("A", "B"),
         help="spectrum of <a b>, without a definite sign: FILE has the correlator of a + b, A of a, B of b",
     )  # fmt: skip
-    continue_.add_argument("--n-samples", type=int, metavar="N", help="samples behind mean and errors")
+    continue_.add_argument("--n-samples", type=int, metavar="N", help="number of samples of mean and errors")
     continue_.add_argument("--method", help="method of continuation (default: process)")
     continue_.add_argument("-o", "--output", help="first part of the names of both files (default: FILE)")
-    continue_.add_argument("-f", "--format", choices=FORMATS, default="png", help="of the figure")
+    continue_.add_argument("-f", "--format", choices=FORMATS, default="png", help="format of the figure")
     continue_.set_defaults(command=_continue)
 
 
@@ -94,7 +94,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _format(arguments: argparse.Namespace) -> str:
-    """Return the format that is asked for: --format, or the ending of the output, or png."""
+    """Return the requested format: --format, else the ending of the output, else png."""
     ending = Path(arguments.output or "").suffix.lstrip(".")
     if arguments.format:
         return str(arguments.format)

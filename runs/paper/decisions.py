@@ -1,4 +1,4 @@
-"""Rules that decide a statement by a number: three standard errors, written down before the data are made."""
+"""Rules that decide a statement by a number: three standard errors, written before the data are simulated."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ class Decision:
 
     @property
     def verdict(self) -> str:
-        """What the rule says of the number."""
+        """The verdict of the rule on the number."""
         if not self.number.is_known or not self.number.error > 0:
             return OPEN
         pull = self.number.pull(self.bound)
@@ -67,7 +67,7 @@ class Decision:
 
     @property
     def missing_data(self) -> float:
-        """How many times the data would decide if the number stays and its error falls as masks^(-1/2).
+        """Factor in the data that would decide, if the number stays and its error falls as masks^(-1/2).
 
         1: decided; inf: the number lies on the wrong side of its bound, or at it; nan: nothing is known.
         """
@@ -144,7 +144,7 @@ class Claim:
 
     @property
     def effort(self) -> Effort:
-        """What would decide the statement, in masks and core hours."""
+        """Data that would decide the statement, in masks and core hours."""
         factors = [d.missing_data for d in self.decisions if d.deciding]
         factor = math.nan if not factors or any(map(math.isnan, factors)) else max(factors)
         if self.growth is not None and factor > 1:

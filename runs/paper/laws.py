@@ -128,7 +128,7 @@ def _weight_below(point: ReducedPoint, top: float) -> Estimate:
 
 
 def _weight_of(rho: CorrelatorData, top: float = LOW_TOP) -> Estimate:
-    """Return the same of data."""
+    """Return (2/pi) int sigma up to a frequency from correlator data."""
     try:
         bounds = weight_bounds(rho, 0.0, top)
     except ValueError:

@@ -38,7 +38,7 @@ SPECTRA = "spectra.json"
 
 @dataclass(frozen=True)
 class Chapter:
-    """Panels and studies behind a FIGURE of the command."""
+    """Panels and studies of a FIGURE of the command."""
 
     panels: tuple[str, ...]
     studies: tuple[str, ...]

@@ -41,7 +41,7 @@ Share = Callable[[Callable[[], Sequence[Any]], Callable[[Any], Any]], "list[Any]
 
 
 class Source(Protocol):
-    """A run on the disk, of which only what an analysis reads is named here."""
+    """Part of a run on the disk that an analysis reads."""
 
     @property
     def path(self) -> Path: ...
@@ -90,7 +90,7 @@ class RunResults(Result):
 
     @cached_property
     def space(self) -> ParameterSpace:
-        """What tells the points apart."""
+        """Parameters that differ between the points."""
         return ParameterSpace([r.model for r in self.results])
 
     @cached_property
@@ -102,7 +102,7 @@ class RunResults(Result):
         return tuple(order[r.model] for r in self.results)
 
     def label(self, result: RunPoint) -> str:
-        """Return a point in words by what it does not share with the others."""
+        """Return a label of a point: the parameters that differ between points."""
         return self.space.label(result.model)
 
     def replaced(self, results: Iterable[RunPoint]) -> RunResults:
@@ -165,7 +165,7 @@ def _alone(jobs: Callable[[], Sequence[Any]], do: Callable[[Any], Any]) -> list[
 
 @dataclass(frozen=True, eq=False)
 class ScanJob:
-    """Correlators of one scan, and what is done with them.
+    """Correlators of one scan, with the options of their continuation.
 
     name    of the response, see `SCANNED`
     places  numbers of the points among all results
@@ -183,7 +183,7 @@ class ScanJob:
 
 @dataclass(frozen=True, eq=False)
 class ScanFound:
-    """Joint and single spectra of the points of a job, or why there are none."""
+    """Joint and single spectra of the points of a job, or the reason why they are missing."""
 
     name: str
     places: tuple[int, ...]
@@ -250,7 +250,7 @@ def _scan_options(config: Config, samples: int) -> OptionKeys:
 
 
 def continue_job(job: ScanJob) -> ScanFound:
-    """Continue all points of a scan together, and alone where that was not done."""
+    """Continue all points of a scan together; continue a point alone if its own spectrum is missing."""
     from sitqmc.continuation import continue_scan  # loads kernels; commands that inspect do without them
 
     options = _scan_options(job.config, min(len(d.samples) for d in job.data if d.samples is not None))

@@ -132,7 +132,7 @@ def _tables(folder: Path, film: FilmAnalysis) -> list[Path]:
 
 
 def _json(folder: Path, film: FilmAnalysis) -> Path:
-    """Write what a comparison needs."""
+    """Write film.json, the part of the results that a comparison needs."""
     below = film.sigma_h.below(float(mev_to_thz(2 * film.background.delta_mev)))
     content = {
         "layout": LAYOUT,

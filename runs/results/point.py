@@ -41,7 +41,7 @@ class JointSpectrum(Generic[AnySpectrum]):
 
 @dataclass(frozen=True)
 class PointResult(Result, Generic[AnySpectrum]):
-    """Averages of a point with what was continued from them.
+    """Averages of a point with the spectra continued from them.
 
     spectra   by name. Of a run: sigma(omega) by method of continuation, the configured method first; empty if
               the point could not be continued (see warnings)
@@ -83,7 +83,7 @@ RunPoint = PointResult[Spectrum]
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPoint:
-    """What a store holds of one point, for averages by any estimator.
+    """Stored data of one point, for averages by any estimator.
 
     plain   plain averages
     waves   responses by wave vector, (samples, waves, frequencies) by name; empty if there are none

@@ -1,4 +1,4 @@
-"""A run on the disk, for notebooks: `sitqmc.load("results/my-run").table("rho_s", "kappa")`.
+"""Stored run, for notebooks: `sitqmc.load("results/my-run").table("rho_s", "kappa")`.
 
 Figures and xarray are imported when they are asked for: most readers do without.
 """
@@ -48,7 +48,7 @@ MAIN = ("rho_s", "kappa", "minus_k", "energy")
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run, finished or not. Nothing is read before it is asked for.
+    """A run, finished or not. Data are read on first use.
 
     folder  where the run lies
     chosen  configuration of the analysis, which selects its points; None: the stored one, and all points
@@ -298,7 +298,7 @@ class Run:
 
     @cached_property
     def space(self) -> ParameterSpace:
-        """What tells the points apart."""
+        """Parameters that differ between the points."""
         return ParameterSpace(self.models)
 
     def table(self, *observables: str) -> Table:
@@ -348,7 +348,7 @@ class Run:
     def scan(self, name: str, by: str = "", **where: Any) -> Scan:
         """Return a scalar average against the scanned parameter, by the estimator of the configuration.
 
-        by      the parameter; the one that tells the points apart if empty
+        by      name of the parameter; if empty, the parameter that differs between the points
         where   parameters that the points must have, such as L=16
         raises  UserError if the points differ in more than one parameter
         """
@@ -472,7 +472,7 @@ def _evaluated(function: Callable[..., Any], point: PointAverages, names: Sequen
 
 
 def _with_responses(names: Sequence[str]) -> tuple[str, ...]:
-    """Return averages, what derived ones are made of, and the responses whose fits hold some of them."""
+    """Return averages, ingredients of derived averages, and responses whose fits hold some of them."""
     rows = [row_of(name) for name in names]
     parts = [part for row in rows for part in (row.of if row.kind == "derived" else (row.name,))]
     return tuple(dict.fromkeys((*parts, *(STATIC[part] for part in parts if part in STATIC))))
@@ -509,7 +509,7 @@ def _same(value: Any, wanted: Any) -> bool:
 
 
 def load(path: str | Path) -> Run:
-    """Return the run in a folder, samples not yet merged included, or of a run.h5 or a file of `Run.save`.
+    """Return the run of an output folder, of a run.h5, or of a file of `Run.save`, merged or not.
 
     raises  UserError if there is no run
     """

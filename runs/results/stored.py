@@ -1,4 +1,4 @@
-"""Results of the analysis in run.h5: written when a run is complete, read instead of a new analysis."""
+"""Results of the analysis in run.h5: written at the end of a run, read instead of a new analysis."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def stored_points(folder: RunFolder, models: tuple[Model, ...], config: Config) 
 
 
 def source_of(model: Model, config: Config, found: Inventory) -> dict[str, Any]:
-    """Return what the result of a point follows from, as plain values."""
+    """Return the inputs of the result of a point as plain values."""
     rows = found.rows(model)
     keys = np.zeros((0, 2), np.int64) if rows is None else rows.keys
     source = {

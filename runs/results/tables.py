@@ -1,4 +1,4 @@
-"""Tables of a run: the final table, the quality table, and CSV files of everything in the figures."""
+"""Tables of a run: the final table, the quality table, and CSV files of all plotted numbers."""
 
 import contextlib
 import csv
@@ -63,7 +63,7 @@ def _text(value: Estimate | None) -> str:
 
 
 def two_peaks(s: Spectrum | None) -> str:
-    """Return the share of posterior samples with two maxima; "-" without samples."""
+    """Return the fraction of posterior samples with two maxima; "-" without samples."""
     share = math.nan if s is None else s.two_maxima()
     return NONE if math.isnan(share) else f"{share:.2f}"
 
@@ -91,13 +91,13 @@ def peak_texts(result: RunPoint) -> tuple[str, str]:
 
 
 def final_rows(results: RunResults) -> list[list[str]]:
-    """Return head and rows of the table that ends a run."""
+    """Return head and rows of the final table."""
     head = [*results.space.columns, *RESULT_COLUMNS]
     return [head, *(_row(results, r) for r in results.results)]
 
 
 def final_table(results: RunResults) -> str:
-    """Return the table that ends a run, and below it the warnings that its last column counts."""
+    """Return the final table of a run, with the warnings that its last column counts below."""
     rows = final_rows(results)
     lines = columns(rows)
     if any(NOT_RESOLVED in row for row in rows):
@@ -113,7 +113,7 @@ def final_table(results: RunResults) -> str:
 
 
 def grouped_warnings(results: RunResults) -> list[str]:
-    """Return every warning once, after the names of its points, of which at most `NAMED_POINTS` are named."""
+    """Return every warning once, after the names of at most `NAMED_POINTS` of its points."""
     by_text = dict[str, list[str]]()
     for r in results.results:
         for warning in r.warnings:
@@ -346,7 +346,7 @@ def mixed_rows(omega: Array, values: Array, error: Array) -> Iterator[Row]:
 
 
 def spectrum_text(spectrum: Spectrum) -> str:
-    """Return what a reader should know of a spectrum: fit, constant, peaks, remarks."""
+    """Return the summary of a spectrum: fit, constant, peaks, remarks."""
     lines = [f"{spectrum.method}: chi2 = {spectrum.chi2:.1f} for {spectrum.n_data} data"]
     if spectrum.constant is not None:
         lines.append(f"constant: {spectrum.constant}")

@@ -1,4 +1,4 @@
-"""Beyond the paper: finite sizes and the width of the time slice, which all quoted numbers depend on."""
+"""Beyond the paper: dependence of all quoted numbers on the size and on the width of the time slice."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -248,7 +248,7 @@ def temperatures(data: Reproduction, name: str) -> list[tuple[float, Estimate, E
 
 
 def _two_temperatures(data: Reproduction) -> str:
-    """Return a sentence on the numbers at both temperatures; nothing if there is one only."""
+    """Return a sentence on the numbers at both temperatures; nothing with a single temperature."""
     parts = []
     for name, _ in FLOW:
         rows = temperatures(data, name)

@@ -86,7 +86,7 @@ def _by_bonds(axis: Axes, maps: Maps) -> None:
 
 
 def caption_maps(data: Reproduction) -> str:
-    """Return the caption: the sample, and what the figure does not show."""
+    """Return the caption: the sample, and the limits of the figure."""
     maps = data.maps
     m = maps.model
     size, error = shares(maps)
@@ -158,7 +158,7 @@ def figure_local(data: Reproduction) -> Figure:
 
 
 def _energies_by_bonds(found: LocalEnergies) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return numbers of bonds, and the mean and standard deviation over the sites that have as many."""
+    """Return numbers of bonds, with mean and standard deviation over the sites with that number."""
     count, energy = bonds_of_sites(found.bonds).ravel(), found.energy.ravel()
     present = np.array([c for c in np.unique(count) if np.sum(count == c) > 1])
     rows = [energy[count == c] for c in present]

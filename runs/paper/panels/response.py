@@ -198,7 +198,7 @@ def _spread(axis: Axes, data: Reproduction, name: str, label: str, above: float)
 
 
 def caption_modes(data: Reproduction) -> str:
-    """Return the caption: what disperses, and how wide the masks scatter."""
+    """Return the caption: dispersion of the scales, and scatter over the masks."""
     points = [q for q in data.studies["dirty"].largest if "chi_s" in q.waves]
     parts = []
     for q in points[:: max(len(points) // 6, 1)]:

@@ -1,4 +1,4 @@
-"""All data behind the figures of the paper, in one value."""
+"""All data of the figures of the paper, in one value."""
 
 import itertools
 from collections.abc import Callable
@@ -95,7 +95,7 @@ class Reproduction:
 
     @cached_property
     def time_crossings(self) -> list[Crossing]:
-        """The same for <W_tau^2>; at these sizes the crossings approach p_c from the other side."""
+        """p where <W_tau^2> of successive sizes cross; these crossings approach p_c from the other side."""
         return self._crossings(winding_square_tau)
 
     @property

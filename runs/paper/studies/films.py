@@ -1,4 +1,4 @@
-"""The laboratory side of the paper's figures: four SYNTHETIC films through both fit routines.
+"""Films in the paper's figures: four SYNTHETIC films, analysed by both fit routines.
 
 The films are bundled with the package; nothing here was measured. The paper compares films of these critical
 temperatures with simulations at the dilutions below (Sherman et al., Fig. 3a).
@@ -50,7 +50,7 @@ class Film:
 
     @property
     def excess_seen(self) -> bool:
-        """Whether the plain superconductor is rejected, so that an excess is resolved."""
+        """Whether the fit rejects the plain superconductor, so that the excess is resolved."""
         return not self.found.plain_fits
 
 

@@ -4,8 +4,8 @@
     python -m sitqmc.runs.paper.studies.spectra                      # continue them again
 
 Reducing a point takes about ten CPU seconds, most of them for functions of its masks. Points with fewer than
-FEW samples, as a run has that goes on, are left out. The CPU time of a sample is kept from the trial of
-`sitqmc plan`: the statements say with it what would decide them.
+FEW samples (of unfinished runs) are left out. The CPU time of a sample, from the trial of `sitqmc plan`, is
+kept too: each statement gives the core hours that would decide it.
 """
 
 import argparse

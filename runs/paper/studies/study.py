@@ -1,4 +1,4 @@
-"""Reduced data behind the figures of the paper: disorder averages, small enough to be part of the package.
+"""Reduced data of the figures of the paper: disorder averages, small enough to be part of the package.
 
 A study is a set of points made by one or several configurations, `runs/paper/data/configs/SIZE_STUDY.toml`
 and SIZE_STUDY_*.toml:
@@ -185,7 +185,7 @@ def kept_slices(L_tau: int) -> NDArray[np.int64]:
 def reduce_point(
     averages: PointAverages, waves: Mapping[str, Array] | None = None, *, correlators: bool = True
 ) -> ReducedPoint:
-    """Return what the figures need of the averages of a point.
+    """Return the averages of a point that the figures need.
 
     waves  responses by wave vector, (samples, waves, frequencies), see `MeasuredPoint`
     """

@@ -75,7 +75,7 @@ def to_xarray(results: RunResults) -> Any:
 
 
 class _Builder:
-    """Stacks the points of a run on common axes; what a point lacks is NaN."""
+    """Stack of the points of a run on common axes; values that a point lacks are NaN."""
 
     def __init__(self, results: RunResults) -> None:
         self.results, self.content = results, Content()
@@ -108,7 +108,7 @@ class _Builder:
         return ("point",), [(i,) for i in range(count)], (count,)
 
     def _add_points(self) -> None:
-        """Add parameters of the points that are no axis, and what the whole run has in common."""
+        """Add the parameters that are not axes, and the parameters that all points share."""
         if self.dims == ("point",):
             numbers = np.array(self.results.numbers)
             self.content.coordinates["point"] = Variable(self.dims, numbers, "1", "number as in sitqmc plan")

@@ -1,4 +1,4 @@
-"""Panels drawn from stored bins and maps: samples, one sample, thermalisation, autocorrelation.
+"""Panels from stored bins and maps: samples, map of one sample, thermalisation, autocorrelation.
 
 Each has a function that returns its numbers; the csv files beside the figures hold the same.
 """
@@ -39,7 +39,7 @@ LEAST_BARS, MOST_BARS = 4, 40
 
 @dataclass(frozen=True, eq=False)
 class ChainSummary:
-    """What the figures need of the traced bins of a point, summed over its samples.
+    """Sums over the samples of a point that the figures of its bins need.
 
     means        (n_samples,) mean of every chain
     drift        (n_bins,) mean over samples of a bin minus the mean of its chain, and its standard error

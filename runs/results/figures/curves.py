@@ -1,4 +1,4 @@
-"""How a spectrum is drawn: strong where the data resolve it, thin and grey elsewhere."""
+"""Drawing of a spectrum: a strong line where the data resolve it, thin and grey elsewhere."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def draw_curve(axis: Axes, curve: Curve, colour: Any, label: str | None = None) 
 
 
 def draw_peak(axis: Axes, curve: Curve, where: float, colour: Any) -> None:
-    """Draw the width of the averaging kernel at a peak: the data resolve nothing narrower."""
+    """Draw the width of the averaging kernel at a peak; the data resolve no finer structure."""
     half = float(np.interp(where, curve.omega, curve.resolution)) / 2
     height = float(np.interp(where, curve.omega, curve.value))
     axis.errorbar(where, height, xerr=half, color=colour, lw=0.8, capsize=2, capthick=0.8, zorder=5)
 
 
 def key(cross_check: str = "", peak: bool = True, colour: Any = "0.15") -> tuple[list[Any], list[str]]:
-    """Return handles and words of the legend of curves.
+    """Return handles and texts of the legend of curves.
 
     cross_check  name of the method whose curve is dotted; "": there is none
     """

@@ -1,4 +1,4 @@
-"""Figures of the laboratory side: fits with residuals, conductivities, sigma_H, correlations, missing weight.
+"""Figures of measured films: fits with residuals, conductivities, sigma_H, correlations, missing weight.
 
 Every function draws the result of a fit of `analytic` and returns a Figure; none computes physics. A rejected
 model is marked by words above the axes, not by colour alone. Data are points, models are lines.

@@ -174,7 +174,7 @@ def _axes(figure: Figure, rows: int, columns: int, kind: FigureKind) -> list[tup
 
 
 def _colours(figure: Figure, results: RunResults) -> None:
-    """Draw one entry for each value of the scanned parameter, below all panels; (!) where a check warned."""
+    """Draw the legend of the scanned parameter below all panels; (!) marks a value with a warning."""
     space, entries = results.space, dict[str, Any]()
     for value in space.values(space.colour):
         mine = [r for r in results.results if space.row(r.model)[space.colour] == value]
@@ -185,7 +185,7 @@ def _colours(figure: Figure, results: RunResults) -> None:
 
 
 def _parts(figure: Figure, results: RunResults) -> None:
-    """Draw below all panels what the parts of a spectrum mean."""
+    """Draw the legend of the parts of a spectrum below all panels."""
     checked = any(r.cross_check not in (None, r.spectrum) for r in results.results)
     _legend(figure, *curves.key(CROSS_CHECK if checked else "", any(map(main_peak, results.results))))
 

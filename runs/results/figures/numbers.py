@@ -1,4 +1,4 @@
-"""Numbers behind the figures that no table of a run holds: one csv file each, named as the figure."""
+"""Numbers of the figures that no table of a run holds: one csv file for each figure, with its name."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def map_rows(results: RunResults) -> Iterator[Row]:
 
 
 def _bonds_at(disorder: Disorder | None, y: int, x: int) -> tuple[object, ...]:
-    """Return whether the bonds along x and y are there, and their couplings; nothing if this is not known."""
+    """Return presence and couplings of the bonds along x and y; nothing if the disorder is unknown."""
     if disorder is None:
         return ("",) * 4
     bonds = [int(b) for b in disorder.bonds[:, y, x]]

@@ -53,7 +53,7 @@ def colour_of(results: RunResults, r: RunPoint) -> tuple[float, float, float, fl
 
 
 def note(axis: Axes, text: str, place: Any) -> None:
-    """Write a remark where the curves leave room."""
+    """Write a remark into the empty part of a panel."""
     axis.legend([Line2D([], [], alpha=0)], [text], loc=place, handlelength=0, handletextpad=0)
 
 

@@ -31,7 +31,7 @@ SIZE = 140 * MM, 97 * MM
 
 
 def results_of(run: Run, quantity: str, models: Sequence[Model], spectrum: bool) -> RunResults:
-    """Return what `show` needs of some points of a run: averages, or the spectrum that is asked for.
+    """Return the results that `show` needs for some points of a run: averages, or the requested spectrum.
 
     raises  UserError for a quantity that the run does not have, or data that cannot be continued
     """
@@ -60,7 +60,7 @@ def _averages_of(run: Run, names: Sequence[str], models: Sequence[Model]) -> Run
 
 
 def show(results: RunResults, observable: str, parameter: str) -> Figure:
-    """Return the figure of an observable, or of the spectrum of this name where the results have one.
+    """Return the figure of an observable or of a spectrum, by its name.
 
     raises  UserError for an unknown parameter
     """

@@ -1,4 +1,4 @@
-"""Files that end a run: tables, figures and the HTML report."""
+"""Final files of a run: tables, figures and the HTML report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def publish(
 
 
 def _listed(written: Sequence[Path]) -> str:
-    """Return one line with the number of files of each kind, and the page that shows them all."""
+    """Return one line with the report and the numbers of tables and figures beside it."""
     tables = sum(path.suffix in (".csv", ".txt") for path in written)
     figures = len({path.stem for path in written if path.suffix not in (".csv", ".txt", ".html")})
     return f"written: {written[-1]}, and beside it {tables} tables and {figures} figures"

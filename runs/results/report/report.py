@@ -119,7 +119,7 @@ def _table(rows: Sequence[Sequence[str]], caption: str, words: Collection[int] =
 
 
 def remarks(results: RunResults) -> list[str]:
-    """Return what a reader must know before the numbers: missing and excluded samples, and every warning."""
+    """Return the remarks at the top of the report: missing samples, excluded samples, and every warning."""
     out = grouped_warnings(results)
     made = {r.model: r.averages.n_samples for r in results.results}
     planned, wanted = results.config.models, results.config.disorder.samples
@@ -161,7 +161,7 @@ ESTIMATORS = (
 
 
 def _estimators(results: RunResults) -> Iterator[str]:
-    """Yield text and table that say by how much the estimators help; nothing if all averages are plain."""
+    """Yield text and table of the gain of the estimators; nothing if all averages are plain."""
     gains = gain_rows(results)
     if len(gains) > 1:
         heading = GAINS[0].upper() + GAINS[1:]
@@ -197,7 +197,7 @@ def _spectra(results: RunResults) -> list[list[str]]:
 
 
 def _scans(results: RunResults) -> Iterator[str]:
-    """Yield what was found for every response of a scan, beside the single continuations."""
+    """Yield the joint results of every response of a scan, beside the single continuations."""
     features = ["peak at", "P(two peaks)", "χ² / data"]
     head = ["point", "response", *features, *(f"alone: {word}" for word in features)]
     rows = [
