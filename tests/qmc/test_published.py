@@ -12,16 +12,20 @@ from sitqmc.qmc import Chains, Model, Schedule, run_chain
 SCHEDULE = Schedule(therm_sweeps=200, bins=32, measurements_per_bin=256)
 
 
+def results_of(chains):
+    while not chains.finished:
+        chains.step()
+    return chains.results()
+
+
 def squared_winding(K, action, L, samples, seed):
     """<W_x^2> with its error, x, y and tau of all chains as equivalent directions of the isotropic model."""
     model = Model(Lx=L, Ly=L, L_tau=L, eps=K, charging=1 / K**2, action=action)
     to_winding = {"rho_s_x": model.beta, "rho_s_y": model.beta, "kappa": model.sites / model.beta}
     clean = model.draw_disorder(1, 0)
     chains = Chains(model, [clean] * samples, seed=seed, samples=range(samples), schedule=SCHEDULE)
-    while not chains.finished:
-        chains.step()
     bins = np.concatenate(
-        [sum(c.bins[name] * factor for name, factor in to_winding.items()) / 3 for c in chains.results()]
+        [sum(c.bins[name] * factor for name, factor in to_winding.items()) / 3 for c in results_of(chains)]
     )
     return bins.mean(), bins.std(ddof=1) / np.sqrt(len(bins))
 
@@ -133,7 +137,9 @@ def test_kept_data_are_those_of_this_code(name):
         model = Model(Lx=L, Ly=L, L_tau=L, eps=eps, charging=1 / eps**2, action=name)
         bonds = model.draw_disorder(1, 0)
         schedule = Schedule(therm_sweeps=100, bins=16, measurements_per_bin=128, sweeps_per_measurement=1)
-        chains = [run_chain(model, bonds, seed=77, sample=s, schedule=schedule, n_max=1) for s in range(12)]
+        chains = results_of(
+            Chains(model, [bonds] * 12, seed=77, samples=range(12), schedule=schedule, n_max=1)
+        )
         for key, factor in (("rho_s", 0.5), ("kappa", 1.0)):
             names = ("rho_s_x", "rho_s_y") if key == "rho_s" else ("kappa",)
             now = factor * np.array([sum(c.bins[n].mean() for n in names) for c in chains])
