@@ -26,7 +26,8 @@ Noise: relative to the largest value of the correlator, correlated between neigh
     features  fraction of all quantities below within one error
     chi^2 per equation; CPU seconds
 Quantities with intervals: A at resolved frequencies (resolution below omega), pointwise and averaged over the
-resolution, dc, peak, half width, onset, weights, first moment, D_s, f-sum.
+resolution, dc, peak, half width, onset, weights, first moment, D_s, f-sum. "open tail" marks integrals about
+which the tail above the data decides: these are not resolved (`Spectrum.depends_on_tail`).
 """
 
 from __future__ import annotations
@@ -44,23 +45,21 @@ from pathlib import Path
 
 import numpy as np
 from continuation_library import BLIND, HELD, LEARN, draw_case
+from continuation_scores import FINE, NOISES, pulls
 
 from sitqmc.continuation import (
     CorrelatorData,
     consensus,
     continue_correlator,
     current_kernel,
-    sinh_grid,
     tau_kernel,
 )
 from sitqmc.continuation.data.default_models import gaussian_models
 from sitqmc.continuation.data.linear_system import linear_system
 from sitqmc.continuation.data.whitening import whiten
-from sitqmc.continuation.spectrum.features import find_peaks, onset
+from sitqmc.continuation.spectrum.features import find_peaks
 
 EPS, N_POINTS, N_SAMPLES = 0.1, 41, 200
-FINE = sinh_grid(300.0, 0.5, 6000)
-NOISES = (1e-2, 1e-3, 1e-4, 1e-5)
 
 
 def bump(w, centre, width):
@@ -209,39 +208,6 @@ def score(case, s) -> dict:
     result["features"] = float(np.mean([abs(pull) <= 1.0 for pull in result["pulls"].values()]))
     result["chi2"] = s.chi2 / s.n_data
     return result
-
-
-def half_width(omega, values) -> float:
-    """Return the full width of the most prominent peak at half height, NaN without a peak."""
-    found = find_peaks(omega, values, 0.1)
-    return found[0].width if found else np.nan
-
-
-def pulls(case, s) -> dict[str, float]:
-    """Return the distance of the truth of every quantity in units of its error on that side."""
-    fine, A = FINE.omega, case.truth(FINE.omega)
-    x = A * FINE.weights
-    quarter, middle = (float(np.interp(q, np.cumsum(x) / x.sum(), fine)) for q in (0.25, 0.5))
-    found = {
-        "dc": (s.dc(), A[0]), "weight, lower quarter": (s.weight(0.0, quarter), x[fine <= quarter].sum()),
-        "weight, lower half": (s.weight(0.0, middle), x[fine <= middle].sum()),
-        "first moment": (s.functional(s.omega), x @ fine), "onset": (s.interval(onset), onset(fine, A)),
-    }  # fmt: skip
-    peaks, own = find_peaks(fine, A, 0.1), s.peaks(0.1, limit=1)
-    if peaks and own:
-        found["peak"] = (own[0].position, peaks[0].position)
-        found["half width"] = (s.interval(half_width), peaks[0].width)
-    if s.kind == "rho_iw":
-        found["D_s"] = (s.stiffness, case.stiffness)
-        found["f-sum"] = (s.sum_rule.found, case.stiffness + 2 / np.pi * x.sum())
-    else:
-        found["weight"] = (s.weight(), x.sum())
-    out = {}
-    for name, (estimate, exact) in found.items():
-        low, high = estimate.interval()
-        side = high - estimate.value if exact > estimate.value else estimate.value - low
-        out[name] = float((exact - estimate.value) / max(side, 1e-12 * abs(exact), 1e-300))
-    return {name: pull for name, pull in out.items() if np.isfinite(pull)}
 
 
 def central(weights: np.ndarray) -> np.ndarray:
@@ -479,7 +445,8 @@ def by_quantity(records: list[dict], noises: tuple[float, ...]) -> None:
             having = [r for r in mine if name in r["pulls"]]
             cells = [[abs(r["pulls"][name]) <= 1 for r in having if r["key"][2] == noise] for noise in noises]
             factor = np.quantile([abs(r["pulls"][name]) for r in having], 0.6827)
-            print_line(name, cells, end=f"{factor:9.2f}")
+            counts = " ".join(f"{len(cell)}" for cell in cells)
+            print_line(name, cells, end=f"{factor:9.2f}  of {counts}")
 
 
 def compare_with_peers(records: list[dict], names: tuple[str, ...], noises: tuple[float, ...]) -> None:

@@ -9,18 +9,13 @@ shapes, their correlation lengths and amplitudes, and the estimator were chosen 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-# The folder of this script holds a script with the name of the package.
-sys.path = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
-
-from sitqmc.continuation import (  # noqa: E402
+from sitqmc.continuation import (
     CorrelatorData,
     continue_correlator,
     current_kernel,

@@ -15,7 +15,7 @@ from sitqmc.continuation.methods.parallel import single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.options import OptionKeys, Options, resolve
 from sitqmc.continuation.spectrum.diagnostics import degrees_of_freedom, is_rejected
-from sitqmc.continuation.spectrum.posterior import with_combined_error
+from sitqmc.continuation.spectrum.posterior import with_calibrated_error, with_combined_error
 from sitqmc.continuation.spectrum.resolution import averaging_kernels
 from sitqmc.continuation.spectrum.solution import Solution
 from sitqmc.continuation.spectrum.spectrum import CONDUCTIVITY, Spectrum, SumRule
@@ -224,7 +224,10 @@ def _sum_rule(
     spread = np.hypot(posterior.functional_error(functional[None, :])[0], equations.constant_error)
     total = float(ones @ posterior.reported) + (0.0 if constant is None else constant.value)
     shifted = constants + replicas @ functional
-    found = with_combined_error(total, problem.replicas.error(shifted), spread)
+    found = with_calibrated_error(
+        total, problem.replicas.error(shifted), float(spread), posterior.error_factor("functional"),
+        float(posterior.tail_error(functional[None, :])[0]),
+    )  # fmt: skip
     return SumRule(found, None if problem.data.kinetic is None else problem.data.kinetic[0], shifted)
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.problem import Problem
 from sitqmc.continuation.spectrum.diagnostics import AlphaScan
-from sitqmc.continuation.spectrum.posterior import sampled_error
+from sitqmc.continuation.spectrum.posterior import PlainPosterior, sampled_error
 from sitqmc.continuation.spectrum.solution import Solution
 
 MAX_REFITS = 40
 
 
 @dataclass(frozen=True, eq=False)
-class BootstrapPosterior:
+class BootstrapPosterior(PlainPosterior):
     """Refits of the data with fresh noise added.
 
     reported (omega,) estimate from the data, draws (n, omega) its refits, noise (n, m) what was added

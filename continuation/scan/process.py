@@ -55,6 +55,7 @@ class ScanPrior:
     """Prior of all points: base (points, omega), Phi (omega, rank), C (points, points).
 
     share  part of the variance that every point has for itself; 1: the points are independent
+    log_prior  ln of the prior probability, up to a constant
     """
 
     name: str
@@ -62,6 +63,7 @@ class ScanPrior:
     base: Array
     Phi: Array
     C: Array
+    log_prior: float = 0.0
 
     def x(self, v: Array) -> Array:
         """Return the spectra (points, omega) of coefficients v (points, rank)."""
@@ -159,7 +161,8 @@ def find_mode(equations: ScanEquations, prior: ScanPrior, near: ScanMode | None 
     J = equations.jacobian(x, prior.Phi)
     factor = cho_factor(prior.gram(equations, J, 1.0), lower=True, check_finite=False)
     chi2 = np.asarray(np.bincount(equations.label, search.residual**2, minlength=points), dtype=float)
-    evidence = -0.5 * float(chi2.sum() + np.sum(v * w)) - float(np.log(np.diag(factor[0])).sum())
+    evidence = prior.log_prior - 0.5 * float(chi2.sum() + np.sum(v * w))
+    evidence -= float(np.log(np.diag(factor[0])).sum())
     return ScanMode(prior, v, w, x, chi2, evidence, J, factor)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.estimate import Estimate
 
+LEAST_SIDE = 0.3                    # of an interval, relative to its other side
+MAIN_PROMINENCE = 0.1               # of the main peak, relative to the largest value
 Feature = Callable[[Array, Array], float]     # (omega, values) -> a number, NaN if the feature is missing
 
 
@@ -110,15 +112,35 @@ def window_weights(omega: Array, low: float, high: float) -> Array:
     return np.append(left, 0.0) + np.concatenate([[0.0], right])
 
 
-def feature_estimate(value: float, samples: Array) -> Estimate:
-    """Return a number with its 68 % interval from posterior samples (n,), NaN if a sample lacks it."""
+def half_width(omega: Array, values: Array) -> float:
+    """Return the full width of the most prominent peak at half height, NaN without a peak."""
+    found = find_peaks(omega, values, MAIN_PROMINENCE)
+    return found[0].width if found else float("nan")
+
+
+def main_peak(omega: Array, values: Array) -> float:
+    """Return the position of the most prominent peak, NaN without a peak."""
+    found = find_peaks(omega, values, MAIN_PROMINENCE)
+    return found[0].position if found else float("nan")
+
+
+def feature_estimate(value: float, samples: Array, factor: float = 1.0) -> Estimate:
+    """Return a number with its 68 % interval from posterior samples (n,), NaN if a sample lacks it.
+
+    Each side of the interval is at least LEAST_SIDE times the other one, and both are multiplied by `factor`.
+    The lower end is not below the value and all samples: most features are positive.
+    """
     present = samples[np.isfinite(samples)]
     found = present.size / max(len(samples), 1)
     if present.size < 2:
         return Estimate.from_interval(value, np.nan, np.nan, found=found)
     low, high = np.quantile(present, [0.158655, 0.841345])
-    # The reported value belongs to its own interval.
-    return Estimate.from_interval(value, min(float(low), value), max(float(high), value), found=found)
+    below, above = max(value - float(low), 0.0), max(float(high) - value, 0.0)
+    below, above = max(below, LEAST_SIDE * above), max(above, LEAST_SIDE * below)
+    least = min(value, float(present.min()))
+    return Estimate.from_interval(
+        value, max(value - factor * below, least), value + factor * above, found=found
+    )
 
 
 def onset(omega: Array, values: Array, level: float = 0.1) -> float:

@@ -31,6 +31,12 @@ class Posterior(Protocol):
     def functional_error(self, G: Array) -> Array:
         """Return the one-sigma deviation (f,) of functionals G @ x, G (f, omega), from the report."""
 
+    def tail_error(self, G: Array) -> Array:
+        """Return that deviation (f,) where the tail above the data decides about it, else 0."""
+
+    def error_factor(self, quantity: str) -> float:
+        """Return the calibrated factor on the error of a quantity, see `calibration.TABLE`."""
+
     def response(self) -> Array:
         """Return d(reported x)/d(whitened data), (omega, m), at fixed hyper-parameters."""
 
@@ -43,6 +49,18 @@ class Posterior(Protocol):
 
     def samples(self) -> Array:
         """Return samples (n, omega) of x >= 0."""
+
+
+class PlainPosterior:
+    """Base of posteriors without calibration and without a choice of tails."""
+
+    def tail_error(self, G: Array) -> Array:
+        """Return zeros (f,)."""
+        return np.zeros(len(G))
+
+    def error_factor(self, quantity: str) -> float:
+        """Return 1."""
+        return 1.0
 
 
 def sampled_error(draws: Array, reported: Array, G: Array, level: float = ONE_SIGMA) -> Array:
@@ -61,6 +79,14 @@ def combined_error(statistical: Any, posterior: Any) -> Any:
     default method; the documentation of the continuation has the table.
     """
     return np.maximum(statistical, posterior)
+
+
+def with_calibrated_error(
+    value: Any, statistical: Any, posterior: Any, factor: float, tail: float = 0.0
+) -> Estimate:
+    """Return a number with its combined error times a calibrated factor, at least `tail`, and both parts."""
+    error = max(factor * float(combined_error(statistical, posterior)), tail)
+    return Estimate(float(value), error, statistical=float(statistical), posterior=float(posterior))
 
 
 def with_combined_error(value: Any, statistical: Any, posterior: Any) -> Estimate:

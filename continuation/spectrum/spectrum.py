@@ -20,13 +20,27 @@ from sitqmc.continuation.spectrum.features import (
     Peak,
     feature_estimate,
     find_peaks,
+    half_width,
+    lowest_peak,
+    main_peak,
+    onset,
     peak_near,
     window_weights,
 )
-from sitqmc.continuation.spectrum.posterior import Posterior, combined_error, with_combined_error
+from sitqmc.continuation.spectrum.posterior import (
+    Posterior,
+    combined_error,
+    with_calibrated_error,
+    with_combined_error,
+)
 from sitqmc.continuation.spectrum.resolution import averaging_kernels
 from sitqmc.estimate import Estimate
 from sitqmc.result import Result, SavedResult
+
+QUANTITIES: dict[Feature, str] = {
+    onset: "onset", half_width: "half width", lowest_peak: "peak", main_peak: "peak",
+}  # fmt: skip
+"""Features whose intervals have a calibration of their own."""
 
 CONDUCTIVITY = ("rho_iw", "lambda_iw", "lambda_tau")
 
@@ -209,13 +223,26 @@ class Spectrum(SavedResult):
         return factor * low, factor * high
 
     def functional(self, g: Array) -> Estimate:
-        """Return the integral of g(omega) A(omega), g given on the grid (n_omega,)."""
+        """Return the integral of g(omega) A(omega), g given on the grid (n_omega,).
+
+        The error includes what the data leave open about the tail above them, see `depends_on_tail`.
+        """
         return self._linear(np.asarray(g, dtype=float) * self.grid.weights)
+
+    def depends_on_tail(self, g: Array) -> bool:
+        """Return whether the tail above the data decides about the integral of g(omega) A(omega).
+
+        The data allow exponential tails and power laws, and the integral differs between these by more than
+        its error within one kind of tail: the value is not resolved, and its error covers all kinds. g is
+        given on the grid (n_omega,).
+        """
+        return bool(self.posterior.tail_error(np.asarray(g, dtype=float)[None, :])[0] > 0.0)
 
     def weight(self, low: float = 0.0, high: float = np.inf) -> Estimate:
         """Return the integral of A over [low, high], cut at the ends of the grid, with errors."""
         low, high = max(low, float(self.omega[0])), min(high, float(self.omega[-1]))
-        return self._linear(window_weights(self.omega, low, high))
+        quantity = "weight" if high < self.omega[-1] else "functional"
+        return self._linear(window_weights(self.omega, low, high), quantity)
 
     def interval(self, feature: Feature, spectral: bool = False) -> Estimate:
         """Return a feature f(omega, A) with its 68 % interval from samples of the posterior.
@@ -226,7 +253,10 @@ class Spectrum(SavedResult):
         """
         factor = self.omega if spectral else 1.0
         samples = np.array([feature(self.omega, factor * row) for row in self.samples()])
-        return feature_estimate(float(feature(self.omega, factor * self.values)), samples)
+        quantity = QUANTITIES.get(feature, "feature")
+        return feature_estimate(
+            float(feature(self.omega, factor * self.values)), samples, self.posterior.error_factor(quantity)
+        )
 
     def two_maxima(self, min_prominence: float = 0.05) -> float:
         """Return the share of posterior samples with two or more maxima above pi T: a dip between two peaks.
@@ -261,13 +291,17 @@ class Spectrum(SavedResult):
         return self.posterior.samples() / self.grid.weights
 
     def dc(self) -> Estimate:
-        """Return A at omega = 0, with errors as in `band`; below omega ~ 1/beta the data resolve nothing."""
+        """Return A at omega = 0; below omega ~ 1/beta the data resolve nothing."""
         i = int(np.argmin(np.abs(self.omega)))
-        return with_combined_error(self.values[i], self.statistical_error[i], self.posterior_error[i])
+        return with_calibrated_error(
+            self.values[i], self.statistical_error[i], self.posterior_error[i],
+            self.posterior.error_factor("dc"),
+        )  # fmt: skip
 
     def peaks(self, min_prominence: float = 0.02, limit: int = 5) -> list[PeakValue]:
         """Return peaks of A at omega > 0, most prominent first; prominence relative to the largest value."""
-        return [self._with_errors(p) for p in find_peaks(self.omega, self.values, min_prominence)[:limit]]
+        found = find_peaks(self.omega, self.values, min_prominence)[:limit]
+        return [self._with_errors(p, main=i == 0) for i, p in enumerate(found)]
 
     def _to_sigma_q(self) -> float:
         """Return 2 pi, one natural unit Q^2/hbar in 4e^2/h."""
@@ -275,26 +309,35 @@ class Spectrum(SavedResult):
             raise ValueError(f"kind {self.kind} is not a conductivity: use values or spectral")
         return 2.0 * np.pi
 
-    def _linear(self, node_weights: Array) -> Estimate:
-        """Return the functional sum_j node_weights_j A_j with both errors."""
+    def _linear(self, node_weights: Array, quantity: str = "functional") -> Estimate:
+        """Return the functional sum_j node_weights_j A_j with both errors, calibrated as `quantity`."""
         value = float(node_weights @ self.values)
         G = (node_weights / self.grid.weights)[None, :]
         spread = float(self.posterior.functional_error(G)[0])
-        return with_combined_error(value, self._replica_error(self.replicas @ node_weights), spread)
+        return with_calibrated_error(
+            value, self._replica_error(self.replicas @ node_weights), spread,
+            self.posterior.error_factor(quantity), float(self.posterior.tail_error(G)[0]),
+        )  # fmt: skip
 
     def _replica_error(self, table: Array) -> float:
         return float(np.sqrt(self.replica_factor * np.sum((table - table.mean()) ** 2)))
 
-    def _with_errors(self, peak: Peak) -> PeakValue:
+    def _with_errors(self, peak: Peak, main: bool) -> PeakValue:
+        """Return a peak with errors; `main`: the most prominent one, which may lie elsewhere in a sample."""
         followed = self._follow(peak, self.replicas)
         at_peak = float(np.interp(peak.position, self.omega, self.posterior_error))
         spread = self._position_spread(peak)
         if self.posterior.has_pointwise_samples:
-            positions = self._follow(peak, self.samples())[:, 0]
+            rows = self.samples()
+            positions = self._follow(peak, rows)[:, 0]
+            if main:
+                elsewhere = np.array([main_peak(self.omega, row) for row in rows])
+                positions = np.where(np.isfinite(elsewhere), elsewhere, positions)
             # 68 % quantile: a sample without this peak climbs to another one far away.
             spread = float(np.quantile(np.abs(positions - peak.position), 0.6827))
+        factor = self.posterior.error_factor("peak")
         return PeakValue(
-            with_combined_error(peak.position, self._replica_error(followed[:, 0]), spread),
+            with_calibrated_error(peak.position, self._replica_error(followed[:, 0]), spread, factor),
             with_combined_error(peak.height, self._replica_error(followed[:, 1]), at_peak),
             peak.width,
             peak.prominence,

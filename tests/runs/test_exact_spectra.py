@@ -103,11 +103,13 @@ def soft(cut):
 def limit(fine, coarse):
     """eps -> 0 from two eps that differ by a factor of two, errors even in eps.
 
-    The noise of the two runs is independent. What the data leave open is common to both: the same priors.
+    The noise of the two runs is independent. What the data leave open is common to both: the same priors. The
+    error of one run holds both, so that the rest of it beyond the noise counts once.
     """
     statistical = np.hypot(4.0 * fine.statistical, coarse.statistical) / 3.0
+    left_open = np.sqrt(max(fine.error**2 - fine.statistical**2, 0.0))
     value = (4.0 * fine.value - coarse.value) / 3.0
-    return Estimate(value, max(float(statistical), fine.posterior))
+    return Estimate(value, float(np.hypot(statistical, left_open)))
 
 
 def integrals(spectra, exact):

@@ -20,18 +20,20 @@ def solve(problem: Problem) -> Solution:
     from sitqmc.continuation.methods.gaussian_process.ensemble import prior_ensemble
     from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
     from sitqmc.continuation.methods.gaussian_process.process import average
+    from sitqmc.continuation.methods.gaussian_process.tails import tail_draws
 
     K, white, options = problem.kernel, problem.whitened_data, problem.options
     modes = average(K, white, prior_ensemble(problem), options.threads)
     cautious = modes.cautious()
     draws = cautious.draws(K, white, options.n_draws, options.seed, options.threads)
+    tails = tail_draws(K, white, cautious, options.seed, options.threads)
     n_effective = cautious.n_effective(K)
     # The mean of the central quantiles: as good as the median, without its kinks between the modes.
     median: Array = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
     x, found = made_to_fit(problem, median, target)
     return Solution(
-        posterior=ProcessPosterior.of_mixture(K, cautious, draws, x), scan=found,
+        posterior=ProcessPosterior.of_mixture(K, cautious, draws, x, tails), scan=found,
         scans={"posterior median": found}, default=median / problem.grid.weights,
         alpha=float(found.alpha[found.chosen]), n_effective=n_effective,
         description=f"log-Gaussian process, {len(modes.modes)} priors",

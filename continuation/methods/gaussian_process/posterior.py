@@ -9,6 +9,7 @@ from scipy.special import ndtr, ndtri
 
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process.process import Mixture, lognormal_quantile
+from sitqmc.continuation.spectrum.calibration import error_factor
 from sitqmc.continuation.spectrum.posterior import ONE_SIGMA, sampled_error
 
 CALIBRATION = 0.75
@@ -16,10 +17,9 @@ CALIBRATION = 0.75
 factor was learned on one half of the library of the benchmark; on the other half 68 % bands hold the truth at
 66 to 76 % of the resolved nodes."""
 
-FUNCTIONAL_LEVEL = 0.8
-"""Half of the samples come from all priors, half from the free ones, see `Mixture.cautious`. Moments and the
-total weight depend on the tail above the measured frequencies, which a rigid prior fixes without data: the
-error of a linear functional is between that of all samples, 0.68, and that of the free ones, about 0.84."""
+TAIL_RATIO = 1.5
+"""A functional depends on the tail above the data where tails of all kinds make its error larger than this
+times the error with exponential tails alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,10 @@ class ProcessPosterior:
     reported (omega,); own_response (omega, m), of a scan: to the data of this point alone;
     calibration  factor on the pointwise width, in standard errors of a normal law
     level        share of the samples that the error of a linear functional holds
+    signal       length of the whitened data, their signal/noise, on which the calibrated factors depend;
+                 0: no calibration, as in scans
+    own_tail, all_tails  (n, omega) each: linear draws of x with exponential tails, and with power laws
+                 beside them, see `tails`; None: not examined
     """
 
     kernel: Array
@@ -41,20 +45,44 @@ class ProcessPosterior:
     own_response: Array
     calibration: float = 1.0
     level: float = ONE_SIGMA
+    signal: float = 0.0
+    own_tail: Array | None = None
+    all_tails: Array | None = None
 
     @classmethod
-    def of_mixture(cls, kernel: Array, mixture: Mixture, draws: Array, reported: Array) -> ProcessPosterior:
+    def of_mixture(
+        cls, kernel: Array, mixture: Mixture, draws: Array, reported: Array,
+        tails: tuple[Array, Array] | None = None,
+    ) -> ProcessPosterior:  # fmt: skip
         """Return the posterior of a mixture of modes; it keeps no more of them than it needs."""
         centre = np.log(np.maximum([mode.x for mode in mixture.modes], 1e-300))
         spread = np.array([mode.log_error for mode in mixture.modes])
         response = mixture.response(kernel)
+        signal = float(np.linalg.norm(kernel @ reported))
+        own, every = (None, None) if tails is None else tails
         return cls(
-            kernel, mixture.weights, centre, spread, draws, reported, response, CALIBRATION, FUNCTIONAL_LEVEL
-        )
+            kernel, mixture.weights, centre, spread, draws, reported, response, CALIBRATION,
+            signal=signal, own_tail=own, all_tails=every,
+        )  # fmt: skip
 
     def functional_error(self, G: Array) -> Array:
         """Return the quantile `level` of the distance of the samples."""
         return sampled_error(self.draws, self.reported, G, self.level)
+
+    def tail_error(self, G: Array) -> Array:
+        """Return the error with tails of all kinds where it exceeds TAIL_RATIO times that with one kind."""
+        if self.own_tail is None or self.all_tails is None:
+            return np.zeros(len(G))
+        # Root mean squares: a 68 % quantile would not see the heaviest of three equally probable tails.
+        own, every = (
+            np.sqrt(np.mean(((draws - self.reported) @ G.T) ** 2, axis=0))
+            for draws in (self.own_tail, self.all_tails)
+        )  # fmt: skip
+        return np.asarray(np.where(every > TAIL_RATIO * own, every, 0.0))
+
+    def error_factor(self, quantity: str) -> float:
+        """Return the factor that was learned from synthetic spectra."""
+        return error_factor(quantity, self.signal) if self.signal > 0.0 else 1.0
 
     def response(self) -> Array:
         """Return the linear response of the mean over the modes; data of other points are held."""

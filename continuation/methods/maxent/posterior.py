@@ -8,6 +8,7 @@ import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.maxent.maxent import MaxEntPoint, functional_variance
+from sitqmc.continuation.spectrum.posterior import PlainPosterior
 
 N_SAMPLES = 200
 NEGLIGIBLE = 1e-2     # components with less probability than this times the largest are dropped
@@ -34,7 +35,7 @@ def mixture(scans: list[tuple[str, list[MaxEntPoint]]]) -> tuple[Component, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class MaxEntPosterior:
+class MaxEntPosterior(PlainPosterior):
     """Mixture of Gaussians around maximum-entropy solutions, one per (default model, alpha).
 
     components           weighted by evidence, sum 1

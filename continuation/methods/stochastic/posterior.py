@@ -8,12 +8,13 @@ import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.stochastic.sampler import StochasticRun
+from sitqmc.continuation.spectrum.posterior import PlainPosterior
 
 N_SAMPLES = 200
 
 
 @dataclass(frozen=True, eq=False)
-class StochasticPosterior:
+class StochasticPosterior(PlainPosterior):
     """Sampled configurations: their mean is reported, their scatter is the error."""
 
     kernel: Array
