@@ -38,7 +38,7 @@ QUANTITIES = {
     "dc": ("dc",), "peak": ("peak",), "half width": ("half width",), "onset": ("onset",),
     "feature": ("half width", "onset"),
 }  # fmt: skip
-NOT_NARROWED = ("peak", "half width", "onset", "feature")
+NOT_NARROWED = ("weight", "peak", "half width", "onset", "feature")
 LEVEL = 0.6827
 LARGEST, LEAST = 1e3, 1e-3                    # of a distance, for its logarithm
 
@@ -88,7 +88,8 @@ def learn(records: list[dict]) -> dict[str, tuple[float, float]]:
     """Return the table: quantity -> (a, b).
 
     How well a peak or an edge is defined differs between kinds of spectra more than these spectra show:
-    intervals of features are widened, never narrowed.
+    intervals of features are widened, never narrowed. A factor of 0.68 was learned for weights; with it, the
+    intervals of weights held the truth in 45 % of the blind cases: weights are not narrowed either.
     """
     table = {}
     for quantity, names in QUANTITIES.items():

@@ -15,7 +15,6 @@ CENTRE = 3.3
 RANGE = (-1.8, 1.8)              # of x; beyond it the factor is that at the end
 
 TABLE: dict[str, tuple[float, float]] = {
-    "weight": (-0.38, -0.05),
     "functional": (-0.08, 0.02),
     "dc": (-0.44, 0.19),
     "half width": (0.04, 0.01),
