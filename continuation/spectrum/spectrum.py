@@ -138,7 +138,9 @@ class Spectrum(SavedResult):
         if self.constant is not None:
             yield "rho_s" if self.kind == "rho_iw" else "constant", str(self.constant)
         if self.sum_rule is not None:
-            yield "sum rule", str(self.sum_rule.found)
+            open_tail = self.depends_on_tail(np.ones_like(self.omega))
+            remark = ", not resolved: the tail above the data decides" if open_tail else ""
+            yield "sum rule", f"{self.sum_rule.found}{remark}"
         for peak in self.peaks(limit=3):
             width = float(np.interp(peak.position.value, self.omega, self.resolution))
             yield "peak", f"omega = {peak.position}, A = {peak.height}, resolution {width:.2g}"
