@@ -26,7 +26,7 @@ from sitqmc.runs.simulate.progress import Progress
 from sitqmc.runs.simulate.stop import Stop
 from sitqmc.runs.simulate.tasks import Task
 from sitqmc.runs.simulate.threads import one_blas_thread
-from sitqmc.runs.simulate.worker import run_tasks, warm_up
+from sitqmc.runs.simulate.worker import run_tasks
 
 PR_SET_PDEATHSIG = 1
 LAST_CHECKPOINT = 60.0       # s, for a worker to write its last checkpoint
@@ -41,14 +41,16 @@ def available_cores() -> int:
 def run_local(
     config: Config, folder: Path, tasks: list[Task], processes: int, progress: Progress, stop: Stop
 ) -> bool:
-    """Run all tasks with `processes` processes; returns False if stopped. RuntimeError if a process dies."""
+    """Run all tasks with `processes` processes; returns False if stopped. RuntimeError if a process dies.
+
+    `worker.warm_up` comes before: else each process would compile the kernels.
+    """
     processes = min(processes, len(tasks))
     if processes <= 1:
         return run_tasks(
             config, folder, tasks, itertools.count(), stop=stop, after_task=progress.finished_task,
             after_step=progress.task_progress,
         )  # fmt: skip
-    warm_up(config.models[tasks[0].point])
     one_blas_thread()
     context = multiprocessing.get_context("spawn")
     stop_flag = context.RawValue("b", 0)
