@@ -3,7 +3,7 @@
     python benchmarks/continuation.py --quick                    # library, three draws, minutes on one core
     python benchmarks/continuation.py --methods process,maxent,ana_cont:chi2kink --out library.jsonl
     python benchmarks/continuation.py --kinds fixed --draws 20 --slow-draws 5 --workers 2 --out full.jsonl
-    python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # stored, 20 draws
+    python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # stored
 
 Kinds: "learn", "held" and "blind" are the three sets of the library (`continuation_library`, random
 parameters for every draw); choices may be made on the first only. "fixed" are the twelve truths of this file.
