@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sitqmc.estimate import Estimate
 from sitqmc.qmc.finite_size.collapse import Collapse, Scaling, collapse
 from sitqmc.qmc.finite_size.crossings import crossings, extrapolate_crossings
-from sitqmc.qmc.finite_size.dataset import scaling_data
+from sitqmc.qmc.finite_size.dataset import ScalingData, scaling_data, whitening
 from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
 from sitqmc.qmc.model.model import Model
 from sitqmc.qmc.statistics.control_variates import MaskFunctions, control, mask_functions
@@ -321,19 +321,34 @@ OBSERVED = (("wx2", "wtau2"), ("G_0", "G_sum"))
 """Observables whose correlation is kept; the second pair was not measured everywhere."""
 WINDOW = (0.28, 0.38)
 RANGES = (8, 12, 16, 24)
-"""Smallest sizes of the fits that are tried, in this order: the first range that fits is quoted."""
+"""Smallest sizes of the fits that are tried."""
+FLAT = 0.9
+"""Least L_tau/L^1.5 of the quoted fits. With arrays of half of L^1.5 as well no fit holds; rows say so."""
 FITTING = 0.01
 """Probability of chi2 above which a fit is accepted."""
 
 
 def correct() -> None:
-    """Write seed_blocks.npz: block means of OBSERVED near p_c with the disorder noise taken out."""
-    rows = every_point()
+    """Write seed_blocks.npz: block means of OBSERVED near p_c with the disorder noise taken out.
+
+    Points of one size and number of masks that the file holds already are kept as they are.
+    """
+    rows, path = every_point(), DATA / "seed_blocks.npz"
     m, q = len(rows), len(OBSERVED[0])
     samples = np.full((len(OBSERVED), q, m, BLOCKS), np.nan, np.float32)
     common = np.zeros((len(OBSERVED), q, m, q, m), np.float32)
+    old = dict(np.load(path)) if path.exists() else {"Lx": [], "L_tau": [], "p": [], "masks": []}
+    known = list(zip(*(old[key] for key in ("Lx", "L_tau", "p", "masks")), strict=True))
     for size, count in sorted({(int(row["Lx"]), len(row["wx2"])) for row in rows}):
         mine = [i for i, row in enumerate(rows) if row["Lx"] == size and len(row["wx2"]) == count]
+        wanted = [(size, rows[i]["L_tau"], rows[i]["p"], count) for i in mine]
+        if all(key in known for key in wanted):
+            at = [known.index(key) for key in wanted]
+            samples[:, :, mine] = old["samples"][:, :, at]
+            common[np.ix_(*map(range, (len(OBSERVED), q)), mine, range(q), mine)] = (
+                old["common"][np.ix_(*map(range, (len(OBSERVED), q)), at, range(q), at)]
+            )  # fmt: skip
+            continue
         for k, names in enumerate(OBSERVED):
             there = [i for i in mine if all(name in rows[i] for name in names)]
             if there:
@@ -342,7 +357,7 @@ def correct() -> None:
                 )
         print(f"L = {size}: {len(mine)} points of {count} masks", flush=True)
     head = {key: np.array([row[key] for row in rows]) for key in ("Lx", "L_tau", "p")}
-    np.savez_compressed(DATA / "seed_blocks.npz", samples=samples, common=common, **head)
+    np.savez_compressed(path, samples=samples, common=common, masks=[len(r["wx2"]) for r in rows], **head)
 
 
 def _corrected_blocks(rows: list[dict[str, Any]], names: tuple[str, ...], count: int) -> tuple[Array, Array]:
@@ -352,8 +367,22 @@ def _corrected_blocks(rows: list[dict[str, Any]], names: tuple[str, ...], count:
     functions = [_functions(int(r["Lx"]), int(r["L_tau"]), float(r["p"]), count) for r in rows]
     points = scaling_data(size, [row["p"] for row in rows], values, shared=True, functions=functions)
     assert points.common is not None
-    means = [points.samples[:, :, b::BLOCKS].mean(axis=2) for b in range(BLOCKS)]
-    return np.stack(means, axis=2), points.common.reshape((len(names), len(rows)) * 2)
+    return _block_means(points.samples), points.common.reshape((len(names), len(rows)) * 2)
+
+
+def _block_means(samples: Array) -> Array:
+    """Return BLOCKS means of samples (q, m, n) whose mean and scatter give the mean of all and its error.
+
+    With fewer samples than blocks the others hold the mean, and the scatter of the first ones is larger.
+    """
+    n = samples.shape[2]
+    mean = samples.mean(axis=2, keepdims=True)
+    if n >= BLOCKS:
+        means = np.stack([samples[:, :, b::BLOCKS].mean(axis=2) for b in range(BLOCKS)], axis=2)
+        return np.asarray(means + mean - means.mean(axis=2, keepdims=True))
+    out = np.repeat(mean, BLOCKS, axis=2)
+    out[:, :, :n] += (samples - mean) * BLOCKS / n
+    return np.asarray(out)
 
 
 def every_point() -> list[dict[str, Any]]:
@@ -368,6 +397,114 @@ def every_point() -> list[dict[str, Any]]:
                 measured = [name for pair in OBSERVED for name in pair if name in part]
                 rows[key] = {k: part[k][i] for k in ("Lx", "L_tau", "p", *measured)}
     return [rows[key] for key in sorted(rows)]
+
+
+def corrected(pair: int, smallest: int, flat: float = 0.0) -> ScalingData:
+    """Return points of seed_blocks.npz where a pair of OBSERVED was measured.
+
+    smallest  least L;  flat  least L_tau/L^1.5
+    """
+    with np.load(DATA / "seed_blocks.npz") as file:
+        d = {key: file[key] for key in file.files}
+    samples, common = d["samples"][pair].astype(float), d["common"][pair].astype(float)
+    long = d["L_tau"] >= flat * d["Lx"] ** 1.5
+    there = np.flatnonzero(np.isfinite(samples[0, :, 0]) & (d["Lx"] >= smallest) & long)
+    L, q = d["Lx"][there].astype(float), len(samples)
+    shared = common[np.ix_(range(q), there, range(q), there)].reshape((q * len(there),) * 2)
+    blocks = tuple(np.flatnonzero(size == L) for size in np.unique(L))
+    return ScalingData(L, d["L_tau"][there].astype(float), d["p"][there], samples[:, there], blocks, shared)
+
+
+def seed_ranges() -> list[Row]:
+    """Return p_c, nu, z, beta/nu and eta from sizes >= 8, 12, 16, 24 with several aspect ratios each.
+
+    Fits without and with one correction L^(-omega). Of the first range that fits, the fit of largest
+    probability is quoted. Its error and half the spread between the accepted fits of all ranges are added in
+    quadrature.
+    """
+    rows = [exponents(f, f"all shapes, {label}")[0] for n in RANGES for label, f in _fits(n, 0.0)]
+    found = {n: _fits(n, FLAT) for n in RANGES[:-1]}
+    rows += [row for fits in found.values() for label, f in fits for row in exponents(f, label)]
+    accepted = [(n, f) for n, fits in found.items() for _, f in fits if f.p_value > FITTING]
+    if accepted:
+        smallest = accepted[0][0]
+        best = max((f for n, f in accepted if n == smallest), key=lambda f: f.p_value)
+        rows += _quoted(best, [f for _, f in accepted], smallest) + _order_rows(best, smallest)
+    return [replace(row, study="seed_ranges") for row in rows]
+
+
+def _fits(smallest: int, flat: float) -> list[tuple[str, Collapse]]:
+    """Return the collapses of sizes >= smallest, without and with corrections to scaling."""
+    points, out = corrected(0, smallest, flat), []
+    for omega in (None, *CORRECTIONS) if len(points.blocks) > 2 else (None,):
+        degree = 4 if smallest < 24 else 3
+        powers = ((0, 0), (0, 0))
+        scaling = Scaling(degree, powers, z=None, aspect_degree=degree, logarithmic=True, omega=omega)
+        words = "no correction" if omega is None else f"omega = {omega:g}"
+        out.append((f"L >= {smallest}, {words}", collapse(points, scaling, start=(0.337, 1.0, 1.35))))
+    return out
+
+
+def _quoted(best: Collapse, accepted: list[Collapse], smallest: int) -> list[Row]:
+    """Return the rows of the accepted range."""
+    rows = []
+    published = (("p_c", "coupling_c", 0.337, 0.0, PRX), ("nu", "nu", 1.16, 0.05, VOJTA),
+                 ("z", "z", 1.52, 0.03, VOJTA))  # fmt: skip
+    for name, key, value, error, source in published:
+        found = [getattr(f, key) for f in accepted]
+        spread = float(np.ptp([e.value for e in found])) / 2
+        own = getattr(best, key)
+        note = f"{len(accepted)} fits accepted, {chi2_note(best)}"
+        total = float(np.hypot(own.error, spread))
+        what = f"{name}, L >= {smallest}, quoted"
+        rows.append(Row("seed", what, own.value, total, value, error, source, note))
+    return rows
+
+
+def _order_rows(f: Collapse, smallest: int) -> list[Row]:
+    """Return beta/nu and eta at the critical point of a collapse, L >= smallest.
+
+    ln of the structure factor at equal times, ~ L^(2 - 2 beta/nu), and of its sum over times, ~ L^(2 - eta),
+    is linear in ln L and polynomial in x and a. The errors of p_c, nu and z are propagated one by one.
+    """
+    points = corrected(1, smallest, FLAT)
+    assert f.nu is not None
+    assert f.z is not None
+    centre = (f.coupling_c.value, f.nu.value, f.z.value)
+    value, error, chi2, dof = _slopes(points, *centre)
+    variance = error**2
+    for i, width in enumerate((f.coupling_c.error, f.nu.error, f.z.error)):
+        moved = [c + width * (i == k) for k, c in enumerate(centre)]
+        variance += (_slopes(points, *moved)[0] - value) ** 2
+    note = f"chi2/dof = {chi2:.0f}/{dof}, both"
+    spread = np.sqrt(variance)
+    published = 2 * 0.48 - 1.52                  # eta = 2 beta/nu - z in two dimensions
+    words = f"L >= {smallest}, quoted"
+    return [
+        Row("seed", f"beta/nu, {words}", 1 - value[0] / 2, spread[0] / 2, 0.48, 0.02, VOJTA, note),
+        Row("seed", f"eta, {words}", 2 - value[1], spread[1], published, 0.05,
+            f"{VOJTA}: 2 beta/nu - z", note),
+    ]  # fmt: skip
+
+
+def _slopes(points: ScalingData, p_c: float, nu: float, z: float) -> tuple[Array, Array, float, int]:
+    """Return d ln y/d ln L of both observables at p_c and fixed L_tau/L^z, errors, chi2 and dof."""
+    q, m = points.mean.shape
+    x = (points.coupling - p_c) * points.L ** (1 / nu)
+    a = np.log(points.L_tau) - z * np.log(points.L)
+    x, a = x / np.abs(x).max(), a - a.mean()
+    terms = [np.log(points.L), *(x**i * a**j for i in range(4) for j in range(4) if i + j < 4)]
+    one = np.stack(terms, axis=1)
+    design, data, white = np.kron(np.eye(q), one), np.log(points.mean).ravel(), np.zeros((q * m, q * m))
+    for block, entries, root in whitening(points):
+        rows = (np.arange(q)[:, None] * m + block[None, :]).ravel()[entries]
+        white[np.ix_(rows, rows)] = root
+    white = white * points.mean.ravel()
+    spread = np.linalg.inv((white @ design).T @ (white @ design))
+    c = spread @ ((white @ design).T @ (white @ data))
+    chi2 = float(np.sum((white @ (data - design @ c)) ** 2))
+    at = np.arange(q) * one.shape[1]
+    return c[at], np.sqrt(np.diag(spread)[at]), chi2, q * m - design.shape[1]
 
 
 # --- order parameter --------------------------------------------------------------------------------------
@@ -457,6 +594,10 @@ STUDIES: dict[str, tuple[Callable[[], list[Row]], tuple[str, ...]]] = {
         ),
     ),
     "seed_masks": (seed_masks, ()),
+    "seed_ranges": (
+        seed_ranges,
+        (*(MAKE.format(name) for name in SHAPES), "python benchmarks/critical.py --correct"),
+    ),
     "order_masks": (order_masks, ()),
     "order": (order, (MAKE.format("order_clean"), MAKE.format("order_diluted"))),
 }

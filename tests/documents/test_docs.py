@@ -86,7 +86,9 @@ def test_published_values_are_met_where_the_text_says_so(kept):
         known = row["published"] is not None
         if known and not row["study"].startswith("seed") and "0.25" not in row["quantity"]:
             assert abs(row["sigmas"]) < 3, row
-        if row["quantity"].startswith("p_c"):
+        # Fits over ranges of sizes stand there with their chi2, most of them rejected; one is quoted.
+        judged = row["study"] != "seed_ranges" or "quoted" in row["quantity"]
+        if row["quantity"].startswith("p_c") and judged:
             assert abs(row["sigmas"]) < 3, row
 
 

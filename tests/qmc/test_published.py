@@ -208,6 +208,33 @@ def test_crossings_of_the_diluted_transition_close_in():
     assert space[-1] - time[-1] < 0.6 * (space[0] - time[0])
 
 
+def test_powers_of_the_order_parameter_are_found():
+    """ln y = c + k ln L + polynomial in x and a, k = 1.0 and 2.6: found with errors that hold."""
+    rng = np.random.default_rng(2)
+    rows = [(L, round(c * L**1.5), p) for L in (8, 16, 32) for c in (0.5, 1, 2) for p in (0.31, 0.337, 0.37)]
+    L, L_tau, p = (np.array(column, float) for column in zip(*rows, strict=True))
+    x, a = (p - 0.34) * L, np.log(L_tau / L**1.4)
+    mean = np.exp(np.stack([k * np.log(L) - 0.05 * x + 0.3 * a - 0.02 * x * a for k in (1.0, 2.6)]))
+    samples = mean[:, :, None] * (1 + 0.1 * rng.normal(size=(2, len(rows), 200)))
+    blocks = tuple(np.flatnonzero(size == L) for size in np.unique(L))
+    points = critical.ScalingData(L, L_tau, p, samples, blocks)
+    value, error, chi2, dof = critical._slopes(points, 0.34, 1.0, 1.4)
+    assert np.all(np.abs(value - [1.0, 2.6]) < 4 * error)
+    assert np.all(error < 0.02)
+    assert 0.3 < chi2 / dof < 2
+
+
+@pytest.mark.physics
+def test_all_sizes_and_aspect_ratios_of_the_diluted_transition():
+    """The range of sizes that fits gives p_c, and exponents between the clean and the published ones."""
+    rows = {row.quantity.split(",")[0]: row for row in critical.seed_ranges() if "quoted" in row.quantity}
+    assert abs(rows["p_c"].value - 0.337) < 0.01
+    assert 0.67 < rows["nu"].value < 1.3
+    assert 1.0 < rows["z"].value < 1.6
+    assert abs(rows["beta/nu"].sigmas) < 3
+    assert rows["eta"].value == pytest.approx(2 * rows["beta/nu"].value - rows["z"].value, abs=0.3)
+
+
 @pytest.mark.parametrize(
     "path", sorted((Path(__file__).parents[2] / "runs/configs/critical").glob("*.toml"))
 )
