@@ -7,7 +7,8 @@ can be treated as well.
 
 Coefficients fitted to the same samples would bias the mean by O(1/samples): every sample is therefore
 corrected with coefficients from the other folds. Ridge parameter and set of functions are chosen there as
-well, by leave-one-out prediction. Where no set of functions predicts anything, the samples stay as they are.
+well, by leave-one-out prediction, for each principal axis of the components of an average. Where no set of
+functions predicts anything, the samples stay as they are.
 """
 
 from __future__ import annotations
@@ -210,10 +211,25 @@ def _corrected(functions: MaskFunctions, flat: Array) -> tuple[Array, Array]:
     """Corrected averages (n, m), and mean coefficients (k, m) over the folds."""
     out, slope = flat.copy(), np.zeros((functions.values.shape[1], flat.shape[1]))
     for fold in functions.folds:
-        some = _coefficients(functions, fold, flat[fold.others])
+        scale, axes = _axes(flat[fold.others])
+        some = _coefficients(functions, fold, (flat[fold.others] / scale) @ axes) @ axes.T * scale
         out[fold.mine] -= functions.values[fold.mine] @ some
         slope += some / FOLDS
     return out, slope
+
+
+def _axes(target: Array) -> tuple[Array, Array]:
+    """Return standard deviations (m,) of the components of `target` and the principal axes (m, r) in them.
+
+    Few axes hold what the mask moves in all components together, the others measuring noise. Each has its own
+    coefficients or none, so differences between components are not paid for by what they do not share.
+    """
+    deviation = target - target.mean(axis=0)
+    scale = deviation.std(axis=0)
+    scale[scale == 0] = 1.0
+    if deviation.shape[1] == 1:
+        return scale, np.ones((1, 1))
+    return scale, np.linalg.svd(deviation / scale, full_matrices=False)[2].T
 
 
 def _decomposed(values: Array) -> tuple[Array, Array, Array]:

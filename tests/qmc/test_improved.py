@@ -285,6 +285,17 @@ def test_noise_is_left_as_it_is():
     np.testing.assert_array_equal(constant.samples, 3.0)
 
 
+def test_differences_do_not_pay_for_what_all_components_share():
+    """Components follow the mask alike, with measuring noise of their own: their curvature gains nothing."""
+    functions = mask_functions(CHEAP, 1, range(160), population=256)
+    noise = 0.3 * np.random.default_rng(2).standard_normal((160, 9))
+    values = functions.values[:, -1:] * np.linspace(1.0, 1.4, 9) + noise
+    found = control(functions, values)
+    assert found.gain.min() > 2
+    before, after = (np.diff(v, 2, axis=1).var(axis=0).mean() for v in (values, found.samples))
+    assert after < 1.05 * before
+
+
 def test_bad_input_of_control_variates():
     clean = Model(Lx=4, Ly=4, L_tau=8, eps=0.1, charging=3.0)
     with pytest.raises(ValueError, match="a clean array has no mask"):
