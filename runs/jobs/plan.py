@@ -227,8 +227,16 @@ def _state_size(config: Config, model: Model) -> int:
 
 def _disk(config: Config, model: Model) -> float:
     """Return the bytes of a sample in run.h5."""
-    kept = ("bins/", "sums/maps", "sums/waves")
-    return float(sum(a.nbytes for name, a in _arrays(config, model).items() if name.startswith(kept)))
+    single = ("bins/times", "sums/maps", "sums/waves", "boson")      # see `samples.SINGLE`
+    total = 0
+    for name, a in _arrays(config, model).items():
+        if name in single:
+            total += 4 * a.size
+        elif name == "bins/distances":               # stored: S_x, S_y, G_far
+            total += 8 * a.shape[1] * (model.Lx // 2 + model.Ly // 2 + 3)
+        elif name.startswith("bins/"):
+            total += a.nbytes
+    return float(total)
 
 
 def _risks(config: Config, models: Sequence[Model], trials: list[Trial], processes: int) -> Iterator[Risk]:

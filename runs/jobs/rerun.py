@@ -11,7 +11,7 @@ from sitqmc.runs.errors import UserError
 from sitqmc.runs.simulate.worker import new_chains, records_of
 from sitqmc.runs.store.checkpoint import SampleRecord
 from sitqmc.runs.store.run_folder import RunFolder
-from sitqmc.runs.store.samples import PointSamples
+from sitqmc.runs.store.samples import Array, PointSamples, stored_type
 
 
 def rerun(path: Path, point: int, sample: int, seed: int | None = None) -> tuple[bool, str]:
@@ -30,7 +30,7 @@ def rerun(path: Path, point: int, sample: int, seed: int | None = None) -> tuple
     record = simulate_again(config, model, sample)
     differ = [
         name for name, values in record.bins.items()
-        if name in stored.bins and values[: stored.n_bins].tobytes() != stored.bins[name][row].tobytes()
+        if name in stored.bins and not _is_stored(name, values[: stored.n_bins], stored.bins[name][row])
     ]  # fmt: skip
     what = f"point {point}, sample {sample}, seed {seed}: "
     what += f"{stored.n_bins} bins of {len(stored.bins)} observables"
@@ -42,6 +42,12 @@ def rerun(path: Path, point: int, sample: int, seed: int | None = None) -> tuple
         f"{what}: {', '.join(differ)} differ by up to {worst:.3g} from {folder.path}, which was started by "
         f"sitqmc {first.get('sitqmc')}, commit {first.get('git')}, numba {first.get('numba')}"
     )
+
+
+def _is_stored(name: str, values: Array, stored: Array) -> bool:
+    """Whether these bits were stored, or those of the type in which this array is written by now."""
+    written = values.astype(stored_type(f"bins/{name}", values.dtype)).astype(values.dtype)
+    return stored.tobytes() in (values.tobytes(), written.tobytes())
 
 
 def _with_seed(config: Config, seed: int) -> Config:

@@ -24,7 +24,15 @@ from sitqmc.runs.errors import UnreadableFile
 from sitqmc.runs.store.atomic import make_folder, replace_file
 from sitqmc.runs.store.provenance import package_version
 from sitqmc.runs.store.run_file import Failure
-from sitqmc.runs.store.samples import Array, Columns, GroupSummary, State, StateRef, summarise
+from sitqmc.runs.store.samples import (
+    Array,
+    Columns,
+    GroupSummary,
+    State,
+    StateRef,
+    stored_type,
+    summarise,
+)
 from sitqmc.runs.store.sealed import read_head, reading, write_group, write_head, writing
 
 if TYPE_CHECKING:
@@ -151,7 +159,8 @@ def stack(seed: int, records: Mapping[int, SampleRecord]) -> Columns:
     columns: Columns = {"sample": np.array(order, np.int64), "seed": np.full(len(order), seed, np.int64)}
     for part in ("bins", "tau_int", "cost", "state", "maps"):
         for name in getattr(records[order[0]], part):
-            columns[f"{part}/{name}"] = np.stack([getattr(records[s], part)[name] for s in order])
+            values = np.stack([getattr(records[s], part)[name] for s in order])
+            columns[f"{part}/{name}"] = values.astype(stored_type(f"{part}/{name}", values.dtype), copy=False)
     return columns
 
 

@@ -7,12 +7,14 @@
     /points/0000/         attributes: the model's parameters, beta; head: the model
         sample            int64 (samples,)           number of the disorder sample
         seed              int64 (samples,)           seed of its bond mask and chain
-        bins/NAME         float64 (samples, bins, ...), attributes unit, description
+        bins/NAME         float64 (samples, bins, ...), attributes unit, description; G_k0, G_loc float32
         tau_int/NAME      float64 (samples,)         in measurements
         cost/NAME         float64 (samples,)         moves, attempts, worms_per_measurement, ...
-        maps/NAME         float64 (samples, Ly, Lx)  means over the chain, by site or distance
+        maps/NAME         float32 (samples, Ly, Lx)  means over the chain, by site or distance
         state/NAME        (samples, ...)             ends of the chains; only with output.keep_state
         bin, n, omega_n, slice, tau, ...             axes: dimension scales, so that xarray names the axes
+
+Files of earlier versions of the package hold float64 throughout.
 
 A model has more than one group while its chains are being lengthened (one group for each number of bins), and
 where samples of an older version lack some observables. The file is sealed, see `sealed`. Versions 1 (no
@@ -34,7 +36,7 @@ import numpy as np
 from sitqmc.qmc.observables import AXES, MAPS, OBSERVABLES
 from sitqmc.runs.errors import UnreadableFile, UserError
 from sitqmc.runs.store.records import read_record, write_record
-from sitqmc.runs.store.samples import GroupSummary, SampleSource, summarise
+from sitqmc.runs.store.samples import GroupSummary, SampleSource, stored_type, summarise
 from sitqmc.runs.store.sealed import (
     COMPRESSED_ABOVE,
     COMPRESSION,
@@ -245,7 +247,8 @@ def _write_columns(
         for name, a in piece.items():
             if start == 0:
                 shape = (count, *a.shape[1:])
-                columns[name] = group.create_dataset(name, shape, a.dtype, **_compression(name, count, a))
+                kind = stored_type(name, a.dtype)
+                columns[name] = group.create_dataset(name, shape, kind, **_compression(name, count, a))
             columns[name][start : start + rows] = a
         start += rows
         file.raise_write_error()

@@ -35,6 +35,14 @@ PIECE_BYTES = 1 << 25
 PARTS = ("bins", "tau_int", "cost", "maps")
 WHOLE_CHAIN = ("maps", "state")
 """Parts that belong to a whole chain: not defined for its first bins."""
+SINGLE = ("maps", "bins/G_k0", "bins/G_loc")
+"""Parts and arrays stored with 32 bits, the large ones: their errors are far above the rounding of 6e-8."""
+
+
+def stored_type(name: str, given: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which an array is written."""
+    single = name in SINGLE or name.partition("/")[0] in SINGLE
+    return np.dtype(np.float32) if single and given.kind == "f" else given
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,10 @@ class PointSamples:
     """Samples of one model, or some of them, stacked: the first axis of every array is the sample.
 
     keys     int64 (n, 2), seed and number of every sample, ascending
-    bins     name -> float64 (n, bins, ...), see `qmc.OBSERVABLES`
+    bins     name -> float64 (n, bins, ...), see `qmc.OBSERVABLES`; G_k0 and G_loc are stored with 32 bits
     tau_int  name -> float64 (n,), integrated autocorrelation time in measurements
     cost     name -> float64 (n,), see `run_file.COST`
-    maps     name -> float64 (n, Ly, Lx), means over the chain, see `qmc.ChainResult`
+    maps     name -> float64 (n, Ly, Lx), means over the chain, see `qmc.ChainResult`; stored with 32 bits
     """
 
     model: Model
@@ -287,6 +295,8 @@ class SampleRows:
                     raise ValueError(f"{group.group}/{name} has too few rows")
                 if len(rows) < high - low or np.any(np.diff(rows) != 1):
                     values = values[rows - low]
+                if name.partition("/")[0] in PARTS and values.dtype == np.float32:
+                    values = values.astype(np.float64)
                 if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
                     raise UnreadableFile(
                         f"{group.path}: {group.group}/{name} holds values that are not finite; "

@@ -15,10 +15,12 @@ from sitqmc.qmc import OBSERVABLES, Chains, run_chain
 from sitqmc.runs.cli.main import main
 from sitqmc.runs.config.config import load_config, parse_config
 from sitqmc.runs.errors import Stopped, UnreadableFile, UserError
+from sitqmc.runs.jobs.plan import _disk
 from sitqmc.runs.simulate.driver import run
 from sitqmc.runs.store.checkpoint import checkpoint_files
 from sitqmc.runs.store.merge import pool
 from sitqmc.runs.store.run_folder import RunFolder
+from sitqmc.runs.store.samples import stored_type
 
 
 @pytest.fixture
@@ -58,6 +60,12 @@ def test_layout(folder):
         assert set(group["seed"][:]) == {3}
         assert set(group["bins"]) == set(OBSERVABLES)
         assert group["bins/rho_x"].shape == (12, 8, 3)
+        arrays = {f"{part}/{name}": a for part in ("bins", "maps") for name, a in group[part].items()}
+        single = {name for name, a in arrays.items() if a.dtype == np.float32}
+        assert single == {name for name in arrays if name.startswith(("maps/", "bins/G_k0", "bins/G_loc"))}
+        config = load_config("run.toml")
+        stored = sum(a.nbytes for a in arrays.values()) / 12
+        assert _disk(config, config.models[1]) == pytest.approx(stored, rel=0.02)
         for part in ("bins", "tau_int", "cost"):
             for dataset in group[part].values():
                 assert dataset.attrs["unit"]
@@ -76,7 +84,9 @@ def test_stored_bins_are_those_of_run_chain(folder):
         assert data.model == model
         alone = run_chain(model, model.draw_disorder(3, 5), seed=3, sample=5, schedule=config.schedule)
         for name, values in alone.bins.items():
-            assert values.tobytes() == data.bins[name][5].tobytes()
+            stored = values.astype(stored_type(f"bins/{name}", values.dtype)).astype(float)
+            assert stored.tobytes() == data.bins[name][5].tobytes()
+            np.testing.assert_allclose(stored, values, rtol=1e-7)
 
 
 @pytest.mark.parametrize("interleave", [1, 3, 50])
