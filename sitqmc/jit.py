@@ -44,7 +44,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def kernel_helper(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that only kernels call.
 
-    Such a function has no entry from Python: a fifth of all compilation would go into these entries. A call
+    Such a function has no entry from Python: an eighth of all compilation would go into these entries. A call
     from Python raises TypeError; `py_func` of the result is the function itself.
     """
     return _without_entry(_compiled(function, no_cpython_wrapper=True))
