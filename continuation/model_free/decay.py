@@ -54,12 +54,17 @@ class ExcitationGap(Result):
 
 
 def lowest_excitation(data: CorrelatorData, max_states: int = MAX_STATES) -> ExcitationGap:
-    """Return the lowest excitation energy of a correlator in tau, such as omega_pair from G(tau)."""
+    """Return the lowest excitation energy of a correlator in tau, such as omega_pair from G(tau).
+
+    Times with zero variance, which no sample visited, are left out. ValueError: not a function of tau, or too
+    few times.
+    """
     if data.is_matsubara:
         raise ValueError(f"kind {data.kind}: the decay needs a function of tau; give G(tau) or chi(tau)")
     folded = np.minimum(data.grid, data.beta - data.grid)
     order = np.argsort(folded, kind="stable")
-    starts = np.unique(np.linspace(0, len(order) - 4, WINDOWS).astype(int))
+    order = order[np.diag(data.covariance)[order] > 0]     # times that no sample visited have no error
+    starts = np.unique(np.linspace(0, max(len(order) - 4, 0), WINDOWS).astype(int))
     found = []
     for first in starts:
         rows = order[first:]

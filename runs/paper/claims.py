@@ -206,7 +206,8 @@ def _critical(data: Reproduction) -> Claim:
            or "not known")
         + f". The largest value of the continued sigma at p_c is {peak:.2g}, the best case for the "
         "paper in one array",
-        f"{more} masks at L = {L} bring the error of the limit to {WANTED:g}; L = 32 tests the linear law", (
+        (f"{more} masks at L = {L} bring the error of the limit to {WANTED:g}; " if more > samples else "")
+        + "L = 32 tests the linear law", (
             Decision("beta^2 Lambda(beta/2)/pi at p_c, limit of large L at one temperature, 4e^2/h", limit,
                      "equal", SIGMA_C, 3 * WANTED),
             Decision(f"beta^2 Lambda(beta/2)/pi at p = {low[L][0]:g}, L = {L}, 4e^2/h", low[L][1], "equal",

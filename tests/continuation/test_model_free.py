@@ -130,11 +130,13 @@ def test_methods_without_prior_through_the_common_interface(method):
         assert continue_correlator(data, method=method).weight().value == pytest.approx(TOTAL, rel=0.05)
 
 
-def two_states(noise, seed=0):
+def two_states(noise, seed=0, visited=16.0):
+    """Samples of two states; times after `visited` are zero in every sample."""
     tau = EPS * np.arange(1, 81)
     mean = sum(a * (np.exp(-e * tau) + np.exp(-e * (16.0 - tau))) for a, e in ((0.4, 1.3), (0.6, 3.0)))
     rng = np.random.default_rng(seed)
     samples = mean * (1.0 + noise * np.sqrt(100) * rng.normal(size=(100, 80)))
+    samples[:, tau > visited] = 0.0
     return CorrelatorData.from_samples(samples, kind="green_tau", beta=16.0, grid=tau, eps=EPS)
 
 
@@ -149,6 +151,14 @@ def test_lowest_excitation_of_two_states():
     assert sum(f.weight for f in fits) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="needs a function of tau"):
         lowest_excitation(rho_data())
+
+
+def test_lowest_excitation_where_late_times_were_never_visited():
+    energy = lowest_excitation(two_states(2e-3, visited=6.0)).energy
+    assert energy.error < 0.05
+    assert energy.value == pytest.approx(1.3, abs=3.0 * energy.error)
+    with pytest.raises(ValueError, match="too few or too noisy"):
+        lowest_excitation(two_states(2e-3, visited=0.15))
 
 
 def test_a_known_stiffness_reduces_the_error():
