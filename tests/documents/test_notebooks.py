@@ -186,7 +186,7 @@ def test_first_run(tmp_path):
     assert np.all(table["rho_s_error"] < 0.02)
     for result in results:
         rule = result.spectrum.sum_rule.ratio(result.averages.samples["minus_k"])
-        assert abs(rule.value - 1) < 3 * rule.error < 0.3
+        assert abs(rule.value - 1) < 3 * rule.error < 0.4          # depends on the tail above the data
     assert any("few samples" in warning for warning in results[0].warnings)
     assert len(figures) == 2
     assert (tmp_path / "results/first_run/report.html").read_text() == names["page"]
@@ -207,12 +207,12 @@ def test_reading_results(tmp_path):
 
 
 def test_continuation_trust(tmp_path):
-    """What the text says of the broad spectrum, the bounds, the agreement and the better data."""
+    """What the text says of the broad spectrum, the weight, the bounds, the agreement and the better data."""
     names, figures = run_notebook("continuation_trust", tmp_path)
     broad, narrow, better = names["broad"], names["narrow"], names["better"]
     assert abs(broad.stiffness.value - 0.35) < 3 * broad.stiffness.error < 0.01
     assert names["inside"][names["seen"]].mean() > 0.5
-    assert abs(names["weight"].value - names["exact"]) < 3 * names["weight"].error
+    assert 2 * names["weight"].error < names["weight"].value - names["exact"] < 0.5 * names["exact"]
     assert names["bounds"].lower < names["exact"] < names["bounds"].upper
     line = float(names["two_peaks"](np.array([1.0]))[0])
     height = {name: float(np.interp(1.0, s.omega, s.values)) for name, s in names["both"].spectra.items()}

@@ -109,7 +109,8 @@ draw(narrow, two_peaks, "a narrow line below, noise 0.1 %")
 # %% [markdown]
 # The line and the broad peak have merged. The dotted curve, the truth blurred by the resolution, is an upper
 # limit: finer structure is certainly lost, but coarser structure may be wrong as well. An integral is more
-# reliable than a shape:
+# reliable than a shape, but its error relies on the prior too. Here the window ends in the valley between
+# line and peak, which the data do not resolve, and the weight is too large by several errors:
 
 # %%
 weight = narrow.weight(0.0, 2.0)
@@ -120,8 +121,8 @@ print(f"weight below 2 E_J: {weight.value:.4f} +- {weight.error:.4f}, truth {exa
 # ## 3. Bounds without any prior
 #
 # Linear programming over all non-negative spectra that fit the data gives bounds on the weight in a window.
-# They hold without any assumption about smoothness. They are wider than the error above, because that error
-# also relies on the prior.
+# They hold without any assumption about smoothness, and contain the truth. They are wider than the error
+# above, which was too small because the prior expects a smoother spectrum.
 
 # %%
 table = made_samples(two_peaks, 1e-3)
