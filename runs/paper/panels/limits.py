@@ -278,8 +278,11 @@ def figure_flow(data: Reproduction) -> Figure:
             sizes_there = data.studies["dirty"].sizes
             axis.set_xticks([1 / L for L in sizes_there], [f"1/{L}" for L in sizes_there])
             axis.set(xlabel="1/L", ylabel=label + ("" if name == "sigma_low" else " over largest L"))
+            if name == "rho_s":
+                axis.set_yscale("log", nonpositive="clip")       # an insulator loses decades between sizes
             letter(axis, sign)
-        figure.axes[0].legend(fontsize=5.5)
+        lines = figure.axes[0].get_legend_handles_labels()
+        figure.legend(*lines, loc="outside lower center", ncols=MOST_LINES, fontsize=5.5)
         return finished(figure)
 
 
