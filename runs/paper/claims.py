@@ -1,7 +1,7 @@
 """Statements of the paper tested with the data of one size: verdict, numbers, data that would decide."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,12 @@ from sitqmc.runs.paper.panels.panel import with_interval
 from sitqmc.runs.paper.panels.response import low_sizes, nearest_critical
 from sitqmc.runs.paper.panels.transition import energy_scale, is_reliable
 from sitqmc.runs.paper.panels.weights import weight_line
+from sitqmc.runs.paper.studies.conductivity import (
+    SAME_P,
+    critical_conductivities,
+    large_array_limits,
+    linear_limits,
+)
 from sitqmc.runs.paper.studies.dataset import G_C, P_C, SIGMA_C, Reproduction
 from sitqmc.runs.paper.studies.spectra import SpectrumSummary, StudyPoint
 from sitqmc.runs.paper.tables import csv_text
@@ -180,63 +186,42 @@ def _mode(data: Reproduction) -> Claim:
 def _critical(data: Reproduction) -> Claim:
     """Return the claim on sigma at p_c.
 
-    beta^2 Lambda(beta/2)/pi of one array was to decide. That was the wrong quantity: sigma(omega << T) needs
-    L far above the thermal length, and these values double from L = 16 to 24 at one temperature. So the limit
-    of large L at the same temperature decides, and the value of the largest array is shown beside it.
+    First the value of one array was to decide, then a line in 1/L through L = 16 and 24 at one temperature.
+    Neither is a limit: the values double from L = 16 to 24. So the coldest temperature decides at which the
+    two largest sizes agree; this rule was written before L = 32 and 48 were simulated.
     """
     sizes = low_sizes(data)
     statement = "sigma at p_c is about 0.5 of 4e^2/h."
     if not sizes:
         return Claim(statement, "not measured", "all Matsubara numbers")
-    low = {L: nearest_critical(data, L) for L in sizes}
-    parts = [f"{sigma} (L = {L}, p = {p:g})" for L, (p, sigma) in low.items()]
+    by_beta = critical_conductivities(data.studies["dirty"], P_C)
+    limits, lines = large_array_limits(by_beta), linear_limits(by_beta)
+    coldest = limits[max(limits)] if limits else Estimate.missing()
     L = sizes[-1]
-    limits = _large_size_limits(data)
-    limit = limits[max(limits)] if limits else Estimate.missing()
-    samples = min(q.n_samples for q in data.studies["dirty"].at(L))
-    more = math.ceil(samples * (limit.error / WANTED) ** 2 / 100) * 100 if limit.is_known else 0
+    p, one = nearest_critical(data, L)
+    parts = [f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in limits.items()]
+    colder = [f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in lines.items() if beta not in limits]
     peak = max(
         (float(q.spectra["sigma"].value.max()) for q in data.dirty
-         if "sigma" in q.spectra and abs(q.model.p - P_C) < 0.01), default=math.nan,
+         if "sigma" in q.spectra and abs(q.model.p - P_C) < SAME_P), default=math.nan,
     )  # fmt: skip
     return Claim(
         statement,
-        f"without continuation: {', '.join(parts)}; limit of large L, linear in 1/L at one temperature: "
-        + (", ".join(f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in sorted(limits.items(), reverse=True))
-           or "not known")
-        + f". The largest value of the continued sigma at p_c is {peak:.2g}, the best case for the "
-        "paper in one array",
-        (f"{more} masks at L = {L} bring the error of the limit to {WANTED:g}; " if more > samples else "")
-        + "L = 32 tests the linear law", (
-            Decision("beta^2 Lambda(beta/2)/pi at p_c, limit of large L at one temperature, 4e^2/h", limit,
-                     "equal", SIGMA_C, 3 * WANTED),
-            Decision(f"beta^2 Lambda(beta/2)/pi at p = {low[L][0]:g}, L = {L}, 4e^2/h", low[L][1], "equal",
+        f"without continuation, where the two largest sizes agree: {', '.join(parts) or 'nowhere'}; where they "
+        f"do not, on a line in 1/L: {', '.join(colder) or 'none'}. The largest value of the continued sigma at "
+        f"p_c is {peak:.2g}",
+        "larger arrays at the coldest temperatures: L must exceed the thermal length, and one temperature "
+        "after the other joins those that decide",
+        (
+            Decision("beta^2 Lambda(beta/2)/pi at p_c, coldest temperature where two sizes agree, 4e^2/h",
+                     coldest, "equal", SIGMA_C, 3 * WANTED),
+            Decision(f"beta^2 Lambda(beta/2)/pi at p = {p:g}, L = {L}, coldest, 4e^2/h", one, "equal",
                      SIGMA_C, 3 * WANTED, deciding=False),
-            *(Decision(f"the limit of large L at T = {1 / beta:.3f} E_J, 4e^2/h", e, "equal", SIGMA_C,
-                       3 * WANTED, deciding=False) for beta, e in limits.items() if beta < max(limits)),
+            *(Decision(f"the same on a line in 1/L at T = {1 / beta:.3f} E_J, 4e^2/h", e, "equal", SIGMA_C,
+                       3 * WANTED, deciding=False) for beta, e in lines.items() if beta not in limits),
         ),
-        [q for q in data.studies["dirty"].at(L) if abs(q.model.p - P_C) < 0.01],
+        [q for q in data.studies["dirty"].at(L) if abs(q.model.p - P_C) < SAME_P],
     )  # fmt: skip
-
-
-def _large_size_limits(data: Reproduction) -> dict[float, Estimate]:
-    """Return sigma_low at p_c for L -> infinity by beta, linear in 1/L from two sizes of that beta."""
-    points = [q for q in data.studies["dirty"].points if abs(q.model.p - P_C) < 0.01 and q.sigma_low.is_known]
-    by_beta: dict[float, dict[int, Estimate]] = {}
-    for point in points:
-        by_beta.setdefault(point.model.beta, {})[point.model.Lx] = point.sigma_low
-    return {beta: _linear_limit(found) for beta, found in by_beta.items() if len(found) > 1}
-
-
-def _linear_limit(found: Mapping[int, Estimate]) -> Estimate:
-    """Return the limit 1/L -> 0 of a straight line through the two largest sizes."""
-    small, large = sorted(found)[-2:]
-    share = small / (large - small)  # value of L = inf: large + share (large - small)
-    one, other = found[small], found[large]
-    return Estimate(
-        other.value + share * (other.value - one.value),
-        math.hypot((1 + share) * other.error, share * one.error),
-    )
 
 
 def _scalar(data: Reproduction) -> Claim:

@@ -33,6 +33,7 @@ from sitqmc.runs.paper.panels.transition import is_resolved
 from sitqmc.runs.paper.reproduce import FIGURES, OPTIONAL, SIZES, Chapter, configs_of, load, reproduce
 from sitqmc.runs.paper.studies import local
 from sitqmc.runs.paper.studies import spectra as reproduce_spectra
+from sitqmc.runs.paper.studies.conductivity import large_array_limits, linear_limits
 from sitqmc.runs.paper.studies.dataset import P_C
 from sitqmc.runs.paper.studies.spectra import SpectrumCache, fingerprint, from_plain, to_plain
 from sitqmc.runs.paper.studies.study import CONFIGS, DATA, STUDIES, half_frequency, load_study, save_study
@@ -383,6 +384,23 @@ def test_scale_of_a_wave_vector_is_where_the_response_has_halved():
     assert found[1] > found[0]
 
 
+def test_a_large_array_is_one_whose_size_no_longer_counts():
+    """Sizes within two errors and ten percent give a limit, whose error holds their difference."""
+    found = {
+        2.0: {8: Estimate(0.40, 0.02), 16: Estimate(0.42, 0.02)},       # agree
+        4.0: {8: Estimate(0.40, 0.04), 16: Estimate(0.46, 0.04)},       # within errors, 13 % apart
+        6.0: {8: Estimate(0.40, 0.002), 16: Estimate(0.42, 0.002)},     # 7 errors apart
+        8.0: {16: Estimate(0.40, 0.002)},
+    }
+    limits = large_array_limits(found)
+    assert list(limits) == [2.0]
+    assert limits[2.0].value == 0.42
+    assert limits[2.0].error == pytest.approx(np.hypot(0.02, 0.02))
+    lines = linear_limits({4.0: {8: Estimate(1 - 1 / 8, 0.1), 16: Estimate(1 - 1 / 16, 0.2)}})
+    assert lines[4.0].value == pytest.approx(1)
+    assert lines[4.0].error == pytest.approx(np.hypot(2 * 0.2, 0.1))
+
+
 # --- bad input ------------------------------------------------------------------------------------------
 
 
@@ -428,6 +446,7 @@ def test_the_cluster_gets_every_configuration_it_has(tmp_path, monkeypatch, caps
 
 SMALL = {
     "dirty": {"p": 0.3}, "dirty_0": {"p": 0.0}, "dirty_warm": {"p": 0.3, "L_tau": 4},
+    "dirty_near": {"p": 0.32}, "dirty_critical": {"p": 0.337, "L_tau": 6},
     "clean": {"charging": 2.0}, "scaling": {"L": [2, 3], "p": [0.3, 0.4]}, "scaling_24": {"L": 4, "p": 0.3},
     "thermal": {"L_tau": 4}, "quantum": {"charging": [1.0, 2.0]}, "trotter": {},
 }  # fmt: skip
