@@ -207,9 +207,9 @@ def _critical(data: Reproduction) -> Claim:
     )  # fmt: skip
     return Claim(
         statement,
-        f"without continuation, where the two largest sizes agree: {', '.join(parts) or 'nowhere'}; where they "
-        f"do not, on a line in 1/L: {', '.join(colder) or 'none'}. The largest value of the continued sigma at "
-        f"p_c is {peak:.2g}",
+        f"without continuation, where the two largest sizes agree: {', '.join(parts) or 'nowhere'}; "
+        f"where they do not, on a line in 1/L: {', '.join(colder) or 'none'}. The largest value of the "
+        f"continued sigma at p_c is {peak:.2g}",
         "larger arrays at the coldest temperatures: L must exceed the thermal length, and one temperature "
         "after the other joins those that decide",
         (

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from sitqmc.estimate import Estimate
 from sitqmc.runs.paper.panels.panel import (
     BLUE,
-    COLUMN,
     GREY,
     MM,
     PAGE,
@@ -91,7 +90,8 @@ def figure_low(data: Reproduction) -> Figure:
             left.errorbar(p + shift, y, error, fmt="osD^v"[i % 5], ms=3, lw=0.7, capsize=1.5, color=colour,
                           label=f"L = {L}")  # fmt: skip
         left.axvline(P_C, ymax=0.8, color=GREY, ls="--", lw=0.8)
-        left.set(xlabel="fraction of missing bonds p", ylabel=r"$\beta^2\Lambda_{xx}(\beta/2)/\pi$ ($4e^2/h$)")
+        left.set(xlabel="fraction of missing bonds p")
+        left.set_ylabel(r"$\beta^2\Lambda_{xx}(\beta/2)/\pi$ ($4e^2/h$)")
         by_beta = critical_conductivities(data.studies["dirty"], P_C)
         for i, (beta, by_size) in enumerate(by_beta.items()):
             y, error = np.array([[e.value, e.error] for e in by_size.values()]).T
@@ -138,7 +138,7 @@ def caption_low(data: Reproduction) -> str:
     return (
         "SIMULATED. beta^2 Lambda_xx(beta/2)/pi, a low-frequency conductivity that needs no continuation: "
         "it equals sigma(omega -> 0) where sigma is flat below 2 pi T. (a) By size at the coldest "
-        f"temperature. (b) At p = {P_C:g} by temperature: the value of a large array where the curve is flat. "
+        f"temperature. (b) At p = {P_C:g} by temperature: that of a large array where the curve is flat. "
         + "; ".join(parts)
         + ". Published: about 0.5. The alternating sum behind it amplifies noise, growing as beta^2: at "
         "small p, where the exact value is nearly 0, the data only scatter about 0. Not resolved: the "
@@ -148,11 +148,11 @@ def caption_low(data: Reproduction) -> str:
 
 def curves_low(data: Reproduction) -> list[Series]:
     """Return one curve for every size, and at p_c one for every temperature."""
-    out = [value_series(f"sigma_low L={L}", "p", "sigma_low/(4e^2/h)", *_low(data, L)) for L in low_sizes(data)]
+    unit = "sigma_low/(4e^2/h)"
+    out = [value_series(f"sigma_low L={L}", "p", unit, *_low(data, L)) for L in low_sizes(data)]
     for beta, by_size in critical_conductivities(data.studies["dirty"], P_C).items():
-        numbers = number_series(f"sigma_low at p_c, T={1 / beta:.4f}", "L", "sigma_low/(4e^2/h)", by_size,
-                                by_size.values())  # fmt: skip
-        out.append(numbers)
+        name = f"sigma_low at p_c, T={1 / beta:.4f}"
+        out.append(number_series(name, "L", unit, by_size, by_size.values()))
     return out
 
 
