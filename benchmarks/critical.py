@@ -574,7 +574,7 @@ def _eta(d: dict[str, Array]) -> list[Row]:
 
 MAKE = "python benchmarks/critical_data.py make runs/configs/critical/{}.toml"
 SEED_PARTS = ("aspect", "seed_24", "seed_32", "aspect_24")
-SHAPES = ("shape_16", "shape_24", "shape_32")
+SHAPES = ("shape_16", "shape_24", "shape_32", "aspect_32")
 """More aspect ratios of L = 8 to 32, on the first masks of the others."""
 MAKE_RHO = MAKE.replace(" make ", " --n-rho 24 make ")
 
