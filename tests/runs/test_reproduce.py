@@ -446,7 +446,7 @@ def test_the_cluster_gets_every_configuration_it_has(tmp_path, monkeypatch, caps
 
 SMALL = {
     "dirty": {"p": 0.3}, "dirty_0": {"p": 0.0}, "dirty_warm": {"p": 0.3, "L_tau": 4},
-    "dirty_near": {"p": 0.32}, "clean_near": {"charging": 2.5}, "dirty_critical": {"p": 0.337, "L_tau": 6},
+    "dirty_low": {"p": 0.32}, "clean_near": {"charging": 2.5}, "dirty_critical": {"p": 0.337, "L_tau": 6},
     "clean": {"charging": 2.0}, "scaling": {"L": [2, 3], "p": [0.3, 0.4]}, "scaling_24": {"L": 4, "p": 0.3},
     "thermal": {"L_tau": 4}, "quantum": {"charging": [1.0, 2.0]}, "trotter": {},
 }  # fmt: skip
