@@ -114,6 +114,7 @@ def map_over_ranks(
         if isinstance(jobs, Exception):
             raise jobs
         return [_run_job(job, function, stop) for job in jobs]
+    wait_for_all(comm)                           # asleep while rank 0 makes the jobs
     mine = comm.scatter(_shares(jobs, comm.size) if comm.rank == 0 else None)
     if isinstance(mine, Exception):
         raise mine
