@@ -465,14 +465,15 @@ def _order_rows(f: Collapse, smallest: int) -> list[Row]:
     """Return beta/nu and eta at the critical point of a collapse, L >= smallest.
 
     ln of the structure factor at equal times, ~ L^(2 - 2 beta/nu), and of its sum over times, ~ L^(2 - eta),
-    is linear in ln L and polynomial in x and a. The errors of p_c, nu and z are propagated one by one.
+    is linear in ln L and polynomial in x and a. Errors are enlarged by (chi2/dof)^(1/2) above one; those of
+    p_c, nu and z are propagated one by one.
     """
     points = corrected(1, smallest, FLAT)
     assert f.nu is not None
     assert f.z is not None
     centre = (f.coupling_c.value, f.nu.value, f.z.value)
     value, error, chi2, dof = _slopes(points, *centre)
-    variance = error**2
+    variance = error**2 * max(chi2 / dof, 1.0)   # corrections to scaling that the fit lacks
     for i, width in enumerate((f.coupling_c.error, f.nu.error, f.z.error)):
         moved = [c + width * (i == k) for k, c in enumerate(centre)]
         variance += (_slopes(points, *moved)[0] - value) ** 2
