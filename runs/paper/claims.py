@@ -13,16 +13,13 @@ from sitqmc.runs.paper.decisions import Claim, Decision
 from sitqmc.runs.paper.laws import law_claims
 from sitqmc.runs.paper.panels.clean import matching_stiffness
 from sitqmc.runs.paper.panels.panel import with_interval
-from sitqmc.runs.paper.panels.response import low_sizes, nearest_critical
 from sitqmc.runs.paper.panels.transition import energy_scale, is_reliable
 from sitqmc.runs.paper.panels.weights import weight_line
 from sitqmc.runs.paper.studies.conductivity import (
-    SAME_P,
-    critical_conductivities,
     large_array_limits,
     linear_limits,
 )
-from sitqmc.runs.paper.studies.dataset import G_C, P_C, SIGMA_C, Reproduction
+from sitqmc.runs.paper.studies.dataset import G_C, P_C, SAME_P, SIGMA_C, Reproduction
 from sitqmc.runs.paper.studies.spectra import SpectrumSummary, StudyPoint
 from sitqmc.runs.paper.tables import csv_text
 
@@ -190,15 +187,13 @@ def _critical(data: Reproduction) -> Claim:
     Neither is a limit: the values double from L = 16 to 24. So the coldest temperature decides at which the
     two largest sizes agree; this rule was written before L = 32 and 48 were simulated.
     """
-    sizes = low_sizes(data)
     statement = "sigma at p_c is about 0.5 of 4e^2/h."
-    if not sizes:
+    if not data.critical:
         return Claim(statement, "not measured", "all Matsubara numbers")
-    by_beta = critical_conductivities(data.studies["dirty"], P_C)
-    limits, lines = large_array_limits(by_beta), linear_limits(by_beta)
-    coldest = limits[max(limits)] if limits else Estimate.missing()
-    L = sizes[-1]
-    p, one = nearest_critical(data, L)
+    limits, lines = large_array_limits(data.critical), linear_limits(data.critical)
+    decisive = limits[max(limits)] if limits else Estimate.missing()
+    beta, by_size = list(data.critical.items())[-1]
+    L, one = list(by_size.items())[-1]
     parts = [f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in limits.items()]
     colder = [f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in lines.items() if beta not in limits]
     peak = max(
@@ -214,13 +209,13 @@ def _critical(data: Reproduction) -> Claim:
         "after the other joins those that decide",
         (
             Decision("beta^2 Lambda(beta/2)/pi at p_c, coldest temperature where two sizes agree, 4e^2/h",
-                     coldest, "equal", SIGMA_C, 3 * WANTED),
-            Decision(f"beta^2 Lambda(beta/2)/pi at p = {p:g}, L = {L}, coldest, 4e^2/h", one, "equal",
-                     SIGMA_C, 3 * WANTED, deciding=False),
+                     decisive, "equal", SIGMA_C, 3 * WANTED),
+            Decision(f"beta^2 Lambda(beta/2)/pi at p_c, L = {L}, T = {1 / beta:.3f} E_J, 4e^2/h", one,
+                     "equal", SIGMA_C, 3 * WANTED, deciding=False),
             *(Decision(f"the same on a line in 1/L at T = {1 / beta:.3f} E_J, 4e^2/h", e, "equal", SIGMA_C,
                        3 * WANTED, deciding=False) for beta, e in lines.items() if beta not in limits),
         ),
-        [q for q in data.studies["dirty"].at(L) if abs(q.model.p - P_C) < SAME_P],
+        [q for q in data.critical_points if q.model.Lx == L],
     )  # fmt: skip
 
 

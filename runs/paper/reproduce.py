@@ -53,7 +53,7 @@ FIGURES = {
 }
 
 
-OPTIONAL = ("scaling", "thermal", "quantum")
+OPTIONAL = ("critical", "scaling", "thermal", "quantum")
 """Studies that a size may lack."""
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from sitqmc.estimate import Estimate, concise
 from sitqmc.qmc.finite_size.reactive import capacitance, reactive_product
 from sitqmc.runs.formatting import columns
-from sitqmc.runs.paper.panels.response import low_sizes, nearest_critical
 from sitqmc.runs.paper.panels.transition import energy_scale, is_reliable
+from sitqmc.runs.paper.studies.conductivity import large_array_limits
 from sitqmc.runs.paper.studies.dataset import G_C, P_C, SIGMA_C, Reproduction
 from sitqmc.runs.paper.studies.spectra import SpectrumCache, StudyPoint
 from sitqmc.runs.paper.studies.study import DATA, ReducedPoint, load_study
@@ -133,11 +133,13 @@ def _transition(data: Reproduction) -> list[Row]:
         name = f"p_c, crossing L = {c.sizes[0]:g}, {c.sizes[1]:g} ({data.size})"
         note = "; ".join(["drifts with L", *c.warnings])
         rows.append(Row(name, c.coupling, Estimate(P_C, 0.0), source, note))
-    for L in low_sizes(data):
-        p, low = nearest_critical(data, L)
-        name = f"sigma_low at p = {p:g}, L = {L} ({data.size})"
-        note = "published error unknown, 0.05 assumed; far from the limit of large L, see the statements"
-        rows.append(Row(name, low, Estimate(SIGMA_C, 0.05), source, note))
+    limits = large_array_limits(data.critical)
+    for beta, by_size in data.critical.items():
+        L = max(by_size)
+        name = f"sigma_low at p_c, T = {1 / beta:.3f} E_J, L = {L} ({data.size})"
+        note = "size no longer counts" if beta in limits else "below the limit of large L"
+        rows.append(Row(name, by_size[L], Estimate(SIGMA_C, 0.05), source,
+                        f"{note}; published error unknown, 0.05 assumed"))  # fmt: skip
     return rows
 
 

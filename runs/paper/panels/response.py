@@ -24,7 +24,6 @@ from sitqmc.runs.paper.panels.panel import (
     with_interval,
 )
 from sitqmc.runs.paper.panels.transition import energy_scale, select_curves, stacked
-from sitqmc.runs.paper.studies.conductivity import critical_conductivities
 from sitqmc.runs.paper.studies.dataset import P_C, SIGMA_C, Reproduction
 
 SCALAR = r"$\chi_s''$ (per site, $1/E_J$)"
@@ -92,7 +91,7 @@ def figure_low(data: Reproduction) -> Figure:
         left.axvline(P_C, ymax=0.8, color=GREY, ls="--", lw=0.8)
         left.set(xlabel="fraction of missing bonds p")
         left.set_ylabel(r"$\beta^2\Lambda_{xx}(\beta/2)/\pi$ ($4e^2/h$)")
-        by_beta = critical_conductivities(data.studies["dirty"], P_C)
+        by_beta = data.critical
         for i, (beta, by_size) in enumerate(by_beta.items()):
             y, error = np.array([[e.value, e.error] for e in by_size.values()]).T
             colour = colour_of(i / max(len(by_beta) - 1, 1))
@@ -121,16 +120,9 @@ def _low(data: Reproduction, L: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return np.array([q.model.p for q in points]), values, errors
 
 
-def nearest_critical(data: Reproduction, L: int) -> tuple[float, Estimate]:
-    """Return p and sigma_low of the point nearest to the published p_c."""
-    p, y, error = _low(data, L)
-    i = int(np.argmin(np.abs(p - P_C)))
-    return float(p[i]), Estimate(float(y[i]), float(error[i]))
-
-
 def caption_low(data: Reproduction) -> str:
     """Return the caption: the values at p_c with their errors."""
-    by_beta = critical_conductivities(data.studies["dirty"], P_C)
+    by_beta = data.critical
     parts = [
         f"T = {1 / beta:.3f} E_J: " + ", ".join(f"{e} (L = {L})" for L, e in by_size.items())
         for beta, by_size in by_beta.items()
@@ -150,7 +142,7 @@ def curves_low(data: Reproduction) -> list[Series]:
     """Return one curve for every size, and at p_c one for every temperature."""
     unit = "sigma_low/(4e^2/h)"
     out = [value_series(f"sigma_low L={L}", "p", unit, *_low(data, L)) for L in low_sizes(data)]
-    for beta, by_size in critical_conductivities(data.studies["dirty"], P_C).items():
+    for beta, by_size in data.critical.items():
         name = f"sigma_low at p_c, T={1 / beta:.4f}"
         out.append(number_series(name, "L", unit, by_size, by_size.values()))
     return out

@@ -6,21 +6,20 @@ The rule was written before the sizes L = 32 and 48 were simulated.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sitqmc.estimate import Estimate
-from sitqmc.runs.paper.studies.study import Study
+from sitqmc.runs.paper.studies.study import ReducedPoint
 
-SAME_P = 0.01
 AGREE_ERRORS, AGREE_SHARE = 2.0, 0.1
 """Sizes agree if they differ by less than this number of standard errors and this share of the value."""
 
 
-def critical_conductivities(study: Study, p_c: float) -> dict[float, dict[int, Estimate]]:
-    """Return sigma_low in 4e^2/h of the points at p_c, by beta in 1/E_J (ascending) and by L."""
+def critical_conductivities(points: Iterable[ReducedPoint]) -> dict[float, dict[int, Estimate]]:
+    """Return sigma_low in 4e^2/h of points at p_c, by beta in 1/E_J and by L, both ascending."""
     found: dict[float, dict[int, Estimate]] = {}
-    for point in sorted(study.points, key=lambda q: (q.model.beta, q.model.Lx)):
-        if abs(point.model.p - p_c) < SAME_P and point.sigma_low.is_known:
+    for point in sorted(points, key=lambda q: (q.model.beta, q.model.Lx)):
+        if point.sigma_low.is_known:
             found.setdefault(point.model.beta, {})[point.model.Lx] = point.sigma_low
     return found
 

@@ -8,10 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sitqmc.estimate import Estimate
 from sitqmc.qmc import Chains, Model, Schedule
 from sitqmc.qmc.finite_size.crossings import Crossing, crossings
 from sitqmc.qmc.finite_size.kosterlitz import KosterlitzThouless
 from sitqmc.qmc.finite_size.trotter import TrotterLimit, trotter_limit
+from sitqmc.runs.paper.studies.conductivity import critical_conductivities
 from sitqmc.runs.paper.studies.films import Film, films
 from sitqmc.runs.paper.studies.local import LocalEnergies, local_energies
 from sitqmc.runs.paper.studies.spectra import StudyPoint
@@ -26,6 +28,7 @@ T_CLASSICAL = 0.8929  # E_J, T_c of the classical XY model
 G_C_ROTOR, G_C_ROTOR_ERROR = 5.73, 0.03  # clean, rotor action, eps -> 0, where T_c vanishes
 SIGMA_C = 0.5  # low-frequency conductivity at the transition, same source as P_C
 FILM_DILUTIONS = (0.075, 0.1, 0.125)  # values of p in Fig. 3a of the paper
+SAME_P = 0.01  # p within this of p_c counts as critical
 CROSSING_WINDOW = (0.24, 0.41)
 MAP_SEED, MAP_P, MAP_CHAINS = 337, 0.2, 8
 LOCAL_P, LOCAL_MASKS, LOCAL_LOOKS = (0.2, P_C, 0.42), 4, 400
@@ -107,6 +110,17 @@ class Reproduction:
     def scaling(self) -> Study:
         """The study whose L_tau grows as L^z: that of the crossings, or the diluted array itself."""
         return self.studies.get("scaling", self.studies["dirty"])
+
+    @cached_property
+    def critical(self) -> dict[float, dict[int, Estimate]]:
+        """sigma_low at p_c in 4e^2/h, by beta and by L."""
+        return critical_conductivities(self.critical_points)
+
+    @property
+    def critical_points(self) -> list[ReducedPoint]:
+        """Points at p_c of every size and temperature."""
+        studies = (self.studies[name] for name in ("dirty", "critical") if name in self.studies)
+        return [q for study in studies for q in study.points if abs(q.model.p - P_C) < SAME_P]
 
     def _window(self) -> list[ReducedPoint]:
         low, high = CROSSING_WINDOW

@@ -5,6 +5,7 @@ and SIZE_STUDY_*.toml:
 
     dirty    the transition at fixed E_C/E_J, tuned by the fraction p of missing bonds
     clean    its clean counterpart, p = 0, tuned by E_C/E_J
+    critical the conductivity at p_c by size and temperature
     scaling  windings of several sizes at L_tau ~ L^z, for the finite-size crossings
     thermal  rho_s around the transition temperature
     quantum  rho_s of the clean array in the rotor action around its transition temperature, by E_C/E_J
@@ -41,16 +42,17 @@ Array = NDArray[np.float64]
 
 DATA = Path(__file__).parents[1] / "data"
 CONFIGS = DATA / "configs"
-STUDIES = ("dirty", "clean", "scaling", "thermal", "quantum", "trotter")
+STUDIES = ("dirty", "clean", "critical", "scaling", "thermal", "quantum", "trotter")
 PLAIN = ("thermal", "quantum", "trotter")
 """Studies by plain estimators: functions of the mask would cost more than the simulation."""
 CONTINUED = ("dirty", "clean")
 """Studies whose correlators are kept and continued."""
+CORRELATORS_OF = {**dict.fromkeys(CONTINUED, ("rho", "chi_s", "G_k0")), "critical": ("rho",)}
+"""Correlators that are kept, by study."""
 SCALARS = ("rho_s", "rho_s_x", "rho_s_y", "kappa", "minus_k", "energy")
 SCALARS_OF = {"thermal": ("rho_s",), "quantum": ("rho_s",)}
 """Scalars of a study without correlators, where not all of `BLOCKED` are needed."""
 BLOCKED = ("rho_s", "kappa", "minus_k")
-CORRELATORS = ("rho", "chi_s", "G_k0")
 WAVES_OF_NAME = {"chi_s_q": "chi_s"}
 """Responses by wave vector whose scale is kept, and under which name."""
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -183,7 +185,8 @@ def kept_slices(L_tau: int) -> NDArray[np.int64]:
 
 
 def reduce_point(
-    averages: PointAverages, waves: Mapping[str, Array] | None = None, *, correlators: bool = True
+    averages: PointAverages, waves: Mapping[str, Array] | None = None,
+    correlators: Sequence[str] = CORRELATORS_OF["dirty"],
 ) -> ReducedPoint:
     """Return the averages of a point that the figures need.
 
@@ -201,8 +204,7 @@ def reduce_point(
         {name: _scalar(averages.values[name]) for name in scalars},
         {name: _scalar(plain[name]) for name in scalars},
         {name: block_means(averages.samples[name]) for name in BLOCKED if name in scalars},
-        {name: _response(averages, name) for name in CORRELATORS if name in averages.samples}
-        if correlators else {},
+        {name: _response(averages, name) for name in correlators if name in averages.samples},
         quantiles,
         {WAVES_OF_NAME[name]: wave_scales(averages.model, table) for name, table in (waves or {}).items()
          if name in WAVES_OF_NAME},
@@ -285,16 +287,16 @@ def reduce_runs(
 
     estimator  see `qmc.statistics.estimators`; that of the study if None
     """
-    correlators = name in CONTINUED
+    correlators = CORRELATORS_OF.get(name, ())
     estimator = estimator or ("plain" if name in PLAIN else "improved")
     points = []
     for folder in folders:
         run = load_run(folder)
         for model in run.models:
-            names = (*SCALARS, *CORRELATORS) if correlators else SCALARS_OF.get(name, BLOCKED)
+            names = (*SCALARS, *correlators) if correlators else SCALARS_OF.get(name, BLOCKED)
             measured = run.measured(model, names)
             averages = measured.averages(estimator)
-            points.append(reduce_point(averages, measured.waves, correlators=correlators))
+            points.append(reduce_point(averages, measured.waves, correlators))
     return Study(name, tuple(points), origin_of(folders, command) | {"estimator": estimator})
 
 
