@@ -64,6 +64,11 @@ def _fluid_ends(data: Reproduction) -> tuple[StudyPoint, StudyPoint]:
     return fluid[0], fluid[-1]
 
 
+def _diluted_fluids(data: Reproduction) -> list[StudyPoint]:
+    """Return the superfluids with missing bonds: the peak of the clean one is that of the continuum."""
+    return [point for point in data.dirty if 0 < point.model.p < P_C]
+
+
 def _transition(data: Reproduction) -> Claim:
     space, time = data.crossings, data.time_crossings
     statement = "Diluting bonds at fixed E_C/E_J drives a transition at p_c = 0.337."
@@ -154,7 +159,7 @@ def _at_p_c(p: list[float], values: list[Estimate]) -> Estimate:
 
 
 def _mode(data: Reproduction) -> Claim:
-    fluid = [point for point in data.dirty if point.model.p < P_C]
+    fluid = _diluted_fluids(data)
     seen = [point for point in fluid if is_reliable(point, "m_h_sigma")]
     parts = _by_p(seen, "m_h_sigma") or "no p"
     samples = min(point.averages.n_samples for point in fluid)
@@ -165,7 +170,7 @@ def _mode(data: Reproduction) -> Claim:
     middle = _midpoint(data, "rho", last.model.p).over(_midpoint(data, "rho", least.model.p))
     return Claim(
         "sigma has a peak at m_H that softens towards zero at p_c from the superfluid side.",
-        f"lowest peak of sigma resolved at {parts} (of {len(fluid)} superfluids). The "
+        f"lowest peak of sigma resolved at {parts} (of {len(fluid)} diluted superfluids). The "
         f"midpoint of the spectrum falls to {middle} of its clean value at p = {last.model.p:g}: all of "
         "sigma softens, but its middle does not go to zero",
         f"an estimate: noise three to ten times smaller ({10 * samples} to {100 * samples} masks at this "
@@ -222,7 +227,7 @@ def _critical(data: Reproduction) -> Claim:
 def _scalar(data: Reproduction) -> Claim:
     seen = [point for point in data.dirty if point.model.p < P_C and is_reliable(point, "m_h_scalar")]
     parts = _by_p(seen, "m_h_scalar") or "no p"
-    both = [point for point in seen if is_reliable(point, "m_h_sigma")]
+    both = [point for point in _diluted_fluids(data) if point in seen and is_reliable(point, "m_h_sigma")]
     gaps = [energy_scale(q, "m_h_scalar").minus(energy_scale(q, "m_h_sigma")) for q in both]
     apart, first = (gaps[-1], gaps[0]) if gaps else (Estimate.missing(), Estimate.missing())
     least, last = _fluid_ends(data)
@@ -255,9 +260,10 @@ def _threshold(data: Reproduction) -> Claim:
     masses = [energy_scale(point, "m_h_scalar") for point in fluid if is_reliable(point, "m_h_scalar")]
     softer = masses[0].minus(masses[-1]) if len(masses) > 1 else Estimate.missing()
     edges = [point for point in fluid if is_reliable(point, "onset_sigma")]
-    edge = Estimate.missing()
+    edge, rests = Estimate.missing(), data.studies["clean"].largest
     if edges:
         edge = energy_scale(edges[-1], "onset_sigma").over(energy_scale(edges[-1], "m_h_scalar"))
+        rests = [q for q in rests if q.model.charging == edges[-1].model.charging]
     return Claim(
         "Clean array: sigma has a threshold at m_H, and m_H goes to zero at g_c.",
         f"m_H of chi_s'' softens towards g_c; {parts}",
@@ -266,7 +272,7 @@ def _threshold(data: Reproduction) -> Claim:
             Decision("m_H of chi_s'', least minus largest resolved g below g_c, E_J", softer, "above", 0.0),
             Decision("onset of sigma over m_H of chi_s''", edge, "equal", 1.0, 0.3),
         ),
-        data.studies["clean"].largest,
+        rests,
     )
 
 
