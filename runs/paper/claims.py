@@ -1,7 +1,7 @@
 """Statements of the paper tested with the data of one size: verdict, numbers, data that would decide."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,8 @@ from sitqmc.runs.paper.panels.clean import matching_stiffness
 from sitqmc.runs.paper.panels.panel import with_interval
 from sitqmc.runs.paper.panels.transition import energy_scale, is_reliable
 from sitqmc.runs.paper.panels.weights import weight_line
-from sitqmc.runs.paper.studies.conductivity import (
-    large_array_limits,
-    linear_limits,
-)
-from sitqmc.runs.paper.studies.dataset import G_C, P_C, SAME_P, SIGMA_C, Reproduction
+from sitqmc.runs.paper.studies.conductivity import large_array_limits, linear_limits
+from sitqmc.runs.paper.studies.dataset import G_C, P_C, SIGMA_C, Reproduction, is_critical
 from sitqmc.runs.paper.studies.spectra import SpectrumSummary, StudyPoint
 from sitqmc.runs.paper.tables import csv_text
 
@@ -195,33 +192,37 @@ def _critical(data: Reproduction) -> Claim:
     statement = "sigma at p_c is about 0.5 of 4e^2/h."
     if not data.critical:
         return Claim(statement, "not measured", "all Matsubara numbers")
-    limits, lines = large_array_limits(data.critical), linear_limits(data.critical)
+    limits = large_array_limits(data.critical)
+    lines = {beta: e for beta, e in linear_limits(data.critical).items() if beta not in limits}
     decisive = limits[max(limits)] if limits else Estimate.missing()
-    beta, by_size = list(data.critical.items())[-1]
-    L, one = list(by_size.items())[-1]
-    parts = [f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in limits.items()]
-    colder = [f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in lines.items() if beta not in limits]
+    beta = max(data.critical)
+    L = max(data.critical[beta])
     peak = max(
         (float(q.spectra["sigma"].value.max()) for q in data.dirty
-         if "sigma" in q.spectra and abs(q.model.p - P_C) < SAME_P), default=math.nan,
+         if "sigma" in q.spectra and is_critical(q.model)), default=math.nan,
     )  # fmt: skip
     return Claim(
         statement,
-        f"without continuation, where the two largest sizes agree: {', '.join(parts) or 'nowhere'}; "
-        f"where they do not, on a line in 1/L: {', '.join(colder) or 'none'}. The largest value of the "
+        f"without continuation, where the two largest sizes agree: {_by_temperature(limits) or 'nowhere'}; "
+        f"where they do not, on a line in 1/L: {_by_temperature(lines) or 'none'}. The largest value of the "
         f"continued sigma at p_c is {peak:.2g}",
         "larger arrays at the coldest temperatures: L must exceed the thermal length, and one temperature "
         "after the other joins those that decide",
         (
             Decision("beta^2 Lambda(beta/2)/pi at p_c, coldest temperature where two sizes agree, 4e^2/h",
                      decisive, "equal", SIGMA_C, 3 * WANTED),
-            Decision(f"beta^2 Lambda(beta/2)/pi at p_c, L = {L}, T = {1 / beta:.3f} E_J, 4e^2/h", one,
-                     "equal", SIGMA_C, 3 * WANTED, deciding=False),
+            Decision(f"beta^2 Lambda(beta/2)/pi at p_c, L = {L}, T = {1 / beta:.3f} E_J, 4e^2/h",
+                     data.critical[beta][L], "equal", SIGMA_C, 3 * WANTED, deciding=False),
             *(Decision(f"the same on a line in 1/L at T = {1 / beta:.3f} E_J, 4e^2/h", e, "equal", SIGMA_C,
-                       3 * WANTED, deciding=False) for beta, e in lines.items() if beta not in limits),
+                       3 * WANTED, deciding=False) for beta, e in lines.items()),
         ),
         [q for q in data.critical_points if q.model.Lx == L],
     )  # fmt: skip
+
+
+def _by_temperature(found: Mapping[float, Estimate]) -> str:
+    """Return values by beta as text."""
+    return ", ".join(f"{e} (T = {1 / beta:.3f} E_J)" for beta, e in found.items())
 
 
 def _scalar(data: Reproduction) -> Claim:

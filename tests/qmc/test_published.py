@@ -231,7 +231,7 @@ def test_all_sizes_and_aspect_ratios_of_the_diluted_transition():
     assert abs(rows["p_c"].value - 0.337) < 0.01
     assert 0.67 < rows["nu"].value < 1.3
     assert 1.0 < rows["z"].value < 1.6
-    assert 0.4 < rows["beta/nu"].value < 0.65                     # published 0.48(2), L >= 8 alone 0.6
+    assert 0.4 < rows["beta/nu"].value < 0.61                     # published 0.48(2)
     assert rows["beta/nu"].error < 0.03
     assert rows["eta"].value == pytest.approx(2 * rows["beta/nu"].value - rows["z"].value, abs=0.3)
 

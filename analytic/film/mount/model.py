@@ -39,7 +39,7 @@ STEP = 1e-4
 """Step of symmetric numerical derivatives, in prior widths."""
 
 FIT_STEP = 1e-6
-"""Step of the one-sided derivatives of a fit, half as dear: relative errors of 1e-6 do not change the fit."""
+"""Step of the one-sided derivatives of a fit, at half the cost: relative errors of 1e-6 do not change it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,19 +318,20 @@ class MountModel:
         """Return the derivatives of the residuals with respect to the free parameters, others zero."""
         out = []
         for k, scan in enumerate(self.scans):
-            seen, by_u = self.seen(u, k), self._log_derivatives(u, k, free)
+            seen = self.seen(u, k)
+            by_u = self._log_derivatives(u, k, free, seen)
             by_t = -(np.abs(seen) / scan.t_error * self.weights[k][0])[:, None] * by_u.real
             out += [by_t, -(self.weights[k][1] / scan.theta_error)[:, None] * by_u.imag]
         return np.concatenate(out)
 
-    def _log_derivatives(self, u: Array, k: int, free: Array) -> Complex:
-        """Return d ln(seen)/du of scan k, shape (n, parameters)."""
-        nu, at = self.scans[k].nu_thz, self.seen(u, k)
+    def _log_derivatives(self, u: Array, k: int, free: Array, seen: Complex) -> Complex:
+        """Return d ln(seen)/du of scan k, shape (n, parameters); `seen` at u."""
+        nu = self.scans[k].nu_thz
         out = np.zeros((nu.size, u.size), dtype=complex)
         for p in np.flatnonzero(free[: self.smooth]):
             step = np.zeros_like(u)
             step[p] = FIT_STEP
-            out[:, p] = np.log(self.seen(u + step, k) / at) / FIT_STEP
+            out[:, p] = np.log(self.seen(u + step, k) / seen) / FIT_STEP
         n, inside = self.bands, self.band[k][:, None] == np.arange(self.bands)
         blocks = [(self.smooth, self.priors.gain), (self.smooth + 2 * n * k, self.priors.drift)]
         for first, width in blocks if k else blocks[:1]:

@@ -34,6 +34,11 @@ MAP_SEED, MAP_P, MAP_CHAINS = 337, 0.2, 8
 LOCAL_P, LOCAL_MASKS, LOCAL_LOOKS = (0.2, P_C, 0.42), 4, 400
 
 
+def is_critical(model: Model) -> bool:
+    """Return whether the fraction of missing bonds is the published critical one."""
+    return abs(model.p - P_C) < SAME_P
+
+
 @dataclass(frozen=True)
 class Maps:
     """Local averages over several chains of one bond mask.
@@ -120,7 +125,7 @@ class Reproduction:
     def critical_points(self) -> list[ReducedPoint]:
         """Points at p_c of every size and temperature."""
         studies = (self.studies[name] for name in ("dirty", "critical") if name in self.studies)
-        return [q for study in studies for q in study.points if abs(q.model.p - P_C) < SAME_P]
+        return [q for study in studies for q in study.points if is_critical(q.model)]
 
     def _window(self) -> list[ReducedPoint]:
         low, high = CROSSING_WINDOW

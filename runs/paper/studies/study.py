@@ -3,13 +3,13 @@
 A study is a set of points made by one or several configurations, `runs/paper/data/configs/SIZE_STUDY.toml`
 and SIZE_STUDY_*.toml:
 
-    dirty    the transition at fixed E_C/E_J, tuned by the fraction p of missing bonds
-    clean    its clean counterpart, p = 0, tuned by E_C/E_J
-    critical the conductivity at p_c by size and temperature
-    scaling  windings of several sizes at L_tau ~ L^z, for the finite-size crossings
-    thermal  rho_s around the transition temperature
-    quantum  rho_s of the clean array in the rotor action around its transition temperature, by E_C/E_J
-    trotter  one point at three widths of the time slice
+    dirty     the transition at fixed E_C/E_J, tuned by the fraction p of missing bonds
+    clean     its clean counterpart, p = 0, tuned by E_C/E_J
+    critical  the conductivity at p_c by size and temperature
+    scaling   windings of several sizes at L_tau ~ L^z, for the finite-size crossings
+    thermal   rho_s around the transition temperature
+    quantum   rho_s of the clean array in the rotor action around its transition temperature, by E_C/E_J
+    trotter   one point at three widths of the time slice
 
 Kept of a point: averages by the improved estimators and by plain ones, mean and covariance of the
 correlators, and block means of some scalars, with which errors of what depends on several points are found.
@@ -185,12 +185,12 @@ def kept_slices(L_tau: int) -> NDArray[np.int64]:
 
 
 def reduce_point(
-    averages: PointAverages, waves: Mapping[str, Array] | None = None,
-    correlators: Sequence[str] = CORRELATORS_OF["dirty"],
+    averages: PointAverages, waves: Mapping[str, Array] | None, correlators: Sequence[str]
 ) -> ReducedPoint:
     """Return the averages of a point that the figures need.
 
-    waves  responses by wave vector, (samples, waves, frequencies), see `MeasuredPoint`
+    waves        responses by wave vector, (samples, waves, frequencies), see `MeasuredPoint`
+    correlators  names of the correlators to keep; without any, quantiles are left out too
     """
     scalars = [name for name in SCALARS if name in averages.values]
     plain = averages.plain or averages.values
