@@ -5,8 +5,9 @@
     python benchmarks/continuation.py --kinds fixed --draws 20 --slow-draws 5 --workers 2 --out full.jsonl
     python benchmarks/continuation.py --report benchmarks/data/continuation.jsonl.gz      # stored
 
-Kinds: "learn", "held" and "blind" are the three sets of the library (`continuation_library`, random
-parameters for every draw); choices may be made on the first only. "fixed" are the twelve truths of this file.
+Kinds: "learn", "held", "blind" and "second" are the sets of the library (`continuation_library`, random
+parameters for every draw); it says which of them may guide choices. "fixed" are the twelve truths of this
+file.
 
 Every (truth, noise, draw, method) is one line of the output file. A killed run resumes from the file. The
 tables are printed from the file. Methods: all methods of the package; "maxent:RULE" for another rule for
@@ -44,7 +45,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from continuation_library import BLIND, HELD, LEARN, draw_case
+from continuation_library import BLIND, HELD, LEARN, SECOND, draw_case
 from continuation_scores import FINE, NOISES, pulls
 
 from sitqmc.continuation import (
@@ -314,7 +315,13 @@ def peer_scores(case: Case, data: CorrelatorData, rule: str) -> dict:
     return result
 
 
-HALVES = {"learn": tuple(LEARN), "held": tuple(HELD), "blind": tuple(BLIND), "fixed": tuple(CASES)}
+HALVES = {
+    "learn": tuple(LEARN),
+    "held": tuple(HELD),
+    "blind": tuple(BLIND),
+    "second": tuple(SECOND),
+    "fixed": tuple(CASES),
+}
 SLOW = ("consensus", "ana_cont:bryan")
 Task = tuple[int, str, float, tuple[str, ...]]
 
@@ -329,7 +336,7 @@ def records_of(task: Task) -> list[dict]:
         start = time.process_time()
         try:
             result = run_own(method)(case, data)
-        except Exception as error:      # a failure is a result of the benchmark
+        except Exception as error:  # a failure is a result of the benchmark
             result = {"failed": str(error)}
         out.append({"key": (method, name, noise, seed), "seconds": time.process_time() - start} | result)
     return out
@@ -344,7 +351,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three draws at noise 1e-2 to 1e-4")
     parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--kinds", default="learn,held", help="of learn, held, blind and fixed")
+    parser.add_argument("--kinds", default="learn,held", help="of learn, held, blind, second and fixed")
     parser.add_argument("--slow-draws", type=int, default=5, help=f"draws of {', '.join(SLOW)}")
     parser.add_argument("--methods", default="process,maxent,maxent:classic,sampling,sparse,consensus")
     parser.add_argument("--workers", type=int, default=1, help="processes")
@@ -375,7 +382,8 @@ def missing(options: argparse.Namespace, draws: int, noises: tuple[float, ...]) 
         for name in (name for half in options.kinds.split(",") for name in HALVES[half]):
             for noise in noises:
                 methods = tuple(
-                    m for m in options.methods.split(",")
+                    m
+                    for m in options.methods.split(",")
                     if (m, name, noise, seed) not in done and (m not in SLOW or seed < options.slow_draws)
                 )
                 if methods:
@@ -404,6 +412,7 @@ def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
 
 def means(records: list[dict], noises: tuple[float, ...]) -> None:
     """Print the means of all scores by method and noise."""
+
     def row(label: str, chosen: list[dict]) -> None:
         values = [[r[c] for r in chosen if r.get(c) is not None] for c in COLUMNS]
         cells = [f"{np.mean(v):9.4f}" if v else "        -" for v in values]
@@ -461,8 +470,10 @@ def compare_with_peers(records: list[dict], names: tuple[str, ...], noises: tupl
         return
     sets = [(name, noise) for name in names for noise in noises]
     ratios = np.array([mean("process", *s) / min(mean(peer, *s) for peer in peers) for s in sets])
-    print(f"process over the best peer of each set: within 1.25 on {np.sum(ratios <= 1.25)} of {len(sets)}, "
-          f"better on {np.sum(ratios < 1.0)}, median ratio {np.median(ratios):.2f}")
+    print(
+        f"process over the best peer of each set: within 1.25 on {np.sum(ratios <= 1.25)} of {len(sets)}, "
+        f"better on {np.sum(ratios < 1.0)}, median ratio {np.median(ratios):.2f}"
+    )
     best_of = np.mean([min(mean(peer, *s) for peer in peers) for s in sets])
     print(f"mean L1 of the best peer of each set: {best_of:.3f}")
 

@@ -31,7 +31,7 @@ from sitqmc.continuation.spectrum import calibration
 
 STORED = Path(__file__).parent / "data" / "continuation_calibration.jsonl.gz"
 DRAWS, FORM_DRAWS = 6, 1
-LEFT_OUT = ("log-normal", "gap edge", "three peaks")      # kinds of these shapes are scored
+LEFT_OUT = ("log-normal", "gap edge", "three peaks")  # kinds of these shapes are scored
 QUANTITIES = {
     "weight": ("weight, lower quarter", "weight, lower half"),
     "functional": ("soft weight", "first moment", "f-sum", "weight"),
@@ -40,7 +40,7 @@ QUANTITIES = {
 }  # fmt: skip
 NOT_NARROWED = ("weight", "peak", "half width", "onset", "feature")
 LEVEL = 0.6827
-LARGEST, LEAST = 1e3, 1e-3                    # of a distance, for its logarithm
+LARGEST, LEAST = 1e3, 1e-3  # of a distance, for its logarithm
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Truths for the benchmark of the continuation: 22 kinds of spectra with random parameters.
+"""Truths for the benchmark of the continuation: 38 kinds of spectra with random parameters.
 
 Every draw has its own parameters, inverse temperature, stiffness and noise. The choices of the continuation
 may be made on the kinds of LEARN. The kinds of HELD scored earlier choices and have been seen. The kinds of
-BLIND were written down before any result on them was known, and score the calibration once.
+BLIND scored the first calibration once and teach the present one. The kinds of SECOND were written down
+before any result on them was known, and score the present calibration once.
 """
 
 from __future__ import annotations
@@ -190,6 +191,101 @@ def _stretched(j, T):
     return lambda w: 0.2 * np.exp(-((w / c) ** k))
 
 
+def _notch(j, T):
+    c, s, top = j(2.2, 0.4), j(0.12, 0.5), j(6.0)
+    depth, a = j(0.75, 0.25), j(0.5, 0.5)
+    return lambda w: 0.1 * (1 + a * np.exp(-w / c)) * (1 - depth * bump(w, c, s * c)) / (1 + (w / top) ** 5)
+
+
+def _two_thresholds(j, T):
+    e, r, k, m, tail = j(1.0, 0.4), j(3.0, 0.3), j(0.5, 0.4), j(2.0, 0.3), j(2.5)
+    low, high = (lambda w: np.clip(w - e, 0, None)), (lambda w: np.clip(w - r * e, 0, None))
+    return lambda w: 0.06 * (low(w) ** k + 0.6 * high(w) ** m) * np.exp(-w / tail)
+
+
+def _staircase(j, T):
+    e, s = j(1.2, 0.3), j(0.06, 0.5)
+    heights, factors = (j(0.1, 0.5), j(0.12, 0.5), -j(0.08, 0.5)), (1.0, 2.4, 4.0)
+    return lambda w: sum(
+        h * step((w - f * e) / (s * f * e)) for h, f in zip(heights, factors, strict=True)
+    ) / (1 + (w / (6 * e)) ** 4)  # fmt: skip
+
+
+def _logarithmic_cusp(j, T):
+    scale, top = j(0.4, 0.7), j(9.0)
+    return lambda w: 0.3 / (np.log(np.hypot(w, 0.3 * scale) / scale) ** 2 + 2.5) / (1 + (w / top) ** 3)
+
+
+def _cut_band(j, T):
+    c, s, r, d = j(2.5, 0.3), j(1.0, 0.3), j(1.35, 0.1), j(0.05, 0.5)
+    return lambda w: 0.2 * bump(w, c, s) * step((r * c - w) / (d * c))
+
+
+def _two_drudes(j, T):
+    g, r, a = j(0.25, 0.6), j(12.0, 0.5), j(0.35, 0.5)
+    return lambda w: a / (1 + (w / g) ** 2) + 0.08 / (1 + (w / (r * g)) ** 2) ** 2
+
+
+def _soft_gap(j, T):
+    e, k = j(1.8, 0.4), j(1.0, 0.5)
+    return lambda w: 0.2 * (w / e) ** k / (1 + (w / e) ** 2) ** ((k + 3.2) / 2)
+
+
+def _van_hove(j, T):
+    c, s, d = j(3.0, 0.3), j(0.6, 0.2), j(0.02, 0.7)
+    return lambda w: 0.06 * np.log(1 + s / np.hypot(w / c - 1, d)) * bump(w, c, s * c)
+
+
+def _edge_singularity(j, T):
+    e, k, d, tail = j(2.0, 0.4), j(0.5, 0.4), j(0.04, 0.6), j(3.0)
+    return lambda w: 0.06 * np.hypot(w / e - 1, d) ** -k * step((w / e - 1) / d) * np.exp(-w / tail)
+
+
+def _localised_drude(j, T):
+    g, c = j(1.5, 0.5), j(0.8, 0.2)
+    return lambda w: 0.2 / (1 + (w / g) ** 2) * (1 - c * (1 - (w / g) ** 2) / (1 + (w / g) ** 2)) / (
+        1 + (w / (6 * g)) ** 2)  # fmt: skip
+
+
+def _mixture_of_drudes(j, T):
+    centre, spread = j(0.8, 0.4), j(1.0, 0.4)
+    rates = centre * np.exp(spread * np.linspace(-2, 2, 15))
+    weights = np.exp(-0.5 * np.linspace(-2, 2, 15) ** 2)
+    return lambda w: 0.1 * sum(a / (1 + (w / g) ** 2) ** 1.5 for a, g in zip(weights, rates, strict=True))
+
+
+def _random_lines(j, T):
+    places = [j(2.5, 0.9) for _ in range(6)]
+    heights, s = [j(0.15, 0.9) for _ in places], j(0.14, 0.3)
+    return lambda w: sum(h * bump(w, p, s * p) for h, p in zip(heights, places, strict=True))
+
+
+def _sech_peak(j, T):
+    c, s, a, top = j(2.0, 0.4), j(0.3, 0.4), j(0.25, 0.5), j(7.0)
+    return lambda w: 0.2 / np.cosh(np.clip((w - c) / (s * c), -300, 300)) ** 2 + 0.2 * a * np.exp(
+        -((w / top) ** 4))  # fmt: skip
+
+
+def _skew_peak(j, T):
+    c, rise, fall = j(1.5, 0.4), j(0.12, 0.4), j(0.8, 0.4)
+    return lambda w: 0.25 * step((w - c) / (rise * c)) * np.exp(-np.clip(w / c - 1, -1, None) / fall)
+
+
+def _marginal(j, T):
+    g, k, top = j(0.5, 0.5), j(0.7, 0.25), j(7.0)
+    return lambda w: 0.3 / (1 + (w / g) ** 2) ** (k / 2) / (1 + (w / top) ** 4)
+
+
+def _thermal_gap(j, T):
+    e, h, g, top = j(2.2, 0.4), j(0.4, 0.6), j(0.35, 0.5), j(8.0)
+
+    def truth(w):
+        above = np.sqrt(np.clip(1 - (e / np.maximum(w, 1e-9)) ** 2, 0, 1))
+        return 0.1 * (h / (1 + (w / g) ** 2) + above) / (1 + (w / top) ** 4)
+
+    return truth
+
+
 LEARN = {
     "central peak of width T": Kind(_central_peak, stiffness=0.02),
     "hard gap": Kind(_hard_gap, stiffness=0.0),
@@ -218,7 +314,25 @@ BLIND = {
     "damped oscillator": Kind(_oscillator, ("green_tau", "chi_iw")),
     "stretched exponential": Kind(_stretched, ("rho_iw", "chi_tau"), stiffness=0.05),
 }
-KINDS = LEARN | HELD | BLIND
+SECOND = {
+    "notch": Kind(_notch),
+    "two thresholds": Kind(_two_thresholds, ("rho_iw", "chi_tau")),
+    "staircase": Kind(_staircase, ("rho_iw", "green_tau")),
+    "logarithmic cusp": Kind(_logarithmic_cusp, stiffness=0.02),
+    "cut band": Kind(_cut_band, ("rho_iw", "chi_iw"), stiffness=0.3),
+    "two Drude peaks": Kind(_two_drudes, stiffness=0.05),
+    "soft gap": Kind(_soft_gap, ("rho_iw", "green_tau", "chi_tau")),
+    "van Hove peak": Kind(_van_hove, ("rho_iw", "green_tau")),
+    "edge singularity": Kind(_edge_singularity),
+    "localised Drude": Kind(_localised_drude, stiffness=0.1),
+    "mixture of Drude peaks": Kind(_mixture_of_drudes, stiffness=0.02),
+    "random lines": Kind(_random_lines, ("rho_iw", "chi_tau", "green_tau")),
+    "sech peak": Kind(_sech_peak, ("rho_iw", "chi_iw"), stiffness=0.4),
+    "skew peak": Kind(_skew_peak, ("rho_iw", "green_tau")),
+    "power-law Drude": Kind(_marginal, stiffness=0.05),
+    "gap at finite temperature": Kind(_thermal_gap, stiffness=0.3),
+}
+KINDS = LEARN | HELD | BLIND | SECOND
 
 
 @dataclass(frozen=True)
