@@ -1,9 +1,9 @@
 """One log-Gaussian process for all points of a scan.
 
-    ln x_p = base_p + Phi v_p,   cov(v_p, v_q) = C_pq 1
+    ln x_p = base_p + Phi_p v_p,   cov(v_p, v_q) = C_pq 1
 
-x_p = A_p * weights on nodes omega = scale_p z, with the same z at all points. Phi Phi^T is the covariance of
-ln A on the z axis, C the correlation between points, see `priors`.
+x_p = A_p * weights on the nodes of point p. The covariance of ln A_p and ln A_q is C_pq Phi_p Phi_q^T: C is
+the correlation between points, see `priors`.
 
 The steps of the search are Gauss-Newton steps in the space of the data: its size is the number of all
 whitened equations, and does not grow with the rank of Phi. Samples of the posterior come from randomised
@@ -34,7 +34,7 @@ class ScanEquations:
 
     kernels  one (m_p, omega) of every point
     data     (M,) whitened data, M = sum of m_p
-    label    (M,) point of every equation
+    label    (M,) point of every equation, ascending
     """
 
     kernels: Sequence[Array]
@@ -47,15 +47,15 @@ class ScanEquations:
 
     def jacobian(self, x: Array, Phi: Array) -> Array:
         """Return d model/d v_p, (M, rank), every row for its own point."""
-        return np.vstack([(K * row) @ Phi for K, row in zip(self.kernels, x, strict=True)])
+        return np.vstack([(K * row) @ root for K, row, root in zip(self.kernels, x, Phi, strict=True)])
 
 
 @dataclass(frozen=True, eq=False)
 class ScanPrior:
-    """Prior of all points: base (points, omega), Phi (omega, rank), C (points, points).
+    """Prior of all points: base (points, omega), Phi (points, omega, rank), C (points, points).
 
-    share  part of the variance that every point has for itself; 1: the points are independent
-    log_prior  ln of the prior probability, up to a constant
+    share       part of the variance that every point has for itself; 1: the points are independent
+    preference  ln of how much reported spectra prefer this prior, see `posterior.ScanMixture`
     """
 
     name: str
@@ -63,17 +63,15 @@ class ScanPrior:
     base: Array
     Phi: Array
     C: Array
-    log_prior: float = 0.0
+    preference: float = 0.0
 
     def x(self, v: Array) -> Array:
         """Return the spectra (points, omega) of coefficients v (points, rank)."""
-        return np.asarray(np.exp(self.base + v @ self.Phi.T))
+        return np.asarray(np.exp(self.base + self.change(v)))
 
-    def gram(self, equations: ScanEquations, J: Array, noise: float) -> Array:
-        """Return J C J^T + noise, (M, M)."""
-        G: Array = (J @ J.T) * self.C[np.ix_(equations.label, equations.label)]
-        G[np.diag_indices_from(G)] += noise
-        return G
+    def change(self, v: Array) -> Array:
+        """Return what the coefficients v (points, rank) add to ln x, (points, omega)."""
+        return np.asarray((self.Phi @ v[:, :, None])[:, :, 0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +102,18 @@ class _Search:
     centre: Array
     noise: float
 
+    def __post_init__(self) -> None:
+        label = self.equations.label
+        self.C = self.prior.C[np.ix_(label, label)]
+        self.first = np.searchsorted(label, np.arange(len(self.prior.base)))      # equation of every point
+
+    def factor(self, J: Array) -> tuple[Array, bool]:
+        """Return the Cholesky factor of J C J^T + noise, (M, M)."""
+        G = (J @ J.T) * self.C
+        G.flat[:: len(G) + 1] += self.noise
+        found: tuple[Array, bool] = cho_factor(G, lower=True, overwrite_a=True, check_finite=False)
+        return found
+
     def start(self, v: Array, w: Array) -> None:
         self.v, self.w, self.x = v, w, self.prior.x(v)
         self.residual = self.data - self.equations.model(self.x)
@@ -114,13 +124,12 @@ class _Search:
         """Make one step, halved until the target falls; return by how much it fell, 0: no step does."""
         prior, label = self.prior, self.equations.label
         J = self.equations.jacobian(self.x, prior.Phi)
-        factor = cho_factor(prior.gram(self.equations, J, self.noise), lower=True, check_finite=False)
         linear = self.residual + np.einsum("ij,ij->i", J, (self.v - self.centre)[label])
-        aim = np.zeros_like(self.v)
-        np.add.at(aim, label, J * cho_solve(factor, linear)[:, None])
+        solved = cho_solve(self.factor(J), linear, check_finite=False)
+        aim = np.add.reduceat(J * solved[:, None], self.first)
         v, w, target, dw = self.v, self.w, self.target, aim - self.w
         dv = prior.C @ dw
-        t = min(1.0, MAX_CHANGE / max(float(np.abs(dv @ prior.Phi.T).max()), 1e-300))
+        t = min(1.0, MAX_CHANGE / max(float(np.abs(prior.change(dv)).max()), 1e-300))
         for _ in range(MAX_HALVINGS):
             self.start(v + t * dv, w + t * dw)
             if self.target < target:
@@ -142,7 +151,7 @@ def minimise(search: _Search, v: Array, w: Array, tolerance: float) -> tuple[Arr
 def find_mode(equations: ScanEquations, prior: ScanPrior, near: ScanMode | None = None) -> ScanMode:
     """Return the posterior mode: from the mode of a similar prior, or from a high noise level."""
     points = len(prior.base)
-    zero: Array = np.zeros((points, prior.Phi.shape[1]))
+    zero: Array = np.zeros((points, prior.Phi.shape[2]))
     search = _Search(equations, prior, equations.data, zero, 1.0)
     if near is None:
         search.start(zero, zero)
@@ -159,9 +168,9 @@ def find_mode(equations: ScanEquations, prior: ScanPrior, near: ScanMode | None 
     search.noise = 1.0
     v, w, x = minimise(search, v, w, TOLERANCE)
     J = equations.jacobian(x, prior.Phi)
-    factor = cho_factor(prior.gram(equations, J, 1.0), lower=True, check_finite=False)
+    factor = search.factor(J)
     chi2 = np.asarray(np.bincount(equations.label, search.residual**2, minlength=points), dtype=float)
-    evidence = prior.log_prior - 0.5 * float(chi2.sum() + np.sum(v * w))
+    evidence = -0.5 * float(chi2.sum() + np.sum(v * w))
     evidence -= float(np.log(np.diag(factor[0])).sum())
     return ScanMode(prior, v, w, x, chi2, evidence, J, factor)
 
@@ -177,9 +186,9 @@ def draw(equations: ScanEquations, mode: ScanMode, rng: np.random.Generator) -> 
 
 def point_response(equations: ScanEquations, mode: ScanMode, p: int) -> tuple[Array, Array]:
     """Return the standard deviation of ln x_p (omega,) and d ln x_p/d(whitened data of p), (omega, m_p)."""
-    prior = mode.prior
+    prior, Phi = mode.prior, mode.prior.Phi[p]
     A = mode.jacobian * prior.C[p, equations.label][:, None]
     solved = cho_solve(mode.factor, A)
     S = prior.C[p, p] * np.eye(A.shape[1]) - A.T @ solved
-    variance = np.einsum("ij,ij->i", prior.Phi @ S, prior.Phi)
-    return np.sqrt(np.maximum(variance, 0.0)), prior.Phi @ solved[equations.label == p].T
+    variance = np.einsum("ij,ij->i", Phi @ S, Phi)
+    return np.sqrt(np.maximum(variance, 0.0)), Phi @ solved[equations.label == p].T

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
@@ -15,19 +15,14 @@ from sitqmc.continuation.kernels.grids import sinh_grid
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process.method import CENTRAL, PROCESS, made_to_fit
 from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
-from sitqmc.continuation.methods.parallel import mapped, single_blas
+from sitqmc.continuation.methods.parallel import single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.model_free.functionals import scale_of
 from sitqmc.continuation.options import MIN_SCAN, OptionKeys, Options, resolve
-from sitqmc.continuation.scan.posterior import central_mean
-from sitqmc.continuation.scan.priors import ROUGH, PriorFamily, all_families, chains_of_settings
-from sitqmc.continuation.scan.process import (
-    ScanEquations,
-    ScanMode,
-    draw,
-    find_mode,
-    point_response,
-)
+from sitqmc.continuation.scan.posterior import ScanMixture, averaged, central_mean
+from sitqmc.continuation.scan.priors import all_axes
+from sitqmc.continuation.scan.process import ScanEquations, draw, find_mode, point_response
+from sitqmc.continuation.scan.search import Progress, all_modes, equations_of
 from sitqmc.continuation.solve import negative_stiffness, spectrum_of
 from sitqmc.continuation.spectrum.diagnostics import degrees_of_freedom, is_rejected
 from sitqmc.continuation.spectrum.solution import Solution
@@ -35,14 +30,7 @@ from sitqmc.continuation.spectrum.spectrum import Spectrum
 from sitqmc.estimate import Estimate
 from sitqmc.result import SavedResult
 
-MARGIN = 5.0               # base shapes whose ln evidence is lower by more are left out after a first look
-FAR = 15.0                 # below it, lengths and amplitudes are not looked at any further
-MOST_FAMILIES = 12         # base shapes that are kept where poor data do not tell them apart
-NEGLIGIBLE = 1e-2          # probability below which a prior is left out, unless all are that improbable:
-SHARE_OF_BEST, MOST_MODES = 0.1, 40          # then the most probable ones above this share of the largest
 NOT_USED = {"method": None, "omega": None, "default": "gaussian"}
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +39,8 @@ class ScanSpectra(SavedResult):
 
     at          (points,) scanned parameter
     spectra     one spectrum of every point, in the order of the data
-    scales      (points,) frequency scales, by which the frequency axes are divided
-    probabilities   name of a prior -> its posterior probability
+    scales      (points,) midpoint frequencies, to scale the frequency axes
+    probabilities   name of a prior -> its probability in the reported spectra
     gain        ln evidence of the best joint prior above the best prior that continues every point alone
     """
 
@@ -77,12 +65,13 @@ def continue_scan(
 ) -> ScanSpectra:
     """Return the spectra of all points of a scan, from one posterior.
 
-    ln A is a Gaussian process over ln(omega/scale) and the scanned parameter, see `priors`: a smooth part
-    that all points share and an independent part of every point. The scale of a point is its midpoint
-    frequency, which needs no continuation. The evidence averages over base shapes, correlation lengths and
-    amplitudes. The band of a spectrum is narrower than the band of its single continuation where neighbouring
-    points agree; features that appear between two neighbouring points are smoothed. A point whose data the
-    joint posterior does not fit is continued alone, with a remark.
+    ln A is a Gaussian process over frequency and the scanned parameter, see `priors`: a smooth part that all
+    points share and an independent part of every point. The frequency axis is divided by a power of the scale
+    of a point, its midpoint frequency, which needs no continuation. The evidence averages over axes, base
+    shapes, correlation lengths and amplitudes; for bands and samples it has no other prior weights, see
+    `posterior.ScanMixture`. The band of a spectrum is narrower than the band of its single continuation where
+    neighbouring points agree; features that appear between two neighbouring points are smoothed. A point
+    whose data the joint posterior does not fit is continued alone, with a remark.
 
     data      one correlator of every point, all of one kind
     at        (points,) the scanned parameter, all values different
@@ -101,13 +90,12 @@ def continue_scan(
             pose(one, replace(chosen, omega=c * z)) for one, c in zip(data, scales, strict=True)
         ]
         s = (points - points.min()) / float(np.ptp(points))
-        modes = _all_modes(problems, all_families(problems, z, z_0, s), chosen.threads, progress)
-        joint = [mode.log_evidence for mode in modes if mode.prior.share < 1.0]
-        alone = [mode.log_evidence for mode in modes if mode.prior.share == 1.0]
-        kept, weights = _by_evidence(modes)
-        spectra = _spectra(problems, kept, weights, chosen)
-    names = {mode.prior.name: float(w) for mode, w in zip(kept, weights, strict=True)}
-    return ScanSpectra(points, spectra, scales, names, max(joint) - max(alone))
+        modes = all_modes(problems, all_axes(problems, scales, z_0), s, chosen.threads, progress)
+        mixture = averaged(modes)
+        spectra = _spectra(problems, mixture, chosen)
+    joint = max(mode.log_evidence for mode in modes if mode.prior.share < 1.0)
+    alone = max(mode.log_evidence for mode in modes if mode.prior.share == 1.0)
+    return ScanSpectra(points, spectra, scales, mixture.probabilities, joint - alone)
 
 
 def _check(data: Sequence[CorrelatorData], at: Array, options: Options) -> None:
@@ -132,7 +120,7 @@ def _check(data: Sequence[CorrelatorData], at: Array, options: Options) -> None:
 
 
 def _common_axis(data: Sequence[CorrelatorData], scales: Array, options: Options) -> tuple[Array, float]:
-    """Return nodes z = omega/scale that serve all points, and where they turn from linear to logarithmic."""
+    """Return nodes omega/scale that serve all points, and where they turn from linear to logarithmic."""
     tops = [CUTOFF if options.omega_max is None else 0.0]
     for one, scale in zip(data, scales, strict=True):
         if options.omega_max is not None:
@@ -144,65 +132,17 @@ def _common_axis(data: Sequence[CorrelatorData], scales: Array, options: Options
     return sinh_grid(max(tops), min(z_0, max(tops) / 4.0), options.n_omega).omega, z_0
 
 
-def _equations(problems: list[Problem]) -> ScanEquations:
-    kernels, data = [p.kernel for p in problems], [p.whitened_data for p in problems]
-    label = np.repeat(np.arange(len(data)), [d.size for d in data])
-    return ScanEquations(kernels, np.concatenate(data), label)
-
-
-def _all_modes(
-    problems: list[Problem], families: list[PriorFamily], threads: int, progress: Progress | None
-) -> list[ScanMode]:
-    """Return the modes of all priors whose base shape is not excluded by a coarse search."""
-    equations = _equations(problems)
-    first = mapped(lambda family: find_mode(equations, family.prior(ROUGH)), families, threads)
-    best = max(mode.log_evidence for mode in first)
-    order = np.argsort([-mode.log_evidence for mode in first], kind="stable")[:MOST_FAMILIES]
-    near = [families[i] for i in np.sort(order) if first[i].log_evidence > best - MARGIN]
-    if progress is not None:
-        progress(f"{len(problems)} points: {len(near)} of {len(families)} base shapes remain")
-
-    def chain(family: PriorFamily) -> list[ScanMode]:
-        found = []
-        for settings in chains_of_settings():
-            mode = find_mode(equations, family.prior(settings[0]))
-            found.append(mode)
-            # Where the first is far below the best, only the last, independent points, is of interest.
-            hopeless = mode.log_evidence < best - FAR
-            for one in settings[-1:] if hopeless else settings[1:]:
-                mode = find_mode(equations, family.prior(one), mode)
-                found.append(mode)
-        if progress is not None:
-            progress(f"base shape {family.name}: done")
-        return found
-
-    return [mode for found in mapped(chain, near, threads) for mode in found]
-
-
-def _by_evidence(modes: list[ScanMode]) -> tuple[list[ScanMode], Array]:
-    """Return the modes that are not negligible, and their probabilities."""
-    logs = np.array([mode.log_evidence for mode in modes])
-    weights = np.exp(logs - logs.max())
-    weights /= weights.sum()
-    kept = np.flatnonzero(weights > min(NEGLIGIBLE, SHARE_OF_BEST * float(weights.max())))
-    if kept.size > MOST_MODES:
-        kept = np.sort(np.argsort(-weights, kind="stable")[:MOST_MODES])
-    return [modes[int(i)] for i in kept], weights[kept] / weights[kept].sum()
-
-
-def _spectra(
-    problems: list[Problem], modes: list[ScanMode], weights: Array, options: Options
-) -> tuple[Spectrum, ...]:
+def _spectra(problems: list[Problem], mixture: ScanMixture, options: Options) -> tuple[Spectrum, ...]:
     """Return the spectra; solved again with rho_s = 0 at points whose stiffness comes out negative."""
-    solutions = _solutions(problems, modes, weights, options)
+    solutions = _solutions(problems, mixture, options)
     negative = [negative_stiffness(p, s) for p, s in zip(problems, solutions, strict=True)]
     if any(value is not None for value in negative):
         problems = [
             p if value is None else p.with_constant(0.0) for p, value in zip(problems, negative, strict=True)
         ]
-        equations = _equations(problems)
-        modes, weights = _by_evidence([find_mode(equations, mode.prior, mode) for mode in modes])
-        solutions = _solutions(problems, modes, weights, options)
+        equations = equations_of(problems)
+        mixture = averaged([find_mode(equations, mode.prior, mode) for mode in mixture.modes])
+        solutions = _solutions(problems, mixture, options)
     spectra = [
         spectrum_of(p, solution, value)
         for p, solution, value in zip(problems, solutions, negative, strict=True)
@@ -228,30 +168,26 @@ def _alone(problem: Problem, joint: Spectrum, negative: Estimate | None) -> Spec
     return replace(found, warnings=(*found.warnings, reason))
 
 
-def _solutions(
-    problems: list[Problem], modes: list[ScanMode], weights: Array, options: Options
-) -> list[Solution]:
+def _solutions(problems: list[Problem], mixture: ScanMixture, options: Options) -> list[Solution]:
     """Return the marginal posterior of every point."""
-    equations, rng = _equations(problems), np.random.default_rng(options.seed)
-    # Systematic resampling: each mode gets its share of the samples to within one.
-    marks = (np.arange(options.n_draws) + 0.5) / options.n_draws
-    picks = np.minimum(np.searchsorted(np.cumsum(weights), marks), len(modes) - 1)
-    draws = np.array([draw(equations, modes[int(i)], rng) for i in picks])
+    equations, rng = equations_of(problems), np.random.default_rng(options.seed)
+    draws = np.array([draw(equations, mode, rng) for mode in mixture.picks(options.n_draws)])
     return [
-        _solution(problem, equations, modes, weights, draws[:, p], p) for p, problem in enumerate(problems)
+        _solution(problem, equations, mixture, draws[:, p], p) for p, problem in enumerate(problems)
     ]
 
 
 def _solution(
-    problem: Problem, equations: ScanEquations, modes: list[ScanMode], weights: Array, draws: Array, p: int
+    problem: Problem, equations: ScanEquations, mixture: ScanMixture, draws: Array, p: int
 ) -> Solution:
+    modes, weights = mixture.modes, mixture.error_weights
     found = [point_response(equations, mode, p) for mode in modes]
     centre, spread = np.log([mode.x[p] for mode in modes]), np.array([error for error, _ in found])
     response = sum(
         w * mode.x[p][:, None] * slope for w, mode, (_, slope) in zip(weights, modes, found, strict=True)
     )
-    median = central_mean(weights, centre, spread, CENTRAL)
-    target = float(weights @ np.array([mode.chi2[p] for mode in modes]))
+    median = central_mean(mixture.weights, centre, spread, CENTRAL)
+    target = float(mixture.weights @ np.array([mode.chi2[p] for mode in modes]))
     reported, scan = made_to_fit(problem, median, target)
     return Solution(
         posterior=ProcessPosterior(

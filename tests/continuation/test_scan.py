@@ -1,5 +1,7 @@
 """All points of a scan continued at once, and frequency scales without continuation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,9 +17,13 @@ from sitqmc.continuation import (
     tau_kernel,
 )
 from sitqmc.continuation.data.linear_system import characteristic_frequency
+from sitqmc.continuation.methods.problem import pose
 from sitqmc.continuation.model_free.functionals import scale_of
-from sitqmc.continuation.scan.priors import point_correlation, smooth_root
+from sitqmc.continuation.options import resolve
+from sitqmc.continuation.scan.posterior import averaged
+from sitqmc.continuation.scan.priors import all_axes, families_on, point_correlation, smooth_root
 from sitqmc.continuation.scan.process import ScanEquations, ScanPrior, find_mode, point_response
+from sitqmc.continuation.scan.search import equations_of
 
 BETA, EPS = 12.8, 0.1
 N = np.arange(0, 65, 2)
@@ -160,7 +166,7 @@ def linear_problem(share):
     rng = np.random.default_rng(0)
     kernels = [rng.normal(size=(4, 12)) for _ in range(3)]
     base = np.zeros((3, 12))
-    Phi = 1e-4 * smooth_root(np.linspace(0.0, 3.0, 12), 0.8)
+    Phi = 1e-4 * smooth_root(np.outer([1.0, 0.8, 1.3], np.linspace(0.0, 3.0, 12)), 0.8)
     prior = ScanPrior("narrow", share, base, Phi, point_correlation(np.array([0.0, 0.5, 1.0]), 0.6, share))
     exact = np.concatenate([K @ np.ones(12) for K in kernels])
     label = np.repeat(np.arange(3), 4)
@@ -171,23 +177,94 @@ def linear_problem(share):
 def test_mode_and_evidence_are_those_of_the_linear_problem(share):
     equations, prior = linear_problem(share)
     mode = find_mode(equations, prior)
-    J = np.zeros((12, 3, prior.Phi.shape[1]))
+    rank = prior.Phi.shape[2]
+    J = np.zeros((12, 3, rank))
     for i, p in enumerate(equations.label):
-        J[i, p] = (equations.kernels[p] @ prior.Phi)[i % 4]
-    covariance = np.kron(prior.C, np.eye(prior.Phi.shape[1]))
+        J[i, p] = (equations.kernels[p] @ prior.Phi[p])[i % 4]
+    covariance = np.kron(prior.C, np.eye(rank))
     J = J.reshape(12, -1)
     total = J @ covariance @ J.T + np.eye(12)
     residual = equations.data - equations.model(np.ones((3, 12)))
     expected = -0.5 * residual @ np.linalg.solve(total, residual) - 0.5 * np.linalg.slogdet(total)[1]
     assert mode.log_evidence == pytest.approx(expected, rel=1e-2)
     left = covariance - covariance @ J.T @ np.linalg.solve(total, J @ covariance)
-    rank = prior.Phi.shape[1]
     error, response = point_response(equations, mode, 1)
     block = left[rank : 2 * rank, rank : 2 * rank]
-    assert np.allclose(error, np.sqrt(np.diag(prior.Phi @ block @ prior.Phi.T)), rtol=1e-2)
+    assert np.allclose(error, np.sqrt(np.diag(prior.Phi[1] @ block @ prior.Phi[1].T)), rtol=1e-2)
     gain = covariance @ J.T @ np.linalg.inv(total)
-    expected = prior.Phi @ gain[rank : 2 * rank, 4:8]
+    expected = prior.Phi[1] @ gain[rank : 2 * rank, 4:8]
     assert np.allclose(response, expected, rtol=2e-2, atol=1e-2 * abs(response).max())
+
+
+ROUGH = (0.6, 1.0, 0.01, 0.6)
+TWO_SHAPES = ("width 1.8, tail 2, rise 1", "peak at 0.9, breadth 0.5")
+
+
+def posed(data):
+    """Return the problem of every point, and its frequency scales."""
+    problems = [pose(one, resolve(None, QUICK)) for one in data]
+    return problems, np.array([scale_of(one) for one in data])
+
+
+def best_by_axis(truths):
+    """Return ln evidence and mean L1 distance of the better of two base shapes on every axis."""
+    problems, scales = posed([correlator(A, 1e-3, i) for i, A in enumerate(truths)])
+    equations, found = equations_of(problems), {}
+    for axis in all_axes(problems, scales, 0.1):
+        families = families_on(axis, problems, P / P.max(), TWO_SHAPES)
+        modes = [find_mode(equations, family.prior(ROUGH)) for family in families]
+        mode = max(modes, key=lambda one: one.log_evidence)
+        distances = []
+        for problem, x, A in zip(problems, mode.x, truths, strict=True):
+            values = np.interp(FINE.omega, problem.grid.omega, x / problem.grid.weights)
+            distances.append(np.abs(values - A) @ FINE.weights / (A @ FINE.weights))
+        found[axis.name] = (mode.log_evidence, np.mean(distances))
+    return found
+
+
+def test_evidence_finds_the_axis_of_a_scan():
+    places = 4.0 - 7.0 * P
+    found = best_by_axis([peak(place, 1.2) for place in places])  # of constant width
+    evidence, close = found["linear in omega/scale^0.5"]
+    other, far = found["logarithmic in omega/scale^1"]
+    assert evidence == max(one for one, _ in found.values())
+    assert evidence > other + 2.0
+    assert close < 0.8 * far
+    found = best_by_axis([peak(place, 0.3 * place) for place in places])  # of constant shape
+    assert found["logarithmic in omega/scale^1"][0] > found["logarithmic in omega/scale^0"][0] + 10.0
+
+
+def test_units_of_energy_do_not_matter():
+    unit, found = 7.0, []
+    data = moving(1e-2)[1][:3]
+    other = [
+        CorrelatorData.from_mean_cov(
+            unit * d.mean, unit**2 * d.covariance, kind="rho_iw", beta=BETA / unit, grid=N, eps=EPS / unit
+        )
+        for d in data
+    ]
+    for one in (data, other):
+        problems, scales = posed(one)
+        equations = equations_of(problems)
+        families = [
+            families_on(axis, problems, P[:3], TWO_SHAPES)[0] for axis in all_axes(problems, scales, 0.1)
+        ]
+        modes = [find_mode(equations, family.prior(ROUGH)) for family in families]
+        found.append([(m.log_evidence, m.x / [p.grid.weights for p in problems]) for m in modes])
+    for (evidence, spectra), (same, in_other_units) in zip(*found, strict=True):
+        assert same == pytest.approx(evidence, rel=1e-6)
+        assert np.allclose(in_other_units, spectra, rtol=1e-4)
+
+
+def test_preferences_act_on_the_reported_spectra_alone():
+    equations, prior = linear_problem(0.1)
+    mode = find_mode(equations, prior)
+    preferred = replace(mode, prior=replace(prior, name="preferred", preference=1.0))
+    mixture = averaged([mode, preferred])
+    assert np.allclose(mixture.weights, [1 / (1 + np.e), np.e / (1 + np.e)])
+    assert np.allclose(mixture.error_weights, 0.5)
+    assert sum(mixture.probabilities.values()) == pytest.approx(1.0)
+    assert [one.prior.name for one in mixture.picks(4)].count("preferred") == 2
 
 
 def test_independent_points_do_not_respond_to_each_other():
