@@ -3,7 +3,8 @@
     python benchmarks/continuation_training.py --draws 1
 
 Sixteen functional forms with random parameters, beta and D_s for every draw and noise. The families of base
-shapes, their correlation lengths and amplitudes, and the estimator were chosen with these truths.
+shapes, their correlation lengths and amplitudes, and the estimator were chosen with these truths. Mixed
+spectra of random components serve the calibration of errors (`continuation_calibration.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sitqmc.continuation import (
     CorrelatorData,
     continue_correlator,
     current_kernel,
+    response_kernel,
     sinh_grid,
     tau_kernel,
 )
@@ -157,7 +159,7 @@ FORMS = (
 
 
 def draw(place: int, noise: float, seed: int) -> tuple[Truth, CorrelatorData]:
-    """Return a truth of the form number `place` and its data, with noise correlated over six points."""
+    """Return a truth of the form number `place` and its data."""
     rng = np.random.default_rng([777, place, seed, round(-10 * np.log10(noise))])
 
     def jitter(x: float, share: float = 0.3) -> float:
@@ -166,10 +168,18 @@ def draw(place: int, noise: float, seed: int) -> tuple[Truth, CorrelatorData]:
     form = FORMS[place]
     truth, kind = form.make(jitter), form.kinds[int(rng.integers(len(form.kinds)))]
     slices = 2 * round(jitter(10.0, 0.4) / (2 * EPS))
-    beta, stiffness, A = slices * EPS, jitter(0.2), truth(FINE.omega) * FINE.weights
-    if kind == "rho_iw":
+    return truth, data_of(truth, kind, slices, jitter(0.2), noise, rng)
+
+
+def data_of(
+    truth: Truth, kind: str, slices: int, stiffness: float, noise: float, rng: np.random.Generator
+) -> CorrelatorData:
+    """Return data of a truth, with noise relative to the largest value and correlated over six points."""
+    beta, A = slices * EPS, truth(FINE.omega) * FINE.weights
+    if kind.endswith("_iw"):
         grid = np.arange(min(41, slices // 2 + 1), dtype=float)
-        clean = stiffness + current_kernel(grid, FINE.omega, beta, EPS) @ A
+        kernel = current_kernel if kind == "rho_iw" else response_kernel
+        clean = kernel(grid, FINE.omega, beta, EPS) @ A + (stiffness if kind == "rho_iw" else 0.0)
     else:
         grid = EPS * np.arange(1, slices // 2 + 1, max(1, slices // 82))
         clean = tau_kernel(grid, FINE.omega, beta) @ A
@@ -177,7 +187,113 @@ def draw(place: int, noise: float, seed: int) -> tuple[Truth, CorrelatorData]:
     root = np.linalg.cholesky(np.exp(-np.abs(index[:, None] - index) / 6.0) + 1e-9 * np.eye(clean.size))
     scale = noise * np.abs(clean).max() * np.sqrt(N_SAMPLES)
     table = clean + scale * rng.normal(size=(N_SAMPLES, clean.size)) @ root.T
-    return truth, CorrelatorData.from_samples(table, kind=kind, beta=beta, grid=grid, eps=EPS)  # type: ignore[arg-type]
+    return CorrelatorData.from_samples(table, kind=kind, beta=beta, grid=grid, eps=EPS)  # type: ignore[arg-type]
+
+
+def mixed(rng: np.random.Generator) -> Truth:
+    """Return a spectrum of one to three random components, some of them smeared by disorder.
+
+    Every call is a kind of its own: bands that are right on average over these do not know which kind of
+    spectrum comes next.
+    """
+    count = int(rng.choice(3, p=(0.3, 0.4, 0.3))) + 1
+    parts = [COMPONENTS[int(rng.integers(len(COMPONENTS)))](rng) for _ in range(count)]
+    shares = rng.dirichlet(np.full(count, 1.5))
+    totals = [part(FINE.omega) @ FINE.weights for part in parts]
+    scale = 0.5 * log_uniform(rng, 0.5, 2.0)
+    factors = np.ones(1)
+    if rng.random() < 0.25:
+        factors = np.exp(rng.uniform(0.1, 0.5) * np.linspace(-1.5, 1.5, 15))
+
+    def truth(w):
+        rows = [
+            a / total * np.mean([part(w / f) / f for f in factors], axis=0)
+            for a, total, part in zip(shares, totals, parts, strict=True)
+        ]
+        return scale * np.sum(rows, axis=0)
+
+    return truth
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Return a number with a logarithm uniform between these ends."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _hump(rng):
+    c, s, power = log_uniform(rng, 0.6, 7.0), log_uniform(rng, 0.07, 0.7), rng.choice((1.0, 2.0, np.inf))
+
+    def shape(w):
+        x = ((w - c) / (s * c)) ** 2
+        if np.isinf(power):
+            return np.exp(-0.5 * x)
+        return decay(w, 5 * c) * ((1 + x) ** -power + (1 + ((w + c) / (s * c)) ** 2) ** -power)
+
+    return shape
+
+
+def _central(rng):
+    g, power = log_uniform(rng, 0.1, 3.0), rng.uniform(0.6, 2.5)
+    return lambda w: (1 + (w / g) ** 2) ** -power * decay(w, 15)
+
+
+def _threshold(rng):
+    e, k, tail = log_uniform(rng, 0.4, 5.0), rng.uniform(0.0, 2.5), log_uniform(rng, 0.8, 5.0)
+    s, heavy, power = log_uniform(rng, 0.02, 0.3), rng.random() < 0.4, rng.uniform(3.0, 5.0)
+
+    def shape(w):
+        above = s * e * np.logaddexp(0.0, np.maximum((w - e) / (s * e), -60.0))    # a rounded ramp
+        fall = (1 + (above / tail) ** 2) ** (-0.5 * (power + k)) if heavy else np.exp(-above / tail)
+        return above**k * fall * step((w - e) / (s * e))
+
+    return shape
+
+
+def _rise(rng):
+    e, k, power = log_uniform(rng, 0.5, 5.0), rng.uniform(0.5, 4.0), rng.uniform(2.5, 6.0)
+    return lambda w: (w / e) ** k / (1 + (w / e) ** 2) ** (0.5 * (k + power))
+
+
+def _background(rng):
+    top, power = log_uniform(rng, 2.0, 10.0), rng.uniform(0.8, 6.0)
+    return lambda w: np.exp(-np.minimum((w / top) ** power, 600.0))
+
+
+def _log_bell(rng):
+    c, s = log_uniform(rng, 0.6, 5.0), rng.uniform(0.2, 0.9)
+    return lambda w: np.exp(-0.5 * (np.log(np.maximum(w, 1e-9) / c) / s) ** 2)
+
+
+def _edge_peak(rng):
+    e, d, k, top = log_uniform(rng, 0.8, 4.0), log_uniform(rng, 0.02, 0.15), rng.uniform(0.2, 0.8), 8.0
+    return lambda w: np.hypot(w / e - 1, d) ** -k * step((w / e - 1) / d) * decay(w, top)
+
+
+def _window(rng):
+    low = log_uniform(rng, 0.5, 4.0)
+    high, s, t = low * rng.uniform(1.3, 4.0), log_uniform(rng, 0.03, 0.3), log_uniform(rng, 0.03, 0.3)
+    return lambda w: step((w - low) / (s * low)) * step((high - w) / (t * high))
+
+
+def _dipped(rng):
+    c, s, a, top = log_uniform(rng, 0.5, 4.0), log_uniform(rng, 0.15, 0.6), rng.uniform(0.3, 0.95), 8.0
+    return lambda w: (1 - a * np.exp(-0.5 * ((w - c) / (s * c)) ** 2)) * decay(w, top)
+
+
+COMPONENTS = (
+    _hump, _hump, _hump, _central, _central, _threshold, _threshold, _rise, _background, _log_bell,
+    _edge_peak, _window, _dipped,
+)  # fmt: skip
+MIXED_KINDS = ("rho_iw", "rho_iw", "rho_iw", "green_tau", "chi_tau", "chi_iw")
+
+
+def draw_mixed(number: int, noise: float) -> tuple[Truth, CorrelatorData]:
+    """Return the mixed spectrum of this number and its data."""
+    rng = np.random.default_rng([778, number, round(-10 * np.log10(noise))])
+    truth, kind = mixed(rng), MIXED_KINDS[int(rng.integers(len(MIXED_KINDS)))]
+    slices = 2 * round(log_uniform(rng, 7.0, 17.0) / (2 * EPS))
+    stiffness = float(rng.choice((0.0, 0.05, 0.3))) * log_uniform(rng, 0.7, 1.4)
+    return truth, data_of(truth, kind, slices, stiffness, noise, rng)
 
 
 def main() -> None:

@@ -281,7 +281,7 @@ def seed_crossings(functions: FunctionsOf | None = None) -> list[Row]:
             sizes = [d["p"][base & (d["Lx"] == L)] for L in two]
             near = base & np.isin(d["Lx"], two)
             near &= (d["p"] >= max(p.min() for p in sizes)) & (d["p"] <= min(p.max() for p in sizes))
-            degree = min(3, *(len(p) - 1 for p in sizes))  # few couplings at the largest size
+            degree = min(3, *(len(p) - 1 for p in sizes))    # few couplings at the largest size
             (c,) = crossings(
                 d["Lx"][near], d["p"][near], d[name][near], degree=degree, shared=True,
                 functions=functions(d, near) if functions else None,
@@ -303,7 +303,7 @@ def seed_pairs(functions: FunctionsOf | None = None) -> list[Row]:
         )  # fmt: skip
         # The aspect ratios span a factor of four: up to the fourth power shows, where both sizes have three.
         shapes = len(np.unique(np.stack([d["Lx"][two], d["L_tau"][two]]), axis=1).T)
-        if shapes < 4:  # aspect ratios are not there yet
+        if shapes < 4:                           # aspect ratios are not there yet
             continue
         degree = 4 if shapes > 4 else 3
         scaling = Scaling(degree, ((0, 0), (0, 0)), z=None, aspect_degree=degree, logarithmic=True)
@@ -473,13 +473,13 @@ def _order_rows(f: Collapse, smallest: int) -> list[Row]:
     assert f.z is not None
     centre = (f.coupling_c.value, f.nu.value, f.z.value)
     value, error, chi2, dof = _slopes(points, *centre)
-    variance = error**2 * max(chi2 / dof, 1.0)  # corrections to scaling that the fit lacks
+    variance = error**2 * max(chi2 / dof, 1.0)   # corrections to scaling that the fit lacks
     for i, width in enumerate((f.coupling_c.error, f.nu.error, f.z.error)):
         moved = [c + width * (i == k) for k, c in enumerate(centre)]
         variance += (_slopes(points, *moved)[0] - value) ** 2
     note = f"chi2/dof = {chi2:.0f}/{dof}, both"
     spread = np.sqrt(variance)
-    published = 2 * 0.48 - 1.52  # eta = 2 beta/nu - z in two dimensions
+    published = 2 * 0.48 - 1.52                  # eta = 2 beta/nu - z in two dimensions
     words = f"L >= {smallest}, quoted"
     return [
         Row("seed", f"beta/nu, {words}", 1 - value[0] / 2, spread[0] / 2, 0.48, 0.02, VOJTA, note),

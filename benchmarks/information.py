@@ -75,14 +75,8 @@ class Case:
 
 
 CASES = (
-    Case(16, 0.05, 240, 128),
-    Case(16, 0.1, 240, 128),
-    Case(16, 0.25, 240, 128),
-    Case(16, 0.337, 240, 128),
-    Case(32, 0.1, 120, 64),
-    Case(32, 0.25, 120, 64),
-    Case(12, 0.1, 480, 320),
-    Case(12, 0.337, 480, 320),
+    Case(16, 0.05, 240, 128), Case(16, 0.1, 240, 128), Case(16, 0.25, 240, 128), Case(16, 0.337, 240, 128),
+    Case(32, 0.1, 120, 64), Case(32, 0.25, 120, 64), Case(12, 0.1, 480, 320), Case(12, 0.337, 480, 320),
 )
 QUICK = (Case(8, 0.1, 64, 32), Case(8, 0.337, 64, 32))
 
@@ -130,7 +124,7 @@ def cost_ratio(case: Case, rounds: int = 3) -> float:
             begun = time.process_time()
             while not chains.finished:
                 chains.step()
-            if round_number:  # the first one compiles
+            if round_number:                     # the first one compiles
                 seconds.setdefault(transverse, []).append(time.process_time() - begun)
     return min(seconds[True]) / min(seconds[False])
 
@@ -224,18 +218,14 @@ def kept_factors() -> dict[float, tuple[int, Array]]:
 
 def print_kept() -> None:
     """Print the factors of the kept data, and how many masks bring the least of them to WANTED."""
-    print(
-        f"information of the kept rho(i w_n) over that of the replaced data, directions {DIRECTIONS.start} "
-        f"to {DIRECTIONS.stop - 1}"
-    )
+    print(f"information of the kept rho(i w_n) over that of the replaced data, directions {DIRECTIONS.start} "
+          f"to {DIRECTIONS.stop - 1}")
     for p, (masks, factors) in kept_factors().items():
         some = factors[DIRECTIONS.start : DIRECTIONS.stop]
         mean = float(np.exp(np.log(some).mean()))
         needed = 100 * np.ceil(masks * max(WANTED / some.min(), 1) / 100)
-        print(
-            f"p = {p:<6g} {masks} masks: {', '.join(f'{x:.1f}' for x in some)}; geometric mean {mean:.1f}; "
-            f"{WANTED:g} in all of them: {needed:.0f} masks"
-        )
+        print(f"p = {p:<6g} {masks} masks: {', '.join(f'{x:.1f}' for x in some)}; geometric mean {mean:.1f}; "
+              f"{WANTED:g} in all of them: {needed:.0f} masks")
 
 
 def grown(point: ReducedPoint, curve: SpectrumSummary, name: str, k: float, seed: int) -> CorrelatorData:
@@ -245,7 +235,7 @@ def grown(point: ReducedPoint, curve: SpectrumSummary, name: str, k: float, seed
     even = curve.value / (2 * np.pi) if name == "rho" else curve.value / np.maximum(curve.omega, 1e-6)
     mean = given.kernel(curve.omega) @ (even * np.gradient(curve.omega))
     weight = np.linalg.solve(given.covariance, np.ones(len(mean)))
-    mean += weight @ (given.mean - mean) / weight.sum()  # rho_s, or the contact term
+    mean += weight @ (given.mean - mean) / weight.sum()        # rho_s, or the contact term
     noise = np.random.default_rng(seed).multivariate_normal(np.zeros(len(mean)), given.covariance / k)
     return replace(given, mean=mean + noise, covariance=given.covariance / k)
 
@@ -263,10 +253,8 @@ def print_grown(k: float) -> None:
         joint.append(continue_scan(data, p, **OPTIONS).spectra)
     for value, before, sigma, scalar in zip(p, kept, *joint, strict=True):
         now = higgs_scales(sigma, scalar, None)
-        print(
-            f"p = {value:<6g} sigma {before.scales['m_h_sigma']} -> {now.m_h_sigma}, "
-            f"chi_s'' {before.scales['m_h_scalar']} -> {now.m_h_scalar}"
-        )
+        print(f"p = {value:<6g} sigma {before.scales['m_h_sigma']} -> {now.m_h_sigma}, "
+              f"chi_s'' {before.scales['m_h_scalar']} -> {now.m_h_scalar}")
 
 
 def main() -> None:
@@ -287,19 +275,13 @@ def main() -> None:
     for case in QUICK if arguments.quick else CASES:
         samples, ratio = kept(case, arguments.data), cost_ratio(case)
         stored = samples["K_T"][0].nbytes + samples["chi_s_q"][0].nbytes
-        print(
-            f"L = {case.L}, p = {case.p:g}: {case.masks} masks x {case.looks} looks, "
-            f"CPU time x {ratio:.2f}, {stored / 1000:.1f} kB a sample",
-            flush=True,
-        )
+        print(f"L = {case.L}, p = {case.p:g}: {case.masks} masks x {case.looks} looks, "
+              f"CPU time x {ratio:.2f}, {stored / 1000:.1f} kB a sample", flush=True)
         for row in rows_of(case, samples, ratio):
             rows.append(row | {"cpu ratio": ratio})
             quality = "" if row["chi2"] is None else f"  chi2/dof {row['chi2']}"
-            print(
-                f"  {row['what']}: per look {row['per look']}, per CPU second {row['per CPU second']}, "
-                f"pull {row['pull']}{quality}",
-                flush=True,
-            )
+            print(f"  {row['what']}: per look {row['per look']}, per CPU second {row['per CPU second']}, "
+                  f"pull {row['pull']}{quality}", flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -79,7 +79,7 @@ def wall(processes: int, samples: int, mpi: str | None) -> float:
         command = [mpi, "-n", str(processes), *command] if mpi else [*command, "-n", str(processes)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         times = []
-        for _ in range(2):  # the second run finds all samples made
+        for _ in range(2):                       # the second run finds all samples made
             begun = time.monotonic()
             subprocess.run(command, check=True, capture_output=True, env=environment)
             times.append(time.monotonic() - begun)
@@ -97,10 +97,8 @@ def main() -> None:
     rows = [cost(int(L)) for L in arguments.sizes.split(",")]
     print("  L  L_tau     sites  tau/sweeps  ns/move  CPU s per independent sample")
     for row in rows:
-        print(
-            f"{row['L']:3d} {row['L_tau']:6d} {row['sites']:9d} {row['tau_sweeps']:11.2f} "
-            f"{row['ns_per_move']:8.2f} {row['seconds']:14.3g}"
-        )
+        print(f"{row['L']:3d} {row['L_tau']:6d} {row['sites']:9d} {row['tau_sweeps']:11.2f} "
+              f"{row['ns_per_move']:8.2f} {row['seconds']:14.3g}")
     exponent = np.polyfit([math.log(r["sites"]) for r in rows], [math.log(r["seconds"]) for r in rows], 1)[0]
     print(f"cost ~ sites^{exponent:.3f}")
     beside = Path(sys.executable).with_name("mpiexec")
@@ -111,7 +109,7 @@ def main() -> None:
             print("MPI ranks: no mpiexec found")
             continue
         counts = [int(r) for r in arguments.ranks.split(",")]
-        wall(counts[0], 1, launcher)  # compiles
+        wall(counts[0], 1, launcher)                 # compiles
         # One after the other, several times: machines are shared and drift.
         rounds = [[wall(n, arguments.samples * n, launcher) for n in counts] for _ in range(arguments.rounds)]
         times = np.array(rounds)

@@ -30,8 +30,8 @@ from sitqmc.runs.simulate.worker import new_chains, warm_up
 from sitqmc.runs.store.checkpoint import CheckpointWriter, OpenChains
 from sitqmc.runs.store.run_folder import Inventory, RunFolder
 
-STEP = 0.1  # s; rank 0 looks at the network between two steps of `qmc.Chains`
-SPREAD = 0.1  # relative spread of the cost of chains of one point, assumed
+STEP = 0.1                   # s; rank 0 looks at the network between two steps of `qmc.Chains`
+SPREAD = 0.1                 # relative spread of the cost of chains of one point, assumed
 Speed = dict[int, float]
 """ns per site and sweep, by L_tau."""
 
@@ -185,7 +185,7 @@ def main() -> None:
         print(f"  L = {row['L']}, L_tau = {row['L_tau']}: {row['MB']:.1f} MB in {row['ms']:.0f} ms")
 
     scan = configuration("unused")
-    warm_up(scan.models[0])  # or the first trial would time the compiler
+    warm_up(scan.models[0])                                    # or the first trial would time the compiler
     speed = {m.L_tau: trial(scan, m, 3.0).ns for m in scan.models if m.p == 0.3}
     out["ns"] = speed
     told = ", ".join(f"{ns:.1f} (L_tau = {k})" for k, ns in speed.items())

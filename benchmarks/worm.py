@@ -23,7 +23,7 @@ from sitqmc.qmc.chains import loop
 from sitqmc.qmc.chains.chains import STEP_TRIALS
 from sitqmc.qmc.worm.registers import BLOCK
 
-VILLAIN_K_C = 0.33306704  # Xu, Sun, Lv, Deng, PRB 100, 064525 (2019)
+VILLAIN_K_C = 0.33306704         # Xu, Sun, Lv, Deng, PRB 100, 064525 (2019)
 BINS = 16
 
 COLUMNS = (
@@ -72,7 +72,7 @@ def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | st
         whole, before = np.all(counters[:, loop.WORMS] > 0), int(counters[:, loop.STEPS].sum())
         (seconds,) = seconds_of_steps(chains, 1)
         worm += seconds_of_steps(endless, 1)
-        if whole and not chains.finished:  # the last step is a part of one
+        if whole and not chains.finished:        # the last step is a part of one
             everything.append(seconds)
             moves_made += int(counters[:, loop.STEPS].sum()) - before
     per_trial = float(np.sum(worm)) / (len(worm) * trials_per_step(replicas))
@@ -80,7 +80,7 @@ def run(model: Model, replicas: int, moves: float) -> dict[str, float | int | st
     results = chains.results()
     made = float(np.mean([r.moves for r in results]))
     sweeps = float(np.mean([r.sweeps_per_measurement for r in results]))
-    seconds = per_move * made  # of one chain
+    seconds = per_move * made                    # of one chain
     trials_per_move = 1 + float(np.mean([r.attempts / r.moves for r in results]))
     merits = [
         seconds * np.mean([relative_variance(r.bins[f"{name}_x"], r.bins[f"{name}_y"]) for r in results])
