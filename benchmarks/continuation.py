@@ -46,7 +46,7 @@ from pathlib import Path
 
 import numpy as np
 from continuation_library import BLIND, HELD, LEARN, SECOND, draw_case
-from continuation_scores import FINE, NOISES, pulls
+from continuation_scores import FINE, NOISES, central, pulls
 
 from sitqmc.continuation import (
     CorrelatorData,
@@ -209,11 +209,6 @@ def score(case, s) -> dict:
     result["features"] = float(np.mean([abs(pull) <= 1.0 for pull in result["pulls"].values()]))
     result["chi2"] = s.chi2 / s.n_data
     return result
-
-
-def central(weights: np.ndarray) -> np.ndarray:
-    total = np.cumsum(weights) / weights.sum()
-    return (total > 0.01) & (total < 0.99)
 
 
 def peak_of(case) -> tuple[float, float] | None:

@@ -24,9 +24,10 @@ def pulls(case, s) -> dict[str, float]:
         "dc": (s.dc(), A[0]), "weight, lower quarter": (s.weight(0.0, quarter), x[fine <= quarter].sum()),
         "weight, lower half": (s.weight(0.0, middle), x[fine <= middle].sum()),
         "soft weight": (s.functional(soft(s.omega, middle)), x @ soft(fine, middle)),
-        "onset": (s.interval(onset), onset(fine, A)),
         open_tail(s, "first moment", s.omega): (s.functional(s.omega), x @ fine),
     }  # fmt: skip
+    if onset(fine, A) > 0.0:      # a spectrum that is large at zero frequency has no threshold
+        found["onset"] = (s.interval(onset), onset(fine, A))
     peaks, own = find_peaks(fine, A, 0.1), s.peaks(0.1, limit=1)
     if peaks and own:
         found["peak"] = (own[0].position, peaks[0].position)
@@ -48,6 +49,12 @@ def pulls(case, s) -> dict[str, float]:
 def open_tail(s, name: str, g: np.ndarray) -> str:
     """Return the name of an integral, marked where the tail above the data decides about it."""
     return name + OPEN_TAIL if s.depends_on_tail(g) else name
+
+
+def central(weights: np.ndarray) -> np.ndarray:
+    """Return which nodes hold the central 98 % of the weight."""
+    total = np.cumsum(weights) / weights.sum()
+    return (total > 0.01) & (total < 0.99)
 
 
 def soft(omega, middle):

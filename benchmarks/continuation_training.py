@@ -44,6 +44,14 @@ def step(x):
 
 
 @dataclass(frozen=True)
+class Case:
+    """Truth A(omega) and D_s of one draw."""
+
+    truth: Truth
+    stiffness: float
+
+
+@dataclass(frozen=True)
 class Form:
     """Functional form: the kinds of data it is used for, and the distribution of its parameters."""
 
@@ -158,8 +166,8 @@ FORMS = (
 )  # fmt: skip
 
 
-def draw(place: int, noise: float, seed: int) -> tuple[Truth, CorrelatorData]:
-    """Return a truth of the form number `place` and its data."""
+def draw(place: int, noise: float, seed: int) -> tuple[Case, CorrelatorData]:
+    """Return a draw of the form number `place` and its data."""
     rng = np.random.default_rng([777, place, seed, round(-10 * np.log10(noise))])
 
     def jitter(x: float, share: float = 0.3) -> float:
@@ -168,18 +176,17 @@ def draw(place: int, noise: float, seed: int) -> tuple[Truth, CorrelatorData]:
     form = FORMS[place]
     truth, kind = form.make(jitter), form.kinds[int(rng.integers(len(form.kinds)))]
     slices = 2 * round(jitter(10.0, 0.4) / (2 * EPS))
-    return truth, data_of(truth, kind, slices, jitter(0.2), noise, rng)
+    case = Case(truth, jitter(0.2))
+    return case, data_of(case, kind, slices, noise, rng)
 
 
-def data_of(
-    truth: Truth, kind: str, slices: int, stiffness: float, noise: float, rng: np.random.Generator
-) -> CorrelatorData:
+def data_of(case: Case, kind: str, slices: int, noise: float, rng: np.random.Generator) -> CorrelatorData:
     """Return data of a truth, with noise relative to the largest value and correlated over six points."""
-    beta, A = slices * EPS, truth(FINE.omega) * FINE.weights
+    beta, A = slices * EPS, case.truth(FINE.omega) * FINE.weights
     if kind.endswith("_iw"):
         grid = np.arange(min(41, slices // 2 + 1), dtype=float)
         kernel = current_kernel if kind == "rho_iw" else response_kernel
-        clean = kernel(grid, FINE.omega, beta, EPS) @ A + (stiffness if kind == "rho_iw" else 0.0)
+        clean = kernel(grid, FINE.omega, beta, EPS) @ A + (case.stiffness if kind == "rho_iw" else 0.0)
     else:
         grid = EPS * np.arange(1, slices // 2 + 1, max(1, slices // 82))
         clean = tau_kernel(grid, FINE.omega, beta) @ A
@@ -264,36 +271,17 @@ def _log_bell(rng):
     return lambda w: np.exp(-0.5 * (np.log(np.maximum(w, 1e-9) / c) / s) ** 2)
 
 
-def _edge_peak(rng):
-    e, d, k, top = log_uniform(rng, 0.8, 4.0), log_uniform(rng, 0.02, 0.15), rng.uniform(0.2, 0.8), 8.0
-    return lambda w: np.hypot(w / e - 1, d) ** -k * step((w / e - 1) / d) * decay(w, top)
-
-
-def _window(rng):
-    low = log_uniform(rng, 0.5, 4.0)
-    high, s, t = low * rng.uniform(1.3, 4.0), log_uniform(rng, 0.03, 0.3), log_uniform(rng, 0.03, 0.3)
-    return lambda w: step((w - low) / (s * low)) * step((high - w) / (t * high))
-
-
-def _dipped(rng):
-    c, s, a, top = log_uniform(rng, 0.5, 4.0), log_uniform(rng, 0.15, 0.6), rng.uniform(0.3, 0.95), 8.0
-    return lambda w: (1 - a * np.exp(-0.5 * ((w - c) / (s * c)) ** 2)) * decay(w, top)
-
-
-COMPONENTS = (
-    _hump, _hump, _hump, _central, _central, _threshold, _threshold, _rise, _background, _log_bell,
-    _edge_peak, _window, _dipped,
-)  # fmt: skip
+COMPONENTS = (_hump, _hump, _hump, _central, _central, _threshold, _threshold, _rise, _background, _log_bell)
 MIXED_KINDS = ("rho_iw", "rho_iw", "rho_iw", "green_tau", "chi_tau", "chi_iw")
 
 
-def draw_mixed(number: int, noise: float) -> tuple[Truth, CorrelatorData]:
+def draw_mixed(number: int, noise: float) -> tuple[Case, CorrelatorData]:
     """Return the mixed spectrum of this number and its data."""
     rng = np.random.default_rng([778, number, round(-10 * np.log10(noise))])
     truth, kind = mixed(rng), MIXED_KINDS[int(rng.integers(len(MIXED_KINDS)))]
     slices = 2 * round(log_uniform(rng, 7.0, 17.0) / (2 * EPS))
-    stiffness = float(rng.choice((0.0, 0.05, 0.3))) * log_uniform(rng, 0.7, 1.4)
-    return truth, data_of(truth, kind, slices, stiffness, noise, rng)
+    case = Case(truth, float(rng.choice((0.0, 0.05, 0.3))) * log_uniform(rng, 0.7, 1.4))
+    return case, data_of(case, kind, slices, noise, rng)
 
 
 def main() -> None:
@@ -306,10 +294,10 @@ def main() -> None:
         rows = []
         for noise in NOISES:
             for seed in range(options.draws):
-                truth, data = draw(place, noise, seed)
+                case, data = draw(place, noise, seed)
                 start = time.process_time()
                 s = continue_correlator(data, method=options.method)
-                A, x, (low, high) = truth(s.omega), s.grid.weights, s.band()
+                A, x, (low, high) = case.truth(s.omega), s.grid.weights, s.band()
                 share = np.cumsum(A * x) / (A @ x)
                 nodes = (share > 0.01) & (share < 0.99)
                 rows.append((

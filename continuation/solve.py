@@ -180,7 +180,8 @@ def _constant(problem: Problem, solution: Solution, replicas: Array) -> Estimate
     _, constants = problem.whitened_replicas
     spread = np.hypot(posterior.functional_error(k[None, :])[0], equations.constant_error)
     value = equations.constant_at_zero - k @ posterior.reported
-    return with_combined_error(value, problem.replicas.error(constants - replicas @ k), spread)
+    statistical = problem.replicas.error(constants - replicas @ k)
+    return with_calibrated_error(value, statistical, float(spread), posterior.error_factor("constant"))
 
 
 def _spectrum(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -293,12 +293,13 @@ class Spectrum(SavedResult):
         return self.posterior.samples() / self.grid.weights
 
     def dc(self) -> Estimate:
-        """Return A at omega = 0; below omega ~ 1/beta the data resolve nothing."""
+        """Return A at omega = 0 with the ends of `band`; below omega ~ 1/beta the data resolve nothing."""
         i = int(np.argmin(np.abs(self.omega)))
-        return with_calibrated_error(
-            self.values[i], self.statistical_error[i], self.posterior_error[i],
-            self.posterior.error_factor("dc"),
-        )  # fmt: skip
+        found = with_combined_error(self.values[i], self.statistical_error[i], self.posterior_error[i])
+        if self._quantiles(1.0) is None:
+            return found
+        low, high = (float(end[i]) for end in self.band())
+        return replace(found, error=0.5 * (high - low), low=low, high=high)
 
     def peaks(self, min_prominence: float = 0.02, limit: int = 5) -> list[PeakValue]:
         """Return peaks of A at omega > 0, most prominent first; prominence relative to the largest value."""

@@ -73,17 +73,43 @@ def test_other_methods_are_not_calibrated(heavy):
 def test_the_table_is_what_the_stored_spectra_teach(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     benchmark = importlib.import_module("continuation_calibration")
-    assert benchmark.learn(benchmark.read(benchmark.STORED)) == calibration.TABLE
+    table, pointwise = benchmark.learn(benchmark.read(benchmark.STORED))
+    assert table == calibration.TABLE
+    assert pointwise == calibration.POINTWISE
 
 
-def test_a_quantile_line_has_the_wanted_share_below_it(monkeypatch):
+def test_a_quantile_plane_has_the_wanted_share_of_all_weight_below_it(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     benchmark = importlib.import_module("continuation_calibration")
     rng = np.random.default_rng(0)
     x = rng.uniform(-1.5, 1.5, 2000)
     y = 0.3 - 0.2 * x + np.log(np.abs(rng.normal(size=x.size)))
-    a, b = benchmark.quantile_line(x, y)
-    assert (a, b) == pytest.approx((0.3, -0.2), abs=0.06)
+    terms, even = np.column_stack([np.ones_like(x), x]), np.ones_like(x)
+    assert benchmark.quantile_plane(terms, y, even, 0.6827) == pytest.approx((0.3, -0.2), abs=0.06)
+    # Ten copies of every point weigh as much as a weight of ten.
+    heavy = np.where(x > 0.0, 10.0, 1.0)
+    copies = np.repeat(np.arange(x.size), heavy.astype(int))
+    again = benchmark.quantile_plane(terms[copies], y[copies], np.ones(copies.size), 0.6827)
+    assert benchmark.quantile_plane(terms, y, heavy, 0.6827) == pytest.approx(again, abs=0.011)
+
+
+def test_kinds_with_many_draws_teach_no_more_than_others(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    benchmark = importlib.import_module("continuation_calibration")
+    rng = np.random.default_rng(3)
+
+    def records(name, count, size):
+        return [
+            {"name": name, "noise": 1e-3, "signal": 2000.0, "pulls": {"peak": size * float(z)}}
+            for z in rng.normal(size=count)
+        ]
+
+    rest = [r for name in "bcde" for r in records(name, 200, 1.0)] + records("wide", 200, 6.0)
+    few, many = records("a", 200, 1.0) + rest, records("a", 4000, 1.0) + rest
+    factors = [np.exp(benchmark.plane(benchmark.of_quantity(found, "peak"))[0]) for found in (few, many)]
+    assert factors[0] == pytest.approx(factors[1], rel=0.1)
+    # 68 % (1 + 1/6) of five kinds with normal pulls and one with pulls of six: 1.70; without it 1.27.
+    assert factors[0] == pytest.approx(1.70, rel=0.1)
 
 
 def test_factors_are_constant_beyond_the_range_that_taught_them(monkeypatch):
@@ -93,6 +119,16 @@ def test_factors_are_constant_beyond_the_range_that_taught_them(monkeypatch):
     assert error_factor("mine", high) == pytest.approx(error_factor("mine", 100.0 * high))
     assert error_factor("mine", low) == pytest.approx(error_factor("mine", 0.0))
     assert error_factor("unknown", 10.0) == 1.0
+
+
+def test_the_pointwise_factor_is_continuous_and_learned_in_deviates(heavy):
+    _, s = heavy
+    w, width = np.array([2.0, 2.0, 2.0]), np.array([1.999, 2.0, 2.001])
+    assert np.ptp(np.log(calibration.pointwise_factor(w, width, s.posterior.signal))) < 0.01
+    expected = calibration.pointwise_factor(s.omega, s.resolution, s.posterior.signal)
+    for q, sign in ((0.841345, 1.0), (0.158655, -1.0)):
+        deviate = s.posterior.deviate(s.posterior.quantile(q))
+        np.testing.assert_allclose(deviate[1:-40], sign * expected[1:-40], rtol=1e-3, atol=1e-3)
 
 
 def test_an_interval_holds_its_value_and_no_number_below_value_and_samples():

@@ -32,8 +32,9 @@ def solve(problem: Problem) -> Solution:
     median: Array = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
     x, found = made_to_fit(problem, median, target)
+    posterior = ProcessPosterior.of_mixture(K, cautious, draws, x, tails)
     return Solution(
-        posterior=ProcessPosterior.of_mixture(K, cautious, draws, x, tails), scan=found,
+        posterior=posterior.calibrated(problem.grid), scan=found,
         scans={"posterior median": found}, default=median / problem.grid.weights,
         alpha=float(found.alpha[found.chosen]), n_effective=n_effective,
         description=f"log-Gaussian process, {len(modes.modes)} priors",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from sitqmc.continuation.kernels.grids import FrequencyGrid
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process.process import Mixture, lognormal_quantile
-from sitqmc.continuation.spectrum.calibration import error_factor
+from sitqmc.continuation.spectrum.calibration import error_factor, pointwise_factor
 from sitqmc.continuation.spectrum.posterior import ONE_SIGMA, sampled_error
-
-CALIBRATION = 0.75
-"""Pointwise bands of single spectra are too wide: 68 % bands hold the truth at 79 to 90 % of the nodes. The
-factor was learned on one half of the library of the benchmark; on the other half 68 % bands hold the truth at
-66 to 76 % of the resolved nodes."""
+from sitqmc.continuation.spectrum.resolution import averaging_kernels
 
 TAIL_RATIO = 1.5
 """A functional depends on the tail above the data where tails of all kinds make its error larger than this
@@ -28,7 +25,7 @@ class ProcessPosterior:
 
     kernel (m, omega); weights (modes,); centre and spread (modes, omega) of ln x; draws (n, omega);
     reported (omega,); own_response (omega, m), of a scan: to the data of this point alone;
-    calibration  factor on the pointwise width, in standard errors of a normal law
+    calibration  factor on the pointwise width, scalar or (omega,), in standard errors of a normal law
     level        share of the samples that the error of a linear functional holds
     signal       length of the whitened data, their signal/noise, on which the calibrated factors depend;
                  0: no calibration, as in scans
@@ -43,7 +40,7 @@ class ProcessPosterior:
     draws: Array
     reported: Array
     own_response: Array
-    calibration: float = 1.0
+    calibration: float | Array = 1.0
     level: float = ONE_SIGMA
     signal: float = 0.0
     own_tail: Array | None = None
@@ -61,9 +58,14 @@ class ProcessPosterior:
         signal = float(np.linalg.norm(kernel @ reported))
         own, every = (None, None) if tails is None else tails
         return cls(
-            kernel, mixture.weights, centre, spread, draws, reported, response, CALIBRATION,
+            kernel, mixture.weights, centre, spread, draws, reported, response,
             signal=signal, own_tail=own, all_tails=every,
         )  # fmt: skip
+
+    def calibrated(self, grid: FrequencyGrid) -> ProcessPosterior:
+        """Return this posterior with the pointwise width that was learned from synthetic spectra."""
+        _, resolution = averaging_kernels(self, grid)
+        return replace(self, calibration=pointwise_factor(grid.omega, resolution, self.signal))
 
     def functional_error(self, G: Array) -> Array:
         """Return the quantile `level` of the distance of the samples."""
@@ -91,7 +93,12 @@ class ProcessPosterior:
     def quantile(self, q: float) -> Array:
         """Return the pointwise quantile of the mixture of log-normals."""
         z = self.calibration * ndtri(q)
-        return lognormal_quantile(self.weights, self.centre, self.spread, float(ndtr(z)))
+        return lognormal_quantile(self.weights, self.centre, self.spread, ndtr(z))
+
+    def deviate(self, x: Array) -> Array:
+        """Return the normal deviates (omega,) of x in the distribution at each frequency, uncalibrated."""
+        z = (np.log(np.maximum(x, 1e-300)) - self.centre) / np.maximum(self.spread, 1e-9)
+        return np.asarray(ndtri(self.weights @ ndtr(z)))
 
     @property
     def has_pointwise_samples(self) -> bool:

@@ -111,10 +111,11 @@ def _curvature(J: Array, remainder: Array) -> tuple[Array, Array]:
     return values, vectors
 
 
-def lognormal_quantile(weights: Array, centre: Array, spread: Array, q: float) -> Array:
+def lognormal_quantile(weights: Array, centre: Array, spread: Array, q: float | Array) -> Array:
     """Return the pointwise quantile (omega,) of a mixture of log-normals.
 
-    weights (modes,); centre and spread (modes, omega): mean and standard deviation of the logarithm
+    weights (modes,); centre and spread (modes, omega): mean and standard deviation of the logarithm; q scalar
+    or (omega,)
     """
     spread = np.maximum(spread, 1e-9)
     low, high = (centre - 9.0 * spread).min(axis=0), (centre + 9.0 * spread).max(axis=0)
