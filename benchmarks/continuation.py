@@ -46,7 +46,8 @@ from pathlib import Path
 
 import numpy as np
 from continuation_library import BLIND, HELD, LEARN, SECOND, draw_case
-from continuation_scores import FINE, NOISES, central, pulls
+from continuation_scores import FINE, NOISES, OPEN_TAIL, central, pulls
+from scipy.stats import binom
 
 from sitqmc.continuation import (
     CorrelatorData,
@@ -402,6 +403,7 @@ def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
             means(mine, noises)
             by_kind(mine, names, noises)
             by_quantity(mine, noises)
+            coverage_by_kind(mine, names)
             compare_with_peers(mine, names, noises)
 
 
@@ -451,6 +453,38 @@ def by_quantity(records: list[dict], noises: tuple[float, ...]) -> None:
             factor = np.quantile([abs(r["pulls"][name]) for r in having], 0.6827)
             counts = " ".join(f"{len(cell)}" for cell in cells)
             print_line(name, cells, end=f"{factor:9.2f}  of {counts}")
+
+
+def coverage_by_kind(records: list[dict], names: tuple[str, ...]) -> None:
+    """Print, for `process`, the share of all resolved numbers of a kind inside their 68 % intervals.
+
+    Then, by quantity, the share of kinds with 60 to 80 % inside, beside that of perfect intervals: a few
+    independent draws of a kind scatter by counting alone.
+    """
+    mine = [r for r in records if r["key"][0] == "process" and "pulls" in r]
+    print("coverage of process by kind           numbers   A pointwise")
+    for name in names:
+        own = [r for r in mine if r["key"][1] == name]
+        inside = [abs(v) <= 1 for r in own for q, v in r["pulls"].items() if OPEN_TAIL not in q]
+        nodes = [r["A pointwise"] for r in own if "A pointwise" in r]
+        if inside:
+            print(f"  {name:36s}{np.mean(inside):9.2f}{np.mean(nodes) if nodes else np.nan:9.2f}")
+    print("kinds with 60 to 80 % inside, of those with six cases; perfect intervals; scatter of the kinds")
+    quantities = dict.fromkeys(q for r in mine for q in r["pulls"] if OPEN_TAIL not in q)
+    for quantity in quantities:
+        cases = [[abs(r["pulls"][quantity]) <= 1 for r in mine if r["key"][1] == name and quantity in r["pulls"]]
+                 for name in names]  # fmt: skip
+        cases = [case for case in cases if len(case) >= 6]
+        if cases:
+            shares = np.array([np.mean(case) for case in cases])
+            by_chance = np.mean([share_inside(len(case)) for case in cases])
+            print(f"  {quantity:36s}{np.mean(abs(shares - 0.7) < 0.1001):9.2f}{by_chance:9.2f}{shares.std():9.2f}")
+
+
+def share_inside(n: int) -> float:
+    """Return the probability that n perfect 68 % intervals hold the truth in 60 to 80 % of the cases."""
+    k = np.arange(n + 1)
+    return float(binom.pmf(k, n, 0.6827)[abs(k / n - 0.7) < 0.1001].sum())
 
 
 def compare_with_peers(records: list[dict], names: tuple[str, ...], noises: tuple[float, ...]) -> None:
