@@ -472,13 +472,14 @@ def coverage_by_kind(records: list[dict], names: tuple[str, ...]) -> None:
     print("kinds with 60 to 80 % inside, of those with six cases; perfect intervals; scatter of the kinds")
     quantities = dict.fromkeys(q for r in mine for q in r["pulls"] if OPEN_TAIL not in q)
     for quantity in quantities:
-        cases = [[abs(r["pulls"][quantity]) <= 1 for r in mine if r["key"][1] == name and quantity in r["pulls"]]
-                 for name in names]  # fmt: skip
+        having = [r for r in mine if quantity in r["pulls"]]
+        cases = [[abs(r["pulls"][quantity]) <= 1 for r in having if r["key"][1] == name] for name in names]
         cases = [case for case in cases if len(case) >= 6]
         if cases:
             shares = np.array([np.mean(case) for case in cases])
             by_chance = np.mean([share_inside(len(case)) for case in cases])
-            print(f"  {quantity:36s}{np.mean(abs(shares - 0.7) < 0.1001):9.2f}{by_chance:9.2f}{shares.std():9.2f}")
+            found = np.mean(abs(shares - 0.7) < 0.1001)
+            print(f"  {quantity:36s}{found:9.2f}{by_chance:9.2f}{shares.std():9.2f}")
 
 
 def share_inside(n: int) -> float:

@@ -11,7 +11,8 @@ distance over the total weight of the single continuations and of the scan, thei
 of both. The last line of a family has the means and the largest ratio of a draw.
 
 Draws 100 to 109 of the first eight families served to choose the priors of `continue_scan` and the weights of
-their bands. The last two families were written after the choice.
+their bands; draws 120 to 123 of "edge", "gapped", "softening" and "crossing" served to choose the prior
+probability of thresholds. The last two families were written after all choices.
 """
 
 import argparse
@@ -47,6 +48,9 @@ FAMILIES = {
     "pair": lambda p, y: bump(1.9 - 1.1 * y, 0.6) + 0.8 * bump(5 - 1.6 * y, 1.1),
     "edge": lambda p, y: edge(1 + 2.2 * y, 0.3, 4.0),
     "transfer": lambda p, y: (1.2 - y) * bump(4.5, 1.4) + (0.2 + y) * bump(1.3, 0.6),
+    "gapped": lambda p, y: edge(0.8 + 1.8 * y, 0.15, 5.0) + 0.8 * bump(1.6 + 1.8 * y, 0.5),
+    "closing": lambda p, y: edge(3.0 - 2.4 * y, 0.2, 3.5) + 0.6 * bump(3.4 - 2.2 * y, 0.5),
+    "narrowing": lambda p, y: bump(2.5, 1.6 - 1.1 * y) + 0.3 * edge(3.5, 0.5, 3.0),
 }
 """sigma_reg(omega) of the fraction p of missing bonds, y = (p - 0.05)/0.32."""
 

@@ -55,6 +55,7 @@ class ScanPrior:
     """Prior of all points: base (points, omega), Phi (points, omega, rank), C (points, points).
 
     share       part of the variance that every point has for itself; 1: the points are independent
+    log_prior   ln of the prior probability, up to a constant
     preference  ln of how much reported spectra prefer this prior, see `posterior.ScanMixture`
     """
 
@@ -63,6 +64,7 @@ class ScanPrior:
     base: Array
     Phi: Array
     C: Array
+    log_prior: float = 0.0
     preference: float = 0.0
 
     def x(self, v: Array) -> Array:
@@ -170,7 +172,7 @@ def find_mode(equations: ScanEquations, prior: ScanPrior, near: ScanMode | None 
     J = equations.jacobian(x, prior.Phi)
     factor = search.factor(J)
     chi2 = np.asarray(np.bincount(equations.label, search.residual**2, minlength=points), dtype=float)
-    evidence = -0.5 * float(chi2.sum() + np.sum(v * w))
+    evidence = prior.log_prior - 0.5 * float(chi2.sum() + np.sum(v * w))
     evidence -= float(np.log(np.diag(factor[0])).sum())
     return ScanMode(prior, v, w, x, chi2, evidence, J, factor)
 
