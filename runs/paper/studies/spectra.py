@@ -41,7 +41,7 @@ from sitqmc.runs.store.provenance import package_version
 Array = NDArray[np.float64]
 
 OPTIONS: dict[str, Any] = {"n_omega": 120}
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 """Version of the computation in this file; a new one makes all stored spectra invalid."""
 
 CURVES = {"sigma": "rho", "scalar": "chi_s", "pair": "G_k0"}
