@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from sitqmc.continuation.kernels.kernels import Array
 
@@ -91,7 +91,7 @@ class ScanMode:
     chi2: Array
     log_evidence: float
     jacobian: Array
-    factor: tuple[Array, bool]
+    factor: Array
 
 
 @dataclass(eq=False)
@@ -109,12 +109,17 @@ class _Search:
         self.C = self.prior.C[np.ix_(label, label)]
         self.first = np.searchsorted(label, np.arange(len(self.prior.base)))      # equation of every point
 
-    def factor(self, J: Array) -> tuple[Array, bool]:
-        """Return the Cholesky factor of J C J^T + noise, (M, M)."""
+    def factor(self, J: Array) -> Array:
+        """Return the lower Cholesky factor of J C J^T + noise, (M, M); above the diagonal there is anything.
+
+        LAPACK is called directly: the matrices are small, and the checks of scipy.linalg cost as much.
+        """
         G = (J @ J.T) * self.C
         G.flat[:: len(G) + 1] += self.noise
-        found: tuple[Array, bool] = cho_factor(G, lower=True, overwrite_a=True, check_finite=False)
-        return found
+        found, failed = dpotrf(G.T, lower=1, clean=0, overwrite_a=1)
+        if failed:
+            raise np.linalg.LinAlgError(f"leading minor {failed} of the covariance is not positive definite")
+        return np.asarray(found)
 
     def start(self, v: Array, w: Array) -> None:
         self.v, self.w, self.x = v, w, self.prior.x(v)
@@ -127,7 +132,7 @@ class _Search:
         prior, label = self.prior, self.equations.label
         J = self.equations.jacobian(self.x, prior.Phi)
         linear = self.residual + np.einsum("ij,ij->i", J, (self.v - self.centre)[label])
-        solved = cho_solve(self.factor(J), linear, check_finite=False)
+        solved = solve(self.factor(J), linear)
         aim = np.add.reduceat(J * solved[:, None], self.first)
         v, w, target, dw = self.v, self.w, self.target, aim - self.w
         dv = prior.C @ dw
@@ -139,6 +144,12 @@ class _Search:
             t *= 0.5
         self.start(v, w)
         return 0.0
+
+
+def solve(factor: Array, b: Array) -> Array:
+    """Return the solution (M, ...) of the symmetric equations with this lower Cholesky factor."""
+    found, _ = dpotrs(factor, b, lower=1)
+    return np.asarray(found)
 
 
 def minimise(search: _Search, v: Array, w: Array, tolerance: float) -> tuple[Array, Array, Array]:
@@ -173,7 +184,7 @@ def find_mode(equations: ScanEquations, prior: ScanPrior, near: ScanMode | None 
     factor = search.factor(J)
     chi2 = np.asarray(np.bincount(equations.label, search.residual**2, minlength=points), dtype=float)
     evidence = prior.log_prior - 0.5 * float(chi2.sum() + np.sum(v * w))
-    evidence -= float(np.log(np.diag(factor[0])).sum())
+    evidence -= float(np.log(np.diag(factor)).sum())
     return ScanMode(prior, v, w, x, chi2, evidence, J, factor)
 
 
@@ -190,7 +201,7 @@ def point_response(equations: ScanEquations, mode: ScanMode, p: int) -> tuple[Ar
     """Return the standard deviation of ln x_p (omega,) and d ln x_p/d(whitened data of p), (omega, m_p)."""
     prior, Phi = mode.prior, mode.prior.Phi[p]
     A = mode.jacobian * prior.C[p, equations.label][:, None]
-    solved = cho_solve(mode.factor, A)
+    solved = solve(mode.factor, A)
     S = prior.C[p, p] * np.eye(A.shape[1]) - A.T @ solved
     variance = np.einsum("ij,ij->i", Phi @ S, Phi)
     return np.sqrt(np.maximum(variance, 0.0)), Phi @ solved[equations.label == p].T
