@@ -21,7 +21,6 @@ RANGE = (-1.8, 1.8)              # of x; beyond it the factor is that at the end
 RESOLVED = (-1.5, 1.0)           # of u, in the same sense
 
 TABLE: dict[str, tuple[float, float]] = {
-    "weight": (-0.16, 0.02),
     "functional": (0.07, 0.1),
     "constant": (0.1, 0.08),
     "peak": (-0.09, 0.01),
