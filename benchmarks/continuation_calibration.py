@@ -103,9 +103,9 @@ def read(path: Path) -> list[dict]:
 def learn(records: list[dict]) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
     """Return both tables: quantity -> (a, b), and (a, b, c, d, e) of the pointwise band.
 
-    Weights with sharp ends are not narrowed. The factor 0.85 was learned for them and taken back: exact spectra
-    of small arrays have single lines, and the weight below a limit next to a line was right in 52 % of the
-    cases with it, in 64 % without.
+    Weights with sharp ends are not narrowed. The factor 0.85 was learned for them and taken back: exact
+    spectra of small arrays have single lines, and the weight below a limit next to a line was right in 52 % of
+    the cases with it, in 64 % without.
     """
     table = {quantity: plane(of_quantity(records, quantity)) for quantity in QUANTITIES}
     kept = {name: line for name, line in table.items() if name not in NOT_NARROWED or line[0] > 0.0}
