@@ -104,8 +104,8 @@ def learn(records: list[dict]) -> tuple[dict[str, tuple[float, ...]], tuple[floa
     """Return both tables: quantity -> (a, b), and (a, b, c, d, e) of the pointwise band.
 
     Weights with sharp ends are not narrowed. The factor 0.85 was learned for them and taken back: exact
-    spectra of small arrays have single lines, and 77 % of the weights below a limit next to a line were within
-    two errors with it, 84 % without.
+    spectra of small arrays have single lines, and of the weights below a limit next to a line 77 % were
+    within two errors with it, 84 % without.
     """
     table = {quantity: plane(of_quantity(records, quantity)) for quantity in QUANTITIES}
     kept = {name: line for name, line in table.items() if name not in NOT_NARROWED or line[0] > 0.0}
