@@ -312,12 +312,9 @@ def peer_scores(case: Case, data: CorrelatorData, rule: str) -> dict:
 
 
 HALVES = {
-    "learn": tuple(LEARN),
-    "held": tuple(HELD),
-    "blind": tuple(BLIND),
-    "second": tuple(SECOND),
+    "learn": tuple(LEARN), "held": tuple(HELD), "blind": tuple(BLIND), "second": tuple(SECOND),
     "fixed": tuple(CASES),
-}
+}  # fmt: skip
 SLOW = ("consensus", "ana_cont:bryan")
 Task = tuple[int, str, float, tuple[str, ...]]
 
@@ -332,7 +329,7 @@ def records_of(task: Task) -> list[dict]:
         start = time.process_time()
         try:
             result = run_own(method)(case, data)
-        except Exception as error:  # a failure is a result of the benchmark
+        except Exception as error:      # a failure is a result of the benchmark
             result = {"failed": str(error)}
         out.append({"key": (method, name, noise, seed), "seconds": time.process_time() - start} | result)
     return out
@@ -378,8 +375,7 @@ def missing(options: argparse.Namespace, draws: int, noises: tuple[float, ...]) 
         for name in (name for half in options.kinds.split(",") for name in HALVES[half]):
             for noise in noises:
                 methods = tuple(
-                    m
-                    for m in options.methods.split(",")
+                    m for m in options.methods.split(",")
                     if (m, name, noise, seed) not in done and (m not in SLOW or seed < options.slow_draws)
                 )
                 if methods:
@@ -409,7 +405,6 @@ def report(path: Path, draws: int, noises: tuple[float, ...]) -> None:
 
 def means(records: list[dict], noises: tuple[float, ...]) -> None:
     """Print the means of all scores by method and noise."""
-
     def row(label: str, chosen: list[dict]) -> None:
         values = [[r[c] for r in chosen if r.get(c) is not None] for c in COLUMNS]
         cells = [f"{np.mean(v):9.4f}" if v else "        -" for v in values]
@@ -478,14 +473,19 @@ def coverage_by_kind(records: list[dict], names: tuple[str, ...]) -> None:
         if cases:
             shares = np.array([np.mean(case) for case in cases])
             by_chance = np.mean([share_inside(len(case)) for case in cases])
-            found = np.mean(abs(shares - 0.7) < 0.1001)
+            found = np.mean(is_wanted(shares))
             print(f"  {quantity:36s}{found:9.2f}{by_chance:9.2f}{shares.std():9.2f}")
 
 
 def share_inside(n: int) -> float:
     """Return the probability that n perfect 68 % intervals hold the truth in 60 to 80 % of the cases."""
     k = np.arange(n + 1)
-    return float(binom.pmf(k, n, 0.6827)[abs(k / n - 0.7) < 0.1001].sum())
+    return float(binom.pmf(k, n, 0.6827)[is_wanted(k / n)].sum())
+
+
+def is_wanted(shares: np.ndarray) -> np.ndarray:
+    """Return which shares lie between 60 and 80 %, ends included."""
+    return abs(shares - 0.7) < 0.1001
 
 
 def compare_with_peers(records: list[dict], names: tuple[str, ...], noises: tuple[float, ...]) -> None:
@@ -500,10 +500,8 @@ def compare_with_peers(records: list[dict], names: tuple[str, ...], noises: tupl
         return
     sets = [(name, noise) for name in names for noise in noises]
     ratios = np.array([mean("process", *s) / min(mean(peer, *s) for peer in peers) for s in sets])
-    print(
-        f"process over the best peer of each set: within 1.25 on {np.sum(ratios <= 1.25)} of {len(sets)}, "
-        f"better on {np.sum(ratios < 1.0)}, median ratio {np.median(ratios):.2f}"
-    )
+    print(f"process over the best peer of each set: within 1.25 on {np.sum(ratios <= 1.25)} of {len(sets)}, "
+          f"better on {np.sum(ratios < 1.0)}, median ratio {np.median(ratios):.2f}")
     best_of = np.mean([min(mean(peer, *s) for peer in peers) for s in sets])
     print(f"mean L1 of the best peer of each set: {best_of:.3f}")
 

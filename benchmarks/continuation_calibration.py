@@ -178,12 +178,12 @@ def report(records: list[dict], left_out: bool) -> None:
 def print_coverage(label: str, found: Terms, left_out: bool) -> None:
     """Print the coverage of the kinds, by noise and over all, and the scatter between kinds."""
     terms, y, names, weights, noises = found
-    every = plane(found)
+    every = None if left_out else plane(found)
     shares = {}
     for kind in np.unique(names[names != MIXED]):
         mine = names == kind
-        rest = tuple(column[~mine] for column in found)
-        inside = y <= terms @ (plane(rest) if left_out else every)
+        line = plane(tuple(column[~mine] for column in found)) if every is None else every
+        inside = y <= terms @ line
         for noise in NOISES:
             here = mine & (noises == noise)
             if here.any():

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from continuation_scores import central
 
 from sitqmc.continuation import CorrelatorData, continue_correlator, continue_scan, sinh_grid
 from sitqmc.runs.paper.studies.study import load_study
@@ -80,9 +81,8 @@ def score(spectrum, A):
     estimate = np.interp(FINE.omega, spectrum.omega, spectrum.values)
     distance = np.sum(np.abs(estimate - A) * FINE.weights) / np.sum(A * FINE.weights)
     truth = np.interp(spectrum.omega, FINE.omega, A)
-    share = np.cumsum(truth * spectrum.grid.weights) / np.sum(truth * spectrum.grid.weights)
     low, high = spectrum.band()
-    return distance, np.mean(((low <= truth) & (truth <= high))[(share > 0.01) & (share < 0.99)])
+    return distance, np.mean(((low <= truth) & (truth <= high))[central(truth * spectrum.grid.weights)])
 
 
 def run(points, name, seed):

@@ -26,8 +26,9 @@ def pulls(case, s) -> dict[str, float]:
         "soft weight": (s.functional(soft(s.omega, middle)), x @ soft(fine, middle)),
         open_tail(s, "first moment", s.omega): (s.functional(s.omega), x @ fine),
     }  # fmt: skip
-    if onset(fine, A) > 0.0:      # a spectrum that is large at zero frequency has no threshold
-        found["onset"] = (s.interval(onset), onset(fine, A))
+    threshold = onset(fine, A)
+    if threshold > 0.0:      # a spectrum that is large at zero frequency has none
+        found["onset"] = (s.interval(onset), threshold)
     peaks, own = find_peaks(fine, A, 0.1), s.peaks(0.1, limit=1)
     if peaks and own:
         found["peak"] = (own[0].position, peaks[0].position)

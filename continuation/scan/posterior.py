@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.continuation.kernels.kernels import Array
-from sitqmc.continuation.methods.gaussian_process.process import lognormal_quantile
+from sitqmc.continuation.methods.gaussian_process.process import systematic_picks
 from sitqmc.continuation.scan.process import ScanMode
 
 NEGLIGIBLE = 1e-2          # probability below which a prior is left out, unless all are that improbable:
@@ -36,10 +36,8 @@ class ScanMixture:
         return {m.prior.name: float(w) for m, w in zip(self.modes, self.weights, strict=True) if w > 0.0}
 
     def picks(self, count: int) -> list[ScanMode]:
-        """Return the mode of every one of `count` samples: each mode gets its share to within one."""
-        marks = (np.arange(count) + 0.5) / count
-        found = np.minimum(np.searchsorted(np.cumsum(self.error_weights), marks), len(self.modes) - 1)
-        return [self.modes[int(i)] for i in found]
+        """Return the mode of every one of `count` samples."""
+        return [self.modes[int(i)] for i in systematic_picks(self.error_weights, count)]
 
 
 def averaged(modes: list[ScanMode]) -> ScanMixture:
@@ -49,11 +47,6 @@ def averaged(modes: list[ScanMode]) -> ScanMixture:
     error_weights = _probabilities(evidence)
     kept = np.flatnonzero(weights + error_weights)
     return ScanMixture([modes[int(i)] for i in kept], weights[kept], error_weights[kept])
-
-
-def central_mean(weights: Array, centre: Array, spread: Array, quantiles: tuple[float, ...]) -> Array:
-    """Return the mean of central quantiles: as good as the median, without its kinks between the modes."""
-    return np.asarray(np.mean([lognormal_quantile(weights, centre, spread, q) for q in quantiles], axis=0))
 
 
 def _probabilities(logs: Array) -> Array:

@@ -15,11 +15,12 @@ from sitqmc.continuation.kernels.grids import sinh_grid
 from sitqmc.continuation.kernels.kernels import Array
 from sitqmc.continuation.methods.gaussian_process.method import CENTRAL, PROCESS, made_to_fit
 from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
+from sitqmc.continuation.methods.gaussian_process.process import central_mean
 from sitqmc.continuation.methods.parallel import single_blas
 from sitqmc.continuation.methods.problem import Problem, pose
 from sitqmc.continuation.model_free.functionals import scale_of
 from sitqmc.continuation.options import MIN_SCAN, OptionKeys, Options, resolve
-from sitqmc.continuation.scan.posterior import ScanMixture, averaged, central_mean
+from sitqmc.continuation.scan.posterior import ScanMixture, averaged
 from sitqmc.continuation.scan.priors import all_axes
 from sitqmc.continuation.scan.process import ScanEquations, draw, find_mode, point_response
 from sitqmc.continuation.scan.search import Progress, all_modes, equations_of

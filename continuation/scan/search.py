@@ -68,9 +68,11 @@ def _near_families(
 
     first = families_on(axes[0], problems, s)
     evidence = look(first)
-    shapes = {first[int(i)].shape for i in np.flatnonzero(evidence > evidence.max() - FIRST_MARGIN)}
-    pairs = [family for axis in axes for family in families_on(axis, problems, s, shapes)]
-    evidence = look(pairs)
+    near = np.flatnonzero(evidence > evidence.max() - FIRST_MARGIN)
+    pairs = [first[int(i)] for i in near]
+    shapes = {family.shape for family in pairs}
+    others = [family for axis in axes[1:] for family in families_on(axis, problems, s, shapes)]
+    pairs, evidence = pairs + others, np.concatenate([evidence[near], look(others)])
     best = float(evidence.max())
     order = np.argsort(-evidence, kind="stable")[:MOST_FAMILIES]
     return [pairs[int(i)] for i in np.sort(order) if evidence[i] > best - MARGIN], best

@@ -19,7 +19,7 @@ def solve(problem: Problem) -> Solution:
     """Average the ensemble of priors by evidence; report the pointwise median, made to fit."""
     from sitqmc.continuation.methods.gaussian_process.ensemble import prior_ensemble
     from sitqmc.continuation.methods.gaussian_process.posterior import ProcessPosterior
-    from sitqmc.continuation.methods.gaussian_process.process import average
+    from sitqmc.continuation.methods.gaussian_process.process import average, central_mean
     from sitqmc.continuation.methods.gaussian_process.tails import tail_draws
 
     K, white, options = problem.kernel, problem.whitened_data, problem.options
@@ -28,8 +28,7 @@ def solve(problem: Problem) -> Solution:
     draws = cautious.draws(K, white, options.n_draws, options.seed, options.threads)
     tails = tail_draws(K, white, cautious, options.seed, options.threads)
     n_effective = cautious.n_effective(K)
-    # The mean of the central quantiles: as good as the median, without its kinks between the modes.
-    median: Array = np.mean([modes.quantile(q) for q in CENTRAL], axis=0)
+    median = central_mean(modes.weights, *modes.marginals(), CENTRAL)
     target = float(modes.weights @ np.array([mode.chi2 for mode in modes.modes]))
     x, found = made_to_fit(problem, median, target)
     posterior = ProcessPosterior.of_mixture(K, cautious, draws, x, tails)

@@ -52,8 +52,7 @@ class ProcessPosterior:
         tails: tuple[Array, Array] | None = None,
     ) -> ProcessPosterior:  # fmt: skip
         """Return the posterior of a mixture of modes; it keeps no more of them than it needs."""
-        centre = np.log(np.maximum([mode.x for mode in mixture.modes], 1e-300))
-        spread = np.array([mode.log_error for mode in mixture.modes])
+        centre, spread = mixture.marginals()
         response = mixture.response(kernel)
         signal = float(np.linalg.norm(kernel @ reported))
         own, every = (None, None) if tails is None else tails

@@ -126,6 +126,17 @@ def lognormal_quantile(weights: Array, centre: Array, spread: Array, q: float | 
     return np.asarray(np.exp(0.5 * (low + high)))
 
 
+def central_mean(weights: Array, centre: Array, spread: Array, quantiles: tuple[float, ...]) -> Array:
+    """Return the mean of central quantiles: as good as the median, without its kinks between the modes."""
+    return np.asarray(np.mean([lognormal_quantile(weights, centre, spread, q) for q in quantiles], axis=0))
+
+
+def systematic_picks(weights: Array, count: int) -> Array:
+    """Return indices (count,) of modes for samples: each mode gets its share to within one."""
+    marks = (np.arange(count) + 0.5) / count
+    return np.minimum(np.searchsorted(np.cumsum(weights), marks), len(weights) - 1)
+
+
 @dataclass(frozen=True)
 class Mixture:
     """Modes with probabilities (n_modes,), sum 1.
@@ -150,10 +161,14 @@ class Mixture:
         """Return the weighted mean of x over the modes, (omega,)."""
         return np.asarray(self.weights @ np.array([mode.x for mode in self.modes]))
 
-    def quantile(self, q: float) -> Array:
-        """Return the pointwise quantile (omega,) of x; each mode is log-normal with its `log_error`."""
+    def marginals(self) -> tuple[Array, Array]:
+        """Return mean and standard deviation of ln x, (modes, omega) each; each mode is log-normal."""
         centre = np.log(np.maximum([mode.x for mode in self.modes], 1e-300))
-        return lognormal_quantile(self.weights, centre, np.array([mode.log_error for mode in self.modes]), q)
+        return centre, np.array([mode.log_error for mode in self.modes])
+
+    def quantile(self, q: float) -> Array:
+        """Return the pointwise quantile (omega,) of x."""
+        return lognormal_quantile(self.weights, *self.marginals(), q)
 
     def response(self, K: Array) -> Array:
         """Return d(mean x)/d(data), (omega, m), at fixed probabilities."""
@@ -176,11 +191,8 @@ class Mixture:
     def draws(self, K: Array, d: Array, count: int, seed: int, threads: int = 1) -> Array:
         """Return posterior samples (count, omega) of x by randomised minimisation."""
         rng = np.random.default_rng(seed)
-        # Systematic resampling: each mode gets its share of the samples to within one.
-        marks = (np.arange(count) + 0.5) / count
-        picks = np.minimum(np.searchsorted(np.cumsum(self.weights), marks), len(self.modes) - 1)
         tasks = []
-        for i in picks:
+        for i in systematic_picks(self.weights, count):
             mode = self.modes[int(i)]
             shift = rng.normal(size=mode.c.size)
             start = mode.c + mode.root @ rng.normal(size=mode.c.size)
