@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitqmc.continuation import CorrelatorData, current_kernel, response_kernel, sinh_grid, tau_kernel
+from sitqmc.continuation.kernels.grids import FrequencyGrid
 
 EPS, N_POINTS, N_SAMPLES = 0.1, 41, 200
 FINE = sinh_grid(300.0, 0.1, 6000)
@@ -346,10 +347,7 @@ class LibraryCase:
 
 
 def draw_case(name: str, noise: float, seed: int) -> tuple[LibraryCase, CorrelatorData]:
-    """Return a truth of a kind and its data.
-
-    The noise is relative to the largest value, and correlated over six points.
-    """
+    """Return a truth of a kind and its data."""
     rng = np.random.default_rng([2026, list(KINDS).index(name), seed, round(-10 * np.log10(noise))])
 
     def jitter(x: float, share: float = 0.3) -> float:
@@ -360,16 +358,25 @@ def draw_case(name: str, noise: float, seed: int) -> tuple[LibraryCase, Correlat
     beta = 2 * half * EPS
     data = kind.data[int(rng.integers(len(kind.data)))]
     case = LibraryCase(kind.make(jitter, 1 / beta), data, beta, jitter(kind.stiffness))
-    A = case.truth(FINE.omega) * FINE.weights
-    if data.endswith("_iw"):
+    return case, data_of(case, FINE, noise, rng)
+
+
+def data_of(case: LibraryCase, fine: FrequencyGrid, noise: float, rng: np.random.Generator) -> CorrelatorData:
+    """Return data of a truth, integrated on the grid `fine`.
+
+    The noise is relative to the largest value, and correlated over six points.
+    """
+    half, A = round(case.beta / (2 * EPS)), case.truth(fine.omega) * fine.weights
+    if case.kind.endswith("_iw"):
         grid = np.arange(min(N_POINTS, half + 1), dtype=float)
-        kernel = current_kernel if data == "rho_iw" else response_kernel
-        clean = kernel(grid, FINE.omega, beta, EPS) @ A + (case.stiffness if data == "rho_iw" else 0.0)
+        kernel = current_kernel if case.kind == "rho_iw" else response_kernel
+        clean = kernel(grid, fine.omega, case.beta, EPS) @ A
+        clean += case.stiffness if case.kind == "rho_iw" else 0.0
     else:
         grid = EPS * np.arange(1, half + 1, max(1, half // N_POINTS))
-        clean = tau_kernel(grid, FINE.omega, beta) @ A
+        clean = tau_kernel(grid, fine.omega, case.beta) @ A
     index = np.arange(clean.size)
     root = np.linalg.cholesky(np.exp(-np.abs(index[:, None] - index) / 6.0) + 1e-9 * np.eye(clean.size))
     scale = noise * np.abs(clean).max() * np.sqrt(N_SAMPLES)
     table = clean + scale * rng.normal(size=(N_SAMPLES, clean.size)) @ root.T
-    return case, CorrelatorData.from_samples(table, kind=data, beta=beta, grid=grid, eps=EPS)  # type: ignore[arg-type]
+    return CorrelatorData.from_samples(table, kind=case.kind, beta=case.beta, grid=grid, eps=EPS)  # type: ignore[arg-type]

@@ -15,40 +15,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from continuation_library import EPS, LibraryCase, Truth, data_of, lorentz, step
+from continuation_scores import NOISES, central
 
-from sitqmc.continuation import (
-    CorrelatorData,
-    continue_correlator,
-    current_kernel,
-    response_kernel,
-    sinh_grid,
-    tau_kernel,
-)
+from sitqmc.continuation import CorrelatorData, continue_correlator, sinh_grid
 
-EPS, N_SAMPLES = 0.1, 200
 FINE = sinh_grid(400.0, 0.05, 12000)
-NOISES = (1e-2, 1e-3, 1e-4, 1e-5)
-Truth = Callable[[np.ndarray], np.ndarray]
-
-
-def lorentz(w, centre, width):
-    return 1 / (1 + ((w - centre) / width) ** 2) + 1 / (1 + ((w + centre) / width) ** 2)
 
 
 def decay(w, scale):
     return 1 / (1 + (w / scale) ** 4)
-
-
-def step(x):
-    return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
-
-
-@dataclass(frozen=True)
-class Case:
-    """Truth A(omega) and D_s of one draw."""
-
-    truth: Truth
-    stiffness: float
 
 
 @dataclass(frozen=True)
@@ -166,7 +142,7 @@ FORMS = (
 )  # fmt: skip
 
 
-def draw(place: int, noise: float, seed: int) -> tuple[Case, CorrelatorData]:
+def draw(place: int, noise: float, seed: int) -> tuple[LibraryCase, CorrelatorData]:
     """Return a draw of the form number `place` and its data."""
     rng = np.random.default_rng([777, place, seed, round(-10 * np.log10(noise))])
 
@@ -176,25 +152,8 @@ def draw(place: int, noise: float, seed: int) -> tuple[Case, CorrelatorData]:
     form = FORMS[place]
     truth, kind = form.make(jitter), form.kinds[int(rng.integers(len(form.kinds)))]
     slices = 2 * round(jitter(10.0, 0.4) / (2 * EPS))
-    case = Case(truth, jitter(0.2))
-    return case, data_of(case, kind, slices, noise, rng)
-
-
-def data_of(case: Case, kind: str, slices: int, noise: float, rng: np.random.Generator) -> CorrelatorData:
-    """Return data of a truth, with noise relative to the largest value and correlated over six points."""
-    beta, A = slices * EPS, case.truth(FINE.omega) * FINE.weights
-    if kind.endswith("_iw"):
-        grid = np.arange(min(41, slices // 2 + 1), dtype=float)
-        kernel = current_kernel if kind == "rho_iw" else response_kernel
-        clean = kernel(grid, FINE.omega, beta, EPS) @ A + (case.stiffness if kind == "rho_iw" else 0.0)
-    else:
-        grid = EPS * np.arange(1, slices // 2 + 1, max(1, slices // 82))
-        clean = tau_kernel(grid, FINE.omega, beta) @ A
-    index = np.arange(clean.size)
-    root = np.linalg.cholesky(np.exp(-np.abs(index[:, None] - index) / 6.0) + 1e-9 * np.eye(clean.size))
-    scale = noise * np.abs(clean).max() * np.sqrt(N_SAMPLES)
-    table = clean + scale * rng.normal(size=(N_SAMPLES, clean.size)) @ root.T
-    return CorrelatorData.from_samples(table, kind=kind, beta=beta, grid=grid, eps=EPS)  # type: ignore[arg-type]
+    case = LibraryCase(truth, kind, slices * EPS, jitter(0.2))
+    return case, data_of(case, FINE, noise, rng)
 
 
 def mixed(rng: np.random.Generator) -> Truth:
@@ -275,13 +234,14 @@ COMPONENTS = (_hump, _hump, _hump, _central, _central, _threshold, _threshold, _
 MIXED_KINDS = ("rho_iw", "rho_iw", "rho_iw", "green_tau", "chi_tau", "chi_iw")
 
 
-def draw_mixed(number: int, noise: float) -> tuple[Case, CorrelatorData]:
+def draw_mixed(number: int, noise: float) -> tuple[LibraryCase, CorrelatorData]:
     """Return the mixed spectrum of this number and its data."""
     rng = np.random.default_rng([778, number, round(-10 * np.log10(noise))])
     truth, kind = mixed(rng), MIXED_KINDS[int(rng.integers(len(MIXED_KINDS)))]
     slices = 2 * round(log_uniform(rng, 7.0, 17.0) / (2 * EPS))
-    case = Case(truth, float(rng.choice((0.0, 0.05, 0.3))) * log_uniform(rng, 0.7, 1.4))
-    return case, data_of(case, kind, slices, noise, rng)
+    stiffness = float(rng.choice((0.0, 0.05, 0.3))) * log_uniform(rng, 0.7, 1.4)
+    case = LibraryCase(truth, kind, slices * EPS, stiffness)
+    return case, data_of(case, FINE, noise, rng)
 
 
 def main() -> None:
@@ -298,8 +258,7 @@ def main() -> None:
                 start = time.process_time()
                 s = continue_correlator(data, method=options.method)
                 A, x, (low, high) = case.truth(s.omega), s.grid.weights, s.band()
-                share = np.cumsum(A * x) / (A @ x)
-                nodes = (share > 0.01) & (share < 0.99)
+                nodes = central(A * x)
                 rows.append((
                     np.abs(s.values - A) @ x / (A @ x), abs(s.values[0] - A[0]) / A.max(),
                     np.mean((low <= A)[nodes] & (high >= A)[nodes]), time.process_time() - start,

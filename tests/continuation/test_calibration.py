@@ -31,6 +31,13 @@ def heavy():
     return A, continue_correlator(data_of(A), n_omega=80, n_draws=20, threads=1)
 
 
+@pytest.fixture
+def benchmark(monkeypatch):
+    """The benchmark that learns the factors."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    return importlib.import_module("continuation_calibration")
+
+
 def test_a_power_law_continues_a_shape_by_its_tangent():
     w = np.geomspace(0.1, 60.0, 400)
     shape = -w
@@ -70,17 +77,13 @@ def test_other_methods_are_not_calibrated(heavy):
     assert not s.depends_on_tail(s.omega)
 
 
-def test_the_table_is_what_the_stored_spectra_teach(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    benchmark = importlib.import_module("continuation_calibration")
+def test_the_table_is_what_the_stored_spectra_teach(benchmark):
     table, pointwise = benchmark.learn(benchmark.read(benchmark.STORED))
     assert table == calibration.TABLE
     assert pointwise == calibration.POINTWISE
 
 
-def test_a_quantile_plane_has_the_wanted_share_of_all_weight_below_it(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    benchmark = importlib.import_module("continuation_calibration")
+def test_a_quantile_plane_has_the_wanted_share_of_all_weight_below_it(benchmark):
     rng = np.random.default_rng(0)
     x = rng.uniform(-1.5, 1.5, 2000)
     y = 0.3 - 0.2 * x + np.log(np.abs(rng.normal(size=x.size)))
@@ -94,9 +97,7 @@ def test_a_quantile_plane_has_the_wanted_share_of_all_weight_below_it(monkeypatc
     assert benchmark.quantile_plane(terms, y, heavy, 0.6827) == pytest.approx(again, abs=0.011)
 
 
-def test_kinds_with_many_draws_teach_no_more_than_others(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    benchmark = importlib.import_module("continuation_calibration")
+def test_kinds_with_many_draws_teach_no_more_than_others(benchmark):
     rng = np.random.default_rng(3)
 
     def records(name, count, size):
